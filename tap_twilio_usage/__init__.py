@@ -1,0 +1,1 @@
+"""A Singer tap for Twilio usage and spend that counts every dollar once."""

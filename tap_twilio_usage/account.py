@@ -1,0 +1,105 @@
+"""What one account says of itself before its days are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from tap_twilio_usage import records
+from tap_twilio_usage.client import Client
+from tap_twilio_usage.errors import ApiError, Denied, NotFound, TapError
+from tap_twilio_usage.records import Record
+from tap_twilio_usage.windows import Window
+
+API = "/2010-04-01/Accounts"
+
+
+class Account:
+    """Usage records of one account, with or without its subaccounts."""
+
+    def __init__(
+        self, client: Client, sid: str, *, includes_subaccounts: bool, page_size: int
+    ) -> None:
+        """Ask nothing yet."""
+        self.sid = sid
+        self.includes_subaccounts = includes_subaccounts
+        self._client = client
+        self._page_size = page_size
+        self._all_time: list[Record] | None = None
+        self.unknown_fields: set[str] = set()
+        self.repeated_rows = 0
+
+    def all_time(self) -> list[Record]:
+        """Give one record a category over the account's whole history; asked for once a run.
+
+        That it answers proves the account readable, so that a later 404 means "no data".
+        """
+        if self._all_time is None:
+            rows = self._records("AllTime", {}, "AllTime")
+            self._all_time = list({row["category"]: row for row in rows}.values())
+        return self._all_time
+
+    def date_created(self) -> date | None:
+        """Give the day the account began, GMT; None where these credentials cannot read it."""
+        try:
+            answer = self._client.get(f"{API}/{self.sid}.json", once_denied=True)
+            created = parsedate_to_datetime(answer["date_created"])
+        except (Denied, NotFound, KeyError, TypeError, ValueError):
+            return None
+        if created.tzinfo is None:
+            created = created.replace(tzinfo=timezone.utc)
+        return created.astimezone(timezone.utc).date()
+
+    def daily(self, window: Window) -> dict[date, list[Record]]:
+        """Give the records of each day of the window that has any, oldest first.
+
+        A day has one record a category, ordered by name. Where Twilio answers that there is no
+        data for the window (404) it may mean a part of it only: each day is asked for then.
+        """
+        params = {"StartDate": f"{window.start}", "EndDate": f"{window.end}"}
+        try:
+            rows = list(self._records("Daily", params, f"{window}"))
+        except NotFound:
+            if window.days == 1:
+                return {}
+            days = (self.daily(day) for day in window.split(1))
+            return {day: rows for answer in days for day, rows in answer.items()}
+        keyed = {(row["start_date"], row["category"]): row for row in rows}
+        self.repeated_rows += len(rows) - len(keyed)
+        by_day: dict[date, list[Record]] = {}
+        for (day, category), row in sorted(keyed.items()):
+            if day != row["end_date"] or day not in window:
+                msg = (
+                    f"{window}: Twilio sent category {category!r} for "
+                    f"{day}..{row['end_date']}, which was not asked for"
+                )
+                raise ApiError(msg)
+            by_day.setdefault(day, []).append(row)
+        return by_day
+
+    def _records(self, kind: str, params: dict[str, str], asked: str) -> Iterator[Record]:
+        path = f"{API}/{self.sid}/Usage/Records/{kind}.json"
+        params = {
+            **params,
+            "IncludeSubaccounts": "true" if self.includes_subaccounts else "false",
+            "PageSize": f"{self._page_size}",
+        }
+        position = 0
+        for page in self._client.pages(path, params, "usage_records"):
+            for raw in page:
+                position += 1
+                yield self._checked(raw, f"usage record {position} of {asked}")
+
+    def _checked(self, raw: Any, where: str) -> Record:
+        try:
+            record = records.parse(raw)
+        except TapError as error:
+            msg = f"{where} of {self.sid}: {error}"
+            raise ApiError(msg) from None
+        if record["account_sid"] != self.sid:
+            msg = f"{where}: it is of another account than {self.sid}, which was asked for"
+            raise ApiError(msg)
+        self.unknown_fields |= records.unknown_fields(raw)
+        return record

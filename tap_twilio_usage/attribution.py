@@ -1,0 +1,68 @@
+"""The rows of one account and period, each with what the tap knows and works out. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from tap_twilio_usage.dedup import deduplicate, rounding
+from tap_twilio_usage.hierarchy import (
+    TOTAL,
+    UNKNOWN_BILLING_KIND,
+    UNKNOWN_SERVICE,
+    normalise,
+    shipped,
+)
+from tap_twilio_usage.records import Record
+
+
+def attribute(rows: Iterable[Record]) -> list[Record]:
+    """Give the period's rows with service, billing_kind, parent_category and their share.
+
+    Each currency is shared out by itself; a row that names none goes with the total's.
+    """
+    rows = list(rows)
+    unit_of_total = next((unit(row) for row in rows if normalise(row["category"]) == TOTAL), None)
+    scopes: defaultdict[str | None, list[Record]] = defaultdict(list)
+    for row in rows:
+        scopes[unit(row) or unit_of_total].append(row)
+    return [row for scope in scopes.values() for row in _attributed(scope)]
+
+
+def unit(row: Record) -> str | None:
+    """Give the currency in one spelling."""
+    return (row["price_unit"] or "").strip().lower() or None
+
+
+def overshoot(rows: Sequence[Record]) -> Decimal | None:
+    """Give by how much the period's rows hold more than its total, beyond rounding; else None."""
+    remainder = next(
+        (row["deduplicated_price"] for row in rows if row["dedup_role"] == "total"), None
+    )
+    if remainder is None or remainder >= -rounding({row["category"]: row["price"] for row in rows}):
+        return None
+    return Decimal(-remainder)
+
+
+def total(rows: Iterable[Record]) -> Decimal | None:
+    """Give the price of the period's `totalprice`."""
+    return next((row["price"] for row in rows if row["dedup_role"] == "total"), None)
+
+
+def _attributed(scope: Sequence[Record]) -> Iterable[Record]:
+    hierarchy = shipped()
+    shares = deduplicate({row["category"]: row["price"] for row in scope})
+    reported = {normalise(row["category"]) for row in scope}
+    for row in scope:
+        category = normalise(row["category"])
+        known = hierarchy.categories.get(category)
+        share = shares[row["category"]]
+        yield {
+            **row,
+            "service": known.service if known else UNKNOWN_SERVICE,
+            "billing_kind": known.billing_kind if known else UNKNOWN_BILLING_KIND,
+            "parent_category": hierarchy.parent(category, reported),
+            "dedup_role": share.role,
+            "deduplicated_price": share.deduplicated_price,
+        }

@@ -1,0 +1,276 @@
+"""Twilio over HTTP: requests, retries, and the guards of answers and of paging."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import threading
+from collections.abc import Generator, Iterator, Mapping
+from concurrent.futures import TimeoutError as DeadlineExceeded
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import backoff
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+
+from tap_twilio_usage.errors import ApiError, Denied, NotFound, Transient
+from tap_twilio_usage.parallel import spawn
+
+TRIES = 8
+TRIES_WHEN_DENIED = 4
+FIRST_WAIT = 1.0
+LONGEST_WAIT = 60.0
+LONGEST_RETRY_AFTER = 300.0
+TIMEOUTS = (10, 60)  # seconds to connect, and for each read
+DEADLINE = 120  # seconds for the whole answer, however slowly it drips
+MOST_PAGES = 1000
+NO_DATA = "20404"
+
+Json = dict[str, Any]
+
+
+class Client:
+    """GET requests to one API with one set of credentials; safe to use from many threads."""
+
+    def __init__(
+        self, api_url: str, auth: AuthBase, *, connections: int, logger: logging.Logger
+    ) -> None:
+        """Open no connection yet."""
+        self.requests = 0
+        self.retries = 0
+        self._api_url = api_url
+        self._auth = auth
+        self._logger = logger
+        self._lock = threading.Lock()
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = "tap-twilio-usage"
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
+
+    def get(self, path: str, query: str = "", *, once_denied: bool = False) -> Json:
+        """Give the JSON object that the path answers with.
+
+        Numbers in it are left as text: no float comes near a price. A 401 or 403 is tried again,
+        for Twilio has sent such in the middle of good runs, unless `once_denied`. Raises
+        ApiError: Denied, NotFound, Transient after the last try, or itself.
+        """
+        transient = backoff.on_exception(
+            _waits,
+            Transient,
+            max_tries=TRIES,
+            jitter=_jitter,
+            on_backoff=self._say_retry,
+            logger=None,
+        )
+        denied = backoff.on_exception(
+            _waits,
+            Denied,
+            max_tries=1 if once_denied else TRIES_WHEN_DENIED,
+            jitter=_jitter,
+            on_backoff=self._say_retry,
+            logger=None,
+        )
+        try:
+            answer: Json = denied(transient(self._attempt))(path, query)
+        except Transient as error:
+            msg = f"{error}; gave up after {TRIES} tries of {path}"
+            raise ApiError(msg) from None
+        return answer
+
+    def pages(self, path: str, params: Mapping[str, str], key: str) -> Iterator[list[Any]]:
+        """Give the list under `key` of each page, following `next_page_uri` to the end.
+
+        Only the query of that link is used, on this client's own URL, after a check that it
+        names the same collection: credentials go nowhere else.
+        """
+        query = urlencode(params)
+        asked = {query}
+        while True:
+            page = self.get(path, query)
+            rows = page.get(key)
+            if not isinstance(rows, list):
+                msg = f"{path} answered without a list of {key}: not what Twilio documents"
+                raise ApiError(msg)
+            yield rows
+            link = page.get("next_page_uri")
+            if link is None:
+                return
+            query = self._next_query(path, link)
+            if query in asked or len(asked) >= MOST_PAGES:
+                why = "comes back to a page" if query in asked else f"has over {MOST_PAGES} pages"
+                msg = f"{path}: the paging {why}; stopped"
+                raise ApiError(msg)
+            asked.add(query)
+
+    def _next_query(self, path: str, link: object) -> str:
+        own = urlsplit(self._api_url)
+        try:
+            url = urlsplit(link if isinstance(link, str) and "\\" not in link else "//")
+            same_host = not url.netloc or (url.scheme, url.hostname, url.port, url.username) == (
+                own.scheme,
+                own.hostname,
+                own.port,
+                None,
+            )
+        except ValueError:
+            same_host = False
+        collections = {prefix + path.removesuffix(".json") for prefix in ("", own.path)}
+        if not same_host or url.path.removesuffix(".json") not in collections or not url.query:
+            msg = f"{path}: the link to the next page leads elsewhere; not followed"
+            raise ApiError(msg)
+        return url.query
+
+    def _attempt(self, path: str, query: str) -> Json:
+        with self._lock:
+            self.requests += 1
+        try:
+            response = spawn(lambda: self._request(path, query)).result(DEADLINE)
+        except DeadlineExceeded:
+            msg = f"no complete answer within {DEADLINE} s"
+            raise Transient(msg) from None
+        except requests.exceptions.SSLError:
+            msg = "the TLS certificate of api_url could not be verified (REQUESTS_CA_BUNDLE?)"
+            raise ApiError(msg) from None
+        except requests.ConnectTimeout:
+            msg = f"no connection within {TIMEOUTS[0]} s"
+            raise Transient(msg) from None
+        except requests.Timeout:
+            msg = f"no data for {TIMEOUTS[1]} s"
+            raise Transient(msg) from None
+        except (
+            requests.ConnectionError,
+            requests.exceptions.ChunkedEncodingError,
+            requests.exceptions.ContentDecodingError,
+        ) as error:
+            raise Transient(_reason(error)) from None
+        except requests.RequestException as error:
+            msg = f"the request could not be made: {type(error).__name__}; check api_url"
+            raise ApiError(msg) from None
+        return _read(path, response)
+
+    def _request(self, path: str, query: str) -> requests.Response:
+        return self._session.get(
+            self._api_url + path + (f"?{query}" if query else ""),
+            auth=self._auth,
+            timeout=TIMEOUTS,
+            allow_redirects=False,
+        )
+
+    def _say_retry(self, details: Any) -> None:
+        with self._lock:
+            self.retries += 1
+        path, query = details["args"]
+        dates = "&".join(part for part in query.split("&") if "Date=" in part)
+        self._logger.warning(
+            "%s %s: %s; try %d after %.1f s",
+            path,
+            dates,
+            details["exception"],
+            details["tries"] + 1,
+            details["wait"],
+        )
+
+
+def _read(path: str, response: requests.Response) -> Json:
+    status = response.status_code
+    if status == requests.codes.too_many_requests or status >= 500:  # noqa: PLR2004
+        raise Transient(f"Twilio answered {status}{_error(response)}", _retry_after(response))
+    if 300 <= status < 400:  # noqa: PLR2004
+        msg = f"{path} answered with a redirect ({status}), which is not followed; check api_url"
+        raise ApiError(msg)
+    if status in {401, 403}:
+        msg = (
+            f"Twilio refused the credentials ({status}{_error(response)}); check account_sid "
+            "and auth_token, or api_key_sid and api_key_secret"
+        )
+        raise Denied(msg)
+    if status != requests.codes.ok:
+        error = NotFound if status == 404 and _code(response) == NO_DATA else ApiError  # noqa: PLR2004
+        msg = f"{path} answered {status}{_error(response)}"
+        raise error(msg)
+    try:
+        answer = _decode(response)
+    except (ValueError, RecursionError):
+        kind = response.headers.get("Content-Type", "no content type")[:50]
+        msg = f"Twilio answered 200 with {kind!r}, {len(response.content)} bytes, no JSON"
+        raise Transient(msg) from None
+    if not isinstance(answer, dict):
+        msg = f"{path} answered with a JSON {type(answer).__name__}, not with an object"
+        raise ApiError(msg)
+    return answer
+
+
+def _decode(response: requests.Response) -> Any:
+    return json.loads(response.content, parse_float=str, parse_int=str, parse_constant=str)
+
+
+def _code(response: requests.Response) -> str:
+    try:
+        return str(_decode(response)["code"])
+    except (ValueError, RecursionError, TypeError, LookupError):
+        return ""
+
+
+def _error(response: requests.Response) -> str:
+    """Give Twilio's error code, its message and link in one short line; no body that is none."""
+    try:
+        body = _decode(response)
+        told = [f"code {body['code']}", body.get("message"), body.get("more_info")]
+    except (ValueError, RecursionError, TypeError, LookupError, AttributeError):
+        return ""
+    words = ", ".join(" ".join(str(part).split()) for part in told if part)
+    return f": {words[:200]}" if words.isprintable() else ""
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    """Read Retry-After in both its forms; None where there is none or it makes no sense."""
+    text = response.headers.get("Retry-After", "").strip()
+    try:
+        seconds = float(text) if text.isdecimal() else _seconds_until(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    if seconds > LONGEST_RETRY_AFTER:
+        msg = (
+            f"Twilio asks to wait {seconds:.0f} s, longer than the {LONGEST_RETRY_AFTER:.0f} s "
+            "that the tap waits; run it again later"
+        )
+        raise ApiError(msg)
+    return max(0.0, seconds)
+
+
+def _seconds_until(text: str) -> float:
+    until = parsedate_to_datetime(text)
+    return (until.astimezone(timezone.utc) - datetime.now(timezone.utc)).total_seconds()
+
+
+def _waits() -> Generator[float, Exception, None]:
+    """Give the seconds to wait: what Retry-After asked for, else twice as long each time."""
+    wait = FIRST_WAIT
+    error = yield 0
+    while True:
+        asked = getattr(error, "retry_after", None)
+        error = yield wait if asked is None else asked
+        wait = min(2 * wait, LONGEST_WAIT)
+
+
+def _jitter(seconds: float) -> float:
+    """Add up to a quarter, never less than what was asked for."""
+    return seconds * random.uniform(1, 1.25)  # noqa: S311
+
+
+def _reason(error: BaseException) -> str:
+    """Say what broke a connection, without the URL that requests puts in its message."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.strerror:
+            return f"connection failed: {seen.strerror}"
+        reason = getattr(seen, "reason", None) or next(iter(seen.args), None)
+        if not isinstance(reason, BaseException):
+            reason = seen.args[1] if len(seen.args) > 1 else None
+        seen = reason if isinstance(reason, BaseException) else seen.__context__
+    return f"connection failed: {type(error).__name__}"

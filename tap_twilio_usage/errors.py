@@ -1,0 +1,28 @@
+"""What ends a run: one line each that a user can act on, with nothing secret in it."""
+
+from __future__ import annotations
+
+
+class TapError(Exception):
+    """A failure that is no bug: shown as its one line, without a traceback; exit code 1."""
+
+
+class ApiError(TapError):
+    """Twilio, or what stands between, answered in a way the tap cannot go on from."""
+
+
+class Denied(ApiError):
+    """These credentials may not read this (401, 403)."""
+
+
+class NotFound(ApiError):
+    """Twilio's 404 with code 20404: no such account, or no data for these dates."""
+
+
+class Transient(ApiError):
+    """A failure that may pass. `retry_after` is what Twilio asks to wait, in seconds."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        """Take the reason, without a URL."""
+        super().__init__(message)
+        self.retry_after = retry_after

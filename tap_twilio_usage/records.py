@@ -1,0 +1,109 @@
+"""A usage record: from Twilio's JSON to the fields that the tap emits. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from tap_twilio_usage.errors import TapError
+
+# A price of more digits is none; the bound keeps exact sums affordable.
+NUMBER = re.compile(r"[+-]?([0-9]{1,60}(\.[0-9]{0,60})?|\.[0-9]{1,60})([eE][+-]?[0-9]{1,2})?")
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+DERIVABLE = frozenset({"uri", "subresource_uris"})
+
+Record = dict[str, Any]
+
+
+def number(value: object) -> Decimal | None:
+    """Give an exact decimal; None for null and for "", which Twilio sends where there is none."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or not NUMBER.fullmatch(value):
+        msg = "is not a number"
+        raise ValueError(msg)
+    return Decimal(value)
+
+
+def day(value: object) -> date:
+    """Give the date."""
+    if not isinstance(value, str) or not DATE.fullmatch(value):
+        msg = "is not a date"
+        raise ValueError(msg)
+    return date.fromisoformat(value)
+
+
+def moment(value: object) -> str | None:
+    """Give the date-time as Twilio wrote it, if it is one."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        msg = "is not a date-time"
+        raise ValueError(msg)  # noqa: TRY004  (one kind of error for one kind of fault)
+    datetime.fromisoformat(value.replace("Z", "+00:00"))
+    return value
+
+
+def text(value: object) -> str | None:
+    """Give the text."""
+    if value is not None and not isinstance(value, str):
+        msg = "is not text"
+        raise ValueError(msg)
+    return value
+
+
+def name(value: object) -> str:
+    """Give a text that may not be missing: a part of the key."""
+    if not isinstance(value, str) or not value.strip():
+        msg = "is missing"
+        raise ValueError(msg)
+    return value
+
+
+FIELDS: Mapping[str, Callable[[object], Any]] = {
+    "account_sid": name,
+    "api_version": text,
+    "as_of": moment,
+    "category": name,
+    "description": text,
+    "count": number,
+    "count_unit": text,
+    "usage": number,
+    "usage_unit": text,
+    "price": number,
+    "price_unit": text,
+    "start_date": day,
+    "end_date": day,
+}
+
+
+def parse(raw: object) -> Record:
+    """Give the fields of one of Twilio's records, typed.
+
+    Raises TapError that names the field and what is wrong with it, never the record.
+    """
+    if not isinstance(raw, dict):
+        msg = "it is no JSON object"
+        raise TapError(msg)
+    record = {}
+    for field, read in FIELDS.items():
+        try:
+            record[field] = read(raw.get(field))
+        except ValueError as error:
+            why = str(error) if str(error).startswith("is ") else "cannot be read"
+            msg = f"its {field} {why}"
+            raise TapError(msg) from None
+    return record
+
+
+def is_zero(record: Record) -> bool:
+    """Tell whether count, usage and price are all zero or null."""
+    return not (record["price"] or record["usage"] or record["count"])
+
+
+def unknown_fields(raw: Mapping[str, Any]) -> set[str]:
+    """Give the names of fields that the tap does not load, but for those it can do without."""
+    return raw.keys() - FIELDS.keys() - DERIVABLE

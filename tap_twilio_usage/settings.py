@@ -1,0 +1,262 @@
+"""The settings: their schema, the names Twilio's own tools use, and what can be wrong."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from datetime import date
+from difflib import get_close_matches
+from typing import Any
+from urllib.parse import urlsplit
+
+from jsonschema import Draft7Validator, ValidationError
+from singer_sdk import typing as th
+
+from tap_twilio_usage.windows import six_months_back
+
+ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")
+API_KEY_SID = re.compile(r"SK[0-9a-fA-F]{32}")
+DATE = re.compile(r"(\d{4}-\d{2}-\d{2})(T00:00:00(\.0+)?(Z|\+00:00)?)?")
+LONGEST_ERROR = 300
+
+SCHEMA = th.PropertiesList(
+    th.Property(
+        "account_sid",
+        th.StringType,
+        title="Account SID",
+        description="Main account: AC and 32 hex digits",
+    ),
+    th.Property(
+        "auth_token",
+        th.StringType,
+        secret=True,
+        title="Auth Token",
+        description="Auth Token of that account: reads subaccounts too",
+    ),
+    th.Property(
+        "api_key_sid",
+        th.StringType,
+        title="API key SID",
+        description="API key (SK...) instead of the Auth Token: main account only",
+    ),
+    th.Property(
+        "api_key_secret",
+        th.StringType,
+        secret=True,
+        title="API key secret",
+        description="Secret of that API key",
+    ),
+    th.Property(
+        "subaccounts",
+        th.StringType,
+        default="rolled_up",
+        allowed_values=["rolled_up", "excluded"],
+        title="Subaccounts",
+        description=(
+            "rolled_up: one set of rows for the main account with all subaccounts inside; "
+            "excluded: the main account's own usage"
+        ),
+    ),
+    th.Property(
+        "start_date",
+        th.DateType,
+        title="Start date",
+        description=(
+            "First day to load, GMT, inclusive; by default the first day of the month six "
+            "months back"
+        ),
+    ),
+    th.Property(
+        "end_date",
+        th.DateType,
+        title="End date",
+        description="Last day to load, GMT, inclusive; by default today",
+    ),
+    th.Property(
+        "lookback_days",
+        th.IntegerType(minimum=0),
+        default=35,
+        title="Lookback days",
+        description=(
+            "Days before the bookmark that are read again, because Twilio restates them "
+            "(late carrier fees, month-end)"
+        ),
+    ),
+    th.Property(
+        "skip_unused_categories",
+        th.BooleanType,
+        default=True,
+        title="Skip unused categories",
+        description=(
+            "Leave out zero rows of categories that the account has never used; a row that is "
+            "not zero is never left out"
+        ),
+    ),
+    th.Property(
+        "max_concurrent_requests",
+        th.IntegerType(minimum=1, maximum=32),
+        default=4,
+        title="Concurrent requests",
+        description="Parallel requests; on 429 the tap slows down by itself",
+    ),
+    th.Property(
+        "page_size",
+        th.IntegerType(minimum=1, maximum=1000),
+        default=1000,
+        title="Page size",
+        description="Rows a page (Twilio's PageSize)",
+    ),
+    th.Property(
+        "api_url",
+        th.StringType,
+        default="https://api.twilio.com",
+        title="API URL",
+        description="Base URL of the API; https only, plain http on loopback alone",
+    ),
+    additional_properties=False,
+).to_dict()
+
+SECRETS = tuple(name for name, schema in SCHEMA["properties"].items() if schema.get("secret"))
+CREDENTIALS = {
+    "auth_token": ("TWILIO_AUTH_TOKEN",),
+    "api_key_sid": ("TWILIO_API_KEY",),
+    "api_key_secret": ("TWILIO_API_SECRET",),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings, checked and typed."""
+
+    account_sid: str | None
+    auth_token: str | None
+    api_key_sid: str | None
+    api_key_secret: str | None
+    subaccounts: str
+    start_date: date | None
+    end_date: date | None
+    lookback_days: int
+    skip_unused_categories: bool
+    max_concurrent_requests: int
+    page_size: int
+    api_url: str
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Settings:
+        """Read a configuration that has no `problems`."""
+        values = {name: config.get(name) for name in cls.__dataclass_fields__}
+        for name in ("start_date", "end_date"):
+            values[name] = _date(values[name]) if values[name] else None
+        values["api_url"] = str(values["api_url"]).rstrip("/")
+        return cls(**values)
+
+    @property
+    def includes_subaccounts(self) -> bool:
+        """Tell what to ask Twilio for."""
+        return self.subaccounts == "rolled_up"
+
+    def first_day(self, today: date) -> date:
+        """Give the day to start at where there is no bookmark."""
+        return self.start_date or six_months_back(today)
+
+    def last_day(self, today: date) -> date:
+        """Give the last day to load: never one that has not begun."""
+        return min(self.end_date or today, today)
+
+
+def complete(config: MutableMapping[str, Any]) -> None:
+    """Fill in what the names of Twilio's own tools hold in the environment.
+
+    Empty settings count as not given. Credentials are taken from there only where the
+    configuration has none at all, so that no half of a pair comes from elsewhere.
+    """
+    for name in [name for name, value in config.items() if value is None or value == ""]:
+        del config[name]
+    if "account_sid" not in config:
+        _take(config, "account_sid", "TWILIO_ACCOUNT_SID", "TWILIO_SID")
+    if not config.keys() & CREDENTIALS.keys():
+        for name, variables in CREDENTIALS.items():
+            _take(config, name, *variables)
+
+
+def _take(config: MutableMapping[str, Any], name: str, *variables: str) -> None:
+    value = next(filter(None, map(os.environ.get, variables)), None)
+    if value:
+        config[name] = value
+
+
+def problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
+    """Say what is wrong with a configuration, one line each, without a secret's value."""
+    errors = sorted(Draft7Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path)))
+    if errors:
+        return [line for error in errors for line in _schema_problems(error, config, schema)]
+    return list(_problems(config))
+
+
+def _schema_problems(
+    error: ValidationError, config: Mapping[str, Any], schema: Mapping[str, Any]
+) -> Iterator[str]:
+    name = str(error.path[0]) if error.path else ""
+    if name in SECRETS:
+        yield f"{name}: must be a string"
+    elif name:
+        yield f"{'.'.join(map(str, error.path))}: {error.message[:LONGEST_ERROR]}"
+    else:
+        for unknown in sorted(set(config) - set(schema["properties"])):
+            near = get_close_matches(unknown, schema["properties"], n=1)
+            yield f"{unknown}: no such setting" + (f"; is it {near[0]}?" if near else "")
+
+
+def _problems(config: Mapping[str, Any]) -> Iterator[str]:
+    account_sid, api_key_sid = config.get("account_sid"), config.get("api_key_sid")
+    if account_sid is not None and not ACCOUNT_SID.fullmatch(account_sid):
+        yield "account_sid: must be AC followed by 32 hex digits (the Console's Account SID)"
+    if api_key_sid is not None and not API_KEY_SID.fullmatch(api_key_sid):
+        yield "api_key_sid: must be SK followed by 32 hex digits (the SID of the API key)"
+    for name in SECRETS:
+        if not re.fullmatch(r"[!-~]*", config.get(name) or ""):
+            yield f"{name}: holds a blank or a character that no Twilio secret has"
+    wrong_dates = [n for n in ("start_date", "end_date") if n in config and not _date(config[n])]
+    for name in wrong_dates:
+        yield f"{name}: {config[name]!r} is no date; write it as YYYY-MM-DD"
+    if not wrong_dates and {"start_date", "end_date"} <= config.keys():
+        start, end = _date(config["start_date"]), _date(config["end_date"])
+        if start and end and start > end:
+            yield f"start_date: {start} lies after end_date, {end}"
+    if "api_url" in config and (wrong := _url_problem(config["api_url"])):
+        yield f"api_url: {wrong}"
+
+
+def _date(text: str) -> date | None:
+    match = DATE.fullmatch(text)
+    try:
+        return date.fromisoformat(match[1]) if match else None
+    except ValueError:
+        return None
+
+
+def _url_problem(text: str) -> str | None:
+    try:
+        url = urlsplit(text)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        return "is no URL"
+    if url.scheme not in {"http", "https"} or not host or "\\" in text:
+        return "must be a URL such as https://api.twilio.com"
+    if url.username is not None or url.password is not None or url.query or url.fragment:
+        return "must hold no user, password, query or fragment"
+    if url.scheme == "http" and not _is_loopback(host):
+        return "must be https: credentials travel with every request (http on loopback only)"
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

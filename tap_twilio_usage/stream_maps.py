@@ -1,0 +1,116 @@
+"""The tap's own stream map: `counts_in_total`, in front of the user's own `stream_maps`.
+
+A map of the SDK's knows a type only from the text of an expression and fails on a null operand,
+so this one is code. It runs first, so that the flag is there for the user's filters, renamed and
+added properties; it stands in the SCHEMA message and not in the catalog.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
+from fnmatch import fnmatch
+from typing import Any, NamedTuple
+
+from singer_sdk.exceptions import MapExpressionError
+from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, StreamMap
+
+from tap_twilio_usage.errors import TapError
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+FLAG = "counts_in_total"
+
+
+class Flag(NamedTuple):
+    """How a stream's flag is worked out of a record, and of which of its properties."""
+
+    of: Callable[[Mapping[str, Any]], bool | None]
+    needs: frozenset[str]
+    description: str
+
+
+def _usage_record(record: Mapping[str, Any]) -> bool | None:
+    share = record["deduplicated_price"]
+    return None if share is None else bool(record["price"]) and share == record["price"]
+
+
+FLAGS = {
+    "usage_records_*": Flag(
+        _usage_record,
+        frozenset({"price", "deduplicated_price"}),
+        "Whether the row's whole price counts: it is not 0 and equals deduplicated_price",
+    ),
+    "categories": Flag(
+        lambda record: bool(record["role"] == "leaf"),
+        frozenset({"role"}),
+        "Whether the category is a leaf of the hierarchy",
+    ),
+}
+
+
+class FlaggingMapper(PluginMapper):
+    """The SDK's mapper with the flag put into schema and records before any other map."""
+
+    def __init__(self, plugin_config: Mapping[str, Any], logger: logging.Logger) -> None:
+        """Take the tap's configuration, which the SDK's mapper alters, as a copy."""
+        super().__init__(plugin_config=deepcopy(dict(plugin_config)), logger=logger)
+
+    @override
+    def register_raw_stream_schema(
+        self, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None
+    ) -> None:
+        flag = next((flag for like, flag in FLAGS.items() if fnmatch(stream_name, like)), None)
+        if flag and not flag.needs <= schema["properties"].keys():
+            flag = None  # what it is worked out of was deselected
+        if flag:
+            described = {"type": ["boolean", "null"], "description": flag.description}
+            schema = {**schema, "properties": {**schema["properties"], FLAG: described}}
+        super().register_raw_stream_schema(stream_name, schema, key_properties)
+        self.stream_maps[stream_name] = [
+            stream_map
+            if isinstance(stream_map, RemoveRecordTransform)
+            else _Flagging(stream_map, stream_name, flag)
+            for stream_map in self.stream_maps[stream_name]
+        ]
+
+    def refuse_unknown_streams(self, streams: Iterable[str]) -> None:
+        """Raise TapError for a map of a stream that does not exist: the SDK would pass over it."""
+        for key, value in self.stream_maps_dict.items():
+            source = value.get("__source__", key) if isinstance(value, dict) else key
+            if not any(fnmatch(stream, source) for stream in streams):
+                msg = f"stream_maps: {source!r} is no stream; there are {', '.join(sorted(streams))}"
+                raise TapError(msg)
+
+
+class _Flagging(StreamMap):
+    """Another stream map, given records that have the flag."""
+
+    def __init__(self, inner: StreamMap, stream_name: str, flag: Flag | None) -> None:
+        super().__init__(inner.stream_alias, inner.raw_schema, inner.raw_key_properties, None)
+        self.transformed_schema = inner.transformed_schema
+        self.transformed_key_properties = inner.transformed_key_properties
+        self._inner = inner
+        self._stream_name = stream_name
+        self._flag = flag
+
+    @override
+    def transform(self, record: dict[str, Any]) -> dict[str, Any] | None:
+        try:
+            return self._inner.transform(self._flagged(record))
+        except (MapExpressionError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            msg = f"stream_maps: {self._stream_name}: {error} (is an operand null there?)"
+            raise TapError(msg) from error
+
+    @override
+    def get_filter_result(self, record: dict[str, Any]) -> bool:
+        # Only of use to child streams, and the tap has none: the filter itself is in transform.
+        return True
+
+    def _flagged(self, record: dict[str, Any]) -> dict[str, Any]:
+        return {**record, FLAG: self._flag.of(record)} if self._flag else record

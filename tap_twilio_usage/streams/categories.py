@@ -1,0 +1,94 @@
+"""The stream `categories`: the shipped hierarchy joined with what the account reports now."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from singer_sdk import Stream
+from singer_sdk import typing as th
+
+from tap_twilio_usage.hierarchy import (
+    UNKNOWN_BILLING_KIND,
+    UNKNOWN_SERVICE,
+    Hierarchy,
+    normalise,
+    shipped,
+)
+
+if TYPE_CHECKING:
+    from tap_twilio_usage.tap import TapTwilioUsage
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+
+class CategoriesStream(Stream):
+    """Every category that the tap knows or the account reports."""
+
+    name = "categories"
+    primary_keys = ("category",)
+    schema = th.PropertiesList(
+        th.Property("category", th.StringType, required=True, description="As Twilio writes it"),
+        th.Property("description", th.StringType, description="Twilio's name for it"),
+        th.Property(
+            "parent_category",
+            th.StringType,
+            description="The category that contains it; inferred from the name if unknown",
+        ),
+        th.Property(
+            "also_included_in",
+            th.ArrayType(th.StringType),
+            description="For an overlap: the categories that hold the same money",
+        ),
+        th.Property("service", th.StringType, description="Product family"),
+        th.Property("level", th.IntegerType, description="Steps below totalprice, which is 0"),
+        th.Property("role", th.StringType, description="total, rollup, leaf or overlap"),
+        th.Property("billing_kind", th.StringType, description="How it is billed"),
+        th.Property("count_unit", th.StringType, description="Unit of count"),
+        th.Property("usage_unit", th.StringType, description="Unit of usage"),
+        th.Property("is_known", th.BooleanType, description="It is in the shipped table"),
+        th.Property("is_reported", th.BooleanType, description="The account reports it now"),
+        th.Property(
+            "confidence",
+            th.StringType,
+            description="How sure its place is: high, medium, low or inferred",
+        ),
+    ).to_dict()
+
+    _tap: TapTwilioUsage
+
+    @override
+    def get_records(self, context: Any) -> Iterable[dict[str, Any]]:
+        reported = {row["category"]: row for row in self._tap.account.all_time()}
+        hierarchy = shipped()
+        names = {normalise(category) for category in reported}
+        unreported = hierarchy.categories.keys() - names
+        for category in sorted(reported.keys() | unreported):
+            yield _category(category, reported.get(category), names, hierarchy)
+
+
+def _category(
+    category: str, record: dict[str, Any] | None, reported: set[str], hierarchy: Hierarchy
+) -> dict[str, Any]:
+    name = normalise(category)
+    known = hierarchy.categories.get(name)
+    said = record or {}
+    return {
+        "category": category,
+        "description": said.get("description") or (known.description if known else None),
+        "parent_category": hierarchy.parent(name, reported),
+        "also_included_in": list(known.also_included_in) if known else [],
+        "service": known.service if known else UNKNOWN_SERVICE,
+        "level": hierarchy.level(name, reported),
+        "role": hierarchy.role(name, reported),
+        "billing_kind": known.billing_kind if known else UNKNOWN_BILLING_KIND,
+        "count_unit": said.get("count_unit") or None,
+        "usage_unit": said.get("usage_unit") or None,
+        "is_known": known is not None,
+        "is_reported": record is not None,
+        "confidence": hierarchy.confidence(name),
+    }

@@ -1,0 +1,74 @@
+"""Small Twilio answers for tests: records, pages, an account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from tests.http_server import Answer, Request
+
+SID = "AC" + "0" * 31 + "7"
+TOKEN = "canary-auth-token-5d2f"
+
+Prices = Mapping[str, str | None]
+Days = Mapping[str, Prices]
+
+
+def record(category: str, price: str | None, day: str = "2026-01-01", **fields: Any) -> dict[str, Any]:
+    return {
+        "account_sid": SID,
+        "api_version": "2010-04-01",
+        "as_of": "2026-02-01T00:00:00+00:00",
+        "category": category,
+        "count": None if category == "totalprice" else price,
+        "count_unit": "",
+        "description": category.title(),
+        "end_date": day,
+        "price": price,
+        "price_unit": "usd",
+        "start_date": day,
+        "usage": price,
+        "usage_unit": "units",
+        "uri": "/somewhere",
+        "subresource_uris": {},
+        **fields,
+    }
+
+
+def page(records: list[Any], next_page_uri: str | None = None) -> dict[str, Any]:
+    return {"usage_records": records, "next_page_uri": next_page_uri, "page": 0, "page_size": 1000}
+
+
+def account(
+    days: Days, *, created: str | None = "Thu, 01 Jan 2026 00:00:00 +0000", all_time: Prices | None = None
+) -> Callable[[Request], Answer]:
+    """Give the answers of an account with these prices; `created` None: it may not be read."""
+    if all_time is None:
+        all_time = {}
+        for prices in days.values():
+            for category, price in prices.items():
+                all_time = {**all_time, category: price if float(price or 0) else all_time.get(category, "0")}
+
+    def answer(request: Request) -> Answer:
+        kind = request.path.rpartition("/")[2].removesuffix(".json")
+        if kind == SID:
+            if created is None:
+                return Answer.error(401, 20003, "Authenticate")
+            return Answer.json({"sid": SID, "auth_token": TOKEN, "date_created": created})
+        if kind == "AllTime":
+            return Answer.json(page([record(c, p) for c, p in all_time.items()]))
+        asked = between(request.query["StartDate"], request.query["EndDate"])
+        rows = [
+            record(category, days.get(day, {}).get(category, "0"), day)
+            for day in reversed(asked)
+            for category in (days[day] if day in days else all_time)
+        ]
+        return Answer.json(page(rows))
+
+    return answer
+
+
+def between(start: str, end: str) -> list[str]:
+    first, last = date.fromisoformat(start), date.fromisoformat(end)
+    return [f"{first + timedelta(days=n)}" for n in range((last - first).days + 1)]
