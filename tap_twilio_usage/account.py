@@ -71,11 +71,10 @@ class Account:
         by_day: dict[date, list[Record]] = {}
         for (day, category), row in sorted(keyed.items()):
             if day != row["end_date"] or day not in window:
-                msg = (
+                raise ApiError(
                     f"{window}: Twilio sent category {category!r} for "
                     f"{day}..{row['end_date']}, which was not asked for"
                 )
-                raise ApiError(msg)
             by_day.setdefault(day, []).append(row)
         return by_day
 
@@ -96,10 +95,10 @@ class Account:
         try:
             record = records.parse(raw)
         except TapError as error:
-            msg = f"{where} of {self.sid}: {error}"
-            raise ApiError(msg) from None
+            raise ApiError(f"{where} of {self.sid}: {error}") from None
         if record["account_sid"] != self.sid:
-            msg = f"{where}: it is of another account than {self.sid}, which was asked for"
-            raise ApiError(msg)
+            raise ApiError(
+                f"{where}: it is of another account than {self.sid}, which was asked for"
+            )
         self.unknown_fields |= records.unknown_fields(raw)
         return record

@@ -21,8 +21,7 @@ def basic(settings: Settings) -> HTTPBasicAuth:
         (True, False): "api_key_secret is missing",
         (False, True): "api_key_sid is missing",
     }.get((bool(settings.api_key_sid), bool(settings.api_key_secret)), "there are none")
-    msg = (
+    raise TapError(
         f"no credentials ({missing}): set auth_token (TWILIO_AUTH_TOKEN), or both api_key_sid "
         "and api_key_secret (TWILIO_API_KEY, TWILIO_API_SECRET)"
     )
-    raise TapError(msg)

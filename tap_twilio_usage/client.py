@@ -78,8 +78,7 @@ class Client:
         try:
             answer: Json = denied(transient(self._attempt))(path, query)
         except Transient as error:
-            msg = f"{error}; gave up after {TRIES} tries of {path}"
-            raise ApiError(msg) from None
+            raise ApiError(f"{error}; gave up after {TRIES} tries of {path}") from None
         return answer
 
     def pages(self, path: str, params: Mapping[str, str], key: str) -> Iterator[list[Any]]:
@@ -94,8 +93,9 @@ class Client:
             page = self.get(path, query)
             rows = page.get(key)
             if not isinstance(rows, list):
-                msg = f"{path} answered without a list of {key}: not what Twilio documents"
-                raise ApiError(msg)
+                raise ApiError(
+                    f"{path} answered without a list of {key}: not what Twilio documents"
+                )
             yield rows
             link = page.get("next_page_uri")
             if link is None:
@@ -103,8 +103,7 @@ class Client:
             query = self._next_query(path, link)
             if query in asked or len(asked) >= MOST_PAGES:
                 why = "comes back to a page" if query in asked else f"has over {MOST_PAGES} pages"
-                msg = f"{path}: the paging {why}; stopped"
-                raise ApiError(msg)
+                raise ApiError(f"{path}: the paging {why}; stopped")
             asked.add(query)
 
     def _next_query(self, path: str, link: object) -> str:
@@ -121,8 +120,7 @@ class Client:
             same_host = False
         collections = {prefix + path.removesuffix(".json") for prefix in ("", own.path)}
         if not same_host or url.path.removesuffix(".json") not in collections or not url.query:
-            msg = f"{path}: the link to the next page leads elsewhere; not followed"
-            raise ApiError(msg)
+            raise ApiError(f"{path}: the link to the next page leads elsewhere; not followed")
         return url.query
 
     def _attempt(self, path: str, query: str) -> Json:
@@ -131,17 +129,15 @@ class Client:
         try:
             response = spawn(lambda: self._request(path, query)).result(DEADLINE)
         except DeadlineExceeded:
-            msg = f"no complete answer within {DEADLINE} s"
-            raise Transient(msg) from None
+            raise Transient(f"no complete answer within {DEADLINE} s") from None
         except requests.exceptions.SSLError:
-            msg = "the TLS certificate of api_url could not be verified (REQUESTS_CA_BUNDLE?)"
-            raise ApiError(msg) from None
+            raise ApiError(
+                "the TLS certificate of api_url could not be verified (REQUESTS_CA_BUNDLE?)"
+            ) from None
         except requests.ConnectTimeout:
-            msg = f"no connection within {TIMEOUTS[0]} s"
-            raise Transient(msg) from None
+            raise Transient(f"no connection within {TIMEOUTS[0]} s") from None
         except requests.Timeout:
-            msg = f"no data for {TIMEOUTS[1]} s"
-            raise Transient(msg) from None
+            raise Transient(f"no data for {TIMEOUTS[1]} s") from None
         except (
             requests.ConnectionError,
             requests.exceptions.ChunkedEncodingError,
@@ -149,8 +145,9 @@ class Client:
         ) as error:
             raise Transient(_reason(error)) from None
         except requests.RequestException as error:
-            msg = f"the request could not be made: {type(error).__name__}; check api_url"
-            raise ApiError(msg) from None
+            raise ApiError(
+                f"the request could not be made: {type(error).__name__}; check api_url"
+            ) from None
         return _read(path, response)
 
     def _request(self, path: str, query: str) -> requests.Response:
@@ -181,27 +178,26 @@ def _read(path: str, response: requests.Response) -> Json:
     if status == requests.codes.too_many_requests or status >= 500:  # noqa: PLR2004
         raise Transient(f"Twilio answered {status}{_error(response)}", _retry_after(response))
     if 300 <= status < 400:  # noqa: PLR2004
-        msg = f"{path} answered with a redirect ({status}), which is not followed; check api_url"
-        raise ApiError(msg)
+        raise ApiError(
+            f"{path} answered with a redirect ({status}), which is not followed; check api_url"
+        )
     if status in {401, 403}:
-        msg = (
+        raise Denied(
             f"Twilio refused the credentials ({status}{_error(response)}); check account_sid "
             "and auth_token, or api_key_sid and api_key_secret"
         )
-        raise Denied(msg)
     if status != requests.codes.ok:
         error = NotFound if status == 404 and _code(response) == NO_DATA else ApiError  # noqa: PLR2004
-        msg = f"{path} answered {status}{_error(response)}"
-        raise error(msg)
+        raise error(f"{path} answered {status}{_error(response)}")
     try:
         answer = _decode(response)
     except (ValueError, RecursionError):
         kind = response.headers.get("Content-Type", "no content type")[:50]
-        msg = f"Twilio answered 200 with {kind!r}, {len(response.content)} bytes, no JSON"
-        raise Transient(msg) from None
+        raise Transient(
+            f"Twilio answered 200 with {kind!r}, {len(response.content)} bytes, no JSON"
+        ) from None
     if not isinstance(answer, dict):
-        msg = f"{path} answered with a JSON {type(answer).__name__}, not with an object"
-        raise ApiError(msg)
+        raise ApiError(f"{path} answered with a JSON {type(answer).__name__}, not with an object")
     return answer
 
 
@@ -235,11 +231,10 @@ def _retry_after(response: requests.Response) -> float | None:
     except (ValueError, TypeError, OverflowError):
         return None
     if seconds > LONGEST_RETRY_AFTER:
-        msg = (
+        raise ApiError(
             f"Twilio asks to wait {seconds:.0f} s, longer than the {LONGEST_RETRY_AFTER:.0f} s "
             "that the tap waits; run it again later"
         )
-        raise ApiError(msg)
     return max(0.0, seconds)
 
 

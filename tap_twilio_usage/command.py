@@ -14,12 +14,8 @@ from singer_sdk.exceptions import (
 )
 from singer_sdk.plugin_base import SingerCommand
 
+from tap_twilio_usage.compat import override
 from tap_twilio_usage.errors import TapError
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 
 class Command(SingerCommand):

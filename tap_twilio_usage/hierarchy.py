@@ -32,7 +32,7 @@ class Category:
 
 
 def normalise(name: str) -> str:
-    """Gives the form in which category names are compared: Twilio's own case varies."""
+    """Give the form in which category names are compared: Twilio's own case varies."""
     return name.strip().lower()
 
 

@@ -23,16 +23,14 @@ def number(value: object) -> Decimal | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str) or not NUMBER.fullmatch(value):
-        msg = "is not a number"
-        raise ValueError(msg)
+        raise ValueError("is not a number")
     return Decimal(value)
 
 
 def day(value: object) -> date:
     """Give the date."""
     if not isinstance(value, str) or not DATE.fullmatch(value):
-        msg = "is not a date"
-        raise ValueError(msg)
+        raise ValueError("is not a date")
     return date.fromisoformat(value)
 
 
@@ -41,8 +39,7 @@ def moment(value: object) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        msg = "is not a date-time"
-        raise ValueError(msg)  # noqa: TRY004  (one kind of error for one kind of fault)
+        raise ValueError("is not a date-time")  # noqa: TRY004  (one kind of error for one kind of fault)
     datetime.fromisoformat(value.replace("Z", "+00:00"))
     return value
 
@@ -50,16 +47,14 @@ def moment(value: object) -> str | None:
 def text(value: object) -> str | None:
     """Give the text."""
     if value is not None and not isinstance(value, str):
-        msg = "is not text"
-        raise ValueError(msg)
+        raise ValueError("is not text")
     return value
 
 
 def name(value: object) -> str:
     """Give a text that may not be missing: a part of the key."""
     if not isinstance(value, str) or not value.strip():
-        msg = "is missing"
-        raise ValueError(msg)
+        raise ValueError("is missing")
     return value
 
 
@@ -86,16 +81,14 @@ def parse(raw: object) -> Record:
     Raises TapError that names the field and what is wrong with it, never the record.
     """
     if not isinstance(raw, dict):
-        msg = "it is no JSON object"
-        raise TapError(msg)
+        raise TapError("it is no JSON object")
     record = {}
     for field, read in FIELDS.items():
         try:
             record[field] = read(raw.get(field))
         except ValueError as error:
             why = str(error) if str(error).startswith("is ") else "cannot be read"
-            msg = f"its {field} {why}"
-            raise TapError(msg) from None
+            raise TapError(f"its {field} {why}") from None
     return record
 
 

@@ -147,10 +147,10 @@ class Settings:
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Settings:
         """Read a configuration that has no `problems`."""
-        values = {name: config.get(name) for name in cls.__dataclass_fields__}
+        values: dict[str, Any] = {name: config.get(name) for name in cls.__dataclass_fields__}
         for name in ("start_date", "end_date"):
-            values[name] = _date(values[name]) if values[name] else None
-        values["api_url"] = str(values["api_url"]).rstrip("/")
+            values[name] = _date(values[name] or "")
+        values["api_url"] = values["api_url"].rstrip("/")
         return cls(**values)
 
     @property
@@ -190,7 +190,9 @@ def _take(config: MutableMapping[str, Any], name: str, *variables: str) -> None:
 
 def problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
     """Say what is wrong with a configuration, one line each, without a secret's value."""
-    errors = sorted(Draft7Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path)))
+    errors = sorted(
+        Draft7Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path))
+    )
     if errors:
         return [line for error in errors for line in _schema_problems(error, config, schema)]
     return list(_problems(config))

@@ -8,7 +8,6 @@ added properties; it stands in the SCHEMA message and not in the catalog.
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from fnmatch import fnmatch
@@ -17,12 +16,8 @@ from typing import Any, NamedTuple
 from singer_sdk.exceptions import MapExpressionError
 from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, StreamMap
 
+from tap_twilio_usage.compat import override
 from tap_twilio_usage.errors import TapError
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 FLAG = "counts_in_total"
 
@@ -84,8 +79,9 @@ class FlaggingMapper(PluginMapper):
         for key, value in self.stream_maps_dict.items():
             source = value.get("__source__", key) if isinstance(value, dict) else key
             if not any(fnmatch(stream, source) for stream in streams):
-                msg = f"stream_maps: {source!r} is no stream; there are {', '.join(sorted(streams))}"
-                raise TapError(msg)
+                raise TapError(
+                    f"stream_maps: {source!r} is no stream; there are {', '.join(sorted(streams))}"
+                )
 
 
 class _Flagging(StreamMap):
@@ -104,8 +100,9 @@ class _Flagging(StreamMap):
         try:
             return self._inner.transform(self._flagged(record))
         except (MapExpressionError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-            msg = f"stream_maps: {self._stream_name}: {error} (is an operand null there?)"
-            raise TapError(msg) from error
+            raise TapError(
+                f"stream_maps: {self._stream_name}: {error} (is an operand null there?)"
+            ) from error
 
     @override
     def get_filter_result(self, record: dict[str, Any]) -> bool:

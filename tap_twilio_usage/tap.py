@@ -14,6 +14,7 @@ from tap_twilio_usage import auth, settings, state
 from tap_twilio_usage.account import Account
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.command import Command
+from tap_twilio_usage.compat import override
 from tap_twilio_usage.errors import TapError
 from tap_twilio_usage.settings import Settings
 from tap_twilio_usage.stream_maps import FlaggingMapper
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     import click
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 
 class TapTwilioUsage(Tap):
@@ -67,8 +63,9 @@ class TapTwilioUsage(Tap):
     def account(self) -> Account:
         """The main account."""
         if not self.settings.account_sid:
-            msg = "account_sid is missing: set it (TWILIO_ACCOUNT_SID) to the main account's SID"
-            raise TapError(msg)
+            raise TapError(
+                "account_sid is missing: set it (TWILIO_ACCOUNT_SID) to the main account's SID"
+            )
         return Account(
             self.client,
             self.settings.account_sid,
@@ -105,7 +102,9 @@ class TapTwilioUsage(Tap):
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """End with the shell's exit code for the signal; the last STATE written is the one."""
-        self.logger.warning("stopped by signal %d; the next run goes on from the last STATE", signum)
+        self.logger.warning(
+            "stopped by signal %d; the next run goes on from the last STATE", signum
+        )
         sys.exit(128 + signum)
 
     @classmethod

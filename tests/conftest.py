@@ -28,7 +28,9 @@ class Run:
     log: str
 
     def records(self, stream: str = "usage_records_daily") -> list[dict[str, Any]]:
-        return [m["record"] for m in self.messages if m["type"] == "RECORD" and m["stream"] == stream]
+        return [
+            m["record"] for m in self.messages if m["type"] == "RECORD" and m["stream"] == stream
+        ]
 
     def schemas(self) -> dict[str, dict[str, Any]]:
         return {m["stream"]: m for m in self.messages if m["type"] == "SCHEMA"}

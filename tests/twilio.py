@@ -15,7 +15,9 @@ Prices = Mapping[str, str | None]
 Days = Mapping[str, Prices]
 
 
-def record(category: str, price: str | None, day: str = "2026-01-01", **fields: Any) -> dict[str, Any]:
+def record(
+    category: str, price: str | None, day: str = "2026-01-01", **fields: Any
+) -> dict[str, Any]:
     return {
         "account_sid": SID,
         "api_version": "2010-04-01",
@@ -41,14 +43,20 @@ def page(records: list[Any], next_page_uri: str | None = None) -> dict[str, Any]
 
 
 def account(
-    days: Days, *, created: str | None = "Thu, 01 Jan 2026 00:00:00 +0000", all_time: Prices | None = None
+    days: Days,
+    *,
+    created: str | None = "Thu, 01 Jan 2026 00:00:00 +0000",
+    all_time: Prices | None = None,
 ) -> Callable[[Request], Answer]:
     """Give the answers of an account with these prices; `created` None: it may not be read."""
     if all_time is None:
         all_time = {}
         for prices in days.values():
             for category, price in prices.items():
-                all_time = {**all_time, category: price if float(price or 0) else all_time.get(category, "0")}
+                all_time = {
+                    **all_time,
+                    category: price if float(price or 0) else all_time.get(category, "0"),
+                }
 
     def answer(request: Request) -> Answer:
         kind = request.path.rpartition("/")[2].removesuffix(".json")
@@ -62,7 +70,7 @@ def account(
         rows = [
             record(category, days.get(day, {}).get(category, "0"), day)
             for day in reversed(asked)
-            for category in (days[day] if day in days else all_time)
+            for category in days.get(day, all_time)
         ]
         return Answer.json(page(rows))
 

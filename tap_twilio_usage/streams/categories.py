@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Stream
 from singer_sdk import typing as th
 
+from tap_twilio_usage.compat import override
 from tap_twilio_usage.hierarchy import (
     UNKNOWN_BILLING_KIND,
     UNKNOWN_SERVICE,
@@ -19,11 +19,6 @@ from tap_twilio_usage.hierarchy import (
 
 if TYPE_CHECKING:
     from tap_twilio_usage.tap import TapTwilioUsage
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 
 class CategoriesStream(Stream):

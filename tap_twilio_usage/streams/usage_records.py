@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from datetime import date
 from itertools import islice
@@ -14,6 +13,7 @@ from singer_sdk.batch import Batcher
 
 from tap_twilio_usage import state
 from tap_twilio_usage.attribution import attribute, overshoot, total, unit
+from tap_twilio_usage.compat import override
 from tap_twilio_usage.hierarchy import normalise, shipped
 from tap_twilio_usage.parallel import in_order
 from tap_twilio_usage.progress import Progress
@@ -25,11 +25,6 @@ if TYPE_CHECKING:
 
     from tap_twilio_usage.account import Account
     from tap_twilio_usage.tap import TapTwilioUsage
-
-if sys.version_info >= (3, 12):
-    from typing import override
-else:
-    from typing_extensions import override
 
 SCHEMA = th.PropertiesList(
     th.Property("account_sid", th.StringType, required=True, description="Account SID"),
@@ -118,9 +113,7 @@ class UsageRecordsDailyStream(Stream):
     @override
     def get_batches(self, batch_config: Any, context: Context | None = None) -> Iterable[Any]:
         """Give batches of the records as they would be emitted: selected, mapped, flagged."""
-        batcher = Batcher(
-            tap_name=self.tap_name, stream_name=self.name, batch_config=batch_config
-        )
+        batcher = Batcher(tap_name=self.tap_name, stream_name=self.name, batch_config=batch_config)
         rows = (
             message.record
             for record in self._sync_records(context, write_messages=False)
@@ -210,12 +203,17 @@ class UsageRecordsDailyStream(Stream):
             category = row["category"]
             if normalise(category) not in shipped().categories:
                 self._say_once(
-                    category, "unknown category %r, counted under %s", category, row["parent_category"]
+                    category,
+                    "unknown category %r, counted under %s",
+                    category,
+                    row["parent_category"],
                 )
             if row["price"] is None:
                 self._say_once("null", "%r has usage but no price on %s", category, day)
         if len(units := {unit(row) for row in rows} - {None}) > 1:
-            self._say_once("units", "%s has more than one currency: %s", day, sorted(map(str, units)))
+            self._say_once(
+                "units", "%s has more than one currency: %s", day, sorted(map(str, units))
+            )
 
     def _say_unknown_fields(self, account: Account) -> None:
         for field in sorted(account.unknown_fields):
@@ -266,7 +264,7 @@ class _UsedCategories:
     def record(self) -> bool:
         """Put what was emitted into the account's state; tell whether there was anything new."""
         emitted = sorted(self._emitted)
-        new = emitted != self._partition.get(state.USED_CATEGORIES, [])
-        if new:
-            self._partition[state.USED_CATEGORIES] = emitted
-        return new
+        if emitted == self._partition.get(state.USED_CATEGORIES, []):
+            return False
+        self._partition[state.USED_CATEGORIES] = emitted
+        return True

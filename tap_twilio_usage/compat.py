@@ -1,0 +1,12 @@
+"""What newer Pythons have in their standard library."""
+
+from __future__ import annotations
+
+import sys
+
+if sys.version_info >= (3, 12):
+    from typing import override
+else:
+    from typing_extensions import override
+
+__all__ = ["override"]

@@ -1,0 +1,343 @@
+"""Every dollar once: the rules by example, and the invariants for anything at all."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_twilio_usage.dedup import Share, deduplicate, rounding
+from tap_twilio_usage.hierarchy import Category, Hierarchy, shipped
+
+REAL = json.loads(Path(__file__).with_name("real_accounts.json").read_text())
+
+
+def prices(**texts: str | None) -> dict[str, Decimal | None]:
+    """Give prices by category; `__` stands for a hyphen."""
+    return {
+        name.replace("__", "-"): None if text is None else Decimal(text)
+        for name, text in texts.items()
+    }
+
+
+def counted(day: Mapping[str, Decimal | None]) -> dict[str, str]:
+    """Give what counts, by category, without the rows that hold nothing."""
+    shares = deduplicate(day)
+    return {c: f"{s.deduplicated_price:f}" for c, s in shares.items() if s.deduplicated_price}
+
+
+def roles(day: Mapping[str, Decimal | None]) -> dict[str, str]:
+    return {category: share.role for category, share in deduplicate(day).items()}
+
+
+# Real accounts, with what must hold of each.
+
+
+def real(case: str, **more: str) -> dict[str, Decimal | None]:
+    return prices(**{**REAL[case], **more})
+
+
+def test_a_voice_and_verify_account_counts_each_charge_with_its_whole_price() -> None:
+    day = real("voice_and_verify")
+    assert counted(day) == {
+        "calls-outbound": "4.144600",
+        "calls-media-stream-minutes": "0.096800",
+        "sms-outbound": "0.380600",
+        "authy-phone-verifications": "0.200000",
+        "phonenumbers": "1.150000",
+        "recordingstorage": "0.002220",
+    }
+    assert roles(day)["authy-sms-outbound"] == "overlap"
+    naive = sum(price for category, price in day.items() if price and category != "totalprice")
+    assert naive == Decimal("10.97682")
+
+
+def test_an_a2p_account_counts_its_fees_once() -> None:
+    assert counted(real("a2p")) == {
+        "a2p-10dlc-registrationfees-campaignvetting": "30",
+        "a2p-10dlc-registrationfees-brandregistration": "8",
+        "a2p-10dlc-registrationfees-campaigncharges": "2",
+        "sms": "0.1411",
+        "phonenumbers": "1.15",
+        "totalprice": "0.0789",
+    }
+
+
+def test_a_rollup_of_fees_alone_counts_whole() -> None:
+    assert counted(real("a2p_september", totalprice="21.1743")) == {
+        "sms": "0.1743",
+        "a2p-registration-fees": "21",
+    }
+
+
+def test_a_whatsapp_account_counts_templates_and_messages_and_no_rollup() -> None:
+    assert counted(real("whatsapp", totalprice="163.3875")) == {
+        "channels-messaging-outbound": "56.915",
+        "channels-messaging-inbound": "1.765",
+        "channels-whatsapp-template-marketing": "98.2918",
+        "channels-whatsapp-template-utility": "6.4157",
+    }
+
+
+def test_an_account_with_one_child_a_rollup_counts_the_children() -> None:
+    assert counted(real("small_mixed", totalprice="34.10")) == {
+        "calls-inbound-local": "0.09",
+        "calls-outbound": "0.99",
+        "phonenumbers-local": "15.00",
+        "sms": "17.85",
+        "sms-inbound-longcode": "0.17",
+    }
+    assert counted(real("sms", totalprice="178.01")) == {
+        "sms-inbound-longcode": "0.46",
+        "sms-outbound-longcode": "177.55",
+    }
+
+
+def test_a_long_history_leaves_what_its_partial_rows_do_not_say_to_the_total() -> None:
+    assert counted(real("long_history")) == {
+        "totalprice": "250.39750",
+        "sms": "242.31015",
+        "sms-inbound": "6.1375",
+    }
+
+
+@pytest.mark.parametrize("case", [case for case in REAL if "totalprice" not in REAL[case]])
+def test_without_a_total_there_are_roles_and_no_shares(case: str) -> None:
+    shares = deduplicate(real(case))
+    assert {share.deduplicated_price for share in shares.values()} == {None}
+    assert {share.role for share in shares.values()} <= {"rollup", "leaf"}
+
+
+# The rules, one by one.
+
+
+def test_a_parent_keeps_what_its_children_do_not_hold() -> None:
+    day = prices(totalprice="10", calls="10", calls__inbound="4", calls__outbound="5")
+    assert counted(day) == {"calls": "1", "calls-inbound": "4", "calls-outbound": "5"}
+    assert roles(day) == {
+        "totalprice": "total",
+        "calls": "rollup",
+        "calls-inbound": "leaf",
+        "calls-outbound": "leaf",
+    }
+
+
+def test_a_rollup_that_alone_is_priced_counts_whole() -> None:
+    day = prices(totalprice="10", calls="10", calls__inbound="0", calls__outbound=None)
+    assert counted(day) == {"calls": "10"}
+    assert roles(day)["calls"] == "leaf"
+
+
+def test_a_row_belongs_to_the_nearest_priced_category_above_it() -> None:
+    day = prices(totalprice="10", calls="10", calls__inbound="0", calls__inbound__local="4")
+    assert counted(day) == {"calls": "6", "calls-inbound-local": "4"}
+
+
+def test_children_that_exceed_their_parent_leave_it_nothing_and_lower_the_remainder() -> None:
+    day = prices(totalprice="10", calls="3", calls__inbound="2", calls__outbound="2", sms="6")
+    assert counted(day) == {"calls-inbound": "2", "calls-outbound": "2", "sms": "6"}
+
+
+def test_an_overlap_counts_nowhere() -> None:
+    day = prices(totalprice="3", calls__outbound="3", authy__calls__outbound="2")
+    assert counted(day) == {"calls-outbound": "3"}
+    assert roles(day)["authy-calls-outbound"] == "overlap"
+
+
+def test_what_lies_under_an_overlap_lies_in_what_includes_it() -> None:
+    day = prices(
+        totalprice="3", sms__outbound="3", authy__sms__outbound="2", authy__sms__outbound__uk="2"
+    )
+    assert counted(day) == {"sms-outbound": "1", "authy-sms-outbound-uk": "2"}
+
+
+def test_an_unknown_leaf_with_a_telling_prefix_lies_in_the_known_rollup() -> None:
+    day = prices(totalprice="10", calls="10", calls__satellite__minutes="4")
+    assert counted(day) == {"calls": "6", "calls-satellite-minutes": "4"}
+
+
+def test_an_unknown_leaf_can_lie_in_an_unknown_rollup() -> None:
+    day = prices(totalprice="10", quantum="10", quantum__relay="4")
+    assert counted(day) == {"quantum": "6", "quantum-relay": "4"}
+
+
+def test_an_unknown_leaf_without_a_telling_prefix_counts_beside_the_rest() -> None:
+    day = prices(totalprice="12", calls="10", quantum="2")
+    assert counted(day) == {"calls": "10", "quantum": "2"}
+
+
+def test_an_unknown_leaf_that_lies_in_a_rollups_own_money_takes_it_from_there() -> None:
+    """Rule (a): an edge that the table lacks."""
+    day = prices(totalprice="10", calls="10", calls__inbound="8", quantum="2")
+    assert counted(day) == {"calls-inbound": "8", "quantum": "2"}
+
+
+def test_a_row_that_lies_in_the_only_rollup_that_can_hold_it_is_found_by_its_price() -> None:
+    """Rule (a), second half: the roll-up holds more than the excess."""
+    day = prices(
+        totalprice="10", calls="9", calls__inbound="4", sms="1", sms__inbound="1", quantum="3"
+    )
+    assert counted(day) == {"calls": "2", "calls-inbound": "4", "sms-inbound": "1", "quantum": "3"}
+
+
+def test_an_unknown_rollup_over_known_rows_repeats_them() -> None:
+    """Rule (b): nothing else can explain the excess."""
+    day = prices(totalprice="9", calls="4", sms="5", communications="9")
+    assert counted(day) == {"calls": "4", "sms": "5"}
+    assert roles(day)["communications"] == "overlap"
+
+
+def test_two_unknown_rows_that_together_make_the_excess_repeat_others() -> None:
+    day = prices(totalprice="9", calls="4", sms="5", communications="7", quantum="1.5")
+    assert counted(day) == {"calls": "4", "sms": "5"}
+    assert roles(day)["communications"] == roles(day)["quantum"] == "overlap"
+
+
+def test_an_excess_with_two_explanations_is_left_to_the_remainder() -> None:
+    day = prices(totalprice="12", calls="9", communications="3", quantum="3")
+    assert counted(day) == {"calls": "9", "communications": "3", "quantum": "3", "totalprice": "-3"}
+    assert "overlap" not in roles(day).values()
+
+
+def test_known_rows_in_a_doubtful_place_are_looked_at_after_unknown_ones() -> None:
+    assert shipped().confidence("text-to-speech") == "low"
+    day = prices(totalprice="9", calls="4", sms="5", text__to__speech="3")
+    assert roles(day)["text-to-speech"] == "overlap"
+
+
+def test_rows_whose_place_is_sure_are_never_taken_away() -> None:
+    day = prices(totalprice="4", calls="4", calls__client="5")
+    assert counted(day) == {"calls": "4", "calls-client": "5", "totalprice": "-5"}
+
+
+def test_rounding_is_no_excess() -> None:
+    day = prices(totalprice="8.9999", calls="4", sms="5", quantum="0.0001")
+    assert counted(day)["quantum"] == "0.0001"
+    assert counted(day)["totalprice"] == "-0.0002"
+    assert rounding(day) == Decimal("0.00020")
+
+
+def test_an_adjustment_below_zero_counts_as_it_stands() -> None:
+    day = prices(totalprice="7", calls="10", min__spend__adjustments="-3")
+    assert counted(day) == {"calls": "10", "min-spend-adjustments": "-3"}
+
+
+def test_a_rollup_below_zero_keeps_the_plain_difference() -> None:
+    day = prices(totalprice="-3", calls="-3", calls__inbound="2")
+    assert counted(day) == {"calls": "-5", "calls-inbound": "2"}
+
+
+def test_money_in_no_category_stays_with_the_total() -> None:
+    assert counted(prices(totalprice="10.01", calls="10")) == {"calls": "10", "totalprice": "0.01"}
+
+
+def test_names_are_compared_without_case_and_kept_as_they_are() -> None:
+    day = prices(TotalPrice="10", CALLS="10", Calls__Inbound="4")
+    assert counted(day) == {"CALLS": "6", "Calls-Inbound": "4"}
+
+
+def test_a_total_without_a_price_is_none() -> None:
+    shares = deduplicate(prices(totalprice=None, calls="10"))
+    assert shares["calls"] == Share("leaf", None)
+
+
+# Invariants.
+
+MONEY = st.decimals(min_value=-10_000, max_value=10_000, places=6)
+SMALL = st.decimals(min_value=-9, max_value=9, places=1)
+KNOWN = st.sampled_from([name for name in shipped().categories if name != "totalprice"])
+UNKNOWN = st.from_regex(r"(calls|sms|pv|new)(-[a-c]{1,2}){0,3}", fullmatch=True) | st.text(
+    min_size=1, max_size=8
+)
+DAYS = st.dictionaries(KNOWN | UNKNOWN, st.none() | MONEY | SMALL, max_size=25)
+NAMES = st.sampled_from(["totalprice", "a", "a-b", "a-b-c", "b", "b-c", "c", "d"])
+DAMAGED = st.lists(
+    st.builds(
+        Category,
+        category=NAMES,
+        parent=st.none() | NAMES,
+        also_included_in=st.lists(NAMES, max_size=1).map(tuple),
+        service=st.just("Voice"),
+        billing_kind=st.just("usage"),
+        confidence=st.sampled_from(["high", "low"]),
+        description=st.none(),
+    )
+).map(Hierarchy)
+
+
+def reconciles(
+    day: Mapping[str, Decimal | None], total: Decimal, hierarchy: Hierarchy | None = None
+) -> None:
+    day = {**{c: p for c, p in day.items() if c.strip().lower() != "totalprice"}}
+    day["totalprice"] = total
+    shares = deduplicate(day, hierarchy)
+    assert shares.keys() == day.keys()
+    assert sum(s.deduplicated_price or 0 for s in shares.values()) == total
+    assert None not in {share.deduplicated_price for share in shares.values()}
+    assert {share.role for share in shares.values()} <= {"total", "rollup", "leaf", "overlap"}
+
+
+@given(DAYS, MONEY | SMALL)
+def test_shares_sum_to_the_total(day: dict[str, Decimal | None], total: Decimal) -> None:
+    reconciles(day, total)
+
+
+@given(DAYS, MONEY | SMALL, st.data())
+def test_shares_sum_to_the_total_with_and_without_each_parent(
+    day: dict[str, Decimal | None], total: Decimal, data: st.DataObject
+) -> None:
+    parents = {shipped().parent(category.strip().lower()) for category in day} - {None}
+    for parent in sorted(map(str, parents)):
+        without = {category: price for category, price in day.items() if category != parent}
+        reconciles(without, total)
+        reconciles({**without, parent: data.draw(MONEY)}, total)
+
+
+@given(st.dictionaries(NAMES | UNKNOWN, st.none() | SMALL, max_size=10), SMALL, DAMAGED)
+def test_a_damaged_table_costs_no_dollar(
+    day: dict[str, Decimal | None], total: Decimal, hierarchy: Hierarchy
+) -> None:
+    reconciles(day, total, hierarchy)
+
+
+@given(DAYS, MONEY | SMALL, st.randoms(use_true_random=False))
+def test_the_order_of_rows_and_a_second_run_change_nothing(
+    day: dict[str, Decimal | None], total: Decimal, shuffler: random.Random
+) -> None:
+    day = {**day, "totalprice": total}
+    shuffled = list(day.items())
+    shuffler.shuffle(shuffled)
+    first = deduplicate(day)
+    assert deduplicate(dict(shuffled)) == first
+    assert deduplicate(day) == first
+
+
+@given(
+    st.dictionaries(KNOWN, st.decimals(min_value=0, max_value=100, places=5), max_size=20),
+    st.decimals(min_value=0, max_value=100, places=5),
+)
+def test_charges_are_found_where_they_were_made(
+    charges: dict[str, Decimal], elsewhere: Decimal
+) -> None:
+    """Rows built from charges by the shipped tree give back each charge's home."""
+    hierarchy = shipped()
+    charges = {c: price for c, price in charges.items() if price and not hierarchy.is_overlap(c)}
+    rows: dict[str, Decimal | None] = dict.fromkeys(hierarchy.categories, Decimal(0))
+    for home, price in charges.items():
+        category: str | None = home
+        while category:
+            rows[category] = (rows[category] or Decimal(0)) + price
+            category = hierarchy.parent(category)
+    rows["totalprice"] = (rows["totalprice"] or Decimal(0)) + elsewhere
+    found = {
+        category: share.deduplicated_price
+        for category, share in deduplicate(rows).items()
+        if share.deduplicated_price
+    }
+    assert found == {**charges, **({"totalprice": elsewhere} if elsewhere else {})}
