@@ -44,7 +44,7 @@ class Account:
     def date_created(self) -> date | None:
         """Give the day the account began, GMT; None where these credentials cannot read it."""
         try:
-            answer = self._client.get(f"{API}/{self.sid}.json", once_denied=True)
+            answer = self._client.get(f"{API}/{self.sid}.json", try_again_if_denied=False)
             created = parsedate_to_datetime(answer["date_created"])
         except (Denied, NotFound, KeyError, TypeError, ValueError):
             return None

@@ -6,7 +6,7 @@ import json
 import logging
 import random
 import threading
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import TimeoutError as DeadlineExceeded
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -32,6 +32,7 @@ MOST_PAGES = 1000
 NO_DATA = "20404"
 
 Json = dict[str, Any]
+Attempt = Callable[[str, str], Json]
 
 
 class Client:
@@ -47,38 +48,26 @@ class Client:
         self._auth = auth
         self._logger = logger
         self._lock = threading.Lock()
+        self._proven = False
         self._session = requests.Session()
         self._session.headers["User-Agent"] = "tap-twilio-usage"
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
 
-    def get(self, path: str, query: str = "", *, once_denied: bool = False) -> Json:
+    def get(self, path: str, query: str = "", *, try_again_if_denied: bool = True) -> Json:
         """Give the JSON object that the path answers with.
 
-        Numbers in it are left as text: no float comes near a price. A 401 or 403 is tried again,
-        for Twilio has sent such in the middle of good runs, unless `once_denied`. Raises
-        ApiError: Denied, NotFound, Transient after the last try, or itself.
+        Numbers in it are left as text: no float comes near a price. A 401 or 403 is tried again
+        once these credentials have worked: Twilio has sent such in the middle of good runs.
+        Raises ApiError: Denied, NotFound, or itself.
         """
-        transient = backoff.on_exception(
-            _waits,
-            Transient,
-            max_tries=TRIES,
-            jitter=_jitter,
-            on_backoff=self._say_retry,
-            logger=None,
-        )
-        denied = backoff.on_exception(
-            _waits,
-            Denied,
-            max_tries=1 if once_denied else TRIES_WHEN_DENIED,
-            jitter=_jitter,
-            on_backoff=self._say_retry,
-            logger=None,
-        )
+        tries = TRIES_WHEN_DENIED if self._proven and try_again_if_denied else 1
+        attempt = self._retried(Denied, tries)(self._retried(Transient, TRIES)(self._attempt))
         try:
-            answer: Json = denied(transient(self._attempt))(path, query)
+            answer: Json = attempt(path, query)
         except Transient as error:
-            raise ApiError(f"{error}; gave up after {TRIES} tries of {path}") from None
+            raise ApiError(f"{path}: {error}; gave up after {TRIES} tries") from None
+        self._proven = True
         return answer
 
     def pages(self, path: str, params: Mapping[str, str], key: str) -> Iterator[list[Any]]:
@@ -105,6 +94,16 @@ class Client:
                 why = "comes back to a page" if query in asked else f"has over {MOST_PAGES} pages"
                 raise ApiError(f"{path}: the paging {why}; stopped")
             asked.add(query)
+
+    def _retried(self, error: type[ApiError], tries: int) -> Callable[[Attempt], Attempt]:
+        return backoff.on_exception(
+            _waits,
+            error,
+            max_tries=tries,
+            jitter=_jitter,
+            on_backoff=self._say_retry,
+            logger=None,
+        )
 
     def _next_query(self, path: str, link: object) -> str:
         own = urlsplit(self._api_url)
@@ -144,10 +143,9 @@ class Client:
             requests.exceptions.ContentDecodingError,
         ) as error:
             raise Transient(_reason(error)) from None
-        except requests.RequestException as error:
-            raise ApiError(
-                f"the request could not be made: {type(error).__name__}; check api_url"
-            ) from None
+        except OSError as error:  # requests' own errors, and a wrong REQUESTS_CA_BUNDLE
+            kind = type(error).__name__
+            raise ApiError(f"the request could not be made: {kind}; check api_url") from None
         return _read(path, response)
 
     def _request(self, path: str, query: str) -> requests.Response:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import json
 import logging
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 import click
 from singer_sdk.exceptions import (
@@ -15,7 +18,7 @@ from singer_sdk.exceptions import (
 from singer_sdk.plugin_base import SingerCommand
 
 from tap_twilio_usage.compat import override
-from tap_twilio_usage.errors import TapError
+from tap_twilio_usage.errors import SettingsError, TapError
 
 
 class Command(SingerCommand):
@@ -23,7 +26,12 @@ class Command(SingerCommand):
 
     @classmethod
     def like(cls, command: click.Command, logger: logging.Logger) -> Command:
-        """Give the SDK's command as one of this class."""
+        """Give the SDK's command as one of this class, with checks of the files it reads."""
+        for option in command.params:
+            if option.name in {"catalog", "state"}:
+                option.callback = _read_object
+            elif option.name == "config":
+                option.callback = _checked_config(option.callback)
         return cls(
             name=command.name,
             callback=command.callback,
@@ -37,6 +45,8 @@ class Command(SingerCommand):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().main(*args, **kwargs)
+        except SettingsError as error:
+            self._fail(*error.problems)
         except ConfigValidationError as error:
             self._fail(*error.errors)
         except (MapExpressionError, StreamMapConfigError) as error:
@@ -48,3 +58,37 @@ class Command(SingerCommand):
         for line in lines:
             self.logger.error(line)
         sys.exit(1)
+
+
+def _read_object(_: click.Context, option: click.Parameter, file: TextIO | None) -> TextIO | None:
+    """Give the file's text as a file, once it is known to hold what the option needs."""
+    if file is None:
+        return None
+    text = _checked(f"--{option.name}", file.name, file.read())
+    if option.name == "catalog" and not isinstance(json.loads(text).get("streams"), list):
+        raise TapError(f"--catalog: {file.name} has no list of streams")
+    return io.StringIO(text)
+
+
+def _checked_config(read: Any) -> Any:
+    def callback(context: click.Context, option: click.Parameter, paths: tuple[str, ...]) -> Any:
+        for path in paths:
+            if path != "ENV":
+                try:
+                    text = Path(path).read_text("utf-8")
+                except (OSError, ValueError):
+                    raise TapError(f"--config: {path} cannot be read") from None
+                _checked("--config", path, text)
+        return read(context, option, paths)
+
+    return callback
+
+
+def _checked(option: str, path: str, text: str) -> str:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise TapError(f"{option}: {path} holds no JSON object")
+    return text

@@ -7,6 +7,15 @@ class TapError(Exception):
     """A failure that is no bug: shown as its one line, without a traceback; exit code 1."""
 
 
+class SettingsError(TapError):
+    """Settings that cannot be used; `problems` has a line for each thing that is wrong."""
+
+    def __init__(self, problems: list[str]) -> None:
+        """Take the lines."""
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
 class ApiError(TapError):
     """Twilio, or what stands between, answered in a way the tap cannot go on from."""
 

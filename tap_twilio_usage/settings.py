@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from jsonschema import Draft7Validator, ValidationError
 from singer_sdk import typing as th
+from singer_sdk.configuration._dict_config import parse_environment_config
 
 from tap_twilio_usage.windows import six_months_back
 
@@ -186,6 +187,17 @@ def _take(config: MutableMapping[str, Any], name: str, *variables: str) -> None:
     value = next(filter(None, map(os.environ.get, variables)), None)
     if value:
         config[name] = value
+
+
+def unreadable(schema: Mapping[str, Any], prefix: str) -> list[str]:
+    """Name the environment variables whose text is not of the setting's type, one line each."""
+    lines = []
+    for name, described in schema["properties"].items():
+        try:
+            parse_environment_config({"properties": {name: described}}, prefix)
+        except ValueError:
+            lines.append(f"{name}: the environment's {prefix}{name.upper()} cannot be read")
+    return lines
 
 
 def problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:

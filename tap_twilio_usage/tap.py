@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Stream, Tap
-from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 
 from tap_twilio_usage import auth, settings, state
@@ -15,7 +15,7 @@ from tap_twilio_usage.account import Account
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.command import Command
 from tap_twilio_usage.compat import override
-from tap_twilio_usage.errors import TapError
+from tap_twilio_usage.errors import SettingsError, TapError
 from tap_twilio_usage.settings import Settings
 from tap_twilio_usage.stream_maps import FlaggingMapper
 from tap_twilio_usage.streams.categories import CategoriesStream
@@ -88,16 +88,26 @@ class TapTwilioUsage(Tap):
         state.check(state_dict, self.streams)
         super().load_state(state_dict)
 
+    @classproperty
+    @override
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
+        """Read TAP_TWILIO_USAGE_*; name the one that cannot be read, which the SDK does not."""
+        try:
+            return super()._env_var_config
+        except ValueError:
+            cls.append_builtin_config(cls.config_jsonschema)
+            unreadable = settings.unreadable(cls.config_jsonschema, cls._env_var_prefix)
+            raise SettingsError(unreadable) from None
+
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the settings in words of our own: the SDK's would print a secret's value."""
         self.append_builtin_config(self.config_jsonschema)
         settings.complete(self._config)
-        errors = settings.problems(self._config, self.config_jsonschema)
-        if errors and raise_errors:
-            summary = "Config validation failed"
-            raise ConfigValidationError(summary, errors=errors, schema=self.config_jsonschema)
-        return errors or super()._validate_config(raise_errors=raise_errors)
+        problems = settings.problems(self._config, self.config_jsonschema)
+        if problems and raise_errors:
+            raise SettingsError(problems)
+        return problems or super()._validate_config(raise_errors=raise_errors)
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,12 @@ class Run:
     """What a run of the command left behind."""
 
     code: int
-    messages: list[dict[str, Any]]
+    out: str
     log: str
+
+    @cached_property
+    def messages(self) -> list[dict[str, Any]]:
+        return [json.loads(line, parse_float=Decimal) for line in self.out.splitlines()]
 
     def records(self, stream: str = "usage_records_daily") -> list[dict[str, Any]]:
         return [
@@ -81,7 +86,7 @@ def sync(tmp_path: Path) -> Sync:
     """Run the installed command on a configuration; `env` adds to an environment of its own."""
 
     def run(
-        settings: dict[str, Any],
+        settings: dict[str, Any] | str | None,
         *options: str,
         state: Any = None,
         catalog: Any = None,
@@ -100,12 +105,10 @@ def sync(tmp_path: Path) -> Sync:
             check=False,
             env={**clean_environment(), **(env or {})},
             cwd=tmp_path,
-            timeout=120,
+            timeout=60,
         )
         assert TOKEN not in done.stdout + done.stderr
-        lines = [] if "--discover" in options else done.stdout.splitlines()
-        messages = [json.loads(line, parse_float=Decimal) for line in lines if line.startswith("{")]
-        return Run(done.returncode, messages, done.stderr)
+        return Run(done.returncode, done.stdout, done.stderr)
 
     return run
 

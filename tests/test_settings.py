@@ -1,0 +1,172 @@
+"""Settings: what is refused, in which words, and what the environment adds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tap_twilio_usage.settings import SCHEMA, SECRETS
+from tests.conftest import Sync, config
+from tests.http_server import serve
+from tests.twilio import SID, TOKEN, account, between
+
+DAYS = dict.fromkeys(between("2026-01-01", "2026-01-02"), {"calls": "1", "totalprice": "1"})
+NOWHERE = "http://127.0.0.1:9"
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "an unknown setting": ({"pagesize": 5}, "pagesize: no such setting; is it page_size?"),
+    "an unknown secret": ({"auth_tokn": "s3cret"}, "auth_tokn: no such setting"),
+    "a secret that is no string": ({"auth_token": 123456789}, "auth_token: must be a string"),
+    "a secret with a blank": ({"auth_token": "s3cret\n"}, "auth_token: holds a blank"),
+    "a secret beyond ASCII": ({"auth_token": "s3crét"}, "auth_token: holds a blank or a char"),
+    "an account SID cut short": ({"account_sid": "AC12"}, "account_sid: must be AC followed by"),
+    "a key as account SID": ({"account_sid": "SK" + "0" * 32}, "account_sid: must be AC"),
+    "an API key SID": ({"api_key_sid": "s3cret"}, "api_key_sid: must be SK followed by 32 hex"),
+    "another choice": ({"subaccounts": "all"}, "subaccounts: 'all' is not one of ['rolled_up'"),
+    "a date in words": ({"start_date": "6 months ago"}, "start_date: '6 months ago' is no date"),
+    "a date that is none": ({"end_date": "2026-02-30"}, "end_date: '2026-02-30' is no date"),
+    "an hour": ({"start_date": "2026-01-01T12:00:00Z"}, "is no date; write it as YYYY-MM-DD"),
+    "days in reverse": ({"end_date": "2025-12-31"}, "start_date: 2026-01-01 lies after end_date"),
+    "a lookback below zero": ({"lookback_days": -1}, "lookback_days: -1 is less than the minimum"),
+    "no concurrency": ({"max_concurrent_requests": 0}, "max_concurrent_requests: 0 is less"),
+    "a page too large": ({"page_size": 1001}, "page_size: 1001 is greater than the maximum"),
+    "a number as text": ({"page_size": "ten"}, "page_size: 'ten' is not of type 'integer'"),
+    "a URL in plain http": ({"api_url": "http://api.twilio.com"}, "api_url: must be https"),
+    "a private host": ({"api_url": "http://10.0.0.1"}, "api_url: must be https"),
+    "a host like loopback": ({"api_url": "http://localhost.evil"}, "api_url: must be https"),
+    "a URL with a password": ({"api_url": "https://u:s3cret@x.com"}, "api_url: must hold no user"),
+    "no URL": ({"api_url": "twilio"}, "api_url: must be a URL such as"),
+    "a broken URL": ({"api_url": "https://["}, "api_url: is no URL"),
+    "a map of no stream": ({"stream_maps": {"usage": {}}}, "stream_maps: 'usage' is no stream"),
+    "a map that does not parse": (
+        {"stream_maps": {"categories": {"x": "1 +"}}},
+        "stream_maps: Failed to parse expression 1 +.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("wrong", "says"), WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_setting_is_refused_in_one_line(
+    sync: Sync, wrong: dict[str, Any], says: str
+) -> None:
+    run = sync(config(NOWHERE, **wrong))
+    assert run.code == 1
+    (line,) = [line for line in run.log.splitlines() if "ERROR" in line]
+    assert says in line
+    assert "Traceback" not in run.log
+    assert "s3cr" not in run.log
+    assert "123456789" not in run.log
+
+
+def test_every_wrong_setting_has_a_line(sync: Sync) -> None:
+    run = sync(config(NOWHERE, page_size=0, lookback_days="many"))
+    assert run.log.count("ERROR") == 2
+
+
+@pytest.mark.parametrize(
+    ("missing", "says"),
+    [
+        ({"account_sid"}, "account_sid is missing"),
+        ({"auth_token"}, "no credentials (there are none): set auth_token (TWILIO_AUTH_TOKEN)"),
+    ],
+)
+def test_missing_credentials_are_named_before_any_request(
+    sync: Sync, missing: set[str], says: str
+) -> None:
+    with serve(account(DAYS)) as server:
+        run = sync({k: v for k, v in config(server.url).items() if k not in missing})
+        assert not server.requests
+    assert run.code == 1
+    assert says in run.last_line
+
+
+@pytest.mark.parametrize(
+    ("half", "says"),
+    [
+        ({"api_key_sid": "SK" + "0" * 32}, "api_key_secret is missing"),
+        ({"api_key_secret": "x"}, "api_key_sid is missing"),
+    ],
+)
+def test_half_an_api_key_is_named(sync: Sync, half: dict[str, str], says: str) -> None:
+    settings = config(NOWHERE, **half)
+    del settings["auth_token"]
+    assert says in sync(settings).last_line
+
+
+def test_a_start_date_at_midnight_is_a_date(sync: Sync) -> None:
+    with serve(account(DAYS)) as server:
+        run = sync(config(server.url, start_date="2026-01-01T00:00:00Z", end_date="2026-01-02"))
+    assert (run.code, len(run.records())) == (0, 4)
+
+
+@pytest.mark.parametrize("name", ["TWILIO_ACCOUNT_SID", "TWILIO_SID"])
+def test_the_names_of_twilios_tools_fill_what_is_not_given(sync: Sync, name: str) -> None:
+    with serve(account(DAYS)) as server:
+        settings = config(server.url, end_date="2026-01-02", account_sid="", auth_token=None)
+        run = sync(settings, env={name: SID, "TWILIO_AUTH_TOKEN": TOKEN})
+    assert (run.code, len(run.records())) == (0, 4)
+
+
+def test_an_api_key_in_the_environment_works(sync: Sync) -> None:
+    with serve(account(DAYS, created=None)) as server:
+        settings = config(server.url, end_date="2026-01-02")
+        del settings["auth_token"]
+        env = {"TWILIO_API_KEY": "SK" + "1" * 32, "TWILIO_API_SECRET": "key-secret"}
+        assert sync(settings, env=env).code == 0
+
+
+def test_the_environment_never_outranks_or_mixes_with_what_is_given(sync: Sync) -> None:
+    env = {"TWILIO_ACCOUNT_SID": "AC" + "9" * 32, "TWILIO_AUTH_TOKEN": "of-another-account"}
+    with serve(account(DAYS)) as server:
+        assert sync(config(server.url, end_date="2026-01-02"), env=env).code == 0
+        signatures = {r.headers["Authorization"] for r in server.requests}
+        settings = config(server.url, api_key_sid="SK" + "1" * 32)
+        del settings["auth_token"]
+        assert "api_key_secret is missing" in sync(settings, env=env).last_line
+    assert len(signatures) == 1
+
+
+def test_config_from_the_environment(sync: Sync) -> None:
+    with serve(account(DAYS)) as server:
+        settings = config(server.url, end_date="2026-01-02", page_size=500)
+        env = {f"TAP_TWILIO_USAGE_{k.upper()}": str(v) for k, v in settings.items()}
+        run = sync(None, "--config=ENV", env=env)
+    assert (run.code, len(run.records())) == (0, 4)
+    assert {r.query["PageSize"] for r in server.requests if r.query} == {"500"}
+
+
+def test_a_number_in_the_environment_that_is_none_is_one_line(sync: Sync) -> None:
+    run = sync(config(NOWHERE), "--config=ENV", env={"TAP_TWILIO_USAGE_PAGE_SIZE": "ten"})
+    assert run.code == 1
+    assert "Traceback" not in run.log
+    assert "page_size" in run.last_line
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"x"'])
+@pytest.mark.parametrize("option", ["config", "state", "catalog"])
+def test_a_file_that_is_no_json_object_is_one_line(sync: Sync, option: str, text: str) -> None:
+    files: dict[str, Any] = {"state": None, "catalog": None, option: text}
+    settings = text if option == "config" else config(NOWHERE)
+    files.pop("config", None)
+    run = sync(settings, **files)
+    assert run.code != 0
+    assert "Traceback" not in run.log
+    assert f"--{option}" in run.last_line
+
+
+def test_a_file_that_is_not_there_is_one_line(sync: Sync) -> None:
+    run = sync(None, "--config", "nowhere.json")
+    assert run.code != 0
+    assert "Traceback" not in run.log
+    assert "nowhere.json" in run.last_line
+
+
+def test_secrets_are_marked_and_everything_is_described() -> None:
+    properties = SCHEMA["properties"]
+    assert {name for name, schema in properties.items() if schema.get("writeOnly")} == {
+        "auth_token",
+        "api_key_secret",
+    }
+    assert set(SECRETS) == {"auth_token", "api_key_secret"}
+    assert all(schema["description"] for schema in properties.values())

@@ -1,0 +1,502 @@
+"""`usage_records_daily` by the installed command, against a small Twilio in the test."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.conftest import Sync, bookmark, config
+from tests.http_server import Answer, Request, serve
+from tests.twilio import SID, account, between, page, record
+
+DAY = {"calls": "2.50", "calls-inbound": "1.5", "sms": "0", "totalprice": "2.80"}
+THREE = dict.fromkeys(between("2026-01-01", "2026-01-03"), DAY)
+TODAY = datetime.now(timezone.utc).date()
+
+
+def partition(**fields: Any) -> dict[str, Any]:
+    context = {"account_sid": SID, "includes_subaccounts": True}
+    return {"bookmarks": {"usage_records_daily": {"partitions": [{"context": context, **fields}]}}}
+
+
+def at(day: str, *used: str) -> dict[str, Any]:
+    return partition(
+        replication_key="start_date", replication_key_value=day, used_categories=list(used)
+    )
+
+
+def asked_days(requests: list[Request]) -> list[str]:
+    daily = [r for r in requests if r.path.endswith("Daily.json")]
+    return sorted(day for r in daily for day in between(r.query["StartDate"], r.query["EndDate"]))
+
+
+def changed(days: dict[str, Any], **change: Any) -> Callable[[Request], Answer]:
+    """Answer as the account does, with `change` made to every daily record."""
+
+    def answer(request: Request) -> Answer:
+        good = account(days)(request)
+        if not request.path.endswith("Daily.json"):
+            return good
+        rows = [{**row, **change} for row in json.loads(good.body)["usage_records"]]
+        return Answer.json(page(rows))
+
+    return answer
+
+
+# What is emitted.
+
+
+def test_a_row_has_twilios_fields_and_what_the_tap_works_out(sync: Sync) -> None:
+    with serve(account({"2026-01-01": DAY})) as server:
+        run = sync(config(server.url, end_date="2026-01-01"))
+    assert run.code == 0
+    assert run.records()[0] == {
+        "account_sid": SID,
+        "api_version": "2010-04-01",
+        "as_of": "2026-02-01T00:00:00+00:00",
+        "category": "calls",
+        "description": "Calls",
+        "count": Decimal("2.50"),
+        "count_unit": "",
+        "usage": Decimal("2.50"),
+        "usage_unit": "units",
+        "price": Decimal("2.50"),
+        "price_unit": "usd",
+        "start_date": "2026-01-01",
+        "end_date": "2026-01-01",
+        "includes_subaccounts": True,
+        "service": "Voice",
+        "billing_kind": "usage",
+        "parent_category": "totalprice",
+        "dedup_role": "rollup",
+        "deduplicated_price": Decimal("1.00"),
+        "counts_in_total": False,
+    }
+    assert {r["category"]: r["deduplicated_price"] for r in run.records()} == {
+        "calls": Decimal("1.00"),
+        "calls-inbound": Decimal("1.5"),
+        "totalprice": Decimal("0.30"),
+    }
+
+
+def test_decimals_come_out_as_they_went_in(sync: Sync) -> None:
+    prices = {
+        "calls": "12345678901234567890.123456789012345678",
+        "sms": "-0.000001",
+        "mms": "1E-7",
+        "pv": "0.10",
+    }
+    with serve(account({"2026-01-01": prices})) as server:
+        run = sync(config(server.url, end_date="2026-01-01"))
+    assert {r["category"]: str(r["price"]) for r in run.records()} == prices
+
+
+def test_a_price_that_is_a_json_number_is_exact_too(sync: Sync) -> None:
+    body = json.dumps(page([record("calls", "PRICE")])).replace('"PRICE"', "0.12345678901234567890")
+
+    def answer(request: Request) -> Answer:
+        return Answer(body.encode()) if "Records" in request.path else Answer.error(401, 20003)
+
+    with serve(answer) as server:
+        run = sync(config(server.url, end_date="2026-01-01"))
+    assert [str(r["price"]) for r in run.records()] == ["0.12345678901234567890"]
+
+
+def test_days_go_out_in_ascending_order_with_a_state_after_each(sync: Sync) -> None:
+    days = dict.fromkeys(between("2026-01-01", "2026-01-20"), DAY)
+    with serve(account(days)) as server:
+        run = sync(
+            config(server.url, end_date="2026-01-20", page_size=8, max_concurrent_requests=8)
+        )
+    assert run.code == 0
+    seen: list[str] = []
+    for message in run.messages:
+        if message["type"] == "RECORD" and message["stream"] == "usage_records_daily":
+            seen.append(message["record"]["start_date"])
+        elif message["type"] == "STATE" and bookmark(message["value"]):
+            assert bookmark(message["value"]) == seen[-1]
+    assert seen == sorted(seen)
+    marks = [mark for mark in run.bookmarks if mark]
+    assert marks == between("2026-01-01", "2026-01-20")
+
+
+def test_windows_are_as_large_as_fit_one_page(sync: Sync) -> None:
+    days = dict.fromkeys(between("2026-01-01", "2026-01-10"), DAY)
+    with serve(account(days)) as server:
+        sync(config(server.url, end_date="2026-01-10", page_size=13))
+    daily = [r.query for r in server.requests if r.path.endswith("Daily.json")]
+    lengths = [len(between(q["StartDate"], q["EndDate"])) for q in daily]
+    assert sorted(lengths) == [1, 3, 3, 3]
+    assert {q["PageSize"] for q in daily} == {"13"}
+    assert len(server.requests) == 6  # with AllTime and the account itself
+
+
+def test_rows_that_do_not_fit_the_page_are_fetched_too(sync: Sync) -> None:
+    def answer(request: Request) -> Answer:
+        good = account(THREE)(request)
+        if not request.path.endswith("Daily.json"):
+            return good
+        rows, number = json.loads(good.body)["usage_records"], int(request.query.get("Page", 0))
+        more = f"{request.path}?Page={number + 1}&StartDate=2026-01-01&EndDate=2026-01-03"
+        link = more if (number + 1) * 5 < len(rows) else None
+        return Answer.json(page(rows[number * 5 : number * 5 + 5], link))
+
+    with serve(answer) as server:
+        run = sync(config(server.url, end_date="2026-01-03"))
+    assert len(run.records()) == 9
+
+
+@pytest.mark.parametrize(
+    ("subaccounts", "includes"), [("rolled_up", "true"), ("excluded", "false")]
+)
+def test_subaccounts_are_asked_for_as_set(sync: Sync, subaccounts: str, includes: str) -> None:
+    with serve(account(THREE)) as server:
+        run = sync(config(server.url, end_date="2026-01-03", subaccounts=subaccounts))
+    asked = {r.query["IncludeSubaccounts"] for r in server.requests if "Usage" in r.path}
+    assert asked == {includes}
+    assert {r["includes_subaccounts"] for r in run.records()} == {includes == "true"}
+
+
+def test_an_api_key_signs_requests_too(sync: Sync) -> None:
+    settings = config("", api_key_sid="SK" + "1" * 32, api_key_secret="key-secret")
+    del settings["auth_token"]
+    with serve(account(THREE, created=None)) as server:
+        run = sync({**settings, "api_url": server.url, "end_date": "2026-01-03"})
+    assert run.code == 0
+    assert len(run.records()) == 9
+    assert "key-secret" not in run.log
+    signatures = {r.headers["Authorization"] for r in server.requests}
+    assert len(signatures) == 1
+    assert "U0sx" in signatures.pop()  # "SK1", base64
+
+
+# Categories that are not used.
+
+
+def test_zero_rows_of_unused_categories_are_left_out_and_no_others(sync: Sync) -> None:
+    days = {
+        "2026-01-01": {"calls": "1", "sms": "0", "mms": "0", "totalprice": "1"},
+        "2026-01-02": {"calls": "0", "sms": "2", "mms": "0", "totalprice": "2"},
+        "2026-01-03": {"calls": "0", "sms": "0", "mms": "0", "totalprice": "0"},
+    }
+    with serve(account(days, all_time={"calls": "1", "sms": "0", "mms": "0"})) as server:
+        run = sync(config(server.url, end_date="2026-01-03"))
+    emitted = [(r["start_date"][-2:], r["category"]) for r in run.records()]
+    assert emitted == [
+        ("01", "calls"),
+        ("01", "totalprice"),
+        ("02", "calls"),
+        ("02", "sms"),
+        ("02", "totalprice"),
+        ("03", "calls"),
+        ("03", "sms"),
+        ("03", "totalprice"),
+    ]
+
+
+def test_every_row_comes_when_asked_for(sync: Sync) -> None:
+    with serve(account(THREE)) as server:
+        run = sync(config(server.url, end_date="2026-01-03", skip_unused_categories=False))
+    assert len(run.records()) == 12
+
+
+def test_a_category_once_emitted_is_kept_though_it_was_restated_to_zero(sync: Sync) -> None:
+    zero = {"2026-01-01": {"sms": "0", "mms": "0", "totalprice": "0"}}
+    with serve(account(zero)) as server:
+        run = sync(
+            config(server.url, end_date="2026-01-01"), state=at("2026-01-01", "sms", "totalprice")
+        )
+    assert [(r["category"], r["price"]) for r in run.records()] == [("sms", 0), ("totalprice", 0)]
+
+
+def test_the_state_names_a_category_before_its_first_row_goes_out(sync: Sync) -> None:
+    with serve(account(THREE)) as server:
+        run = sync(config(server.url, end_date="2026-01-03"))
+    named: set[str] = set()
+    for message in run.messages:
+        if message["type"] == "STATE":
+            stream = message["value"]["bookmarks"].get("usage_records_daily", {})
+            for part in stream.get("partitions", []):
+                named |= set(part.get("used_categories", []))
+        elif message["type"] == "RECORD" and message["stream"] == "usage_records_daily":
+            assert message["record"]["category"] in named
+
+
+def test_a_total_of_zero_that_holds_a_remainder_is_not_left_out(sync: Sync) -> None:
+    days = {"2026-01-01": {"calls": "5", "totalprice": "0"}}
+    with serve(account(days)) as server:
+        run = sync(config(server.url, end_date="2026-01-01"))
+    assert [r["deduplicated_price"] for r in run.records()] == [5, -5]
+
+
+# Which days.
+
+
+def test_an_old_start_date_begins_when_the_account_did(sync: Sync) -> None:
+    created = "Fri, 02 Jan 2026 23:30:00 -0100"  # the 3rd in GMT
+    days = dict.fromkeys(between("2026-01-03", "2026-01-05"), DAY)
+    with serve(account(days, created=created)) as server:
+        run = sync(config(server.url, start_date="2010-01-01", end_date="2026-01-05"))
+    assert run.code == 0
+    assert asked_days(server.requests) == between("2026-01-03", "2026-01-05")
+
+
+def test_an_account_that_may_not_be_read_begins_at_start_date(sync: Sync) -> None:
+    with serve(account(THREE, created=None)) as server:
+        run = sync(config(server.url, end_date="2026-01-03"))
+    assert run.code == 0
+    assert asked_days(server.requests) == between("2026-01-01", "2026-01-03")
+    assert run.log.count("WARNING") == 0  # asked for once: no retry of the refusal
+
+
+@pytest.mark.parametrize(
+    ("settings", "first"),
+    [
+        ({"lookback_days": 3}, "2026-01-17"),
+        ({"lookback_days": 0}, "2026-01-20"),
+        ({"lookback_days": 3, "start_date": "2026-01-19"}, "2026-01-19"),
+    ],
+)
+def test_an_incremental_run_begins_before_the_bookmark(
+    sync: Sync, settings: dict[str, Any], first: str
+) -> None:
+    days = dict.fromkeys(between("2026-01-01", "2026-01-22"), DAY)
+    with serve(account(days)) as server:
+        run = sync(config(server.url, end_date="2026-01-22", **settings), state=at("2026-01-20"))
+    assert run.code == 0
+    assert asked_days(server.requests) == between(first, "2026-01-22")
+    marks = [mark for mark in run.bookmarks if mark]
+    assert marks == sorted(marks)
+    assert (marks[0], marks[-1]) == ("2026-01-20", "2026-01-22")
+
+
+def test_the_default_start_date_leaves_no_hole_after_a_long_pause(sync: Sync) -> None:
+    old = TODAY - timedelta(days=300)
+    settings = config("", lookback_days=1, end_date=f"{old + timedelta(days=1)}")
+    del settings["start_date"]
+    with serve(account({f"{old}": DAY})) as server:
+        sync({**settings, "api_url": server.url}, state=at(f"{old}"))
+    assert asked_days(server.requests)[0] == f"{old - timedelta(days=1)}"
+
+
+def test_the_default_start_date_is_six_months_back(sync: Sync) -> None:
+    settings = config("")
+    del settings["start_date"], settings["end_date"]
+    with serve(account({"2020-01-01": DAY}, created=None)) as server:
+        sync({**settings, "api_url": server.url})
+    days = asked_days(server.requests)
+    assert days[0].endswith("-01")
+    assert 180 <= (TODAY - datetime.fromisoformat(days[0]).date()).days <= 215
+    assert days[-1] == f"{TODAY}"
+
+
+def test_a_bookmark_in_the_future_gives_no_records_and_a_valid_state(sync: Sync) -> None:
+    with serve(account(THREE)) as server:
+        run = sync(config(server.url, end_date="2099-12-31"), state=at("2099-01-01"))
+    assert (run.code, run.records(), run.bookmarks[-1]) == (0, [], "2099-01-01")
+    assert "no day to load" in run.log
+
+
+def test_no_day_after_today_is_asked_for_and_the_bookmark_stays_behind_it(sync: Sync) -> None:
+    with serve(account({"2020-01-01": DAY})) as server:
+        run = sync(
+            config(server.url, start_date=f"{TODAY - timedelta(days=1)}", end_date="2099-12-31")
+        )
+    assert asked_days(server.requests)[-1] == f"{TODAY}"
+    assert run.bookmarks[-1] == f"{TODAY}"
+
+
+def test_another_choice_of_subaccounts_has_a_bookmark_of_its_own(sync: Sync) -> None:
+    with serve(account(THREE)) as server:
+        run = sync(
+            config(server.url, end_date="2026-01-03", subaccounts="excluded"),
+            state=at("2026-01-03"),
+        )
+    partitions = run.states[-1]["bookmarks"]["usage_records_daily"]["partitions"]
+    assert [(p["context"]["includes_subaccounts"], p["replication_key_value"]) for p in partitions]
+    assert asked_days(server.requests) == between("2026-01-01", "2026-01-03")
+
+
+def test_a_404_means_no_data_once_the_account_has_proven_readable(sync: Sync) -> None:
+    """A window that begins before the account, which the credentials may not read."""
+    days = {"2026-01-03": DAY}
+
+    def answer(request: Request) -> Answer:
+        if request.query.get("StartDate", "2026-01-03") < "2026-01-03":
+            return Answer.error(404, 20404, "The requested resource was not found")
+        return account(days, created=None)(request)
+
+    with serve(answer) as server:
+        run = sync(config(server.url, end_date="2026-01-04"))
+    assert run.code == 0
+    assert {r["start_date"] for r in run.records()} == {"2026-01-03", "2026-01-04"}
+    assert run.bookmarks[-1] == "2026-01-04"
+
+
+def test_a_404_of_the_account_itself_is_fatal(sync: Sync) -> None:
+    with serve(lambda _: Answer.error(404, 20404, "not found")) as server:
+        run = sync(config(server.url))
+    assert (run.code, run.records()) == (1, [])
+    assert "code 20404" in run.last_line
+
+
+def test_days_without_any_row_still_move_the_bookmark(sync: Sync) -> None:
+    def answer(request: Request) -> Answer:
+        good = account(THREE)(request)
+        return Answer.json(page([])) if request.path.endswith("Daily.json") else good
+
+    with serve(answer) as server:
+        run = sync(config(server.url, end_date="2026-01-03"))
+    assert (run.code, run.records(), run.bookmarks[-1]) == (0, [], "2026-01-03")
+
+
+# Answers that cannot be right.
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"price": "1,234.50"}, "its price is not a number"),
+        ({"price": "NaN"}, "its price is not a number"),
+        ({"price": True}, "its price is not a number"),
+        ({"count": {}}, "its count is not a number"),
+        ({"usage": "1" * 100}, "its usage is not a number"),
+        ({"start_date": "2026-13-01"}, "its start_date cannot be read"),
+        ({"start_date": None}, "its start_date is not a date"),
+        ({"end_date": "tomorrow"}, "its end_date is not a date"),
+        ({"as_of": "yesterday"}, "its as_of cannot be read"),
+        ({"category": None}, "its category is missing"),
+        ({"category": " "}, "its category is missing"),
+        ({"account_sid": None}, "its account_sid is missing"),
+        ({"description": 5.5}, None),
+        ({"description": []}, "its description is not text"),
+        ({"account_sid": "AC" + "f" * 32}, "it is of another account"),
+        ({"start_date": "2025-12-31", "end_date": "2025-12-31"}, "which was not asked for"),
+        ({"end_date": "2026-01-31"}, "which was not asked for"),
+    ],
+)
+def test_a_record_that_cannot_be_right_is_fatal_and_nothing_of_its_day_goes_out(
+    sync: Sync, change: dict[str, Any], says: str | None
+) -> None:
+    with serve(changed({"2026-01-01": DAY}, **change)) as server:
+        run = sync(config(server.url, end_date="2026-01-01"))
+    if says is None:
+        assert run.code == 0
+        return
+    assert run.code == 1
+    assert run.records() == []
+    assert run.bookmarks[-1] is None
+    assert says in run.last_line
+    assert "Traceback" not in run.log
+    assert "1,234.50" not in run.log
+
+
+def test_records_that_are_no_objects_are_fatal_with_their_position(sync: Sync) -> None:
+    def answer(request: Request) -> Answer:
+        good = account(THREE)(request)
+        if not request.path.endswith("Daily.json"):
+            return good
+        return Answer.json(page([*json.loads(good.body)["usage_records"], "row"]))
+
+    with serve(answer) as server:
+        run = sync(config(server.url, end_date="2026-01-03"))
+    assert run.code == 1
+    assert "usage record 13 of 2026-01-01..2026-01-03" in run.last_line
+
+
+def test_dates_that_the_server_ignores_are_found_out(sync: Sync) -> None:
+    everything = dict.fromkeys(between("2026-01-01", "2026-01-09"), DAY)
+
+    def answer(request: Request) -> Answer:
+        if request.path.endswith("Daily.json"):
+            query = {**request.query, "StartDate": "2026-01-01", "EndDate": "2026-01-09"}
+            return account(everything)(Request(request.path, query, request.headers))
+        return account(everything)(request)
+
+    with serve(answer) as server:
+        run = sync(config(server.url, start_date="2026-01-05", end_date="2026-01-06"))
+    assert (run.code, run.records()) == (1, [])
+
+
+def test_a_row_that_comes_twice_goes_out_once(sync: Sync) -> None:
+    def answer(request: Request) -> Answer:
+        good = account(THREE)(request)
+        rows = json.loads(good.body).get("usage_records", [])
+        return Answer.json(page(rows * 2)) if request.path.endswith("Daily.json") else good
+
+    with serve(answer) as server:
+        run = sync(config(server.url, end_date="2026-01-03"))
+    assert len(run.records()) == 9
+    assert "12 rows came twice" in run.log
+
+
+# What is unknown is kept, and said once.
+
+
+def test_what_is_unknown_is_kept_and_said_once(sync: Sync) -> None:
+    day = {"calls": "2", "calls-satellite": "1", "quantum": "3", "totalprice": "5"}
+    days = dict.fromkeys(between("2026-01-01", "2026-01-03"), day)
+    with serve(changed(days, carbon="12 kg")) as server:
+        run = sync(config(server.url, end_date="2026-01-03"))
+    assert run.code == 0
+    new = {r["category"]: r for r in run.records()}
+    assert (new["calls-satellite"]["parent_category"], new["calls-satellite"]["service"]) == (
+        "calls",
+        "Other",
+    )
+    assert new["quantum"]["parent_category"] == "totalprice"
+    for said in ("'calls-satellite', counted under calls", "'quantum'", "new field.*'carbon'"):
+        assert len(re.findall(said, run.log)) == 1
+
+
+def test_a_day_without_a_total_keeps_its_rows_and_claims_nothing(sync: Sync) -> None:
+    days = dict.fromkeys(between("2026-01-01", "2026-01-02"), {"calls": "2"})
+    with serve(account(days)) as server:
+        run = sync(config(server.url, end_date="2026-01-02"))
+    rows = [(r["deduplicated_price"], r["counts_in_total"]) for r in run.records()]
+    assert rows == [(None, None), (None, None)]
+    assert run.log.count("has no totalprice") == 1
+
+
+def test_another_currency_is_shared_out_by_itself(sync: Sync) -> None:
+    def answer(request: Request) -> Answer:
+        if not request.path.endswith("Daily.json"):
+            return account({"2026-01-01": DAY})(request)
+        rows = [
+            record("calls", "2"),
+            record("totalprice", "2"),
+            record("sms", "7", price_unit="eur"),
+            record("mms", None, price_unit=None, usage="3"),
+        ]
+        return Answer.json(page(rows))
+
+    with serve(answer) as server:
+        run = sync(config(server.url, end_date="2026-01-01"))
+    shares = {r["category"]: r["deduplicated_price"] for r in run.records()}
+    assert shares == {"calls": 2, "mms": 0, "sms": None, "totalprice": 0}
+    assert "more than one currency: ['eur', 'usd']" in run.log
+    assert "'mms' has usage but no price" in run.log
+
+
+def test_an_excess_that_nothing_explains_is_said(sync: Sync) -> None:
+    days = {"2026-01-01": {"calls": "4", "calls-client": "5", "totalprice": "4"}}
+    with serve(account(days)) as server:
+        run = sync(config(server.url, end_date="2026-01-01"))
+    assert "the rows of 2026-01-01 hold 5 more than totalprice" in run.log
+
+
+def test_the_log_ends_with_the_reconciliation(sync: Sync) -> None:
+    with serve(account(THREE)) as server:
+        run = sync(config(server.url, end_date="2026-01-03"))
+    assert f"{SID}, subaccounts included: 2026-01-01..2026-01-03, 3 days in 1 requests" in run.log
+    assert f"{SID}: done, 3 days, 9 rows" in run.log
+    assert (
+        "usd: totalprice 8.40, deduplicated 8.40 (in no category: 0.90); all rows added up would "
+        "be 20.40" in run.log
+    )
