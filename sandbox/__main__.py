@@ -1,0 +1,206 @@
+"""The sandbox from the command line: `python -m sandbox serve`, `start` and `stop`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+from sandbox.company import Company
+from sandbox.server import HOST, SERVER_NAME, Server
+
+_HOME = Path(".sandbox")
+_PATIENCE = 20.0
+
+
+class Failure(Exception):  # noqa: N818 - it ends the command, with one line
+    """What the user is told when a command cannot do its work."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; the exit code is 1 after a failure, which is told in one line."""
+    words = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(words)
+    options.words = words[1:]
+    try:
+        {"serve": _serve, "start": _start, "stop": _stop}[options.command](options)
+    except (Failure, OSError) as error:
+        sys.stderr.write(f"sandbox: {error}\n")
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text, idle in (
+        ("serve", "answer until interrupted", 0.0),
+        ("start", "answer in the background", 10.0),
+    ):
+        command = commands.add_parser(name, help=text)
+        _add_world(command)
+        _add_server(command)
+        command.add_argument(
+            "--idle-minutes", type=float, default=idle, help="end after so long unused; 0: never"
+        )
+    stop = commands.add_parser("stop", help="end the server that `start` left in the background")
+    stop.add_argument("--port", type=int, default=8765)
+    return parser
+
+
+def _add_world(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--seed", type=int, default=1)
+    add("--since", type=date.fromisoformat, default=date(2025, 1, 1))
+    add("--today", type=date.fromisoformat, help="the last day; the real one, GMT, if not given")
+    add("--subaccounts", type=int, default=3)
+    add("--categories", type=int, default=290, help="rows a day, nearly; most are zero")
+    add("--new-category-from", type=date.fromisoformat, default=date(2025, 9, 15))
+
+
+def _add_server(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--port", type=int, default=8765)
+    add("--latency-ms", type=Decimal, default=Decimal(0))
+    add("--max-concurrent", type=int, default=0, help="requests at a time before 429; 0: no limit")
+    add("--retry-after", help="the header that goes with a 429")
+    add("--order", choices=("newest", "oldest"), default="newest")
+
+
+def _serve(options: argparse.Namespace) -> None:
+    company = Company(
+        seed=options.seed,
+        since=options.since,
+        today=options.today,
+        subaccounts=options.subaccounts,
+        categories=options.categories,
+        new_category_from=options.new_category_from,
+    )
+    server = Server(
+        company,
+        port=options.port,
+        latency=float(options.latency_ms) / 1000,
+        max_concurrent=options.max_concurrent,
+        retry_after=options.retry_after,
+        order=options.order,
+    )
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    try:
+        server.start()
+    except OSError as error:
+        message = f"port {options.port}: {error.strerror}"
+        raise Failure(message) from None
+    _say(server.url)
+    idle = options.idle_minutes * 60
+    while not ended.wait(1.0):
+        if idle and time.monotonic() - server.last_used > idle:
+            break
+    server.stop()
+
+
+def _start(options: argparse.Namespace) -> None:
+    url = f"http://{HOST}:{options.port}"
+    if _listens(options.port):
+        if _sandbox_pid(options.port) is None:
+            message = f"port {options.port} is taken by something else"
+            raise Failure(message)
+        _say(f"{url} (already running)")
+        return
+    _HOME.mkdir(exist_ok=True)
+    (_HOME / ".gitignore").write_text("*\n", encoding="utf-8")
+    process = _spawn(options)
+    deadline = time.monotonic() + _PATIENCE
+    while _sandbox_pid(options.port) != process.pid:
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.terminate()
+            message = f"the server did not start: see {_log_file(options.port)}"
+            raise Failure(message)
+        time.sleep(0.05)
+    _pid_file(options.port).write_text(f"{process.pid}\n", encoding="utf-8")
+    # Left to itself from here on; a Popen that is still running warns when it is dropped.
+    process.returncode = 0
+    _say(url)
+
+
+def _spawn(options: argparse.Namespace) -> subprocess.Popen[bytes]:
+    # Run `serve` with the words that `start` was given, apart from the terminal.
+    words = ["serve", "--idle-minutes", str(options.idle_minutes), *options.words]
+    root = str(Path(__file__).resolve().parents[1])
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    with _log_file(options.port).open("ab") as log:
+        return subprocess.Popen(  # noqa: S603 - the words of our own command line
+            [sys.executable, "-m", "sandbox", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "PYTHONPATH": path},
+            start_new_session=True,
+        )
+
+
+def _stop(options: argparse.Namespace) -> None:
+    file = _pid_file(options.port)
+    if not file.exists():
+        return
+    pid = int(file.read_text(encoding="utf-8"))
+    # The number may belong to another process by now: the server itself has to confirm it.
+    if _sandbox_pid(options.port) == pid:
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + _PATIENCE
+        while _listens(options.port):
+            if time.monotonic() > deadline:
+                message = f"process {pid} does not end"
+                raise Failure(message)
+            time.sleep(0.05)
+    file.unlink(missing_ok=True)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _pid_file(port: int) -> Path:
+    return _HOME / f"{port}.pid"
+
+
+def _log_file(port: int) -> Path:
+    return _HOME / f"{port}.log"
+
+
+def _listens(port: int) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=2)
+    try:
+        connection.connect()
+    except OSError:
+        return False
+    connection.close()
+    return True
+
+
+def _sandbox_pid(port: int) -> int | None:
+    """Return the process id that a sandbox on this port names; None if there is none."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=2)
+    with contextlib.closing(connection):
+        try:
+            connection.request("GET", "/")
+            server = connection.getresponse().getheader("Server", "")
+        except (OSError, http.client.HTTPException):
+            return None
+    name, _, pid = server.strip().partition("/")
+    return int(pid) if name == SERVER_NAME and pid.isdecimal() else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

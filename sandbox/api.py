@@ -1,0 +1,398 @@
+"""Twilio's answers, without the sockets: who may ask, for what, and what comes back."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import itertools
+import json
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Literal, NamedTuple
+from urllib.parse import urlencode
+
+from sandbox.catalogue import TOTAL, Category
+from sandbox.company import API_KEY_SECRET, API_KEY_SID, MAIN_SID, Account, Company, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from decimal import Decimal
+
+Order = Literal["newest", "oldest"]
+
+_VERSION = "2010-04-01"
+_DEFAULT_PAGE_SIZE = 50
+_MAX_PAGE_SIZE = 1000
+_OFFSET = re.compile(r"([+\- ]?)([0-9]{1,6})days?")
+_SUBRESOURCES = {
+    "all_time": "AllTime",
+    "daily": "Daily",
+    "last_month": "LastMonth",
+    "monthly": "Monthly",
+    "this_month": "ThisMonth",
+    "today": "Today",
+    "yearly": "Yearly",
+    "yesterday": "Yesterday",
+}
+_RECORDS_PARAMETERS = ("Category", "StartDate", "EndDate", "IncludeSubaccounts")
+
+
+class ApiError(Exception):
+    """An answer other than 200, as Twilio words it."""
+
+    def __init__(self, status: int, code: int, message: str) -> None:
+        """Make the error of this HTTP status and Twilio code."""
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+    def body(self) -> bytes:
+        """Return the JSON that Twilio sends with it."""
+        content = {
+            "code": self.code,
+            "message": str(self),
+            "more_info": f"https://www.twilio.com/docs/errors/{self.code}",
+            "status": self.status,
+        }
+        return json.dumps(content).encode()
+
+
+def too_many_requests() -> ApiError:
+    """Return the answer to a request over the concurrency limit."""
+    return ApiError(429, 20429, "Too Many Requests")
+
+
+def _unauthorized() -> ApiError:
+    return ApiError(401, 20003, "Authenticate")
+
+
+def _not_found(path: str) -> ApiError:
+    return ApiError(404, 20404, f"The requested resource {path} was not found")
+
+
+def _invalid(name: str) -> ApiError:
+    return ApiError(400, 20001, f"Invalid {name}")
+
+
+class Caller(NamedTuple):
+    """Whose credentials came with a request."""
+
+    sid: str
+    by_api_key: bool
+
+
+class Page(NamedTuple):
+    """The part of a list that is asked for."""
+
+    number: int
+    size: int
+
+    @property
+    def start(self) -> int:
+        """The index of its first item."""
+        return self.number * self.size
+
+
+class Listed(NamedTuple):
+    """What a page shows: the JSON of its items, of so many in all."""
+
+    key: str
+    texts: list[str]
+    total: int
+
+
+class Period(NamedTuple):
+    """The days of a row, both inclusive."""
+
+    first: date
+    last: date
+
+
+@dataclass(frozen=True)
+class Api:
+    """Twilio's REST API in front of a company."""
+
+    company: Company
+    order: Order = "newest"
+
+    def authenticate(self, authorization: str | None) -> Caller:
+        """Tell whose credentials the `Authorization` header has; ApiError 401 if nobody's."""
+        scheme, _, encoded = (authorization or "").partition(" ")
+        try:
+            pair = base64.b64decode(encoded, validate=True).decode()
+        except ValueError:
+            raise _unauthorized() from None
+        user, _, password = pair.partition(":")
+        if scheme.lower() == "basic":
+            if (user, password) == (API_KEY_SID, API_KEY_SECRET):
+                return Caller(MAIN_SID, by_api_key=True)
+            for account in self.company.accounts():
+                if (user, password) == (account.sid, account.auth_token):
+                    return Caller(account.sid, by_api_key=False)
+        raise _unauthorized()
+
+    def get(self, path: str, query: Mapping[str, str], caller: Caller) -> bytes:
+        """Return the JSON of a resource; raises ApiError for every other answer."""
+        for pattern, handler in _ROUTES:
+            match = pattern.fullmatch(path)
+            if match:
+                return handler(self, Request(path, match.groupdict(), query, caller))
+        raise _not_found(path)
+
+    def records(self, request: Request) -> bytes:
+        """Return a page of usage records."""
+        account = self._account(request)
+        resource = request.parts["resource"] or "AllTime"
+        include = request.query.get("IncludeSubaccounts", "true").lower() != "false"
+        periods = _cut(resource, self._range(request, account, resource))
+        if self.order == "newest":
+            periods.reverse()
+        named = request.query.get("Category")
+
+        def count(period: Period) -> int:
+            names = self.company.reported(period.last)
+            return len(names) if named is None else names.count(named)
+
+        counts = [count(period) for period in periods]
+        page = _page(request, _RECORDS_PARAMETERS)
+        texts: list[str] = []
+        for period, part in _overlapping(periods, counts, page):
+            rows = self.company.rows(*period, account.sid, include_subaccounts=include)
+            if named is not None:
+                rows = [row for row in rows if row.category == named]
+            texts += self._rendered(account.sid, request.parts["resource"], period, rows[part])
+        return _envelope(
+            request, _RECORDS_PARAMETERS, page, Listed("usage_records", texts, sum(counts))
+        )
+
+    def _rendered(
+        self, sid: str, resource: str | None, period: Period, rows: list[Row]
+    ) -> Iterator[str]:
+        as_of = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+        first, last = map(str, period)
+        for row in rows:
+            count = "" if row.events is None else row.events
+            price = _number(row.price)
+            a, b, c, d, e, f, g, h, i = _record_texts(
+                sid, resource, self.company.category(row.category)
+            )
+            yield (
+                f"{a}{as_of}{b}{count}{c}{last}{d}{price}{e}{first}"
+                f"{f}{first}{g}{last}{h}{_number(row.usage)}{i}"
+            )
+
+    def account_list(self, request: Request) -> bytes:
+        """Return a page of the accounts that the caller can see, newest first as Twilio does."""
+        if request.caller.by_api_key:
+            raise _unauthorized()
+        seen = [a for a in self.company.accounts() if request.caller.sid in (MAIN_SID, a.sid)]
+        seen.reverse()
+        page = _page(request, ())
+        texts = [_account_json(account) for account in seen[page.start :][: page.size]]
+        return _envelope(request, (), page, Listed("accounts", texts, len(seen)))
+
+    def account(self, request: Request) -> bytes:
+        """Return one account."""
+        return _account_json(self._account(request)).encode()
+
+    def _account(self, request: Request) -> Account:
+        sid = request.parts["sid"]
+        if sid != request.caller.sid and request.caller.by_api_key:
+            raise _unauthorized()
+        for account in self.company.accounts():
+            if account.sid == sid and request.caller.sid in (MAIN_SID, sid):
+                return account
+        raise _not_found(request.path)
+
+    def _range(self, request: Request, account: Account, resource: str) -> Period:
+        """Cut the days asked for to those that the account has; 404 if none is left."""
+        today = self.company.last_day()
+        asked = _named_range(resource, today) or Period(
+            _day(request.query, "StartDate", today) or account.date_created,
+            _day(request.query, "EndDate", today) or today,
+        )
+        cut = Period(max(asked.first, account.date_created), min(asked.last, today))
+        if asked.last < asked.first or cut.last < cut.first:
+            raise _not_found(request.path)
+        return cut
+
+
+class Request(NamedTuple):
+    """A request whose path is known: its parts, the query and the caller."""
+
+    path: str
+    parts: dict[str, str | None]
+    query: Mapping[str, str]
+    caller: Caller
+
+
+_ACCOUNTS = f"/{_VERSION}/Accounts"
+_ROUTES: tuple[tuple[re.Pattern[str], Callable[[Api, Request], bytes]], ...] = (
+    (
+        re.compile(
+            rf"{_ACCOUNTS}/(?P<sid>[^/.]+)/Usage/Records"
+            rf"(?:/(?P<resource>{'|'.join(_SUBRESOURCES.values())}))?(?:\.json)?"
+        ),
+        Api.records,
+    ),
+    (re.compile(rf"{_ACCOUNTS}(?:\.json)?"), Api.account_list),
+    (re.compile(rf"{_ACCOUNTS}/(?P<sid>[^/.]+)(?:\.json)?"), Api.account),
+)
+
+
+def _named_range(resource: str, today: date) -> Period | None:
+    """Return the period that a resource's name says; None where the request says it."""
+    first_of_month = today.replace(day=1)
+    yesterday = today - timedelta(days=1)
+    end_of_last_month = first_of_month - timedelta(days=1)
+    return {
+        "Today": Period(today, today),
+        "Yesterday": Period(yesterday, yesterday),
+        "ThisMonth": Period(first_of_month, today),
+        "LastMonth": Period(end_of_last_month.replace(day=1), end_of_last_month),
+    }.get(resource)
+
+
+def _day(query: Mapping[str, str], name: str, today: date) -> date | None:
+    text = query.get(name)
+    if text is None:
+        return None
+    offset = _OFFSET.fullmatch(text)
+    try:
+        if offset:
+            days = int(offset[2])
+            return today + timedelta(days=-days if offset[1] == "-" else days)
+        # Not `fromisoformat` alone: from Python 3.11 on it takes more than Twilio does.
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            return date.fromisoformat(text)
+    except (ValueError, OverflowError):
+        pass
+    raise _invalid(name)
+
+
+def _cut(resource: str, days: Period) -> list[Period]:
+    """Cut the range into the resource's periods, oldest first, short ones at its ends."""
+    unit = {"Daily": "%Y-%m-%d", "Monthly": "%Y-%m", "Yearly": "%Y"}.get(resource)
+    if unit is None:
+        return [days]
+    every = (days.first + timedelta(days=n) for n in range((days.last - days.first).days + 1))
+    periods = (tuple(group) for _, group in itertools.groupby(every, lambda d: d.strftime(unit)))
+    return [Period(period[0], period[-1]) for period in periods]
+
+
+def _overlapping(
+    periods: list[Period], counts: list[int], page: Page
+) -> Iterator[tuple[Period, slice]]:
+    """Yield the periods that the page shows, each with the part of its rows."""
+    position = 0
+    for period, count in zip(periods, counts, strict=True):
+        first = max(0, page.start - position)
+        last = min(count, page.start + page.size - position)
+        if first < last:
+            yield period, slice(first, last)
+        position += count
+
+
+def _page(request: Request, parameters: tuple[str, ...]) -> Page:
+    """Return the page asked for; ApiError if its token is not the one that was given out."""
+    query = request.query
+    size = _whole(query, "PageSize", default=_DEFAULT_PAGE_SIZE, least=1)
+    page = Page(_whole(query, "Page", default=0, least=0), min(size, _MAX_PAGE_SIZE))
+    token = query.get("PageToken")
+    if (page.number or token) and token != _token(request, page, parameters):
+        name = "PageToken"
+        raise _invalid(name)
+    return page
+
+
+def _whole(query: Mapping[str, str], name: str, *, default: int, least: int) -> int:
+    text = query.get(name, str(default))
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < least:
+        raise _invalid(name)
+    return int(text)
+
+
+def _token(request: Request, page: Page, parameters: tuple[str, ...]) -> str:
+    """Make an opaque token that holds for one page of one list only."""
+    asked = [request.query.get(name) for name in parameters]
+    seen = repr((request.path, asked, page)).encode()
+    return "PA" + hashlib.blake2b(seen, digest_size=16).hexdigest()
+
+
+def _envelope(request: Request, parameters: tuple[str, ...], page: Page, listed: Listed) -> bytes:
+    asked = {name: request.query[name] for name in parameters if name in request.query}
+
+    def uri(number: int) -> str:
+        query = {**asked, "PageSize": str(page.size), "Page": str(number)}
+        if number:
+            query["PageToken"] = _token(request, Page(number, page.size), parameters)
+        return f"{request.path}?{urlencode(query)}"
+
+    paging = {
+        "first_page_uri": uri(0),
+        "next_page_uri": uri(page.number + 1) if page.start + page.size < listed.total else None,
+        "previous_page_uri": uri(page.number - 1) if page.number else None,
+        "uri": uri(page.number),
+        "page": page.number,
+        "page_size": page.size,
+        "start": page.start,
+        "end": max(page.start, min(page.start + page.size, listed.total) - 1),
+    }
+    head = f'{json.dumps(paging)[:-1]}, "{listed.key}": ['
+    return f"{head}{', '.join(listed.texts)}]}}".encode()
+
+
+def _number(value: Decimal) -> str:
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@functools.lru_cache(maxsize=65536)
+def _record_texts(sid: str, resource: str | None, category: Category) -> tuple[str, ...]:
+    # Most of a record's bytes never change: to write all of them anew takes ten times as long.
+    base = f"{_ACCOUNTS}/{sid}/Usage/Records"
+    named = urlencode({"Category": category.name})
+    path = f"{base}/{resource}" if resource else base
+    record = {
+        "account_sid": sid,
+        "api_version": _VERSION,
+        "as_of": "@",
+        "category": category.name,
+        "count": "@",
+        "count_unit": category.count_unit,
+        "description": category.description,
+        "end_date": "@",
+        "price": "@",
+        "price_unit": "usd",
+        "start_date": "@",
+        "subresource_uris": {
+            key: f"{base}/{name}.json?{named}" for key, name in _SUBRESOURCES.items()
+        },
+        "uri": f"{path}.json?{named}&StartDate=@&EndDate=@",
+        "usage": "@",
+        "usage_unit": category.usage_unit,
+    }
+    text = json.dumps(record)
+    if category.name == TOTAL:
+        text = text.replace('"count": "@"', '"count": null@')
+    return tuple(text.split("@"))
+
+
+def _account_json(account: Account) -> str:
+    uri = f"{_ACCOUNTS}/{account.sid}"
+    created = datetime.combine(account.date_created, datetime.min.time(), timezone.utc)
+    record = {
+        "auth_token": account.auth_token,
+        "date_created": created.strftime("%a, %d %b %Y %H:%M:%S +0000"),
+        "date_updated": created.strftime("%a, %d %b %Y %H:%M:%S +0000"),
+        "friendly_name": account.friendly_name,
+        "owner_account_sid": MAIN_SID,
+        "sid": account.sid,
+        "status": account.status,
+        "subresource_uris": {"usage": f"{uri}/Usage.json"},
+        "type": "Full",
+        "uri": f"{uri}.json",
+    }
+    return json.dumps(record)

@@ -1,0 +1,185 @@
+"""The sandbox on a socket: HTTP/1.1 on loopback, one thread for each connection."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+from sandbox.api import Api, ApiError, Order, too_many_requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from sandbox.company import Company
+
+HOST = "127.0.0.1"
+SERVER_NAME = "twilio-sandbox"
+
+
+class Request(NamedTuple):
+    """A request that was answered, without its credentials."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    status: int
+
+
+class _HttpServer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, port: int, sandbox: Server) -> None:
+        self.sandbox = sandbox
+        self.connections: set[socket.socket] = set()
+        super().__init__((HOST, port), _Handler)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        # A client that goes away in the middle of an answer is no fault of the server's.
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+    def close_connections(self) -> None:
+        """End those kept alive, whose threads would go on answering after the end."""
+        for connection in tuple(self.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _HttpServer
+    connection: socket.socket
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    # The process id lets `stop` see that the server on a port is the one it started.
+    server_version = f"{SERVER_NAME}/{os.getpid()}"
+    sys_version = ""
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.server.connections.discard(self.connection)
+        super().finish()
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        query = dict(parse_qsl(url.query))
+        headers: dict[str, str] = {}
+        sandbox = self.server.sandbox
+        try:
+            status, body = 200, sandbox.answer(url.path, query, self.headers.get("Authorization"))
+        except ApiError as error:
+            status, body = error.status, error.body()
+            headers = sandbox.error_headers(status)
+        sandbox.requests.append(Request("GET", url.path, query, status))
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json;charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing: the requests are in `Server.requests`."""
+
+
+@dataclass(eq=False)
+class Server:
+    """A company behind a socket: a context manager, ready for requests inside the `with`.
+
+    `port` 0 takes a free one. `latency` is in seconds. Requests beyond `max_concurrent` at a time
+    (0: no limit) get 429, with the header `Retry-After` if `retry_after` is given.
+    """
+
+    company: Company
+    port: int = 0
+    latency: float = 0.0
+    max_concurrent: int = 0
+    retry_after: str | None = None
+    order: Order = "newest"
+    requests: list[Request] = field(default_factory=list, init=False)
+    last_used: float = field(default_factory=time.monotonic, init=False)
+
+    def __post_init__(self) -> None:
+        """Set up what is not asked for."""
+        self._api = Api(self.company, self.order)
+        self._lock = threading.Lock()
+        self._running = 0
+        self._http: _HttpServer | None = None
+
+    @property
+    def url(self) -> str:
+        """The base URL, without a slash at the end."""
+        return f"http://{HOST}:{self.port}"
+
+    def start(self) -> None:
+        """Listen; raises OSError if the port is taken."""
+        self._http = _HttpServer(self.port, self)
+        self.port = self._http.server_port
+        threading.Thread(
+            target=self._http.serve_forever, args=(0.05,), name="twilio-sandbox", daemon=True
+        ).start()
+
+    def stop(self) -> None:
+        """Close the port and every connection."""
+        if self._http is not None:
+            self._http.shutdown()
+            self._http.close_connections()
+            self._http.server_close()
+            self._http = None
+
+    def __enter__(self) -> Server:  # noqa: PYI034 - typing.Self needs Python 3.11
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    def answer(self, path: str, query: dict[str, str], authorization: str | None) -> bytes:
+        """Return the body of a GET; raises ApiError."""
+        caller = self._api.authenticate(authorization)
+        with self._slot():
+            time.sleep(self.latency)
+            return self._api.get(path, query, caller)
+
+    def error_headers(self, status: int) -> dict[str, str]:
+        """Return the headers that go with an error."""
+        if status == HTTPStatus.UNAUTHORIZED:
+            return {"WWW-Authenticate": 'Basic realm="Twilio API"'}
+        if status == HTTPStatus.TOO_MANY_REQUESTS and self.retry_after is not None:
+            return {"Retry-After": self.retry_after}
+        return {}
+
+    @contextlib.contextmanager
+    def _slot(self) -> Iterator[None]:
+        # Left before the answer is sent: a client that has it may ask again at once.
+        with self._lock:
+            if self.max_concurrent and self._running >= self.max_concurrent:
+                raise too_many_requests()
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
+                self.last_used = time.monotonic()
