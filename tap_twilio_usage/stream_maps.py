@@ -14,7 +14,13 @@ from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
 from singer_sdk.exceptions import MapExpressionError
-from singer_sdk.mapper import PluginMapper, RemoveRecordTransform, StreamMap
+from singer_sdk.mapper import (
+    MAPPER_ELSE_OPTION,
+    MAPPER_KEY_PROPERTIES_OPTION,
+    PluginMapper,
+    RemoveRecordTransform,
+    StreamMap,
+)
 
 from tap_twilio_usage.compat import override
 from tap_twilio_usage.errors import TapError
@@ -66,7 +72,13 @@ class FlaggingMapper(PluginMapper):
         if flag:
             described = {"type": ["boolean", "null"], "description": flag.description}
             schema = {**schema, "properties": {**schema["properties"], FLAG: described}}
+        users = self.stream_maps_dict
+        self.stream_maps_dict = {
+            name: _with_key(stream_map, schema, key_properties)
+            for name, stream_map in users.items()
+        }
         super().register_raw_stream_schema(stream_name, schema, key_properties)
+        self.stream_maps_dict = users
         self.stream_maps[stream_name] = [
             stream_map
             if isinstance(stream_map, RemoveRecordTransform)
@@ -82,6 +94,14 @@ class FlaggingMapper(PluginMapper):
                 raise TapError(
                     f"stream_maps: {source!r} is no stream; there are {', '.join(sorted(streams))}"
                 )
+
+
+def _with_key(stream_map: Any, schema: dict[str, Any], key: Sequence[str] | None) -> Any:
+    """Keep the key under `__else__: null`, as the SDK means to and says; it fails instead."""
+    if not isinstance(stream_map, dict) or MAPPER_ELSE_OPTION not in stream_map:
+        return stream_map
+    kept = stream_map.get(MAPPER_KEY_PROPERTIES_OPTION, key) or ()
+    return {**{name: name for name in kept if name in schema["properties"]}, **stream_map}
 
 
 class _Flagging(StreamMap):

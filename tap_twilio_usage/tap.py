@@ -93,7 +93,7 @@ class TapTwilioUsage(Tap):
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
         """Read TAP_TWILIO_USAGE_*; name the one that cannot be read, which the SDK does not."""
         try:
-            return super()._env_var_config
+            return dict(super()._env_var_config)
         except ValueError:
             cls.append_builtin_config(cls.config_jsonschema)
             unreadable = settings.unreadable(cls.config_jsonschema, cls._env_var_prefix)

@@ -32,6 +32,11 @@ class Run:
     def messages(self) -> list[dict[str, Any]]:
         return [json.loads(line, parse_float=Decimal) for line in self.out.splitlines()]
 
+    @property
+    def catalog(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
     def records(self, stream: str = "usage_records_daily") -> list[dict[str, Any]]:
         return [
             m["record"] for m in self.messages if m["type"] == "RECORD" and m["stream"] == stream

@@ -1,0 +1,94 @@
+"""The stream `categories`, and the table behind it."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_twilio_usage.hierarchy import TOTAL, shipped
+from tests.conftest import Sync, config
+from tests.http_server import serve
+from tests.twilio import account
+
+ALL_TIME = {
+    "calls": "1",
+    "Usage-RCS-Messages": "2",
+    "calls-satellite": "3",
+    "calls-satellite-minutes": "3",
+    "quantum": "4",
+    "totalprice": "9",
+}
+
+
+def test_the_table_is_joined_with_what_the_account_reports(sync: Sync) -> None:
+    with serve(account({}, all_time=ALL_TIME)) as server:
+        run = sync(config(server.url, end_date="2026-01-01"))
+    rows = {r["category"]: r for r in run.records("categories")}
+    assert run.schemas()["categories"]["key_properties"] == ["category"]
+    assert len(rows) == len(shipped().categories) + 3
+    assert "usage-rcs-messages" not in rows
+    assert {r["category"] for r in rows.values() if r["is_reported"]} == ALL_TIME.keys()
+    assert rows["calls"] == {
+        "category": "calls",
+        "description": "Calls",
+        "parent_category": "totalprice",
+        "also_included_in": [],
+        "service": "Voice",
+        "level": 1,
+        "role": "rollup",
+        "billing_kind": "usage",
+        "count_unit": None,
+        "usage_unit": "units",
+        "is_known": True,
+        "is_reported": True,
+        "confidence": "high",
+        "counts_in_total": False,
+    }
+    assert rows["Usage-RCS-Messages"]["is_known"] is True
+    assert rows["authy-sms-outbound"]["also_included_in"] == ["sms-outbound"]
+    assert rows["authy-sms-outbound"]["level"] is None
+    assert rows["sms"]["description"] == "SMS"
+    unknown = {c: r for c, r in rows.items() if not r["is_known"]}
+    assert unknown.keys() == {"calls-satellite", "calls-satellite-minutes", "quantum"}
+    assert [
+        (r["parent_category"], r["level"], r["role"], r["service"], r["confidence"])
+        for r in unknown.values()
+    ] == [
+        ("calls", 2, "rollup", "Other", "inferred"),
+        ("calls-satellite", 3, "leaf", "Other", "inferred"),
+        ("totalprice", 1, "leaf", "Other", "inferred"),
+    ]
+
+
+def test_all_streams_ask_for_all_time_once(sync: Sync) -> None:
+    with serve(account({}, all_time=ALL_TIME)) as server:
+        sync(config(server.url, end_date="2026-01-01"))
+    assert server.paths().count("AllTime.json") == 1
+
+
+def test_the_table_is_a_tree_with_every_parent_in_it() -> None:
+    categories = shipped().categories
+    assert len(categories) == 650
+    assert [
+        c for c, row in categories.items() if row.parent is None and not row.also_included_in
+    ] == [TOTAL]
+    for name, row in categories.items():
+        assert name == name.strip().lower()
+        assert row.parent is None or row.parent in categories
+        assert all(other in categories for other in row.also_included_in)
+        assert row.confidence in {"high", "medium", "low"}
+        level = shipped().level(name)
+        assert (level is None) == bool(row.also_included_in)
+
+
+NAMES = st.lists(st.sampled_from(["a", "b", "cc"]), min_size=1, max_size=4).map("-".join)
+
+
+@given(NAMES, st.sets(NAMES))
+def test_an_unknown_category_always_has_a_place(name: str, reported: set[str]) -> None:
+    parent = shipped().parent(name, reported)
+    assert parent is not None
+    assert parent == TOTAL or name.startswith(parent + "-")
+    level = shipped().level(name, reported)
+    assert level is not None
+    assert level >= 1

@@ -1,0 +1,106 @@
+"""State: what is refused, and bookmarks that never move back."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_twilio_usage import state
+from tests.conftest import Sync, config
+from tests.http_server import serve
+from tests.test_usage_records import at, partition
+from tests.twilio import SID, account, between
+
+DAYS = dict.fromkeys(between("2026-01-01", "2026-01-06"), {"calls": "1", "totalprice": "1"})
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "bookmarks of another type": ({"bookmarks": []}, "bookmarks is no JSON object"),
+    "an unknown stream": ({"bookmarks": {"calls": {}}}, "'calls' is no stream of this tap"),
+    "a stream of another type": ({"bookmarks": {"categories": 5}}, "categories is no JSON"),
+    "partitions of another type": (
+        {"bookmarks": {"usage_records_daily": {"partitions": {}}}},
+        "the partitions of usage_records_daily are no list",
+    ),
+    "a bookmark of no account": (
+        {"bookmarks": {"usage_records_daily": {"replication_key_value": "2026-01-01"}}},
+        "belongs to no account",
+    ),
+    "a partition without context": (
+        {"bookmarks": {"usage_records_daily": {"partitions": [{}]}}},
+        "the context of a partition of usage_records_daily is no JSON object",
+    ),
+    "a context without account": (
+        {"bookmarks": {"usage_records_daily": {"partitions": [{"context": {}}]}}},
+        "belongs to no account",
+    ),
+    "a bookmark that is no date": (at("soon"), f"for {SID} is no date"),
+    "a bookmark that is a number": (partition(replication_key_value=20260101), "is no date"),
+    "a bookmark in another form": (at("2026-1-1"), "is no date"),
+    "used categories of another type": (partition(used_categories="calls"), "is no list of names"),
+    "two bookmarks of one account": (
+        {
+            "bookmarks": {
+                "usage_records_daily": {
+                    "partitions": at("2026-01-01")["bookmarks"]["usage_records_daily"]["partitions"]
+                    * 2
+                }
+            }
+        },
+        "has two bookmarks for one account",
+    ),
+}
+
+
+@pytest.mark.parametrize(("wrong", "says"), WRONG.values(), ids=WRONG.keys())
+def test_a_state_that_is_none_of_ours_is_refused_in_one_line(
+    sync: Sync, wrong: dict[str, Any], says: str
+) -> None:
+    run = sync(config("http://127.0.0.1:9"), state=wrong)
+    assert run.code == 1
+    assert says in run.last_line
+    assert "the state cannot be used" in run.last_line
+    assert "Traceback" not in run.log
+
+
+@pytest.mark.parametrize("empty", [{}, {"bookmarks": {}}, {"bookmarks": {"categories": {}}}])
+def test_an_empty_state_is_none(sync: Sync, empty: dict[str, Any]) -> None:
+    with serve(account(DAYS)) as server:
+        run = sync(config(server.url, end_date="2026-01-02"), state=empty)
+    assert (run.code, len(run.records())) == (0, 4)
+
+
+def test_a_run_from_any_state_that_was_written_completes_the_data(sync: Sync) -> None:
+    with serve(account(DAYS)) as server:
+        settings = config(server.url, end_date="2026-01-06", lookback_days=1)
+        whole = sync(settings)
+        for number, written in enumerate(whole.states):
+            before = whole.messages[: _nth_state(whole.messages, number)]
+            kept = [
+                m["record"]
+                for m in before
+                if m.get("stream") == "usage_records_daily" and "record" in m
+            ]
+            again = sync(settings, state=written)
+            keys = {_key(r) for r in [*kept, *again.records()]}
+            assert keys == {_key(r) for r in whole.records()}
+            assert again.bookmarks[-1] == "2026-01-06"
+
+
+def _nth_state(messages: list[dict[str, Any]], number: int) -> int:
+    return [i for i, message in enumerate(messages) if message["type"] == "STATE"][number]
+
+
+def _key(row: dict[str, Any]) -> tuple[str, str]:
+    return row["category"], row["start_date"]
+
+
+@given(st.lists(st.dates(), min_size=1))
+def test_a_bookmark_never_moves_back(days: list[date]) -> None:
+    bookmarks: dict[str, Any] = {}
+    for day in days:
+        state.advance(bookmarks, day)
+    assert state.bookmark(bookmarks) == max(days)

@@ -1,0 +1,86 @@
+"""Windows, and the order of parallel work."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_twilio_usage.parallel import in_order
+from tap_twilio_usage.windows import Window, six_months_back
+
+
+@given(st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.integers(1, 900), st.integers(1, 40))
+def test_windows_cover_every_day_once_in_order(start: date, days: int, size: int) -> None:
+    window = Window(start, start + timedelta(days=days - 1))
+    parts = list(window.split(size))
+    assert [part.start for part in parts[1:]] == [p.end + timedelta(days=1) for p in parts[:-1]]
+    assert (parts[0].start, parts[-1].end) == window
+    assert sum(part.days for part in parts) == window.days == days
+    assert max(part.days for part in parts) <= size
+    assert window.start in window
+    assert window.end + timedelta(days=1) not in window
+
+
+def test_a_window_that_ends_before_it_starts_has_no_days() -> None:
+    assert list(Window(date(2026, 1, 2), date(2026, 1, 1)).split(1)) == []
+
+
+@pytest.mark.parametrize(
+    ("day", "first"),
+    [
+        (date(2026, 11, 21), date(2026, 5, 1)),
+        (date(2026, 6, 30), date(2025, 12, 1)),
+        (date(2028, 2, 29), date(2027, 8, 1)),
+        (date(2026, 1, 1), date(2025, 7, 1)),
+    ],
+)
+def test_six_months_back(day: date, first: date) -> None:
+    assert six_months_back(day) == first
+
+
+def test_results_come_in_order_whatever_ends_first() -> None:
+    def work(number: int) -> int:
+        time.sleep(0.02 if number % 3 == 0 else 0)
+        return number
+
+    assert list(in_order(work, range(20), 4)) == list(range(20))
+
+
+def test_no_more_work_is_under_way_than_allowed_and_it_does_go_on_in_parallel() -> None:
+    lock, now, most = threading.Lock(), [0], [0]
+
+    def work(_: int) -> None:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.01)
+        with lock:
+            now[0] -= 1
+
+    list(in_order(work, range(20), 3))
+    assert most == [3]
+
+
+def test_work_is_not_begun_before_it_is_wanted() -> None:
+    begun: list[int] = []
+    results = in_order(begun.append, range(100), 4)
+    next(results)
+    time.sleep(0.05)
+    assert len(begun) == 4
+
+
+def test_an_error_comes_in_its_turn() -> None:
+    def work(number: int) -> int:
+        if number == 2:
+            raise ValueError(number)
+        return number
+
+    results = in_order(work, range(9), 4)
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(ValueError, match="2"):
+        next(results)
