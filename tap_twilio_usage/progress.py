@@ -65,8 +65,8 @@ class Progress:
         for currency, sums in sorted(self._sums.items()):
             if sums.total or sums.naive:
                 self._logger.info(
-                    "%s, %s: totalprice %s, deduplicated %s (in no category: %s); all rows "
-                    "added up would be %s",
+                    "%s, %s: totalprice %s, deduplicated %s, of that %s in no category; the prices "
+                    "of all categories add up to %s",
                     self._account.sid,
                     currency,
                     sums.total,
@@ -85,8 +85,9 @@ class _Sums:
         if not price and not share:
             return
         with localcontext(EXACT):
-            self.naive += price
             self.deduplicated += share
             if row["dedup_role"] == "total":
                 self.total += price
                 self.unattributed += share
+            else:
+                self.naive += price

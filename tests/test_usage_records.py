@@ -497,6 +497,6 @@ def test_the_log_ends_with_the_reconciliation(sync: Sync) -> None:
     assert f"{SID}, subaccounts included: 2026-01-01..2026-01-03, 3 days in 1 requests" in run.log
     assert f"{SID}: done, 3 days, 9 rows" in run.log
     assert (
-        "usd: totalprice 8.40, deduplicated 8.40 (in no category: 0.90); all rows added up would "
-        "be 20.40" in run.log
+        "usd: totalprice 8.40, deduplicated 8.40, of that 0.90 in no category; the prices of all "
+        "categories add up to 12.00" in run.log
     )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk import Stream
 from singer_sdk import typing as th
 
 from tap_twilio_usage.compat import override
@@ -16,12 +15,13 @@ from tap_twilio_usage.hierarchy import (
     normalise,
     shipped,
 )
+from tap_twilio_usage.streams.base import TwilioStream
 
 if TYPE_CHECKING:
-    from tap_twilio_usage.tap import TapTwilioUsage
+    from singer_sdk.helpers.types import Context
 
 
-class CategoriesStream(Stream):
+class CategoriesStream(TwilioStream):
     """Every category that the tap knows or the account reports."""
 
     name = "categories"
@@ -54,10 +54,8 @@ class CategoriesStream(Stream):
         ),
     ).to_dict()
 
-    _tap: TapTwilioUsage
-
     @override
-    def get_records(self, context: Any) -> Iterable[dict[str, Any]]:
+    def rows(self, context: Context | None) -> Iterator[dict[str, Any]]:
         reported = {row["category"]: row for row in self._tap.account.all_time()}
         hierarchy = shipped()
         names = {normalise(category) for category in reported}

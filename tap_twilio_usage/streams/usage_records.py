@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from datetime import date
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk import Stream
 from singer_sdk import typing as th
 from singer_sdk.batch import Batcher
 
@@ -18,6 +16,7 @@ from tap_twilio_usage.hierarchy import normalise, shipped
 from tap_twilio_usage.parallel import in_order
 from tap_twilio_usage.progress import Progress
 from tap_twilio_usage.records import Record, is_zero
+from tap_twilio_usage.streams.base import TwilioStream
 from tap_twilio_usage.windows import DAY, Window, today
 
 if TYPE_CHECKING:
@@ -79,15 +78,13 @@ SCHEMA = th.PropertiesList(
 ).to_dict()
 
 
-class UsageRecordsDailyStream(Stream):
+class UsageRecordsDailyStream(TwilioStream):
     """A row for every account, category and day."""
 
     name = "usage_records_daily"
     primary_keys = ("account_sid", "category", "start_date")
     replication_key = state.REPLICATION_KEY
     schema = SCHEMA
-
-    _tap: TapTwilioUsage
 
     def __init__(self, tap: TapTwilioUsage) -> None:
         """Begin with nothing said and nothing counted."""
@@ -106,31 +103,7 @@ class UsageRecordsDailyStream(Stream):
         ]
 
     @override
-    def get_records(self, context: Context | None) -> Iterable[dict[str, Any]]:
-        # The SDK ends --test by an exception, and logs it as an error; this ends it quietly.
-        return islice(self._days(context), self.ABORT_AT_RECORD_COUNT)
-
-    @override
-    def get_batches(self, batch_config: Any, context: Context | None = None) -> Iterable[Any]:
-        """Give batches of the records as they would be emitted: selected, mapped, flagged."""
-        batcher = Batcher(tap_name=self.tap_name, stream_name=self.name, batch_config=batch_config)
-        rows = (
-            message.record
-            for record in self._sync_records(context, write_messages=False)
-            for message in self._generate_record_messages(record)
-        )
-        for manifest in batcher.get_batches(records=rows):
-            yield batch_config.encoding, manifest
-
-    @override
-    def _increment_stream_state(self, latest_record: Any, *, context: Any = None) -> None:
-        """Do nothing: the bookmark moves by whole days, in `_days`."""
-
-    @override
-    def _write_starting_replication_value(self, context: Any) -> None:
-        """Do nothing: the first day is worked out in `_window`."""
-
-    def _days(self, context: Context | None) -> Iterator[Record]:
+    def rows(self, context: Context | None) -> Iterator[Record]:
         """Fetch windows in parallel, share out each day, emit it, and move the bookmark."""
         account, settings = self._tap.account, self._tap.settings
         partition = self.get_context_state(context)
@@ -160,6 +133,26 @@ class UsageRecordsDailyStream(Stream):
                 progress.add(day, rows, len(emitted))
         self._say_unknown_fields(account)
         progress.end()
+
+    @override
+    def get_batches(self, batch_config: Any, context: Context | None = None) -> Iterable[Any]:
+        """Give batches of the records as they would be emitted: selected, mapped, flagged."""
+        batcher = Batcher(tap_name=self.tap_name, stream_name=self.name, batch_config=batch_config)
+        rows = (
+            message.record
+            for record in self._sync_records(context, write_messages=False)
+            for message in self._generate_record_messages(record)
+        )
+        for manifest in batcher.get_batches(records=rows):
+            yield batch_config.encoding, manifest
+
+    @override
+    def _increment_stream_state(self, latest_record: Any, *, context: Any = None) -> None:
+        """Do nothing: the bookmark moves by whole days, in `rows`."""
+
+    @override
+    def _write_starting_replication_value(self, context: Any) -> None:
+        """Do nothing: the first day is worked out in `_window`."""
 
     def _window(self, account: Account, partition: Mapping[str, Any]) -> Window:
         """Give the days to read: from the bookmark less the lookback, or from the beginning."""

@@ -1,0 +1,150 @@
+"""The demo's last step: `python -m sandbox.report FILE` prints what the load proves."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+# target-duckdb stores JSON numbers as DOUBLE. The text of a DOUBLE is the decimal that was written,
+# for up to 15 digits, so sums of it are exact; sums of the DOUBLEs are not.
+EXACT = """
+SELECT
+    account_sid, includes_subaccounts, start_date, service, price_unit,
+    lower(trim(category)) = 'totalprice' AS is_total,
+    CAST(CAST(price AS VARCHAR) AS DECIMAL(38, 12)) AS price,
+    CAST(CAST(deduplicated_price AS VARCHAR) AS DECIMAL(38, 12)) AS deduplicated_price
+FROM usage_records_daily
+"""
+HAS_TABLE = "SELECT 1 FROM duckdb_tables() WHERE table_name = 'usage_records_daily'"
+SUMS = """
+SELECT
+    min(start_date), max(start_date), string_agg(DISTINCT price_unit, ', '),
+    sum(price), sum(deduplicated_price), sum(price) FILTER (is_total)
+FROM rows
+"""
+SERVICES = """
+SELECT service, sum(deduplicated_price) FROM rows
+GROUP BY service HAVING sum(deduplicated_price) <> 0 ORDER BY 2 DESC, 1
+"""
+DAYS = """
+SELECT start_date, sum(deduplicated_price), sum(price) FILTER (is_total) FROM rows
+GROUP BY account_sid, includes_subaccounts, price_unit, start_date ORDER BY start_date
+"""
+
+
+class Failure(Exception):
+    """What the user is told where there is nothing to report or it does not add up."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Sums over all loaded days; a day is its date, deduplicated sum and `totalprice`."""
+
+    first_day: str
+    last_day: str
+    unit: str
+    naive: Decimal
+    deduplicated: Decimal
+    total: Decimal
+    services: list[tuple[str, Decimal]]
+    days: list[tuple[str, Decimal | None, Decimal | None]]
+
+    def wrong_days(self) -> list[str]:
+        """Say for which days the deduplicated sum is not Twilio's total."""
+        return [
+            f"{day}: SUM(deduplicated_price) is {_plain(deduplicated)}, totalprice {_plain(total)}"
+            for day, deduplicated, total in self.days
+            if deduplicated != total
+        ]
+
+    def lines(self) -> list[str]:
+        """Give the report, ready to print."""
+        sums = [
+            ("Sum of all rows", self.naive, self._factor()),
+            ("SUM(deduplicated_price)", self.deduplicated, "every dollar once"),
+            ("Twilio's totalprice", self.total, f"the same on each of {len(self.days)} days"),
+        ]
+        services = [(name, spend, f"{self._share(spend):>6}") for name, spend in self.services]
+        decimals = max(_decimals(amount) for _, amount, _ in (*services, *sums))
+        names = max(len(name) for name, _, _ in (*services, *sums))
+        amounts = max(len(f"{amount:,.{decimals}f}") for _, amount, _ in (*services, *sums))
+        head = f"Spend by service, {self.first_day} to {self.last_day} GMT, {self.unit}"
+        rule = "-" * (names + amounts + 10)
+        table, proof = (
+            [
+                f"{name:<{names}}  {amount:>{amounts},.{decimals}f}  {note}"
+                for name, amount, note in part
+            ]
+            for part in (services, sums)
+        )
+        return [head, rule, *table, rule, *proof]
+
+    def _share(self, spend: Decimal) -> str:
+        return f"{100 * spend / self.total:.1f}%" if self.total else ""
+
+    def _factor(self) -> str:
+        return f"{self.naive / self.total:.2f} times the bill" if self.total else ""
+
+
+def read(path: Path) -> Report:
+    """Add up what the demo has loaded, exactly."""
+    if not path.is_file():
+        raise Failure(f"{path} is missing; load it first: meltano run demo")
+    with duckdb.connect(str(path), read_only=True) as connection:
+        if not _fetch(connection, HAS_TABLE):
+            raise Failure(f"{path} has no usage_records_daily; load it again: meltano run demo")
+        connection.execute(f"CREATE TEMP VIEW rows AS {EXACT}")
+        ((first_day, last_day, unit, naive, deduplicated, total),) = _fetch(connection, SUMS)
+        if None in {naive, deduplicated, total}:
+            raise Failure(f"{path} has no prices or no totalprice row")
+        return Report(
+            first_day,
+            last_day,
+            unit or "no currency",
+            naive,
+            deduplicated,
+            total,
+            services=_fetch(connection, SERVICES),
+            days=_fetch(connection, DAYS),
+        )
+
+
+def proven(report: Report) -> Report:
+    """Give the report back if every day adds up, else raise `Failure`."""
+    if wrong := report.wrong_days():
+        raise Failure(f"{len(wrong)} of {len(report.days)} days do not add up; {wrong[0]}")
+    return report
+
+
+def main(arguments: list[str]) -> int:
+    """Print the report; the exit code is 1 where a day does not add up."""
+    path = Path(arguments[0] if arguments else "output/demo.duckdb")
+    try:
+        report = proven(read(path))
+    except (Failure, duckdb.Error) as error:
+        sys.stderr.write(f"report: {error}\n")
+        return 1
+    sys.stdout.write("\n".join(report.lines()) + "\n")
+    return 0
+
+
+def _fetch(connection: duckdb.DuckDBPyConnection, query: str) -> list[Any]:
+    return connection.execute(query).fetchall()
+
+
+def _decimals(amount: Decimal) -> int:
+    """Count the decimals that an amount needs, two at least."""
+    return max(2, len(f"{amount:f}".partition(".")[2].rstrip("0")))
+
+
+def _plain(amount: Decimal | None) -> str:
+    return "missing" if amount is None else f"{amount:,.{_decimals(amount)}f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,170 @@
+"""The installed command: discovery, about, --test, signals, and what it never does."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import COMMAND, Sync, catalog_of, clean_environment, config
+from tests.http_server import Answer, Request, serve
+from tests.twilio import TOKEN, account, between
+
+CATALOGS = Path(__file__).with_name("catalogs")
+DAYS = dict.fromkeys(between("2026-01-01", "2026-01-31"), {"calls": "1", "totalprice": "1"})
+
+
+def test_the_catalog_is_the_one_on_file(sync: Sync) -> None:
+    """Fails when a key, type or description changes: then look, and UPDATE_CATALOGS=1."""
+    run = sync(None, "--discover")
+    assert run.code == 0
+    streams = {stream["tap_stream_id"]: stream for stream in run.catalog["streams"]}
+    if os.environ.get("UPDATE_CATALOGS"):
+        for name, stream in streams.items():
+            (CATALOGS / f"{name}.json").write_text(json.dumps(stream, indent=2) + "\n")
+    on_file = {path.stem: json.loads(path.read_text()) for path in CATALOGS.glob("*.json")}
+    assert streams == on_file
+
+
+def test_discovery_and_about_ask_nothing_and_need_no_credentials(sync: Sync) -> None:
+    with serve(account(DAYS)) as server:
+        for options in (["--discover"], ["--about"], ["--about", "--format=json"]):
+            run = sync({"api_url": server.url}, *options)
+            assert run.code == 0
+            assert "WARNING" not in run.log
+        assert not server.requests
+
+
+def test_every_field_is_described(sync: Sync) -> None:
+    for stream in sync(None, "--discover").catalog["streams"]:
+        assert all(field["description"] for field in stream["schema"]["properties"].values())
+
+
+def test_the_catalog_chooses_streams(sync: Sync) -> None:
+    with serve(account(DAYS)) as server:
+        settings = config(server.url)
+        catalog = catalog_of(sync(settings, "--discover").catalog, "categories")
+        run = sync(settings, catalog=catalog)
+    assert run.code == 0
+    assert run.schemas().keys() == {"categories"}
+    assert set(server.paths()) == {"AllTime.json"}
+
+
+def test_full_table_replication_takes_no_notice_of_the_bookmark(sync: Sync) -> None:
+    with serve(account(DAYS)) as server:
+        settings = config(server.url, end_date="2026-01-05", lookback_days=0)
+        catalog = catalog_of(sync(settings, "--discover").catalog, "usage_records_daily")
+        state = sync(settings).states[-1]
+        assert len(sync(settings, state=state).records()) == 2
+        for stream in catalog["streams"]:
+            stream["replication_method"] = "FULL_TABLE"
+        assert len(sync(settings, state=state, catalog=catalog).records()) == 10
+
+
+@pytest.mark.parametrize("option", ["--test", "--test=schema"])
+def test_the_connection_test_says_nothing_wrong_where_nothing_is(sync: Sync, option: str) -> None:
+    with serve(account(DAYS)) as server:
+        run = sync(config(server.url), option)
+    assert run.code == 0
+    assert "ERROR" not in run.log
+    assert run.schemas().keys() == {"categories", "usage_records_daily"}
+    assert len(run.records()) == (1 if option == "--test" else 0)
+
+
+def test_the_connection_test_fails_with_credentials_that_do(sync: Sync) -> None:
+    with serve(lambda _: Answer.error(401, 20003, "Authenticate")) as server:
+        run = sync(config(server.url), "--test")
+    assert run.code == 1
+    assert "Twilio refused the credentials" in run.last_line
+    assert "Traceback" not in run.log
+
+
+def test_batches_hold_the_flag_and_exact_decimals(sync: Sync, tmp_path: Path) -> None:
+    days = {"2026-01-01": {"calls": "0.1000000000000000000001", "totalprice": "1"}}
+    with serve(account(days)) as server:
+        batch_config = {
+            "encoding": {"format": "jsonl", "compression": "gzip"},
+            "storage": {"root": tmp_path.as_uri()},
+        }
+        run = sync(config(server.url, end_date="2026-01-01", batch_config=batch_config))
+    assert run.code == 0
+    (batch,) = [
+        m for m in run.messages if m["type"] == "BATCH" and m["stream"] == "usage_records_daily"
+    ]
+    packed = Path(batch["manifest"][0].removeprefix("file://")).read_bytes()
+    text = gzip.decompress(packed).decode()
+    assert '"price":0.1000000000000000000001' in text
+    assert text.count('"counts_in_total":true') == 1
+    assert [m["type"] for m in run.messages].index("BATCH") < len(run.messages) - 1
+    assert run.bookmarks[-1] == "2026-01-01"
+
+
+def test_a_day_in_a_batch_that_is_not_out_yet_moves_no_bookmark(
+    sync: Sync, tmp_path: Path
+) -> None:
+    def answer(request: Request) -> Answer:
+        if request.query.get("EndDate", "") > "2026-01-10":
+            return Answer.error(400, 20001)
+        return account(DAYS)(request)
+
+    with serve(answer) as server:
+        batch_config = {
+            "encoding": {"format": "jsonl", "compression": "gzip"},
+            "storage": {"root": tmp_path.as_uri()},
+        }
+        run = sync(config(server.url, page_size=4, batch_config=batch_config))
+    assert run.code == 1
+    assert not [m for m in run.messages if m["type"] == "BATCH" and m["stream"] != "categories"]
+    assert set(run.bookmarks) <= {None}
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_it_at_once_with_the_shells_code(
+    tmp_path: Path, signum: int, code: int
+) -> None:
+    """In the middle of a request that does not answer, with others waiting behind it."""
+
+    def answer(request: Request) -> Answer:
+        if request.query.get("StartDate", "") > "2026-01-05":
+            return Answer.error(429, 20429, Retry_After="60")
+        return account(DAYS)(request)
+
+    path = tmp_path / "config.json"
+    with serve(answer) as server:
+        path.write_text(json.dumps(config(server.url, page_size=4)))
+        with subprocess.Popen(
+            [COMMAND, "--config", path],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=clean_environment(),
+        ) as process:
+            deadline = time.monotonic() + 20
+            while len(server.requests) < 6 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            time.sleep(0.3)
+            process.send_signal(signum)
+            began = time.monotonic()
+            out, log = process.communicate(timeout=20)
+    assert time.monotonic() - began < 3
+    assert process.returncode == code
+    assert "Traceback" not in log
+    messages: list[dict[str, Any]] = [json.loads(line) for line in out.splitlines()]
+    assert messages[-1]["type"] == "STATE"
+
+
+def test_no_output_holds_the_secret_though_a_server_echoes_it(sync: Sync) -> None:
+    for status in (401, 404, 500, 200):
+        answer = Answer(json.dumps({"auth_token": TOKEN, "code": 1}).encode(), status)
+        if status == 500:
+            answer = Answer.error(400, 20001, "no")
+        with serve(lambda _, answer=answer: answer) as server:  # type: ignore[misc]
+            run = sync(config(server.url), env={"TAP_TWILIO_USAGE_LOGLEVEL": "DEBUG"})
+        assert run.code == 1  # and `sync` has looked for the secret

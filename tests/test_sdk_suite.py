@@ -1,0 +1,25 @@
+"""The SDK's standard tests, as a smoke test: they check less than they say."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from singer_sdk.testing import SuiteConfig, get_tap_test_class
+
+from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
+from tap_twilio_usage.tap import TapTwilioUsage
+
+SERVER = Server(Company(today=date(2025, 3, 31), categories=60))
+SERVER.start()
+
+TestTapTwilioUsage = get_tap_test_class(
+    TapTwilioUsage,
+    config={
+        "account_sid": MAIN_SID,
+        "auth_token": AUTH_TOKEN,
+        "start_date": "2025-03-01",
+        "end_date": "2025-03-05",
+        "api_url": SERVER.url,
+    },
+    suite_config=SuiteConfig(max_records_limit=None),
+)
