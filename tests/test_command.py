@@ -106,9 +106,7 @@ def test_batches_hold_the_flag_and_exact_decimals(sync: Sync, tmp_path: Path) ->
     assert run.bookmarks[-1] == "2026-01-01"
 
 
-def test_a_day_in_a_batch_that_is_not_out_yet_moves_no_bookmark(
-    sync: Sync, tmp_path: Path
-) -> None:
+def test_a_day_in_a_batch_that_is_not_out_yet_moves_no_bookmark(sync: Sync, tmp_path: Path) -> None:
     def answer(request: Request) -> Answer:
         if request.query.get("EndDate", "") > "2026-01-10":
             return Answer.error(400, 20001)
@@ -136,12 +134,12 @@ def test_a_signal_ends_it_at_once_with_the_shells_code(
             return Answer.error(429, 20429, Retry_After="60")
         return account(DAYS)(request)
 
-    path = tmp_path / "config.json"
-    with serve(answer) as server:
+    path, out = tmp_path / "config.json", tmp_path / "out"
+    with serve(answer) as server, out.open("w") as stdout:
         path.write_text(json.dumps(config(server.url, page_size=4)))
         with subprocess.Popen(
             [COMMAND, "--config", path],
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
             env=clean_environment(),
@@ -152,11 +150,11 @@ def test_a_signal_ends_it_at_once_with_the_shells_code(
             time.sleep(0.3)
             process.send_signal(signum)
             began = time.monotonic()
-            out, log = process.communicate(timeout=20)
+            _, log = process.communicate(timeout=20)
     assert time.monotonic() - began < 3
     assert process.returncode == code
     assert "Traceback" not in log
-    messages: list[dict[str, Any]] = [json.loads(line) for line in out.splitlines()]
+    messages: list[dict[str, Any]] = [json.loads(line) for line in out.read_text().splitlines()]
     assert messages[-1]["type"] == "STATE"
 
 

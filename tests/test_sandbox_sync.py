@@ -51,7 +51,7 @@ def truth(company: Company, **scope: Any) -> dict[date, dict[str, Decimal]]:
 
 @pytest.mark.parametrize(("subaccounts", "inside"), [("rolled_up", True), ("excluded", False)])
 def test_each_charge_is_counted_once_where_it_was_made(
-    sync: Sync, company: Company, subaccounts: str, inside: bool
+    sync: Sync, company: Company, subaccounts: str, *, inside: bool
 ) -> None:
     with Server(company) as server:
         run = sync(settings(server, subaccounts=subaccounts))

