@@ -24,7 +24,7 @@ HAS_TABLE = "SELECT 1 FROM duckdb_tables() WHERE table_name = 'usage_records_dai
 SUMS = """
 SELECT
     min(start_date), max(start_date), string_agg(DISTINCT price_unit, ', '),
-    sum(price), sum(deduplicated_price), sum(price) FILTER (is_total)
+    sum(price) FILTER (NOT is_total), sum(deduplicated_price), sum(price) FILTER (is_total)
 FROM rows
 """
 SERVICES = """
@@ -65,7 +65,7 @@ class Report:
     def lines(self) -> list[str]:
         """Give the report, ready to print."""
         sums = [
-            ("Sum of all rows", self.naive, self._factor()),
+            ("Sum of all categories", self.naive, self._factor()),
             ("SUM(deduplicated_price)", self.deduplicated, "every dollar once"),
             ("Twilio's totalprice", self.total, f"the same on each of {len(self.days)} days"),
         ]
