@@ -22,7 +22,7 @@ _HOME = Path(".sandbox")
 _PATIENCE = 20.0
 
 
-class Failure(Exception):  # noqa: N818 - it ends the command, with one line
+class Failure(Exception):
     """What the user is told when a command cannot do its work."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,8 @@ import pytest
 
 from tests.twilio import SID, TOKEN
 
+ROOT = Path(__file__).parents[1]
+PROJECT = ("meltano.yml", "pyproject.toml", "README.md", "LICENSE", "tap_twilio_usage", "sandbox")
 COMMAND = Path(sys.executable).with_name("tap-twilio-usage")
 
 
@@ -120,3 +123,17 @@ def sync(tmp_path: Path) -> Sync:
 
 def clean_environment() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if not k.startswith(("TWILIO_", "TAP_", "TARGET_"))}
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a fresh copy of the project, as a clone would be."""
+    copy = tmp_path_factory.mktemp("project")
+    for name in PROJECT:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, copy / name)
+    (copy / "output").mkdir()
+    return copy

