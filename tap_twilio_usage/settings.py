@@ -121,11 +121,6 @@ SCHEMA = th.PropertiesList(
 ).to_dict()
 
 SECRETS = tuple(name for name, schema in SCHEMA["properties"].items() if schema.get("secret"))
-CREDENTIALS = {
-    "auth_token": ("TWILIO_AUTH_TOKEN",),
-    "api_key_sid": ("TWILIO_API_KEY",),
-    "api_key_secret": ("TWILIO_API_SECRET",),
-}
 
 
 @dataclass(frozen=True)
@@ -171,22 +166,24 @@ class Settings:
 def complete(config: MutableMapping[str, Any]) -> None:
     """Fill in what the names of Twilio's own tools hold in the environment.
 
-    Empty settings count as not given. Credentials are taken from there only where the
-    configuration has none at all, so that no half of a pair comes from elsewhere.
+    Empty settings count as not given. What is given decides between the Auth Token and the API
+    key: the environment adds to it and never brings in the other kind.
     """
     for name in [name for name, value in config.items() if value is None or value == ""]:
         del config[name]
-    if "account_sid" not in config:
-        _take(config, "account_sid", "TWILIO_ACCOUNT_SID", "TWILIO_SID")
-    if not config.keys() & CREDENTIALS.keys():
-        for name, variables in CREDENTIALS.items():
-            _take(config, name, *variables)
+    given = frozenset(config)
+    _take(config, "account_sid", "TWILIO_ACCOUNT_SID", "TWILIO_SID")
+    if not given & {"api_key_sid", "api_key_secret"}:
+        _take(config, "auth_token", "TWILIO_AUTH_TOKEN")
+    if "auth_token" not in given:
+        _take(config, "api_key_sid", "TWILIO_API_KEY")
+        _take(config, "api_key_secret", "TWILIO_API_SECRET")
 
 
 def _take(config: MutableMapping[str, Any], name: str, *variables: str) -> None:
     value = next(filter(None, map(os.environ.get, variables)), None)
     if value:
-        config[name] = value
+        config.setdefault(name, value)
 
 
 def unreadable(schema: Mapping[str, Any], prefix: str) -> list[str]:

@@ -116,6 +116,13 @@ def test_an_api_key_in_the_environment_works(sync: Sync) -> None:
         assert sync(settings, env=env).code == 0
 
 
+def test_half_an_api_key_can_come_from_the_environment(sync: Sync) -> None:
+    with serve(account(DAYS, created=None)) as server:
+        settings = config(server.url, end_date="2026-01-02", api_key_sid="SK" + "1" * 32)
+        del settings["auth_token"]
+        assert sync(settings, env={"TWILIO_API_SECRET": "key-secret"}).code == 0
+
+
 def test_the_environment_never_outranks_or_mixes_with_what_is_given(sync: Sync) -> None:
     env = {"TWILIO_ACCOUNT_SID": "AC" + "9" * 32, "TWILIO_AUTH_TOKEN": "of-another-account"}
     with serve(account(DAYS)) as server:
