@@ -8,7 +8,7 @@ import hashlib
 import itertools
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import urlencode
@@ -36,6 +36,8 @@ _SUBRESOURCES = {
     "yearly": "Yearly",
     "yesterday": "Yesterday",
 }
+_MOST_PAGES_KEPT = 160  # over a year of three-day pages, some 200 MB
+_AS_OF = b"(as of this read)"
 _RECORDS_PARAMETERS = ("Category", "StartDate", "EndDate", "IncludeSubaccounts")
 
 
@@ -116,6 +118,7 @@ class Api:
 
     company: Company
     order: Order = "newest"
+    _pages: dict[tuple[object, ...], bytes] = field(default_factory=dict, init=False)
 
     def authenticate(self, authorization: str | None) -> Caller:
         """Tell whose credentials the `Authorization` header has; ApiError 401 if nobody's."""
@@ -142,8 +145,19 @@ class Api:
         raise _not_found(path)
 
     def records(self, request: Request) -> bytes:
-        """Return a page of usage records."""
+        """Return a page of usage records: rendered once, with the time of this read in it."""
         account = self._account(request)
+        asked = tuple(sorted(request.query.items()))
+        key = (request.path, asked, self.company.version, self.company.last_day())
+        page = self._pages.get(key)
+        if page is None:
+            page = self._pages[key] = self._records_page(request, account)
+            while len(self._pages) > _MOST_PAGES_KEPT:
+                self._pages.pop(next(iter(self._pages)), None)
+        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+        return page.replace(_AS_OF, now.encode())
+
+    def _records_page(self, request: Request, account: Account) -> bytes:
         resource = request.parts["resource"] or "AllTime"
         include = request.query.get("IncludeSubaccounts", "true").lower() != "false"
         periods = _cut(resource, self._range(request, account, resource))
@@ -170,7 +184,6 @@ class Api:
     def _rendered(
         self, sid: str, resource: str | None, period: Period, rows: list[Row]
     ) -> Iterator[str]:
-        as_of = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S+00:00")
         first, last = map(str, period)
         for row in rows:
             count = "" if row.events is None else row.events
@@ -179,7 +192,7 @@ class Api:
                 sid, resource, self.company.category(row.category)
             )
             yield (
-                f"{a}{as_of}{b}{count}{c}{last}{d}{price}{e}{first}"
+                f"{a}{_AS_OF.decode()}{b}{count}{c}{last}{d}{price}{e}{first}"
                 f"{f}{first}{g}{last}{h}{_number(row.usage)}{i}"
             )
 
