@@ -196,8 +196,8 @@ class UsageRecordsDailyStream(TwilioStream):
             category = row["category"]
             if normalise(category) not in shipped().categories:
                 self._say_once(
-                    category,
-                    "unknown category %r, counted under %s",
+                    f"category {category}",
+                    "unknown category %r, counted under %r",
                     category,
                     row["parent_category"],
                 )
