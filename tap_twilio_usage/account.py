@@ -10,7 +10,7 @@ from typing import Any
 from tap_twilio_usage import records
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.errors import ApiError, Denied, NotFound, TapError
-from tap_twilio_usage.records import Record
+from tap_twilio_usage.records import Fields, Record
 from tap_twilio_usage.windows import Window
 
 API = "/2010-04-01/Accounts"
@@ -37,7 +37,7 @@ class Account:
         That it answers proves the account readable, so that a later 404 means "no data".
         """
         if self._all_time is None:
-            rows = self._records("AllTime", {}, "AllTime")
+            rows = self._records("AllTime", {}, "AllTime", records.UNDATED)
             self._all_time = list({row["category"]: row for row in rows}.values())
         return self._all_time
 
@@ -60,13 +60,21 @@ class Account:
         """
         params = {"StartDate": f"{window.start}", "EndDate": f"{window.end}"}
         try:
-            rows = list(self._records("Daily", params, f"{window}"))
+            rows = list(self._records("Daily", params, f"{window}", records.FIELDS))
         except NotFound:
             if window.days == 1:
                 return {}
             days = (self.daily(day) for day in window.split(1))
             return {day: rows for answer in days for day, rows in answer.items()}
-        keyed = {(row["start_date"], row["category"]): row for row in rows}
+        keyed: dict[tuple[date, str], Record] = {}
+        for row in rows:
+            before = keyed.setdefault((row["start_date"], row["category"]), row)
+            if before["price_unit"] != row["price_unit"]:
+                raise ApiError(
+                    f"{row['start_date']}: category {row['category']!r} came in two currencies, "
+                    f"{before['price_unit']!r} and {row['price_unit']!r}; one row holds only one"
+                )
+            keyed[row["start_date"], row["category"]] = row
         self.repeated_rows += len(rows) - len(keyed)
         by_day: dict[date, list[Record]] = {}
         for (day, category), row in sorted(keyed.items()):
@@ -78,7 +86,9 @@ class Account:
             by_day.setdefault(day, []).append(row)
         return by_day
 
-    def _records(self, kind: str, params: dict[str, str], asked: str) -> Iterator[Record]:
+    def _records(
+        self, kind: str, params: dict[str, str], asked: str, fields: Fields
+    ) -> Iterator[Record]:
         path = f"{API}/{self.sid}/Usage/Records/{kind}.json"
         params = {
             **params,
@@ -89,14 +99,14 @@ class Account:
         for page in self._client.pages(path, params, "usage_records"):
             for raw in page:
                 position += 1
-                yield self._checked(raw, f"usage record {position} of {asked}")
+                yield self._checked(raw, f"usage record {position} of {asked}", fields)
 
-    def _checked(self, raw: Any, where: str) -> Record:
+    def _checked(self, raw: Any, where: str, fields: Fields) -> Record:
         try:
-            record = records.parse(raw)
+            record = records.parse(raw, fields)
         except TapError as error:
             raise ApiError(f"{where} of {self.sid}: {error}") from None
-        if record["account_sid"] != self.sid:
+        if record["account_sid"].lower() != self.sid.lower():
             raise ApiError(
                 f"{where}: it is of another account than {self.sid}, which was asked for"
             )

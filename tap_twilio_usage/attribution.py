@@ -20,13 +20,16 @@ from tap_twilio_usage.records import Record
 def attribute(rows: Iterable[Record]) -> list[Record]:
     """Give the period's rows with service, billing_kind, parent_category and their share.
 
-    Each currency is shared out by itself; a row that names none goes with the total's.
+    Each currency is shared out by itself; a row that names none goes with the total's, or with
+    the only one there is.
     """
     rows = list(rows)
     unit_of_total = next((unit(row) for row in rows if normalise(row["category"]) == TOTAL), None)
+    units = {unit(row) for row in rows} - {None}
+    unnamed = units.pop() if len(units) == 1 else unit_of_total
     scopes: defaultdict[str | None, list[Record]] = defaultdict(list)
     for row in rows:
-        scopes[unit(row) or unit_of_total].append(row)
+        scopes[unit(row) or unnamed].append(row)
     return [row for scope in scopes.values() for row in _attributed(scope)]
 
 

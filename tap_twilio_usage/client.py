@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import random
-import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+import ssl
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from concurrent.futures import TimeoutError as DeadlineExceeded
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -39,15 +39,19 @@ class Client:
     """GET requests to one API with one set of credentials; safe to use from many threads."""
 
     def __init__(
-        self, api_url: str, auth: AuthBase, *, connections: int, logger: logging.Logger
+        self,
+        api_url: str,
+        auth: AuthBase,
+        *,
+        secrets: Collection[str],
+        connections: int,
+        logger: logging.Logger,
     ) -> None:
-        """Open no connection yet."""
-        self.requests = 0
-        self.retries = 0
+        """Open no connection yet. The `secrets` are masked in what servers say of errors."""
+        self._secrets = secrets
         self._api_url = api_url
         self._auth = auth
         self._logger = logger
-        self._lock = threading.Lock()
         self._proven = False
         self._session = requests.Session()
         self._session.headers["User-Agent"] = "tap-twilio-usage"
@@ -79,7 +83,7 @@ class Client:
         query = urlencode(params)
         asked = {query}
         while True:
-            page = self.get(path, query)
+            page = self._page(path, query, first=len(asked) == 1)
             rows = page.get(key)
             if not isinstance(rows, list):
                 raise ApiError(
@@ -94,6 +98,15 @@ class Client:
                 why = "comes back to a page" if query in asked else f"has over {MOST_PAGES} pages"
                 raise ApiError(f"{path}: the paging {why}; stopped")
             asked.add(query)
+
+    def _page(self, path: str, query: str, *, first: bool) -> Json:
+        try:
+            return self.get(path, query)
+        except NotFound as error:
+            if first:
+                raise
+            # Not "no data": there was some on the pages before.
+            raise ApiError(f"a page after the first is missing: {error}") from None
 
     def _retried(self, error: type[ApiError], tries: int) -> Callable[[Attempt], Attempt]:
         return backoff.on_exception(
@@ -123,16 +136,17 @@ class Client:
         return url.query
 
     def _attempt(self, path: str, query: str) -> Json:
-        with self._lock:
-            self.requests += 1
         try:
+            # On a thread of its own: nothing else bounds name resolution, or an answer that drips.
             response = spawn(lambda: self._request(path, query)).result(DEADLINE)
         except DeadlineExceeded:
             raise Transient(f"no complete answer within {DEADLINE} s") from None
-        except requests.exceptions.SSLError:
-            raise ApiError(
-                "the TLS certificate of api_url could not be verified (REQUESTS_CA_BUNDLE?)"
-            ) from None
+        except requests.exceptions.SSLError as error:
+            if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
+                raise ApiError(
+                    "the TLS certificate of api_url could not be verified (REQUESTS_CA_BUNDLE?)"
+                ) from None
+            raise Transient(_reason(error)) from None
         except requests.ConnectTimeout:
             raise Transient(f"no connection within {TIMEOUTS[0]} s") from None
         except requests.Timeout:
@@ -146,7 +160,7 @@ class Client:
         except OSError as error:  # requests' own errors, and a wrong REQUESTS_CA_BUNDLE
             kind = type(error).__name__
             raise ApiError(f"the request could not be made: {kind}; check api_url") from None
-        return _read(path, response)
+        return self._read(path, response)
 
     def _request(self, path: str, query: str) -> requests.Response:
         return self._session.get(
@@ -157,8 +171,6 @@ class Client:
         )
 
     def _say_retry(self, details: Any) -> None:
-        with self._lock:
-            self.retries += 1
         path, query = details["args"]
         dates = "&".join(part for part in query.split("&") if "Date=" in part)
         self._logger.warning(
@@ -170,33 +182,49 @@ class Client:
             details["wait"],
         )
 
+    def _read(self, path: str, response: requests.Response) -> Json:
+        status = response.status_code
+        if status == requests.codes.too_many_requests or status >= 500:  # noqa: PLR2004
+            raise Transient(
+                f"Twilio answered {status}{self._error(response)}", _retry_after(response)
+            )
+        if 300 <= status < 400:  # noqa: PLR2004
+            raise ApiError(
+                f"{path} answered with a redirect ({status}), not followed; check api_url"
+            )
+        if status in {401, 403}:
+            raise Denied(
+                f"Twilio refused the credentials ({status}{self._error(response)}); check "
+                "account_sid and auth_token, or api_key_sid and api_key_secret"
+            )
+        if status != requests.codes.ok:
+            no_data = status == requests.codes.not_found and _code(response) == NO_DATA
+            error = NotFound if no_data else ApiError
+            raise error(f"{path} answered {status}{self._error(response)}")
+        try:
+            answer = _decode(response)
+        except (ValueError, RecursionError):
+            kind = response.headers.get("Content-Type", "no content type")[:50]
+            raise Transient(
+                f"Twilio answered 200 with {kind!r}, {len(response.content)} bytes, no JSON"
+            ) from None
+        if not isinstance(answer, dict):
+            raise ApiError(
+                f"{path} answered with a JSON {type(answer).__name__}, not with an object"
+            )
+        return answer
 
-def _read(path: str, response: requests.Response) -> Json:
-    status = response.status_code
-    if status == requests.codes.too_many_requests or status >= 500:  # noqa: PLR2004
-        raise Transient(f"Twilio answered {status}{_error(response)}", _retry_after(response))
-    if 300 <= status < 400:  # noqa: PLR2004
-        raise ApiError(
-            f"{path} answered with a redirect ({status}), which is not followed; check api_url"
-        )
-    if status in {401, 403}:
-        raise Denied(
-            f"Twilio refused the credentials ({status}{_error(response)}); check account_sid "
-            "and auth_token, or api_key_sid and api_key_secret"
-        )
-    if status != requests.codes.ok:
-        error = NotFound if status == 404 and _code(response) == NO_DATA else ApiError  # noqa: PLR2004
-        raise error(f"{path} answered {status}{_error(response)}")
-    try:
-        answer = _decode(response)
-    except (ValueError, RecursionError):
-        kind = response.headers.get("Content-Type", "no content type")[:50]
-        raise Transient(
-            f"Twilio answered 200 with {kind!r}, {len(response.content)} bytes, no JSON"
-        ) from None
-    if not isinstance(answer, dict):
-        raise ApiError(f"{path} answered with a JSON {type(answer).__name__}, not with an object")
-    return answer
+    def _error(self, response: requests.Response) -> str:
+        """Give Twilio's code, message and link in one short line; nothing of any other body."""
+        try:
+            body = _decode(response)
+            told = [f"code {body['code']}", body.get("message"), body.get("more_info")]
+        except (ValueError, RecursionError, TypeError, LookupError, AttributeError):
+            return ""
+        words = ", ".join(" ".join(str(part).split()) for part in told if part)
+        for secret in self._secrets:
+            words = words.replace(secret, "***")
+        return f": {words[:200]}" if words.isprintable() else ""
 
 
 def _decode(response: requests.Response) -> Any:
@@ -208,17 +236,6 @@ def _code(response: requests.Response) -> str:
         return str(_decode(response)["code"])
     except (ValueError, RecursionError, TypeError, LookupError):
         return ""
-
-
-def _error(response: requests.Response) -> str:
-    """Give Twilio's error code, its message and link in one short line; no body that is none."""
-    try:
-        body = _decode(response)
-        told = [f"code {body['code']}", body.get("message"), body.get("more_info")]
-    except (ValueError, RecursionError, TypeError, LookupError, AttributeError):
-        return ""
-    words = ", ".join(" ".join(str(part).split()) for part in told if part)
-    return f": {words[:200]}" if words.isprintable() else ""
 
 
 def _retry_after(response: requests.Response) -> float | None:
@@ -242,12 +259,12 @@ def _seconds_until(text: str) -> float:
 
 
 def _waits() -> Generator[float, Exception, None]:
-    """Give the seconds to wait: what Retry-After asked for, else twice as long each time."""
+    """Give the seconds to wait: twice as long each time, and what Retry-After asks at least."""
     wait = FIRST_WAIT
     error = yield 0
     while True:
         asked = getattr(error, "retry_after", None)
-        error = yield wait if asked is None else asked
+        error = yield max(wait, asked or 0)
         wait = min(2 * wait, LONGEST_WAIT)
 
 
@@ -258,12 +275,14 @@ def _jitter(seconds: float) -> float:
 
 def _reason(error: BaseException) -> str:
     """Say what broke a connection, without the URL that requests puts in its message."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.strerror:
-            return f"connection failed: {seen.strerror}"
-        reason = getattr(seen, "reason", None) or next(iter(seen.args), None)
-        if not isinstance(reason, BaseException):
-            reason = seen.args[1] if len(seen.args) > 1 else None
-        seen = reason if isinstance(reason, BaseException) else seen.__context__
-    return f"connection failed: {type(error).__name__}"
+    why = next((c.strerror for c in _causes(error) if isinstance(c, OSError) and c.strerror), None)
+    return f"connection failed: {why or type(error).__name__}"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Give the error and what lies beneath it, however requests and urllib3 have wrapped it."""
+    seen: list[BaseException] = [error]
+    for cause in seen:
+        yield cause
+        beneath = (getattr(cause, "reason", None), *cause.args, cause.__cause__, cause.__context__)
+        seen += [b for b in beneath if isinstance(b, BaseException) and b not in seen]

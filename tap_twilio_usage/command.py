@@ -64,10 +64,26 @@ def _read_object(_: click.Context, option: click.Parameter, file: TextIO | None)
     """Give the file's text as a file, once it is known to hold what the option needs."""
     if file is None:
         return None
-    text = _checked(f"--{option.name}", file.name, file.read())
-    if option.name == "catalog" and not isinstance(json.loads(text).get("streams"), list):
-        raise TapError(f"--catalog: {file.name} has no list of streams")
+    try:
+        text = file.read()
+    except UnicodeDecodeError:
+        text = ""
+    value = _object(f"--{option.name}", file.name, text)
+    if option.name == "catalog" and not _is_catalog(value):
+        raise TapError(f"--catalog: {file.name} is none: use what --discover prints")
     return io.StringIO(text)
+
+
+def _is_catalog(value: dict[str, Any]) -> bool:
+    streams = value.get("streams")
+    return isinstance(streams, list) and all(
+        isinstance(stream, dict)
+        and isinstance(stream.get("tap_stream_id"), str)
+        and isinstance(stream.get("schema"), dict)
+        and isinstance(stream["schema"].get("properties"), dict)
+        and isinstance(stream.get("metadata", []), list)
+        for stream in streams
+    )
 
 
 def _checked_config(read: Any) -> Any:
@@ -78,17 +94,17 @@ def _checked_config(read: Any) -> Any:
                     text = Path(path).read_text("utf-8")
                 except (OSError, ValueError):
                     raise TapError(f"--config: {path} cannot be read") from None
-                _checked("--config", path, text)
+                _object("--config", path, text)
         return read(context, option, paths)
 
     return callback
 
 
-def _checked(option: str, path: str, text: str) -> str:
+def _object(option: str, path: str, text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except ValueError:
         value = None
     if not isinstance(value, dict):
         raise TapError(f"{option}: {path} holds no JSON object")
-    return text
+    return value

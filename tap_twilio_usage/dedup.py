@@ -145,8 +145,10 @@ class _Scope:
         unknown = [c for c, sure in confidence.items() if sure == "inferred"]
         doubtful = [c for c in self._top_level() if confidence[c] != "high"]
         for candidates in (unknown, doubtful):
-            amounts = {c: self.own[c] for c in candidates if self.own[c] > 0}
-            for size in (1, 2, 3) if len(amounts) <= MOST_CANDIDATES_FOR_SETS else (1,):
+            # An amount within rounding could be added to any set.
+            amounts = {c: self.own[c] for c in candidates if self.own[c] > rounding(self.prices)}
+            sizes = (1, 2, 3) if len(amounts) <= MOST_CANDIDATES_FOR_SETS else (1,)
+            for size in sizes:
                 fitting = [
                     rows
                     for rows in combinations(sorted(amounts), size)

@@ -16,6 +16,7 @@ DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 DERIVABLE = frozenset({"uri", "subresource_uris"})
 
 Record = dict[str, Any]
+Fields = Mapping[str, Callable[[object], Any]]
 
 
 def number(value: object) -> Decimal | None:
@@ -36,7 +37,7 @@ def day(value: object) -> date:
 
 def moment(value: object) -> str | None:
     """Give the date-time as Twilio wrote it, if it is one."""
-    if value is None:
+    if value is None or value == "":
         return None
     if not isinstance(value, str):
         raise ValueError("is not a date-time")  # noqa: TRY004  (one kind of error for one kind of fault)
@@ -58,7 +59,7 @@ def name(value: object) -> str:
     return value
 
 
-FIELDS: Mapping[str, Callable[[object], Any]] = {
+FIELDS: Fields = {
     "account_sid": name,
     "api_version": text,
     "as_of": moment,
@@ -75,15 +76,23 @@ FIELDS: Mapping[str, Callable[[object], Any]] = {
 }
 
 
-def parse(raw: object) -> Record:
-    """Give the fields of one of Twilio's records, typed.
+# Of a record that stands for no period, and is not emitted.
+UNDATED: Fields = {
+    field: read
+    for field, read in FIELDS.items()
+    if field not in {"as_of", "start_date", "end_date"}
+}
+
+
+def parse(raw: object, fields: Fields) -> Record:
+    """Give these fields of one of Twilio's records, typed.
 
     Raises TapError that names the field and what is wrong with it, never the record.
     """
     if not isinstance(raw, dict):
         raise TapError("it is no JSON object")
     record = {}
-    for field, read in FIELDS.items():
+    for field, read in fields.items():
         try:
             record[field] = read(raw.get(field))
         except ValueError as error:

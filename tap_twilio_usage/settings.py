@@ -101,14 +101,14 @@ SCHEMA = th.PropertiesList(
         th.IntegerType(minimum=1, maximum=32),
         default=4,
         title="Concurrent requests",
-        description="Parallel requests; on 429 the tap slows down by itself",
+        description="Parallel requests, 1 to 32; on 429 the tap slows down by itself",
     ),
     th.Property(
         "page_size",
         th.IntegerType(minimum=1, maximum=1000),
         default=1000,
         title="Page size",
-        description="Rows a page (Twilio's PageSize)",
+        description="Rows a page, 1 to 1000 (Twilio's PageSize)",
     ),
     th.Property(
         "api_url",
@@ -148,6 +148,11 @@ class Settings:
             values[name] = _date(values[name] or "")
         values["api_url"] = values["api_url"].rstrip("/")
         return cls(**values)
+
+    @property
+    def secrets(self) -> list[str]:
+        """The values that no output may hold."""
+        return [value for name in SECRETS if (value := getattr(self, name))]
 
     @property
     def includes_subaccounts(self) -> bool:

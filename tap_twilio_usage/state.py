@@ -2,13 +2,13 @@
 
 `{"bookmarks": {"usage_records_daily": {"partitions": [{"context": {"account_sid": "AC...",
 "includes_subaccounts": true}, "replication_key": "start_date", "replication_key_value":
-"2026-01-31", "used_categories": ["calls", ...]}]}}}`. A bookmark is the last day that was
-emitted whole.
+"2026-01-31", "first_day": "2026-01-01", "used_categories": ["calls", ...]}]}}}`. A bookmark is
+the last day that was emitted whole, `first_day` the first one ever read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, MutableMapping
+from collections.abc import Collection, Iterable, Mapping, MutableMapping
 from datetime import date
 from typing import Any
 
@@ -17,6 +17,7 @@ from tap_twilio_usage.errors import TapError
 
 REPLICATION_KEY = "start_date"
 BOOKMARK = "replication_key_value"
+FIRST_DAY = "first_day"
 USED_CATEGORIES = "used_categories"
 
 
@@ -38,8 +39,36 @@ def check(state: object, streams: Collection[str]) -> None:
 
 def bookmark(partition: Mapping[str, Any]) -> date | None:
     """Give the last day that was emitted whole."""
-    value = partition.get(BOOKMARK)
-    return records.day(value) if value is not None else None
+    return _day(partition, BOOKMARK)
+
+
+def first_day(partition: Mapping[str, Any]) -> date | None:
+    """Give the first day that was ever read."""
+    return _day(partition, FIRST_DAY)
+
+
+def begin(partition: MutableMapping[str, Any], day: date) -> None:
+    """Note the first day that is read, unless an earlier one was."""
+    partition[FIRST_DAY] = min(first_day(partition) or day, day).isoformat()
+
+
+def take_over(
+    partition: MutableMapping[str, Any], partitions: Iterable[MutableMapping[str, Any]]
+) -> None:
+    """Let a partition follow the account's others, whose rows in the target have the same keys.
+
+    After a change of `subaccounts` every row that they loaded has to be overwritten, zeros
+    included: their categories count as used and their days as begun, and their bookmarks go, so
+    that a change back reads it all again.
+    """
+    for other in partitions:
+        mine = other["context"]["account_sid"] == partition["context"]["account_sid"]
+        if mine and other is not partition and other.pop(BOOKMARK, None):
+            partition.pop(BOOKMARK, None)
+            used = {*partition.get(USED_CATEGORIES, ()), *other.get(USED_CATEGORIES, ())}
+            partition[USED_CATEGORIES] = sorted(used)
+            if since := first_day(other):
+                begin(partition, since)
 
 
 def advance(partition: MutableMapping[str, Any], day: date) -> None:
@@ -57,13 +86,18 @@ def _context(partition: object, stream: str) -> tuple[str, bool]:
     if not isinstance(account_sid, str) or not isinstance(includes, bool):
         raise _refused(f"a bookmark of {stream} belongs to no account")
     try:
-        bookmark(partition)
+        bookmark(partition), first_day(partition)
     except ValueError:
         raise _refused(f"the bookmark of {stream} for {account_sid} is no date") from None
     used = partition.get(USED_CATEGORIES, [])
     if not isinstance(used, list) or not all(isinstance(category, str) for category in used):
         raise _refused(f"{USED_CATEGORIES} of {stream} for {account_sid} is no list of names")
     return account_sid, includes
+
+
+def _day(partition: Mapping[str, Any], key: str) -> date | None:
+    value = partition.get(key)
+    return records.day(value) if value is not None else None
 
 
 def _mapping(value: object, what: str) -> Mapping[str, Any]:

@@ -7,9 +7,7 @@ added properties; it stands in the SCHEMA message and not in the catalog.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import deepcopy
 from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
@@ -57,10 +55,6 @@ FLAGS = {
 
 class FlaggingMapper(PluginMapper):
     """The SDK's mapper with the flag put into schema and records before any other map."""
-
-    def __init__(self, plugin_config: Mapping[str, Any], logger: logging.Logger) -> None:
-        """Take the tap's configuration, which the SDK's mapper alters, as a copy."""
-        super().__init__(plugin_config=deepcopy(dict(plugin_config)), logger=logger)
 
     @override
     def register_raw_stream_schema(
@@ -120,9 +114,8 @@ class _Flagging(StreamMap):
         try:
             return self._inner.transform(self._flagged(record))
         except (MapExpressionError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-            raise TapError(
-                f"stream_maps: {self._stream_name}: {error} (is an operand null there?)"
-            ) from error
+            hint = " (is an operand null there?)" if isinstance(error, TypeError) else ""
+            raise TapError(f"stream_maps: {self._stream_name}: {error}{hint}") from error
 
     @override
     def get_filter_result(self, record: dict[str, Any]) -> bool:

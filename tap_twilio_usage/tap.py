@@ -55,6 +55,7 @@ class TapTwilioUsage(Tap):
         return Client(
             self.settings.api_url,
             auth.basic(self.settings),
+            secrets=self.settings.secrets,
             connections=self.settings.max_concurrent_requests,
             logger=self.logger,
         )
@@ -79,7 +80,7 @@ class TapTwilioUsage(Tap):
 
     @override
     def setup_mapper(self) -> None:
-        self._mapper = FlaggingMapper(self.config, self.logger)
+        self._mapper = FlaggingMapper(plugin_config=dict(self.config), logger=self.logger)
         self._mapper.register_raw_streams_from_catalog(self.catalog)
         self._mapper.refuse_unknown_streams(self.streams)
 

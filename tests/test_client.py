@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 from requests.auth import HTTPBasicAuth
 
 from tap_twilio_usage import client as client_module
 from tap_twilio_usage.client import Client
-from tap_twilio_usage.errors import ApiError, Denied, NotFound
+from tap_twilio_usage.errors import ApiError, Denied, NotFound, Transient
 from tests.http_server import Answer, Request, serve
 from tests.twilio import TOKEN
 
@@ -29,7 +32,11 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def client(url: str) -> Client:
     return Client(
-        url, HTTPBasicAuth("AC", TOKEN), connections=2, logger=logging.getLogger("tap-test")
+        url,
+        HTTPBasicAuth("AC", TOKEN),
+        secrets=[TOKEN],
+        connections=2,
+        logger=logging.getLogger("tap-test"),
     )
 
 
@@ -95,6 +102,12 @@ def test_retry_after_beyond_reason_fails_with_the_reason(asked: str) -> None:
         with pytest.raises(ApiError, match=r"asks to wait \d+ s, longer than the 300 s"):
             client(server.url).get("/x")
         assert len(server.requests) == 1
+
+
+def test_a_small_retry_after_does_not_stop_the_waits_from_growing() -> None:
+    waits = client_module._waits()
+    next(waits)
+    assert [waits.send(Transient("", 0.002)) for _ in range(4)] == [0.002, 0.002, 0.004, 0.008]
 
 
 def test_waits_grow_and_never_fall_short_of_what_was_asked() -> None:
@@ -187,6 +200,12 @@ def test_an_error_says_code_message_and_link_in_one_line() -> None:
     assert len(str(caught.value)) < 300
 
 
+def test_a_secret_in_what_a_server_says_is_masked() -> None:
+    echo = Answer.error(401, 20003, f"bad token {TOKEN}, really")
+    with serve(lambda _: echo) as server, pytest.raises(Denied, match=r"bad token \*\*\*, really"):
+        client(server.url).get("/x")
+
+
 @pytest.mark.parametrize("body", [b"[]", b'"text"', b"12", b"null"])
 def test_json_that_is_no_object_is_fatal(body: bytes) -> None:
     with serve(lambda _: Answer(body)) as server, pytest.raises(ApiError, match="not with an obj"):
@@ -268,6 +287,55 @@ def test_paging_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     endless = book(lambda _, n: f"/x?Page={n}", pages=10**9)
     with serve(endless) as server, pytest.raises(ApiError, match="over 20 pages"):
         list(client(server.url).pages("/x", {}, "rows"))
+
+
+def test_a_404_after_the_first_page_is_no_lack_of_data() -> None:
+    def answer(request: Request) -> Answer:
+        missing = Answer.error(404, 20404)
+        return missing if "Page" in request.query else book(lambda _, n: f"/x?Page={n}")(request)
+
+    with serve(answer) as server:
+        with pytest.raises(ApiError, match="a page after the first is missing") as caught:
+            list(client(server.url).pages("/x", {}, "rows"))
+        assert not isinstance(caught.value, NotFound)
+
+
+def test_links_of_an_api_behind_a_base_path_are_followed() -> None:
+    with serve(book(lambda _, n: f"/base/x.json?Page={n}")) as server:
+        pages = client(server.url + "/base").pages("/x.json", {}, "rows")
+        assert list(pages) == [["0"], [], ["2"]]
+        assert {request.path for request in server.requests} == {"/base/x.json"}
+
+
+def test_a_connection_that_ends_in_the_tls_handshake_is_tried_again() -> None:
+    tries = []
+
+    def hang_up(listener: socket.socket) -> None:
+        while True:
+            connection, _ = listener.accept()
+            tries.append(connection.recv(1))
+            connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=hang_up, args=(listener,), daemon=True).start()
+        with pytest.raises(ApiError, match=r"connection failed: .*gave up after 8 tries"):
+            client(f"https://127.0.0.1:{listener.getsockname()[1]}").get("/x")
+    assert len(tries) == 8
+
+
+def test_a_certificate_that_cannot_be_verified_is_fatal_at_once(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
+    subprocess.run(
+        [*make.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with serve(lambda _: GOOD) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        url = server.url.replace("http:", "https:").replace("127.0.0.1", "localhost")
+        with pytest.raises(ApiError, match="could not be verified"):
+            client(url).get("/x")
 
 
 def test_the_environments_ca_bundle_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

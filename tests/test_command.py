@@ -159,10 +159,9 @@ def test_a_signal_ends_it_at_once_with_the_shells_code(
 
 
 def test_no_output_holds_the_secret_though_a_server_echoes_it(sync: Sync) -> None:
-    for status in (401, 404, 500, 200):
-        answer = Answer(json.dumps({"auth_token": TOKEN, "code": 1}).encode(), status)
-        if status == 500:
-            answer = Answer.error(400, 20001, "no")
+    for status in (301, 400, 401, 404, 200):
+        echo = {"message": f"bad {TOKEN}", "auth_token": TOKEN, "code": TOKEN, "more_info": TOKEN}
+        answer = Answer(json.dumps(echo).encode(), status, {"Location": f"/?{TOKEN}"})
         with serve(lambda _, answer=answer: answer) as server:  # type: ignore[misc]
             run = sync(config(server.url), env={"TAP_TWILIO_USAGE_LOGLEVEL": "DEBUG"})
         assert run.code == 1  # and `sync` has looked for the secret

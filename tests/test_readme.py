@@ -83,7 +83,7 @@ def test_the_streams_table_is_what_discovery_says(sync: Sync) -> None:
             ", ".join(f"`{key}`" for key in stream["key_properties"]),
             stream["replication_method"].lower().replace("_", " ")
             + (f" on `{key}`" if (key := stream.get("replication_key")) else ""),
-            "yes",
+            "yes" if stream["metadata"][-1]["metadata"]["selected-by-default"] else "no",
         ]
         for stream in streams
     ]

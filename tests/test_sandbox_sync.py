@@ -100,8 +100,8 @@ def test_restated_days_are_read_again(sync: Sync, company: Company) -> None:
 
 
 def test_a_limit_of_concurrency_costs_time_and_no_data(sync: Sync, company: Company) -> None:
-    with Server(company, max_concurrent=2, retry_after="0", latency=0.01) as server:
-        run = sync(settings(server, max_concurrent_requests=8, page_size=300))
+    with Server(company, max_concurrent=1, retry_after="0", latency=0.1) as server:
+        run = sync(settings(server, max_concurrent_requests=8))
     assert run.code == 0
     assert 429 in {request.status for request in server.requests}
     assert by_day(run.records()) == truth(company)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,6 +161,29 @@ def test_a_file_that_is_no_json_object_is_one_line(sync: Sync, option: str, text
     assert run.code != 0
     assert "Traceback" not in run.log
     assert f"--{option}" in run.last_line
+
+
+@pytest.mark.parametrize("streams", [[{}], [5], [{"tap_stream_id": "categories", "schema": {}}]])
+def test_a_catalog_that_is_none_is_one_line(sync: Sync, streams: Any) -> None:
+    run = sync(config(NOWHERE), catalog={"streams": streams})
+    assert run.code == 1
+    assert "Traceback" not in run.log
+    assert "use what --discover prints" in run.last_line
+
+
+def test_a_state_that_is_no_text_is_one_line(sync: Sync, tmp_path: Path) -> None:
+    path = tmp_path / "binary"
+    path.write_bytes(b"\xff\xfe{}")
+    run = sync(config(NOWHERE), "--state", str(path))
+    assert run.code == 1
+    assert "Traceback" not in run.log
+    assert "holds no JSON object" in run.last_line
+
+
+def test_a_slash_after_the_url_is_none_too_many(sync: Sync) -> None:
+    with serve(account(DAYS)) as server:
+        assert sync(config(server.url + "/", end_date="2026-01-02")).code == 0
+        assert not [request for request in server.requests if "//" in request.path]
 
 
 def test_a_file_that_is_not_there_is_one_line(sync: Sync) -> None:

@@ -107,10 +107,12 @@ class UsageRecordsDailyStream(TwilioStream):
         """Fetch windows in parallel, share out each day, emit it, and move the bookmark."""
         account, settings = self._tap.account, self._tap.settings
         partition = self.get_context_state(context)
+        state.take_over(partition, self.stream_state["partitions"])
         window = self._window(account, partition)
         if window.days < 1:
-            self.logger.info("%s: no day to load, %s lies ahead", account.sid, window.start)
+            self.logger.info("%s: no day to load from %s to %s", account.sid, *window)
             return
+        state.begin(partition, window.start)
         days_a_page = max(1, settings.page_size // max(1, len(account.all_time())))
         windows = list(window.split(days_a_page))
         progress = Progress(self.logger, account, window)
@@ -159,13 +161,18 @@ class UsageRecordsDailyStream(TwilioStream):
         settings, now = self._tap.settings, today()
         bookmark = state.bookmark(partition)
         if self.replication_method == "INCREMENTAL" and bookmark:
-            start = bookmark - settings.lookback_days * DAY
+            start = bookmark - min(settings.lookback_days, (bookmark - date.min).days) * DAY
             # Only a start_date that was asked for: the default one moves on by itself, and
             # would leave a hole after a pause of months.
             if settings.start_date:
                 start = max(start, settings.start_date)
+            if start > bookmark + DAY:
+                self._say_once(
+                    "hole", "start_date leaves out the days after the bookmark, %s", bookmark
+                )
         else:
             start = settings.first_day(now)
+            start = min(start, state.first_day(partition) or start)
             created = account.date_created()
             if created and created > start:
                 self.logger.info("%s was created on %s: begins there", account.sid, created)
@@ -180,7 +187,9 @@ class UsageRecordsDailyStream(TwilioStream):
     def _say_what_is_odd(self, day: date, rows: list[Record]) -> None:
         if rows and total(rows) is None:
             self._say_once(
-                "no total", "%s has no totalprice: deduplicated_price is null there", day
+                "no total",
+                "%s has no price of totalprice: deduplicated_price is null there",
+                day,
             )
         if excess := overshoot(rows):
             self._say_once(
@@ -202,7 +211,7 @@ class UsageRecordsDailyStream(TwilioStream):
                     row["parent_category"],
                 )
             if row["price"] is None:
-                self._say_once("null", "%r has usage but no price on %s", category, day)
+                self._say_once(f"null {category}", "%r has usage but no price on %s", category, day)
         if len(units := {unit(row) for row in rows} - {None}) > 1:
             self._say_once(
                 "units", "%s has more than one currency: %s", day, sorted(map(str, units))
