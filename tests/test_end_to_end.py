@@ -38,12 +38,16 @@ pytestmark = pytest.mark.xdist_group("meltano")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Give the URI of a server that listens on TCP, as a user's does."""
     with get_server(tmp_path_factory.mktemp("postgres")) as server:
+
+        def control(*arguments: str) -> None:
+            own = ("-D", str(server.pgdata), "-l", str(server.log), "-w")
+            pgexec("pg_ctl", (*own, *arguments), server.bin_path, user=server.system_user)
+
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        listen = ("-o", f"-h 127.0.0.1 -p {port} -k {server.pgdata}")
-        restart = ("-w", *listen, "-D", str(server.pgdata), "-l", str(server.log), "restart")
-        pgexec("pg_ctl", restart, bin_path=server.bin_path, user=server.system_user)
+        control("-o", f"-h 127.0.0.1 -p {port} -k {server.pgdata}", "restart")
         yield f"postgresql://postgres@127.0.0.1:{port}"
+        control("-m", "immediate", "stop")
 
 
 @pytest.fixture
