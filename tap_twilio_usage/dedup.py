@@ -145,8 +145,7 @@ class _Scope:
         unknown = [c for c, sure in confidence.items() if sure == "inferred"]
         doubtful = [c for c in self._top_level() if confidence[c] != "high"]
         for candidates in (unknown, doubtful):
-            # An amount within rounding could be added to any set.
-            amounts = {c: self.own[c] for c in candidates if self.own[c] > rounding(self.prices)}
+            amounts = {c: self.own[c] for c in candidates if self.own[c] > 0}
             sizes = (1, 2, 3) if len(amounts) <= MOST_CANDIDATES_FOR_SETS else (1,)
             for size in sizes:
                 fitting = [
@@ -162,7 +161,8 @@ class _Scope:
         return [category for category, parent in self.parents.items() if parent is None]
 
     def _is(self, amount: Decimal, excess: Decimal) -> bool:
-        return abs(amount - excess) <= rounding(self.prices)
+        tolerance = rounding(self.prices)
+        return amount > tolerance and abs(amount - excess) <= tolerance
 
 
 def _plainest(category: str) -> tuple[bool, str]:
