@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class _Handler(BaseHTTPRequestHandler):
     _lock: ClassVar = threading.Lock()
 
     def do_GET(self) -> None:
-        url = urlsplit(self.path)
-        request = Request(url.path, dict(parse_qsl(url.query)), dict(self.headers))
+        path, _, query = self.requestline.split()[1].partition("?")  # as it was sent
+        request = Request(path, dict(parse_qsl(query)), dict(self.headers))
         with self._lock:
             self.server.requests.append(request)
             answer = self.server.answer(request)
