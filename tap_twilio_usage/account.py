@@ -11,7 +11,7 @@ from tap_twilio_usage import records
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.errors import ApiError, Denied, NotFound, TapError
 from tap_twilio_usage.records import Fields, Record
-from tap_twilio_usage.windows import Window
+from tap_twilio_usage.windows import Granularity, Window
 
 API = "/2010-04-01/Accounts"
 
@@ -52,20 +52,42 @@ class Account:
             created = created.replace(tzinfo=timezone.utc)
         return created.astimezone(timezone.utc).date()
 
-    def daily(self, window: Window) -> dict[date, list[Record]]:
-        """Give the records of each day of the window that has any, oldest first.
+    def usage(self, granularity: Granularity, window: Window) -> dict[date, list[Record]]:
+        """Give the records of each period of the window that has any, by its first day.
 
-        A day has one record a category, ordered by name. Where Twilio answers that there is no
-        data for the window (404) it may mean a part of it only: each day is asked for then.
+        A period has one record a category, ordered by name. Where Twilio answers that there is no
+        data for the window (404) it may mean a part of it only: each period is asked for then.
         """
         params = {"StartDate": f"{window.start}", "EndDate": f"{window.end}"}
         try:
-            rows = list(self._records("Daily", params, f"{window}", records.FIELDS))
+            rows = list(self._records(granularity.resource, params, f"{window}", records.FIELDS))
         except NotFound:
-            if window.days == 1:
+            periods = list(window.split(1, granularity))
+            if len(periods) == 1:
                 return {}
-            days = (self.daily(day) for day in window.split(1))
-            return {day: rows for answer in days for day, rows in answer.items()}
+            answers = (self.usage(granularity, period) for period in periods)
+            return {day: rows for answer in answers for day, rows in answer.items()}
+        for row in rows:
+            # An open period may be said to end when it was asked to, or when it will be over.
+            one = row["start_date"] <= row["end_date"] < granularity.following(row["start_date"])
+            if not one or row["start_date"] not in window:
+                raise ApiError(
+                    f"{window}: Twilio sent category {row['category']!r} for "
+                    f"{row['start_date']}..{row['end_date']}, which was not asked for"
+                )
+        return self._by_period(rows)
+
+    def usage_now(self, granularity: Granularity) -> dict[date, list[Record]]:
+        """Give the records of the one period that the resource means, by its first day."""
+        try:
+            rows = list(
+                self._records(granularity.resource, {}, granularity.resource, records.FIELDS)
+            )
+        except NotFound:
+            return {}
+        return self._by_period(rows)
+
+    def _by_period(self, rows: list[Record]) -> dict[date, list[Record]]:
         keyed: dict[tuple[date, str], Record] = {}
         for row in rows:
             before = keyed.setdefault((row["start_date"], row["category"]), row)
@@ -76,15 +98,10 @@ class Account:
                 )
             keyed[row["start_date"], row["category"]] = row
         self.repeated_rows += len(rows) - len(keyed)
-        by_day: dict[date, list[Record]] = {}
-        for (day, category), row in sorted(keyed.items()):
-            if day != row["end_date"] or day not in window:
-                raise ApiError(
-                    f"{window}: Twilio sent category {category!r} for "
-                    f"{day}..{row['end_date']}, which was not asked for"
-                )
-            by_day.setdefault(day, []).append(row)
-        return by_day
+        periods: dict[date, list[Record]] = {}
+        for (day, _), row in sorted(keyed.items()):
+            periods.setdefault(day, []).append(row)
+        return periods
 
     def _records(
         self, kind: str, params: dict[str, str], asked: str, fields: Fields

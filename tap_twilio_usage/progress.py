@@ -42,7 +42,7 @@ class Progress:
         )
 
     def add(self, day: date, rows: Sequence[Record], emitted: int) -> None:
-        """Count a day; say how far it is from time to time."""
+        """Count a period that ends on the day; say how far it is from time to time."""
         self._rows += emitted
         for row in rows:
             self._sums[unit(row) or "no currency"].add(row)

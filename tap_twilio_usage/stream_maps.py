@@ -67,9 +67,11 @@ class FlaggingMapper(PluginMapper):
             described = {"type": ["boolean", "null"], "description": flag.description}
             schema = {**schema, "properties": {**schema["properties"], FLAG: described}}
         users = self.stream_maps_dict
+        # A stream that is not selected comes without properties; a map would miss its key.
         self.stream_maps_dict = {
             name: _with_key(stream_map, schema, key_properties)
             for name, stream_map in users.items()
+            if schema["properties"]
         }
         super().register_raw_stream_schema(stream_name, schema, key_properties)
         self.stream_maps_dict = users

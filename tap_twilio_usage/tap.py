@@ -19,7 +19,8 @@ from tap_twilio_usage.errors import SettingsError, TapError
 from tap_twilio_usage.settings import Settings
 from tap_twilio_usage.stream_maps import FlaggingMapper
 from tap_twilio_usage.streams.categories import CategoriesStream
-from tap_twilio_usage.streams.usage_records import UsageRecordsDailyStream
+from tap_twilio_usage.streams.usage_records import UsageRecordsStream
+from tap_twilio_usage.windows import GRANULARITIES
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -76,7 +77,8 @@ class TapTwilioUsage(Tap):
 
     @override
     def discover_streams(self) -> list[Stream]:
-        return [CategoriesStream(self), UsageRecordsDailyStream(self)]
+        usage_records = [UsageRecordsStream(self, each) for each in GRANULARITIES]
+        return [CategoriesStream(self), *usage_records]
 
     @override
     def setup_mapper(self) -> None:

@@ -1,12 +1,43 @@
-"""Date windows. Days are GMT, both ends inclusive."""
+"""Date windows and the periods they are made of. Days are GMT, both ends inclusive."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta, timezone
 from typing import NamedTuple
 
 DAY = timedelta(days=1)
+
+
+class Granularity(NamedTuple):
+    """The periods into which Twilio sums usage up; `resource` is its own name for them.
+
+    `first` gives the first day of the period that a day lies in, `longest` the days of the
+    longest one. Without them, the resource itself says which one period it means.
+    """
+
+    name: str
+    resource: str
+    first: Callable[[date], date] | None = None
+    longest: int = 0
+
+    def following(self, day: date) -> date:
+        """Give the first day of the period after the one that the day lies in."""
+        if self.first is None:
+            raise TypeError(self)
+        return self.first(self.first(day) + self.longest * DAY)
+
+
+GRANULARITIES = (
+    Granularity("daily", "Daily", lambda day: day, 1),
+    Granularity("monthly", "Monthly", lambda day: day.replace(day=1), 31),
+    Granularity("yearly", "Yearly", lambda day: day.replace(month=1, day=1), 366),
+    Granularity("all_time", "AllTime"),
+    Granularity("today", "Today"),
+    Granularity("yesterday", "Yesterday"),
+    Granularity("this_month", "ThisMonth"),
+    Granularity("last_month", "LastMonth"),
+)
 
 
 class Window(NamedTuple):
@@ -28,13 +59,15 @@ class Window(NamedTuple):
         """Give the number of days; 0 or less if it ends before it starts."""
         return (self.end - self.start).days + 1
 
-    def split(self, days: int) -> Iterator[Window]:
-        """Give windows of up to `days` days that cover it, oldest first."""
+    def split(self, periods: int, granularity: Granularity) -> Iterator[Window]:
+        """Give windows of up to so many periods that cover it, oldest first."""
         start = self.start
         while start <= self.end:
-            end = min(start + (days - 1) * DAY, self.end)
-            yield Window(start, end)
-            start = end + DAY
+            following = start
+            for _ in range(periods):
+                following = granularity.following(following)
+            yield Window(start, min(following - DAY, self.end))
+            start = following
 
 
 def today() -> date:

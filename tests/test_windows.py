@@ -11,23 +11,49 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_twilio_usage.parallel import in_order
-from tap_twilio_usage.windows import Window, six_months_back
+from tap_twilio_usage.windows import GRANULARITIES, Granularity, Window, six_months_back
+
+DAILY, MONTHLY, YEARLY = GRANULARITIES[:3]
 
 
-@given(st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.integers(1, 900), st.integers(1, 40))
-def test_windows_cover_every_day_once_in_order(start: date, days: int, size: int) -> None:
+@given(
+    st.dates(date(2000, 1, 1), date(2100, 1, 1)),
+    st.integers(1, 900),
+    st.integers(1, 40),
+    st.sampled_from([DAILY, MONTHLY, YEARLY]),
+)
+def test_windows_cover_every_day_once_in_order(
+    start: date, days: int, size: int, granularity: Granularity
+) -> None:
     window = Window(start, start + timedelta(days=days - 1))
-    parts = list(window.split(size))
+    parts = list(window.split(size, granularity))
     assert [part.start for part in parts[1:]] == [p.end + timedelta(days=1) for p in parts[:-1]]
     assert (parts[0].start, parts[-1].end) == window
     assert sum(part.days for part in parts) == window.days == days
-    assert max(part.days for part in parts) <= size
+    assert max(part.days for part in parts) <= size * granularity.longest
+    assert granularity.first is not None
+    assert all(part.start == granularity.first(part.start) for part in parts[1:])
     assert window.start in window
     assert window.end + timedelta(days=1) not in window
 
 
 def test_a_window_that_ends_before_it_starts_has_no_days() -> None:
-    assert list(Window(date(2026, 1, 2), date(2026, 1, 1)).split(1)) == []
+    assert list(Window(date(2026, 1, 2), date(2026, 1, 1)).split(1, DAILY)) == []
+
+
+@pytest.mark.parametrize(
+    ("granularity", "day", "following"),
+    [
+        (DAILY, date(2024, 2, 28), date(2024, 2, 29)),
+        (MONTHLY, date(2024, 2, 29), date(2024, 3, 1)),
+        (MONTHLY, date(2026, 1, 1), date(2026, 2, 1)),
+        (MONTHLY, date(2026, 12, 31), date(2027, 1, 1)),
+        (YEARLY, date(2024, 2, 29), date(2025, 1, 1)),
+        (YEARLY, date(2026, 1, 1), date(2027, 1, 1)),
+    ],
+)
+def test_the_period_that_follows(granularity: Granularity, day: date, following: date) -> None:
+    assert granularity.following(day) == following
 
 
 @pytest.mark.parametrize(

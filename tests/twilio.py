@@ -64,8 +64,11 @@ def account(
             if created is None:
                 return Answer.error(401, 20003, "Authenticate")
             return Answer.json({"sid": SID, "auth_token": TOKEN, "date_created": created})
-        if kind == "AllTime":
+        if "StartDate" not in request.query:
             return Answer.json(page([record(c, p) for c, p in all_time.items()]))
+        if kind != "Daily":
+            rows = [record(c, p, request.query["StartDate"]) for c, p in all_time.items()]
+            return Answer.json(page(rows))
         asked = between(request.query["StartDate"], request.query["EndDate"])
         rows = [
             record(category, days.get(day, {}).get(category, "0"), day)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
@@ -17,7 +18,8 @@ from tap_twilio_usage.parallel import in_order
 from tap_twilio_usage.progress import Progress
 from tap_twilio_usage.records import Record, is_zero
 from tap_twilio_usage.streams.base import TwilioStream
-from tap_twilio_usage.windows import DAY, Window, today
+from tap_twilio_usage.used_categories import UsedCategories
+from tap_twilio_usage.windows import DAY, Granularity, Window, today
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
@@ -78,17 +80,19 @@ SCHEMA = th.PropertiesList(
 ).to_dict()
 
 
-class UsageRecordsDailyStream(TwilioStream):
-    """A row for every account, category and day."""
+class UsageRecordsStream(TwilioStream):
+    """A row for every account, category and period of one granularity."""
 
-    name = "usage_records_daily"
     primary_keys = ("account_sid", "category", "start_date")
-    replication_key = state.REPLICATION_KEY
     schema = SCHEMA
 
-    def __init__(self, tap: TapTwilioUsage) -> None:
+    def __init__(self, tap: TapTwilioUsage, granularity: Granularity) -> None:
         """Begin with nothing said and nothing counted."""
-        super().__init__(tap)
+        self.selected_by_default = granularity.name == "daily"
+        super().__init__(tap, name=f"usage_records_{granularity.name}")
+        if granularity.first:
+            self.replication_key = state.REPLICATION_KEY
+        self._granularity = granularity
         self._said: set[str] = set()
 
     @property
@@ -104,37 +108,70 @@ class UsageRecordsDailyStream(TwilioStream):
 
     @override
     def rows(self, context: Context | None) -> Iterator[Record]:
-        """Fetch windows in parallel, share out each day, emit it, and move the bookmark."""
-        account, settings = self._tap.account, self._tap.settings
+        account = self._tap.account
         partition = self.get_context_state(context)
+        account.all_time()
+        if self._granularity.first:
+            yield from self._periods(account, partition, self._granularity.first)
+        else:
+            used = self._used_categories(account, {})
+            for day, rows in account.usage_now(self._granularity).items():
+                for row in self._taken(day, attribute(rows), used):
+                    yield _message(row, includes_subaccounts=account.includes_subaccounts)
+        self._say_unknown_fields(account)
+
+    def _periods(
+        self,
+        account: Account,
+        partition: MutableMapping[str, Any],
+        first: Callable[[date], date],
+    ) -> Iterator[Record]:
+        """Fetch windows in parallel, share out each period, emit it, and move the bookmark."""
+        settings, granularity = self._tap.settings, self._granularity
         state.take_over(partition, self.stream_state["partitions"])
         window = self._window(account, partition)
         if window.days < 1:
             self.logger.info("%s: no day to load from %s to %s", account.sid, *window)
             return
+        # Whole periods, so that the first one is not cut.
+        window = Window(first(window.start), window.end)
         state.begin(partition, window.start)
-        days_a_page = max(1, settings.page_size // max(1, len(account.all_time())))
-        windows = list(window.split(days_a_page))
+        a_page = max(1, settings.page_size // max(1, len(account.all_time())))
+        windows = list(window.split(a_page, granularity))
         progress = Progress(self.logger, account, window)
         progress.begin(len(windows))
-        used = _UsedCategories(account, partition, skip_unused=settings.skip_unused_categories)
-        answers = in_order(account.daily, windows, settings.max_concurrent_requests)
-        for asked, rows_by_day in zip(windows, answers, strict=True):
-            for day in (single.start for single in asked.split(1)):
-                rows = attribute(rows_by_day.get(day, ()))
-                self._say_what_is_odd(day, rows)
-                emitted = [row for row in rows if used.take(row)]
-                # The state names a category before its first row goes out: should the run end
-                # here and the row be restated to zero, the next one still overwrites it.
-                if used.record():
-                    self._write_state()
-                for row in emitted:
+        used = self._used_categories(account, partition)
+        answers = in_order(
+            partial(account.usage, granularity), windows, settings.max_concurrent_requests
+        )
+        for asked, answer in zip(windows, answers, strict=True):
+            by_period = {first(day): rows for day, rows in answer.items()}
+            for period in asked.split(1, granularity):
+                rows = attribute(by_period.get(period.start, ()))
+                taken = self._taken(period.start, rows, used)
+                for row in taken:
                     yield _message(row, includes_subaccounts=account.includes_subaccounts)
-                state.advance(partition, day)
+                state.advance(partition, period.start)
                 self._write_state()
-                progress.add(day, rows, len(emitted))
-        self._say_unknown_fields(account)
+                progress.add(period.end, rows, len(taken))
         progress.end()
+
+    def _taken(self, day: date, rows: list[Record], used: UsedCategories) -> list[Record]:
+        """Give the period's rows that are worth emitting."""
+        self._say_what_is_odd(day, rows)
+        taken = [row for row in rows if used.take(row)]
+        # The state names a category before its first row goes out: should the run end here and
+        # the row be restated to zero, the next one still overwrites it.
+        if used.record():
+            self._write_state()
+        return taken
+
+    def _used_categories(
+        self, account: Account, partition: MutableMapping[str, Any]
+    ) -> UsedCategories:
+        return UsedCategories(
+            account, partition, skip_unused=self._tap.settings.skip_unused_categories
+        )
 
     @override
     def get_batches(self, batch_config: Any, context: Context | None = None) -> Iterable[Any]:
@@ -150,7 +187,7 @@ class UsageRecordsDailyStream(TwilioStream):
 
     @override
     def _increment_stream_state(self, latest_record: Any, *, context: Any = None) -> None:
-        """Do nothing: the bookmark moves by whole days, in `rows`."""
+        """Do nothing: the bookmark moves by whole days, in `_periods`."""
 
     @override
     def _write_starting_replication_value(self, context: Any) -> None:
@@ -236,37 +273,3 @@ def _message(row: Record, *, includes_subaccounts: bool) -> Record:
         "end_date": row["end_date"].isoformat(),
         "includes_subaccounts": includes_subaccounts,
     }
-
-
-class _UsedCategories:
-    """Which rows to emit: all that are not zero, and every row of a used category."""
-
-    def __init__(
-        self, account: Account, partition: MutableMapping[str, Any], *, skip_unused: bool
-    ) -> None:
-        self._partition = partition
-        self._skip_unused = skip_unused
-        self._emitted = set(partition.get(state.USED_CATEGORIES, ()))
-        self._used = {row["category"] for row in account.all_time() if not is_zero(row)}
-
-    def take(self, row: Record) -> bool:
-        """Tell whether to emit the row; from then on its category counts as used."""
-        category = row["category"]
-        taken = (
-            not self._skip_unused
-            or category in self._used
-            or category in self._emitted
-            or not is_zero(row)
-            or bool(row["deduplicated_price"])
-        )
-        if taken:
-            self._emitted.add(category)
-        return taken
-
-    def record(self) -> bool:
-        """Put what was emitted into the account's state; tell whether there was anything new."""
-        emitted = sorted(self._emitted)
-        if emitted == self._partition.get(state.USED_CATEGORIES, []):
-            return False
-        self._partition[state.USED_CATEGORIES] = emitted
-        return True

@@ -1,0 +1,45 @@
+"""Which rows of an account are worth emitting."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any
+
+from tap_twilio_usage import state
+from tap_twilio_usage.account import Account
+from tap_twilio_usage.records import Record, is_zero
+
+
+class UsedCategories:
+    """Which rows to emit: all that are not zero, and every row of a used category."""
+
+    def __init__(
+        self, account: Account, partition: MutableMapping[str, Any], *, skip_unused: bool
+    ) -> None:
+        """Begin with what the account has ever used, and what earlier runs have emitted."""
+        self._partition = partition
+        self._skip_unused = skip_unused
+        self._emitted = set(partition.get(state.USED_CATEGORIES, ()))
+        self._used = {row["category"] for row in account.all_time() if not is_zero(row)}
+
+    def take(self, row: Record) -> bool:
+        """Tell whether to emit the row; from then on its category counts as used."""
+        category = row["category"]
+        taken = (
+            not self._skip_unused
+            or category in self._used
+            or category in self._emitted
+            or not is_zero(row)
+            or bool(row["deduplicated_price"])
+        )
+        if taken:
+            self._emitted.add(category)
+        return taken
+
+    def record(self) -> bool:
+        """Put what was emitted into the account's state; tell whether there was anything new."""
+        emitted = sorted(self._emitted)
+        if emitted == self._partition.get(state.USED_CATEGORIES, []):
+            return False
+        self._partition[state.USED_CATEGORIES] = emitted
+        return True
