@@ -10,15 +10,24 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import urlencode
 
 from sandbox.catalogue import TOTAL, Category
-from sandbox.company import API_KEY_SECRET, API_KEY_SID, MAIN_SID, Account, Company, Row
+from sandbox.company import (
+    API_KEY_SECRET,
+    API_KEY_SID,
+    MAIN_SID,
+    TRIGGERS,
+    Account,
+    Company,
+    Row,
+    Trigger,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from decimal import Decimal
 
 Order = Literal["newest", "oldest"]
 
@@ -210,6 +219,48 @@ class Api:
         """Return one account."""
         return _account_json(self._account(request)).encode()
 
+    def triggers(self, request: Request) -> bytes:
+        """Return a page of the account's usage triggers: only the main account has any."""
+        account = self._account(request)
+        triggers = TRIGGERS if account.is_main else ()
+        page = _page(request, ())
+        shown = triggers[page.start :][: page.size]
+        texts = [json.dumps(self._trigger(trigger, account)) for trigger in shown]
+        return _envelope(request, (), page, Listed("usage_triggers", texts, len(triggers)))
+
+    def _trigger(self, trigger: Trigger, account: Account) -> dict[str, str | None]:
+        uri = f"{_ACCOUNTS}/{account.sid}/Usage"
+        created = _mail_date(account.date_created)
+        return {
+            "account_sid": account.sid,
+            "api_version": _VERSION,
+            "callback_method": "POST",
+            "callback_url": "https://example.com/alert",
+            "current_value": _number(self._value(trigger, account)),
+            "date_created": created,
+            "date_fired": None,
+            "date_updated": created,
+            "friendly_name": trigger.friendly_name,
+            "recurring": trigger.recurring,
+            "sid": trigger.sid,
+            "trigger_by": trigger.trigger_by,
+            "trigger_value": _number(trigger.trigger_value),
+            "uri": f"{uri}/Triggers/{trigger.sid}.json",
+            "usage_category": trigger.usage_category,
+            "usage_record_uri": f"{uri}/Records.json?Category={trigger.usage_category}",
+        }
+
+    def _value(self, trigger: Trigger, account: Account) -> Decimal:
+        """Add up what the trigger watches in its open period."""
+        today = self.company.last_day()
+        first = {"daily": today, "monthly": today.replace(day=1)}.get(
+            trigger.recurring, account.date_created
+        )
+        rows = self.company.rows(max(first, account.date_created), today, account.sid)
+        (row,) = (row for row in rows if row.category == trigger.usage_category)
+        value = {"price": row.price, "count": row.events, "usage": row.usage}[trigger.trigger_by]
+        return Decimal(value or 0)
+
     def _account(self, request: Request) -> Account:
         sid = request.parts["sid"]
         if sid != request.caller.sid and request.caller.by_api_key:
@@ -250,6 +301,7 @@ _ROUTES: tuple[tuple[re.Pattern[str], Callable[[Api, Request], bytes]], ...] = (
         ),
         Api.records,
     ),
+    (re.compile(rf"{_ACCOUNTS}/(?P<sid>[^/.]+)/Usage/Triggers(?:\.json)?"), Api.triggers),
     (re.compile(rf"{_ACCOUNTS}(?:\.json)?"), Api.account_list),
     (re.compile(rf"{_ACCOUNTS}/(?P<sid>[^/.]+)(?:\.json)?"), Api.account),
 )
@@ -393,13 +445,17 @@ def _record_texts(sid: str, resource: str | None, category: Category) -> tuple[s
     return tuple(text.split("@"))
 
 
+def _mail_date(day: date) -> str:
+    return day.strftime("%a, %d %b %Y 00:00:00 +0000")
+
+
 def _account_json(account: Account) -> str:
     uri = f"{_ACCOUNTS}/{account.sid}"
-    created = datetime.combine(account.date_created, datetime.min.time(), timezone.utc)
+    created = _mail_date(account.date_created)
     record = {
         "auth_token": account.auth_token,
-        "date_created": created.strftime("%a, %d %b %Y %H:%M:%S +0000"),
-        "date_updated": created.strftime("%a, %d %b %Y %H:%M:%S +0000"),
+        "date_created": created,
+        "date_updated": created,
         "friendly_name": account.friendly_name,
         "owner_account_sid": MAIN_SID,
         "sid": account.sid,

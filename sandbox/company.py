@@ -78,6 +78,29 @@ class Charge(NamedTuple):
     repeated_in: str | None = None
 
 
+class Trigger(NamedTuple):
+    """A usage trigger: what it watches, and at which value it fires."""
+
+    number: int
+    friendly_name: str
+    usage_category: str
+    trigger_by: str
+    trigger_value: Decimal
+    recurring: str
+
+    @property
+    def sid(self) -> str:
+        """Return the trigger's SID."""
+        return f"UT{self.number:032x}"
+
+
+TRIGGERS = (
+    Trigger(1, "Monthly budget", "totalprice", "price", Decimal("25000.50"), "monthly"),
+    Trigger(2, "Runaway calls", "calls-outbound", "count", Decimal(10000), "daily"),
+    Trigger(3, "All SMS ever", "sms", "usage", Decimal(10000000), ""),
+)
+
+
 class Row(NamedTuple):
     """What Twilio reports of a category for a period: its charges and all those below it."""
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timezone
-from email.utils import parsedate_to_datetime
+from datetime import date, datetime
 from typing import Any
 
 from tap_twilio_usage import records
@@ -45,12 +44,10 @@ class Account:
         """Give the day the account began, GMT; None where these credentials cannot read it."""
         try:
             answer = self._client.get(f"{API}/{self.sid}.json", try_again_if_denied=False)
-            created = parsedate_to_datetime(answer["date_created"])
-        except (Denied, NotFound, KeyError, TypeError, ValueError):
+            created = records.mail_date(answer.get("date_created"))
+        except (Denied, NotFound, ValueError):
             return None
-        if created.tzinfo is None:
-            created = created.replace(tzinfo=timezone.utc)
-        return created.astimezone(timezone.utc).date()
+        return datetime.fromisoformat(created).date() if created else None
 
     def usage(self, granularity: Granularity, window: Window) -> dict[date, list[Record]]:
         """Give the records of each period of the window that has any, by its first day.

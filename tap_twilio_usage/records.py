@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timezone
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from tap_twilio_usage.errors import TapError
@@ -43,6 +44,18 @@ def moment(value: object) -> str | None:
         raise ValueError("is not a date-time")  # noqa: TRY004  (one kind of error for one kind of fault)
     datetime.fromisoformat(value.replace("Z", "+00:00"))
     return value
+
+
+def mail_date(value: object) -> str | None:
+    """Give a date-time that Twilio wrote as in a mail's head (RFC 2822), in ISO 8601, UTC."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise ValueError("is not a date-time")  # noqa: TRY004
+    moment = parsedate_to_datetime(value)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return moment.astimezone(timezone.utc).isoformat()
 
 
 def text(value: object) -> str | None:

@@ -19,6 +19,7 @@ from tap_twilio_usage.errors import SettingsError, TapError
 from tap_twilio_usage.settings import Settings
 from tap_twilio_usage.stream_maps import FlaggingMapper
 from tap_twilio_usage.streams.categories import CategoriesStream
+from tap_twilio_usage.streams.lists import AccountsStream, UsageTriggersStream
 from tap_twilio_usage.streams.usage_records import UsageRecordsStream
 from tap_twilio_usage.windows import GRANULARITIES
 
@@ -78,7 +79,12 @@ class TapTwilioUsage(Tap):
     @override
     def discover_streams(self) -> list[Stream]:
         usage_records = [UsageRecordsStream(self, each) for each in GRANULARITIES]
-        return [CategoriesStream(self), *usage_records]
+        return [
+            AccountsStream(self),
+            CategoriesStream(self),
+            UsageTriggersStream(self),
+            *usage_records,
+        ]
 
     @override
     def setup_mapper(self) -> None:

@@ -42,6 +42,12 @@ def page(records: list[Any], next_page_uri: str | None = None) -> dict[str, Any]
     return {"usage_records": records, "next_page_uri": next_page_uri, "page": 0, "page_size": 1000}
 
 
+LISTS = {
+    "Accounts": {"accounts": [{"sid": SID, "auth_token": TOKEN}]},
+    "Triggers": {"usage_triggers": [{"account_sid": SID, "sid": "UT1"}]},
+}
+
+
 def account(
     days: Days,
     *,
@@ -49,35 +55,37 @@ def account(
     all_time: Prices | None = None,
 ) -> Callable[[Request], Answer]:
     """Give the answers of an account with these prices; `created` None: it may not be read."""
-    if all_time is None:
-        all_time = {}
-        for prices in days.values():
-            for category, price in prices.items():
-                all_time = {
-                    **all_time,
-                    category: price if float(price or 0) else all_time.get(category, "0"),
-                }
+    ever = used_in(days) if all_time is None else all_time
 
     def answer(request: Request) -> Answer:
         kind = request.path.rpartition("/")[2].removesuffix(".json")
+        if kind == SID and created is None:
+            return Answer.error(401, 20003, "Authenticate")
         if kind == SID:
-            if created is None:
-                return Answer.error(401, 20003, "Authenticate")
             return Answer.json({"sid": SID, "auth_token": TOKEN, "date_created": created})
-        if "StartDate" not in request.query:
-            return Answer.json(page([record(c, p) for c, p in all_time.items()]))
+        if kind in LISTS:
+            return Answer.json(LISTS[kind])
         if kind != "Daily":
-            rows = [record(c, p, request.query["StartDate"]) for c, p in all_time.items()]
-            return Answer.json(page(rows))
+            start = request.query.get("StartDate", "2026-01-01")
+            return Answer.json(page([record(c, p, start) for c, p in ever.items()]))
         asked = between(request.query["StartDate"], request.query["EndDate"])
         rows = [
             record(category, days.get(day, {}).get(category, "0"), day)
             for day in reversed(asked)
-            for category in days.get(day, all_time)
+            for category in days.get(day, ever)
         ]
         return Answer.json(page(rows))
 
     return answer
+
+
+def used_in(days: Days) -> Prices:
+    """Give a price for each category, not zero where it has one on any day."""
+    used: dict[str, str | None] = {}
+    for prices in days.values():
+        for category, price in prices.items():
+            used[category] = price if float(price or 0) else used.get(category, "0")
+    return used
 
 
 def between(start: str, end: str) -> list[str]:

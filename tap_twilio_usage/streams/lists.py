@@ -1,0 +1,127 @@
+"""The streams that are Twilio's lists as they stand: `accounts` and `usage_triggers`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import typing as th
+
+from tap_twilio_usage import records
+from tap_twilio_usage.account import API
+from tap_twilio_usage.compat import override
+from tap_twilio_usage.errors import ApiError, TapError
+from tap_twilio_usage.records import Fields, Record
+from tap_twilio_usage.streams.base import TwilioStream
+
+if TYPE_CHECKING:
+    from singer_sdk.helpers.types import Context
+
+
+class ListStream(TwilioStream):
+    """A full table of the resources under one path. What is not in `fields` is left out."""
+
+    selected_by_default = False
+    key: ClassVar[str]
+    fields: ClassVar[Fields]
+
+    def path(self) -> str:
+        """Give the path of the list."""
+        raise TypeError(self.name)
+
+    @override
+    def rows(self, context: Context | None) -> Iterator[dict[str, Any]]:
+        params = {"PageSize": f"{self._tap.settings.page_size}"}
+        position = 0
+        for page in self._tap.client.pages(self.path(), params, self.key):
+            for raw in page:
+                position += 1
+                try:
+                    yield self.message(records.parse(raw, self.fields))
+                except TapError as error:
+                    raise ApiError(f"{self.name}: entry {position}: {error}") from None
+
+    def message(self, record: Record) -> Record:
+        """Give the record as it is emitted."""
+        return record
+
+
+class AccountsStream(ListStream):
+    """The main account and its subaccounts, closed ones too for as long as Twilio lists them.
+
+    Twilio sends each account's Auth Token along; it is never read.
+    """
+
+    name = "accounts"
+    primary_keys = ("account_sid",)
+    key = "accounts"
+    fields: ClassVar[Fields] = {
+        "sid": records.name,
+        "friendly_name": records.text,
+        "status": records.text,
+        "type": records.text,
+        "owner_account_sid": records.text,
+        "date_created": records.mail_date,
+        "date_updated": records.mail_date,
+    }
+    schema = th.PropertiesList(
+        th.Property("account_sid", th.StringType, required=True, description="Account SID"),
+        th.Property("friendly_name", th.StringType, description="The account's name"),
+        th.Property("status", th.StringType, description="active, suspended or closed"),
+        th.Property("type", th.StringType, description="Full or Trial"),
+        th.Property("owner_account_sid", th.StringType, description="SID of the main account"),
+        th.Property("date_created", th.DateTimeType, description="When it was created"),
+        th.Property("date_updated", th.DateTimeType, description="When it was last changed"),
+    ).to_dict()
+
+    @override
+    def path(self) -> str:
+        return f"{API}.json"
+
+    @override
+    def message(self, record: Record) -> Record:
+        return {"account_sid": record.pop("sid"), **record}
+
+
+class UsageTriggersStream(ListStream):
+    """The main account's usage triggers."""
+
+    name = "usage_triggers"
+    primary_keys = ("account_sid", "sid")
+    key = "usage_triggers"
+    fields: ClassVar[Fields] = {
+        "account_sid": records.name,
+        "sid": records.name,
+        "api_version": records.text,
+        "callback_method": records.text,
+        "callback_url": records.text,
+        "current_value": records.number,
+        "date_created": records.mail_date,
+        "date_fired": records.mail_date,
+        "date_updated": records.mail_date,
+        "friendly_name": records.text,
+        "recurring": records.text,
+        "trigger_by": records.text,
+        "trigger_value": records.number,
+        "usage_category": records.text,
+    }
+    schema = th.PropertiesList(
+        th.Property("account_sid", th.StringType, required=True, description="Account SID"),
+        th.Property("sid", th.StringType, required=True, description="SID of the trigger"),
+        th.Property("api_version", th.StringType, description="Version of Twilio's API"),
+        th.Property("callback_method", th.StringType, description="GET or POST"),
+        th.Property("callback_url", th.StringType, description="What Twilio calls when it fires"),
+        th.Property("current_value", th.NumberType, description="The usage so far"),
+        th.Property("date_created", th.DateTimeType, description="When it was created"),
+        th.Property("date_fired", th.DateTimeType, description="When it last fired, if ever"),
+        th.Property("date_updated", th.DateTimeType, description="When it was last changed"),
+        th.Property("friendly_name", th.StringType, description="The trigger's name"),
+        th.Property("recurring", th.StringType, description="daily, monthly, yearly; or none"),
+        th.Property("trigger_by", th.StringType, description="count, usage or price"),
+        th.Property("trigger_value", th.NumberType, description="The value at which it fires"),
+        th.Property("usage_category", th.StringType, description="The category it watches"),
+    ).to_dict()
+
+    @override
+    def path(self) -> str:
+        return f"{API}/{self._tap.account.sid}/Usage/Triggers.json"

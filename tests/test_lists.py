@@ -1,0 +1,97 @@
+"""`accounts` and `usage_triggers`: Twilio's lists, less what must not be told."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from sandbox import API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN, MAIN_SID, Company, Server
+from tests.conftest import Run, Sync, catalog_of, config
+from tests.http_server import Answer, serve
+from tests.twilio import SID
+
+SINCE = date(2025, 1, 1)
+
+
+@pytest.fixture
+def server() -> Any:
+    with Server(Company(since=SINCE, today=date(2025, 8, 15))) as running:
+        yield running
+
+
+def load(sync: Sync, url: str, stream: str, **settings: Any) -> Run:
+    catalog = catalog_of(sync(None, "--discover").catalog, stream)
+    credentials = {"account_sid": MAIN_SID, "auth_token": AUTH_TOKEN, "api_url": url}
+    return sync({**credentials, **settings}, catalog=catalog)
+
+
+def test_accounts_are_all_there_and_no_token_is(sync: Sync, server: Server) -> None:
+    run = load(sync, server.url, "accounts", page_size=2)
+    assert run.code == 0
+    rows = {row["account_sid"]: row for row in run.records("accounts")}
+    assert rows.keys() == {account.sid for account in server.company.accounts()}
+    assert {row["status"] for row in rows.values()} == {"active", "suspended", "closed"}
+    assert rows[MAIN_SID] == {
+        "account_sid": MAIN_SID,
+        "friendly_name": server.company.accounts()[0].friendly_name,
+        "status": "active",
+        "type": "Full",
+        "owner_account_sid": MAIN_SID,
+        "date_created": "2025-01-01T00:00:00+00:00",
+        "date_updated": "2025-01-01T00:00:00+00:00",
+    }
+    assert "auth-token" not in run.out + run.log
+    assert "auth_token" not in run.out
+
+
+def test_an_api_key_that_may_not_list_accounts_is_told_so(sync: Sync, server: Server) -> None:
+    key = {"auth_token": None, "api_key_sid": API_KEY_SID, "api_key_secret": API_KEY_SECRET}
+    run = load(sync, server.url, "accounts", **key)
+    assert run.code == 1
+    assert "Twilio refused the credentials (401: code 20003" in run.last_line
+
+
+def test_usage_triggers_have_twilios_fields_but_the_uris(sync: Sync, server: Server) -> None:
+    run = load(sync, server.url, "usage_triggers", page_size=2)
+    assert run.code == 0
+    budget, calls, sms = run.records("usage_triggers")
+    days = [date(2025, 8, n) for n in range(1, 16)]
+    assert budget == {
+        "account_sid": MAIN_SID,
+        "sid": "UT" + "0" * 31 + "1",
+        "api_version": "2010-04-01",
+        "callback_method": "POST",
+        "callback_url": "https://example.com/alert",
+        "current_value": sum((server.company.total(day) for day in days), Decimal(0)),
+        "date_created": "2025-01-01T00:00:00+00:00",
+        "date_fired": None,
+        "date_updated": "2025-01-01T00:00:00+00:00",
+        "friendly_name": "Monthly budget",
+        "recurring": "monthly",
+        "trigger_by": "price",
+        "trigger_value": Decimal("25000.5"),
+        "usage_category": "totalprice",
+    }
+    assert (calls["trigger_by"], sms["recurring"]) == ("count", "")
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ({"friendly_name": "no SID"}, "its sid is missing"),
+        ({"sid": SID, "date_created": "yesterday"}, "its date_created cannot be read"),
+        ("no object", "it is no JSON object"),
+    ],
+)
+def test_an_entry_that_cannot_be_right_is_fatal_with_its_position(
+    sync: Sync, entry: Any, says: str
+) -> None:
+    good = {"sid": SID, "friendly_name": "fine"}
+    with serve(lambda _: Answer.json({"accounts": [good, entry], "next_page_uri": None})) as server:
+        catalog = catalog_of(sync(None, "--discover").catalog, "accounts")
+        run = sync(config(server.url), catalog=catalog)
+    assert run.code == 1
+    assert f"accounts: entry 2: {says}" in run.last_line
