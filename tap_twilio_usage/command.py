@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any, TextIO
@@ -53,6 +54,15 @@ class Command(SingerCommand):
             self._fail(f"stream_maps: {error}")
         except TapError as error:
             self._fail(str(error))
+
+    @override
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # What Python would still flush at its end has nowhere to go.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise TapError("the target stopped reading; its own log says why") from None
 
     def _fail(self, *lines: str) -> None:
         for line in lines:

@@ -159,6 +159,27 @@ def test_a_signal_ends_it_at_once_with_the_shells_code(
     assert messages[-1]["type"] == "STATE"
 
 
+def test_a_target_that_stops_reading_is_said_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    with serve(account(DAYS)) as server:
+        path.write_text(json.dumps(config(server.url)))
+        with subprocess.Popen(
+            [COMMAND, "--config", path],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=clean_environment(),
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.readline()
+            process.stdout.close()
+            log = process.stderr.read()
+    assert process.returncode == 1
+    assert log.splitlines()[-1].endswith("the target stopped reading; its own log says why")
+    assert "Traceback" not in log
+
+
 def test_no_output_holds_the_secret_though_a_server_echoes_it(sync: Sync) -> None:
     for status in (301, 400, 401, 404, 200):
         echo = {"message": f"bad {TOKEN}", "auth_token": TOKEN, "code": TOKEN, "more_info": TOKEN}
