@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
-from pathlib import Path
 
 import pytest
+import trustme
 from requests.auth import HTTPBasicAuth
 
 from tap_twilio_usage import client as client_module
@@ -115,6 +114,18 @@ def test_waits_grow_and_never_fall_short_of_what_was_asked() -> None:
     next(waits)
     assert [waits.send(ApiError()) for _ in range(20)][-1] == client_module.LONGEST_WAIT
     assert all(5 <= client_module._jitter(5) <= 6.25 for _ in range(100))
+
+
+def test_a_server_that_says_nothing_is_waited_for_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client_module, "TIMEOUTS", (1, 0.05))
+    monkeypatch.setattr(client_module, "TRIES", 3)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(ApiError, match=r"no data for 0.05 s; gave up after 3 tries"),
+    ):
+        client(f"http://127.0.0.1:{silent.getsockname()[1]}").get("/x")
 
 
 def test_a_byte_a_second_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,14 +334,9 @@ def test_a_connection_that_ends_in_the_tls_handshake_is_tried_again() -> None:
     assert len(tries) == 8
 
 
-def test_a_certificate_that_cannot_be_verified_is_fatal_at_once(tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
-    subprocess.run(
-        [*make.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True
-    )
+def test_a_certificate_that_cannot_be_verified_is_fatal_at_once() -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    trustme.CA().issue_cert("localhost").configure_cert(context)
     with serve(lambda _: GOOD) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         url = server.url.replace("http:", "https:").replace("127.0.0.1", "localhost")
