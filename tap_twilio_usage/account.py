@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime
+from itertools import pairwise
 from typing import Any
 
 from tap_twilio_usage import records
@@ -72,7 +73,14 @@ class Account:
                     f"{window}: Twilio sent category {row['category']!r} for "
                     f"{row['start_date']}..{row['end_date']}, which was not asked for"
                 )
-        return self._by_period(rows)
+        answer = self._by_period(rows)
+        for before, after in pairwise(answer):
+            if granularity.following(before) > after:
+                raise ApiError(
+                    f"{window}: Twilio sent two periods, from {before} and from {after}, where "
+                    "there is one"
+                )
+        return answer
 
     def usage_now(self, granularity: Granularity) -> dict[date, list[Record]]:
         """Give the records of the one period that the resource means, by its first day."""

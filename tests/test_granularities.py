@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
-from tests.conftest import Run, Sync, catalog_of
+from tests.conftest import Run, Sync, catalog_of, config
+from tests.http_server import Answer, Request, serve
+from tests.twilio import page, record
 
 SINCE = date(2024, 10, 20)
 TODAY = date(2025, 3, 15)
@@ -24,7 +26,7 @@ def server() -> Any:
 
 def load(sync: Sync, server: Server, stream: str, state: Any = None, **settings: Any) -> Run:
     catalog = catalog_of(sync(None, "--discover").catalog, stream)
-    config = {
+    own = {
         "account_sid": MAIN_SID,
         "auth_token": AUTH_TOKEN,
         "start_date": "2024-11-10",
@@ -32,7 +34,7 @@ def load(sync: Sync, server: Server, stream: str, state: Any = None, **settings:
         "api_url": server.url,
         **settings,
     }
-    run = sync(config, catalog=catalog, state=state)
+    run = sync(own, catalog=catalog, state=state)
     assert run.code == 0, run.log
     return run
 
@@ -95,6 +97,20 @@ def test_requests_begin_on_the_first_day_of_a_period(sync: Sync, server: Server)
     load(sync, server, "usage_records_monthly")
     asked = [r.query["StartDate"] for r in server.requests if r.path.endswith("Monthly.json")]
     assert sorted(asked) == ["2024-11-01", "2025-02-01"]  # three months a page
+
+
+def test_two_periods_where_there_is_one_are_fatal(sync: Sync) -> None:
+    def answer(request: Request) -> Answer:
+        starts = ["2026-01-01", "2026-01-15"] if "StartDate" in request.query else ["2026-01-01"]
+        if "Records" not in request.path:
+            return Answer.error(401, 20003)
+        return Answer.json(page([record("calls", "1", start) for start in starts]))
+
+    with serve(answer) as server:
+        catalog = catalog_of(sync(None, "--discover").catalog, "usage_records_monthly")
+        run = sync(config(server.url), catalog=catalog)
+    assert (run.code, run.records("usage_records_monthly")) == (1, [])
+    assert "two periods, from 2026-01-01 and from 2026-01-15" in run.last_line
 
 
 NAMED = {
