@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
@@ -31,13 +32,12 @@ README = ROOT / "README.md"
 Rows = list[tuple[Any, ...]]
 Query = Callable[[str], Rows]
 
-pytestmark = pytest.mark.xdist_group("meltano")
-
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """Give the URI of a server that listens on TCP, as a user's does."""
-    with get_server(tmp_path_factory.mktemp("postgres")) as server:
+    # Not under pytest's folder: another run of pytest would close that to the server's user.
+    with tempfile.TemporaryDirectory() as folder, get_server(folder) as server:
 
         def control(*arguments: str) -> None:
             own = ("-D", str(server.pgdata), "-l", str(server.log), "-w")

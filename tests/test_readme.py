@@ -10,7 +10,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from tap_twilio_usage.tap import TapTwilioUsage
@@ -150,7 +149,6 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.xdist_group("meltano")
 def test_the_demo_runs_as_written_and_reconciles(project: Path) -> None:
     (command,) = re.findall(r"^python3 .* run demo$", README, re.MULTILINE)
     real = {"TWILIO_ACCOUNT_SID": "AC" + "9" * 32, "TWILIO_AUTH_TOKEN": "a-real-secret"}
