@@ -38,19 +38,19 @@ def unit(row: Record) -> str | None:
     return (row["price_unit"] or "").strip().lower() or None
 
 
+def total(rows: Iterable[Record]) -> Record | None:
+    """Give the period's row of `totalprice`."""
+    return next((row for row in rows if row["dedup_role"] == "total"), None)
+
+
 def overshoot(rows: Sequence[Record]) -> Decimal | None:
     """Give by how much the period's rows hold more than its total, beyond rounding; else None."""
-    remainder = next(
-        (row["deduplicated_price"] for row in rows if row["dedup_role"] == "total"), None
-    )
-    if remainder is None or remainder >= -rounding({row["category"]: row["price"] for row in rows}):
+    row = total(rows)
+    remainder = row["deduplicated_price"] if row else None
+    if not remainder or remainder >= 0:
         return None
-    return Decimal(-remainder)
-
-
-def total(rows: Iterable[Record]) -> Decimal | None:
-    """Give the price of the period's `totalprice`."""
-    return next((row["price"] for row in rows if row["dedup_role"] == "total"), None)
+    excess: Decimal = remainder.copy_negate()
+    return excess if excess > rounding({row["category"]: row["price"] for row in rows}) else None
 
 
 def _attributed(scope: Sequence[Record]) -> Iterable[Record]:

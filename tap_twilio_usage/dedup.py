@@ -57,6 +57,7 @@ class _Scope:
     def __init__(self, prices: Mapping[str, Decimal | None], hierarchy: Hierarchy) -> None:
         self.prices = prices
         self.hierarchy = hierarchy
+        self.tolerance = rounding(prices)
         self.total = min((c for c in prices if normalise(c) == TOTAL), key=_plainest, default=None)
         self.reported = {normalise(category) for category in prices}
         self.overlaps = {c for c in prices if c != self.total and self._is_overlap(c)}
@@ -78,7 +79,7 @@ class _Scope:
         total = None if self.total is None else self.prices[self.total]
         if total is not None:
             excess = sum(self.own.values(), ZERO) - total
-            if excess > rounding(self.prices):
+            if excess > self.tolerance:
                 self._explain(excess)
         shares: dict[str, Share] = {}
         for category in self.prices:
@@ -161,8 +162,7 @@ class _Scope:
         return [category for category, parent in self.parents.items() if parent is None]
 
     def _is(self, amount: Decimal, excess: Decimal) -> bool:
-        tolerance = rounding(self.prices)
-        return amount > tolerance and abs(amount - excess) <= tolerance
+        return amount > self.tolerance and abs(amount - excess) <= self.tolerance
 
 
 def _plainest(category: str) -> tuple[bool, str]:
