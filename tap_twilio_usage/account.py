@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime
-from itertools import pairwise
+from datetime import date
+from functools import cached_property
+from itertools import chain, pairwise
 from typing import Any
 
 from tap_twilio_usage import records
@@ -27,28 +28,26 @@ class Account:
         self.includes_subaccounts = includes_subaccounts
         self._client = client
         self._page_size = page_size
-        self._all_time: list[Record] | None = None
         self.unknown_fields: set[str] = set()
         self.repeated_rows = 0
 
+    @cached_property
     def all_time(self) -> list[Record]:
-        """Give one record a category over the account's whole history; asked for once a run.
+        """One record a category over the account's whole history; asked for once a run.
 
         That it answers proves the account readable, so that a later 404 means "no data".
         """
-        if self._all_time is None:
-            rows = self._records("AllTime", {}, "AllTime", records.UNDATED)
-            self._all_time = list({row["category"]: row for row in rows}.values())
-        return self._all_time
+        rows = self._records("AllTime", {}, "AllTime", records.UNDATED)
+        return list({row["category"]: row for row in rows}.values())
 
+    @cached_property
     def date_created(self) -> date | None:
-        """Give the day the account began, GMT; None where these credentials cannot read it."""
+        """The day the account began, GMT; None where these credentials cannot read it."""
         try:
             answer = self._client.get(f"{API}/{self.sid}.json", try_again_if_denied=False)
-            created = records.mail_date(answer.get("date_created"))
-        except (Denied, NotFound, ValueError):
+            return records.mail_date(answer["date_created"]).date()
+        except (Denied, NotFound, KeyError, TypeError, ValueError):
             return None
-        return datetime.fromisoformat(created).date() if created else None
 
     def usage(self, granularity: Granularity, window: Window) -> dict[date, list[Record]]:
         """Give the records of each period of the window that has any, by its first day.
@@ -117,11 +116,9 @@ class Account:
             "IncludeSubaccounts": "true" if self.includes_subaccounts else "false",
             "PageSize": f"{self._page_size}",
         }
-        position = 0
-        for page in self._client.pages(path, params, "usage_records"):
-            for raw in page:
-                position += 1
-                yield self._checked(raw, f"usage record {position} of {asked}", fields)
+        pages = self._client.pages(path, params, "usage_records")
+        for position, raw in enumerate(chain.from_iterable(pages), 1):
+            yield self._checked(raw, f"usage record {position} of {asked}", fields)
 
     def _checked(self, raw: Any, where: str, fields: Fields) -> Record:
         try:

@@ -9,7 +9,6 @@ import ssl
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from concurrent.futures import TimeoutError as DeadlineExceeded
 from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -20,6 +19,7 @@ from requests.auth import AuthBase
 
 from tap_twilio_usage.errors import ApiError, Denied, NotFound, Transient
 from tap_twilio_usage.parallel import spawn
+from tap_twilio_usage.records import mail_date
 
 TRIES = 8
 TRIES_WHEN_DENIED = 4
@@ -198,7 +198,7 @@ class Client:
                 "account_sid and auth_token, or api_key_sid and api_key_secret"
             )
         if status != requests.codes.ok:
-            no_data = status == requests.codes.not_found and _code(response) == NO_DATA
+            no_data = status == requests.codes.not_found and _said(response).get("code") == NO_DATA
             error = NotFound if no_data else ApiError
             raise error(f"{path} answered {status}{self._error(response)}")
         try:
@@ -216,11 +216,10 @@ class Client:
 
     def _error(self, response: requests.Response) -> str:
         """Give Twilio's code, message and link in one short line; nothing of any other body."""
-        try:
-            body = _decode(response)
-            told = [f"code {body['code']}", body.get("message"), body.get("more_info")]
-        except (ValueError, RecursionError, TypeError, LookupError, AttributeError):
+        body = _said(response)
+        if not body:
             return ""
+        told = (f"code {body['code']}", body.get("message"), body.get("more_info"))
         words = ", ".join(" ".join(str(part).split()) for part in told if part)
         for secret in self._secrets:
             words = words.replace(secret, "***")
@@ -231,11 +230,13 @@ def _decode(response: requests.Response) -> Any:
     return json.loads(response.content, parse_float=str, parse_int=str, parse_constant=str)
 
 
-def _code(response: requests.Response) -> str:
+def _said(response: requests.Response) -> Json:
+    """Give Twilio's JSON of an error, which has a code; of any other body nothing."""
     try:
-        return str(_decode(response)["code"])
-    except (ValueError, RecursionError, TypeError, LookupError):
-        return ""
+        body = _decode(response)
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) and "code" in body else {}
 
 
 def _retry_after(response: requests.Response) -> float | None:
@@ -254,8 +255,7 @@ def _retry_after(response: requests.Response) -> float | None:
 
 
 def _seconds_until(text: str) -> float:
-    until = parsedate_to_datetime(text)
-    return (until.astimezone(timezone.utc) - datetime.now(timezone.utc)).total_seconds()
+    return (mail_date(text) - datetime.now(timezone.utc)).total_seconds()
 
 
 def _waits() -> Generator[float, Exception, None]:

@@ -8,7 +8,7 @@ sure each row is. Roles and levels follow from the `parent` column and are not s
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -42,7 +42,6 @@ class Hierarchy:
     def __init__(self, categories: Iterable[Category]) -> None:
         """Take the table's rows; the last one of a name wins."""
         self.categories = {row.category: row for row in categories}
-        self._containers = {row.parent for row in self.categories.values()}
 
     def is_overlap(self, name: str) -> bool:
         """Tell whether the category repeats money that another one holds."""
@@ -82,16 +81,18 @@ class Hierarchy:
             level += 1
         return level
 
-    def role(self, name: str, reported: Iterable[str] = ()) -> str:
-        """Give `total`, `overlap`, `rollup` (it contains categories) or `leaf`."""
+    def containers(self, reported: Collection[str]) -> set[str | None]:
+        """Give the categories that contain one of the table or one of the `reported` names."""
+        known = {row.parent for row in self.categories.values()}
+        return known | {self.parent(name, reported) for name in reported}
+
+    def role(self, name: str, containers: Collection[str | None]) -> str:
+        """Give `total`, `overlap`, `rollup` (it is one of the `containers`) or `leaf`."""
         if name == TOTAL:
             return "total"
         if self.is_overlap(name):
             return "overlap"
-        contains = name in self._containers or any(
-            self.parent(other, reported) == name for other in reported
-        )
-        return "rollup" if contains else "leaf"
+        return "rollup" if name in containers else "leaf"
 
     def confidence(self, name: str) -> str:
         """Say how sure the place of the category is: high, medium, low, or inferred."""

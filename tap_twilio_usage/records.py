@@ -46,16 +46,19 @@ def moment(value: object) -> str | None:
     return value
 
 
-def mail_date(value: object) -> str | None:
-    """Give a date-time that Twilio wrote as in a mail's head (RFC 2822), in ISO 8601, UTC."""
+def mail_date(text: str) -> datetime:
+    """Give the time, UTC, of a date as in a mail's head (RFC 2822)."""
+    time = parsedate_to_datetime(text)
+    return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+
+
+def mail_moment(value: object) -> str | None:
+    """Give a date-time that Twilio wrote as in a mail's head, in ISO 8601, UTC."""
     if value is None or value == "":
         return None
     if not isinstance(value, str):
         raise ValueError("is not a date-time")  # noqa: TRY004
-    moment = parsedate_to_datetime(value)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return moment.astimezone(timezone.utc).isoformat()
+    return mail_date(value).isoformat()
 
 
 def text(value: object) -> str | None:

@@ -20,7 +20,7 @@ class UsedCategories:
         self._partition = partition
         self._skip_unused = skip_unused
         self._emitted = set(partition.get(state.USED_CATEGORIES, ()))
-        self._used = {row["category"] for row in account.all_time() if not is_zero(row)}
+        self._used = {row["category"] for row in account.all_time if not is_zero(row)}
 
     def take(self, row: Record) -> bool:
         """Tell whether to emit the row; from then on its category counts as used."""

@@ -99,6 +99,18 @@ def test_requests_begin_on_the_first_day_of_a_period(sync: Sync, server: Server)
     assert sorted(asked) == ["2024-11-01", "2025-02-01"]  # three months a page
 
 
+def test_what_an_account_says_of_itself_is_asked_once_for_all_streams(
+    sync: Sync, server: Server
+) -> None:
+    streams = ["categories", "usage_records_daily", "usage_records_monthly"]
+    catalog = catalog_of(sync(None, "--discover").catalog, *streams)
+    credentials = {"account_sid": MAIN_SID, "auth_token": AUTH_TOKEN, "api_url": server.url}
+    run = sync({**credentials, "start_date": "2025-03-01", "end_date": f"{TODAY}"}, catalog=catalog)
+    assert run.code == 0
+    asked = [request.path.rpartition("/")[2] for request in server.requests]
+    assert (asked.count("AllTime.json"), asked.count(f"{MAIN_SID}.json")) == (1, 1)
+
+
 def test_two_periods_where_there_is_one_are_fatal(sync: Sync) -> None:
     def answer(request: Request) -> Answer:
         starts = ["2026-01-01", "2026-01-15"] if "StartDate" in request.query else ["2026-01-01"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+import time
+from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from sandbox import API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN, MAIN_SID, Company, Server
+from tap_twilio_usage.records import mail_date
 from tests.conftest import Run, Sync, catalog_of, config
 from tests.http_server import Answer, serve
 from tests.twilio import SID
@@ -76,6 +78,18 @@ def test_usage_triggers_have_twilios_fields_but_the_uris(sync: Sync, server: Ser
         "usage_category": "totalprice",
     }
     assert (calls["trigger_by"], sms["recurring"]) == ("count", "")
+
+
+def test_a_mails_date_without_a_zone_is_gmt_wherever_the_tap_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    noon = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
+    assert mail_date("Thu, 01 Jan 2026 12:00:00 -0000") == noon
+    assert mail_date("Thu, 01 Jan 2026 14:00:00 +0200") == noon
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from tap_twilio_usage.compat import override
 from tap_twilio_usage.hierarchy import (
     UNKNOWN_BILLING_KIND,
     UNKNOWN_SERVICE,
-    Hierarchy,
     normalise,
     shipped,
 )
@@ -56,17 +55,20 @@ class CategoriesStream(TwilioStream):
 
     @override
     def rows(self, context: Context | None) -> Iterator[dict[str, Any]]:
-        reported = {row["category"]: row for row in self._tap.account.all_time()}
+        reported = {row["category"]: row for row in self._tap.account.all_time}
         hierarchy = shipped()
         names = {normalise(category) for category in reported}
+        containers = hierarchy.containers(names)
         unreported = hierarchy.categories.keys() - names
         for category in sorted(reported.keys() | unreported):
-            yield _category(category, reported.get(category), names, hierarchy)
+            role = hierarchy.role(normalise(category), containers)
+            yield _category(category, role, reported.get(category), names)
 
 
 def _category(
-    category: str, record: dict[str, Any] | None, reported: set[str], hierarchy: Hierarchy
+    category: str, role: str, record: dict[str, Any] | None, reported: set[str]
 ) -> dict[str, Any]:
+    hierarchy = shipped()
     name = normalise(category)
     known = hierarchy.categories.get(name)
     said = record or {}
@@ -77,7 +79,7 @@ def _category(
         "also_included_in": list(known.also_included_in) if known else [],
         "service": known.service if known else UNKNOWN_SERVICE,
         "level": hierarchy.level(name, reported),
-        "role": hierarchy.role(name, reported),
+        "role": role,
         "billing_kind": known.billing_kind if known else UNKNOWN_BILLING_KIND,
         "count_unit": said.get("count_unit") or None,
         "usage_unit": said.get("usage_unit") or None,

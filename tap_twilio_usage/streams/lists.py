@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
@@ -32,14 +33,13 @@ class ListStream(TwilioStream):
     @override
     def rows(self, context: Context | None) -> Iterator[dict[str, Any]]:
         params = {"PageSize": f"{self._tap.settings.page_size}"}
-        position = 0
-        for page in self._tap.client.pages(self.path(), params, self.key):
-            for raw in page:
-                position += 1
-                try:
-                    yield self.message(records.parse(raw, self.fields))
-                except TapError as error:
-                    raise ApiError(f"{self.name}: entry {position}: {error}") from None
+        pages = self._tap.client.pages(self.path(), params, self.key)
+        for position, raw in enumerate(chain.from_iterable(pages), 1):
+            try:
+                record = records.parse(raw, self.fields)
+            except TapError as error:
+                raise ApiError(f"{self.name}: entry {position}: {error}") from None
+            yield self.message(record)
 
     def message(self, record: Record) -> Record:
         """Give the record as it is emitted."""
@@ -61,8 +61,8 @@ class AccountsStream(ListStream):
         "status": records.text,
         "type": records.text,
         "owner_account_sid": records.text,
-        "date_created": records.mail_date,
-        "date_updated": records.mail_date,
+        "date_created": records.mail_moment,
+        "date_updated": records.mail_moment,
     }
     schema = th.PropertiesList(
         th.Property("account_sid", th.StringType, required=True, description="Account SID"),
@@ -96,9 +96,9 @@ class UsageTriggersStream(ListStream):
         "callback_method": records.text,
         "callback_url": records.text,
         "current_value": records.number,
-        "date_created": records.mail_date,
-        "date_fired": records.mail_date,
-        "date_updated": records.mail_date,
+        "date_created": records.mail_moment,
+        "date_fired": records.mail_moment,
+        "date_updated": records.mail_moment,
         "friendly_name": records.text,
         "recurring": records.text,
         "trigger_by": records.text,

@@ -110,7 +110,6 @@ class UsageRecordsStream(TwilioStream):
     def rows(self, context: Context | None) -> Iterator[Record]:
         account = self._tap.account
         partition = self.get_context_state(context)
-        account.all_time()
         if self._granularity.first:
             yield from self._periods(account, partition, self._granularity.first)
         else:
@@ -129,6 +128,7 @@ class UsageRecordsStream(TwilioStream):
         """Fetch windows in parallel, share out each period, emit it, and move the bookmark."""
         settings, granularity = self._tap.settings, self._granularity
         state.take_over(partition, self.stream_state["partitions"])
+        used = self._used_categories(account, partition)
         window = self._window(account, partition)
         if window.days < 1:
             self.logger.info("%s: no day to load from %s to %s", account.sid, *window)
@@ -136,11 +136,10 @@ class UsageRecordsStream(TwilioStream):
         # Whole periods, so that the first one is not cut.
         window = Window(first(window.start), window.end)
         state.begin(partition, window.start)
-        a_page = max(1, settings.page_size // max(1, len(account.all_time())))
+        a_page = max(1, settings.page_size // max(1, len(account.all_time)))
         windows = list(window.split(a_page, granularity))
         progress = Progress(self.logger, account, window)
         progress.begin(len(windows))
-        used = self._used_categories(account, partition)
         answers = in_order(
             partial(account.usage, granularity), windows, settings.max_concurrent_requests
         )
@@ -210,7 +209,7 @@ class UsageRecordsStream(TwilioStream):
         else:
             start = settings.first_day(now)
             start = min(start, state.first_day(partition) or start)
-            created = account.date_created()
+            created = account.date_created
             if created and created > start:
                 self.logger.info("%s was created on %s: begins there", account.sid, created)
                 start = created
@@ -222,7 +221,8 @@ class UsageRecordsStream(TwilioStream):
             self._tap.state_writer.write_state(self.tap_state)
 
     def _say_what_is_odd(self, day: date, rows: list[Record]) -> None:
-        if rows and total(rows) is None:
+        totalprice = total(rows)
+        if rows and (totalprice is None or totalprice["price"] is None):
             self._say_once(
                 "no total",
                 "%s has no price of totalprice: deduplicated_price is null there",
