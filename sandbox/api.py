@@ -1,11 +1,10 @@
-"""Twilio's answers, without the sockets: who may ask, for what, and what comes back."""
+"""The API of 2010, without the sockets: who may ask, for what, and what comes back."""
 
 from __future__ import annotations
 
 import base64
 import functools
 import hashlib
-import itertools
 import json
 import re
 from dataclasses import dataclass, field
@@ -25,6 +24,9 @@ from sandbox.company import (
     Row,
     Trigger,
 )
+from sandbox.errors import invalid, not_found, unauthorized
+from sandbox.periods import Period, cut, named_period, read_day
+from sandbox.wire import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -48,43 +50,6 @@ _SUBRESOURCES = {
 _MOST_PAGES_KEPT = 160  # over a year of three-day pages, some 200 MB
 _AS_OF = b"(as of this read)"
 _RECORDS_PARAMETERS = ("Category", "StartDate", "EndDate", "IncludeSubaccounts")
-
-
-class ApiError(Exception):
-    """An answer other than 200, as Twilio words it."""
-
-    def __init__(self, status: int, code: int, message: str) -> None:
-        """Make the error of this HTTP status and Twilio code."""
-        super().__init__(message)
-        self.status = status
-        self.code = code
-
-    def body(self) -> bytes:
-        """Return the JSON that Twilio sends with it."""
-        content = {
-            "code": self.code,
-            "message": str(self),
-            "more_info": f"https://www.twilio.com/docs/errors/{self.code}",
-            "status": self.status,
-        }
-        return json.dumps(content).encode()
-
-
-def too_many_requests() -> ApiError:
-    """Return the answer to a request over the concurrency limit."""
-    return ApiError(429, 20429, "Too Many Requests")
-
-
-def _unauthorized() -> ApiError:
-    return ApiError(401, 20003, "Authenticate")
-
-
-def _not_found(path: str) -> ApiError:
-    return ApiError(404, 20404, f"The requested resource {path} was not found")
-
-
-def _invalid(name: str) -> ApiError:
-    return ApiError(400, 20001, f"Invalid {name}")
 
 
 class Caller(NamedTuple):
@@ -114,13 +79,6 @@ class Listed(NamedTuple):
     total: int
 
 
-class Period(NamedTuple):
-    """The days of a row, both inclusive."""
-
-    first: date
-    last: date
-
-
 @dataclass(frozen=True)
 class Api:
     """Twilio's REST API in front of a company."""
@@ -135,7 +93,7 @@ class Api:
         try:
             pair = base64.b64decode(encoded, validate=True).decode()
         except ValueError:
-            raise _unauthorized() from None
+            raise unauthorized("Basic") from None
         user, _, password = pair.partition(":")
         if scheme.lower() == "basic":
             if (user, password) == (API_KEY_SID, API_KEY_SECRET):
@@ -143,7 +101,7 @@ class Api:
             for account in self.company.accounts():
                 if (user, password) == (account.sid, account.auth_token):
                     return Caller(account.sid, by_api_key=False)
-        raise _unauthorized()
+        raise unauthorized("Basic")
 
     def get(self, path: str, query: Mapping[str, str], caller: Caller) -> bytes:
         """Return the JSON of a resource; raises ApiError for every other answer."""
@@ -151,7 +109,7 @@ class Api:
             match = pattern.fullmatch(path)
             if match:
                 return handler(self, Request(path, match.groupdict(), query, caller))
-        raise _not_found(path)
+        raise not_found(path)
 
     def records(self, request: Request) -> bytes:
         """Return a page of usage records: rendered once, with the time of this read in it."""
@@ -169,7 +127,7 @@ class Api:
     def _records_page(self, request: Request, account: Account) -> bytes:
         resource = request.parts["resource"] or "AllTime"
         include = request.query.get("IncludeSubaccounts", "true").lower() != "false"
-        periods = _cut(resource, self._range(request, account, resource))
+        periods = cut(resource, self._range(request, account, resource))
         if self.order == "newest":
             periods.reverse()
         named = request.query.get("Category")
@@ -196,19 +154,19 @@ class Api:
         first, last = map(str, period)
         for row in rows:
             count = "" if row.events is None else row.events
-            price = _number(row.price)
+            price = plain(row.price)
             a, b, c, d, e, f, g, h, i = _record_texts(
                 sid, resource, self.company.category(row.category)
             )
             yield (
                 f"{a}{_AS_OF.decode()}{b}{count}{c}{last}{d}{price}{e}{first}"
-                f"{f}{first}{g}{last}{h}{_number(row.usage)}{i}"
+                f"{f}{first}{g}{last}{h}{plain(row.usage)}{i}"
             )
 
     def account_list(self, request: Request) -> bytes:
         """Return a page of the accounts that the caller can see, newest first as Twilio does."""
         if request.caller.by_api_key:
-            raise _unauthorized()
+            raise unauthorized("Basic")
         seen = [a for a in self.company.accounts() if request.caller.sid in (MAIN_SID, a.sid)]
         seen.reverse()
         page = _page(request, ())
@@ -236,7 +194,7 @@ class Api:
             "api_version": _VERSION,
             "callback_method": "POST",
             "callback_url": "https://example.com/alert",
-            "current_value": _number(self._value(trigger, account)),
+            "current_value": plain(self._value(trigger, account)),
             "date_created": created,
             "date_fired": None,
             "date_updated": created,
@@ -244,7 +202,7 @@ class Api:
             "recurring": trigger.recurring,
             "sid": trigger.sid,
             "trigger_by": trigger.trigger_by,
-            "trigger_value": _number(trigger.trigger_value),
+            "trigger_value": plain(trigger.trigger_value),
             "uri": f"{uri}/Triggers/{trigger.sid}.json",
             "usage_category": trigger.usage_category,
             "usage_record_uri": f"{uri}/Records.json?Category={trigger.usage_category}",
@@ -264,23 +222,23 @@ class Api:
     def _account(self, request: Request) -> Account:
         sid = request.parts["sid"]
         if sid != request.caller.sid and request.caller.by_api_key:
-            raise _unauthorized()
+            raise unauthorized("Basic")
         for account in self.company.accounts():
             if account.sid == sid and request.caller.sid in (MAIN_SID, sid):
                 return account
-        raise _not_found(request.path)
+        raise not_found(request.path)
 
     def _range(self, request: Request, account: Account, resource: str) -> Period:
         """Cut the days asked for to those that the account has; 404 if none is left."""
         today = self.company.last_day()
-        asked = _named_range(resource, today) or Period(
+        asked = named_period(resource, today) or Period(
             _day(request.query, "StartDate", today) or account.date_created,
             _day(request.query, "EndDate", today) or today,
         )
-        cut = Period(max(asked.first, account.date_created), min(asked.last, today))
-        if asked.last < asked.first or cut.last < cut.first:
-            raise _not_found(request.path)
-        return cut
+        kept = Period(max(asked.first, account.date_created), min(asked.last, today))
+        if asked.last < asked.first or kept.last < kept.first:
+            raise not_found(request.path)
+        return kept
 
 
 class Request(NamedTuple):
@@ -307,19 +265,6 @@ _ROUTES: tuple[tuple[re.Pattern[str], Callable[[Api, Request], bytes]], ...] = (
 )
 
 
-def _named_range(resource: str, today: date) -> Period | None:
-    """Return the period that a resource's name says; None where the request says it."""
-    first_of_month = today.replace(day=1)
-    yesterday = today - timedelta(days=1)
-    end_of_last_month = first_of_month - timedelta(days=1)
-    return {
-        "Today": Period(today, today),
-        "Yesterday": Period(yesterday, yesterday),
-        "ThisMonth": Period(first_of_month, today),
-        "LastMonth": Period(end_of_last_month.replace(day=1), end_of_last_month),
-    }.get(resource)
-
-
 def _day(query: Mapping[str, str], name: str, today: date) -> date | None:
     text = query.get(name)
     if text is None:
@@ -329,22 +274,12 @@ def _day(query: Mapping[str, str], name: str, today: date) -> date | None:
         if offset:
             days = int(offset[2])
             return today + timedelta(days=-days if offset[1] == "-" else days)
-        # Not `fromisoformat` alone: from Python 3.11 on it takes more than Twilio does.
-        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-            return date.fromisoformat(text)
-    except (ValueError, OverflowError):
-        pass
-    raise _invalid(name)
-
-
-def _cut(resource: str, days: Period) -> list[Period]:
-    """Cut the range into the resource's periods, oldest first, short ones at its ends."""
-    unit = {"Daily": "%Y-%m-%d", "Monthly": "%Y-%m", "Yearly": "%Y"}.get(resource)
-    if unit is None:
-        return [days]
-    every = (days.first + timedelta(days=n) for n in range((days.last - days.first).days + 1))
-    periods = (tuple(group) for _, group in itertools.groupby(every, lambda d: d.strftime(unit)))
-    return [Period(period[0], period[-1]) for period in periods]
+    except OverflowError:
+        raise invalid(name) from None
+    day = read_day(text)
+    if day is None:
+        raise invalid(name)
+    return day
 
 
 def _overlapping(
@@ -367,15 +302,14 @@ def _page(request: Request, parameters: tuple[str, ...]) -> Page:
     page = Page(_whole(query, "Page", default=0, least=0), min(size, _MAX_PAGE_SIZE))
     token = query.get("PageToken")
     if (page.number or token) and token != _token(request, page, parameters):
-        name = "PageToken"
-        raise _invalid(name)
+        raise invalid("PageToken")
     return page
 
 
 def _whole(query: Mapping[str, str], name: str, *, default: int, least: int) -> int:
     text = query.get(name, str(default))
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < least:
-        raise _invalid(name)
+        raise invalid(name)
     return int(text)
 
 
@@ -407,11 +341,6 @@ def _envelope(request: Request, parameters: tuple[str, ...], page: Page, listed:
     }
     head = f'{json.dumps(paging)[:-1]}, "{listed.key}": ['
     return f"{head}{', '.join(listed.texts)}]}}".encode()
-
-
-def _number(value: Decimal) -> str:
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 @functools.lru_cache(maxsize=65536)

@@ -22,6 +22,13 @@ class Category(NamedTuple):
     usage_unit: str
 
 
+class Product(NamedTuple):
+    """What a billing group is charged for; only category and name together tell it from others."""
+
+    category: str
+    name: str
+
+
 class Rhythm(enum.Enum):
     """When a source charges: on working days mostly, every day, on the 1st, or now and then."""
 
@@ -326,6 +333,19 @@ _OVERLAPPING = (
         repeated_in="authy-calls-outbound",
     ),
 )
+# The other products are named after a usage category, and categorised by its parent.
+_PRODUCTS = {
+    "sms-messages-carrierfees": Product("sms", "Carrier Fees"),
+    "mms-messages-carrierfees": Product("mms", "Carrier Fees"),
+    "usage-rcs-messaging-carrier-fees": Product("usage-rcs-messages", "Carrier Fees"),
+    TOTAL: Product("other", "Other Charges"),
+}
+
+
+def product_of(category: Category) -> Product:
+    """Return the product that Usage API v2 shows for what is at home in the usage category."""
+    group = category.name if category.parent == TOTAL else category.parent
+    return _PRODUCTS.get(category.name) or Product(group.lower(), category.description)
 
 
 def described(name: str, parent: str = TOTAL, description: str | None = None) -> Category:

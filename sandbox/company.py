@@ -21,9 +21,11 @@ from sandbox.catalogue import (
     TOTAL,
     TREE,
     Category,
+    Product,
     Rhythm,
     Source,
     described,
+    product_of,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ API_KEY_SID = "SK" + "1".zfill(32)
 API_KEY_SECRET = "sandbox-api-key-secret"  # noqa: S105 - opens nothing but the sandbox
 AUTH_TOKEN = "sandbox-auth-token"  # noqa: S105 - opens nothing but the sandbox
 MAIN_SID = "AC" + "1".zfill(32)
+BILLING_GROUP_IDS = ("commerce_billingprofile_sandbox1", "commerce_billingprofile_sandbox2")
+LEGACY_BILLING_GROUP_ID = "commerce_billingprofile_legacy"
 
 _UNUSED_NAMES = Path(__file__).parents[1] / "tap_twilio_usage" / "data" / "categories.csv"
 _WEEKDAY_PERCENT = (100, 104, 103, 101, 96, 38, 30)  # Monday to Sunday
@@ -106,6 +110,15 @@ class Row(NamedTuple):
 
     category: str
     events: int | None
+    usage: Decimal
+    price: Decimal
+
+
+class BillingRow(NamedTuple):
+    """What a billing group is charged for a product over a period."""
+
+    product: Product
+    unit: str
     usage: Decimal
     price: Decimal
 
@@ -192,6 +205,9 @@ class Company:
             self._generate
         )
         self._sparse_rows: Callable[..., dict[str, Row]] = functools.lru_cache(4096)(self._roll_up)
+        self._billing_rows: Callable[..., tuple[BillingRow, ...]] = functools.lru_cache(4096)(
+            self._bill
+        )
 
     def _account(self, number: int) -> Account:
         if number == 1:
@@ -254,6 +270,21 @@ class Company:
         """Return all money of the day: what the `totalprice` row says."""
         homes = self.truth(day, account, include_subaccounts=include_subaccounts)
         return sum(homes.values(), _ZERO)
+
+    def billed_accounts(self, group: str) -> tuple[str, ...]:
+        """Return the SIDs of a billing group: the accounts are dealt out, the main one first."""
+        turn = BILLING_GROUP_IDS.index(group)
+        return tuple(self._accounts)[turn :: len(BILLING_GROUP_IDS)]
+
+    def billing_rows(self, group: str, first: date, last: date) -> tuple[BillingRow, ...]:
+        """Return the group's charges of a period: a row for each product, unless it is all zero."""
+        last = min(last, self.last_day())
+        return self._billing_rows(self.version, group, first, last)
+
+    def billing_total(self, group: str, day: date) -> Decimal:
+        """Return all money of the group's day; that of all groups together is `total`."""
+        charges = (c for sid in self.billed_accounts(group) for c in self.charges(sid, day))
+        return sum((charge.price for charge in charges), _ZERO)
 
     def restate(
         self,
@@ -371,6 +402,17 @@ class Company:
         if total is not None:
             rows[TOTAL] = total._replace(events=None, usage=total.price)
         return rows
+
+    def _bill(self, _version: int, group: str, first: date, last: date) -> tuple[BillingRow, ...]:
+        rows: dict[Product, BillingRow] = {}
+        for amount in self._sums(self.billed_accounts(group), first, last):
+            category = self._tree[amount.category]
+            product = product_of(category)
+            row = rows.get(product) or BillingRow(product, category.usage_unit, _ZERO, _ZERO)
+            rows[product] = row._replace(
+                usage=row.usage + amount.usage, price=row.price + amount.price
+            )
+        return tuple(row for row in rows.values() if row.usage or row.price)
 
     def _sums(self, sids: Iterable[str], first: date, last: date) -> list[Charge]:
         """Add up the charges of the same home and overlap, so that few are left to roll up."""

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import sys
 import threading
 import time
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from sandbox.api import Api, ApiError, Order, too_many_requests
+from sandbox.api import Api, Order
+from sandbox.billing import BillingApi
+from sandbox.errors import ApiError, length_required, not_allowed, not_found, too_many_requests
+from sandbox.oauth import TOKEN_PATH, Tokens
+from sandbox.wire import Body
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +31,7 @@ SERVER_NAME = "twilio-sandbox"
 
 
 class Request(NamedTuple):
-    """A request that was answered, without its credentials."""
+    """A request that was answered, without its credentials; of a POST, `query` is its body's."""
 
     method: str
     path: str
@@ -74,23 +78,41 @@ class _Handler(BaseHTTPRequestHandler):
         super().finish()
 
     def do_GET(self) -> None:
+        self._respond()
+
+    def do_POST(self) -> None:
+        self._respond()
+
+    def _respond(self) -> None:
         url = urlsplit(self.path)
         query = dict(parse_qsl(url.query))
+        authorization = self.headers.get("Authorization")
         headers: dict[str, str] = {}
         sandbox = self.server.sandbox
         try:
-            status, body = 200, sandbox.answer(url.path, query, self.headers.get("Authorization"))
+            # Also of a GET: what is left of it would be taken for the next request.
+            body = self._body()
+            if self.command == "POST":
+                query = body.parameters()
+                status, content = 200, sandbox.post(url.path, body, authorization)
+            else:
+                status, content = 200, sandbox.get(url.path, query, authorization)
         except ApiError as error:
-            status, body = error.status, error.body()
-            headers = sandbox.error_headers(status)
-        sandbox.requests.append(Request("GET", url.path, query, status))
+            status, content, headers = error.status, error.body(), error.headers
+        sandbox.requests.append(Request(self.command, url.path, query, status))
         self.send_response(status)
         self.send_header("Content-Type", "application/json;charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(content)))
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(content)
+
+    def _body(self) -> Body:
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not re.fullmatch("[0-9]{1,9}", length):
+            raise length_required()
+        return Body(self.headers.get_content_type(), self.rfile.read(int(length)))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Say nothing: the requests are in `Server.requests`."""
@@ -100,8 +122,9 @@ class _Handler(BaseHTTPRequestHandler):
 class Server:
     """A company behind a socket: a context manager, ready for requests inside the `with`.
 
-    `port` 0 takes a free one. `latency` is in seconds. Requests beyond `max_concurrent` at a time
-    (0: no limit) get 429, with the header `Retry-After` if `retry_after` is given.
+    `port` 0 takes a free one. `latency` is in seconds, as is `token_lifetime`, the time for which
+    a Bearer token holds. Requests beyond `max_concurrent` at a time (0: no limit) get 429, with the
+    header `Retry-After` if `retry_after` is given.
     """
 
     company: Company
@@ -110,12 +133,15 @@ class Server:
     max_concurrent: int = 0
     retry_after: str | None = None
     order: Order = "newest"
+    token_lifetime: float = 3600.0
     requests: list[Request] = field(default_factory=list, init=False)
     last_used: float = field(default_factory=time.monotonic, init=False)
 
     def __post_init__(self) -> None:
         """Set up what is not asked for."""
         self._api = Api(self.company, self.order)
+        self._billing = BillingApi(self.company, self.order)
+        self._tokens = Tokens(self.token_lifetime)
         self._lock = threading.Lock()
         self._running = 0
         self._http: _HttpServer | None = None
@@ -155,29 +181,38 @@ class Server:
         """Stop."""
         self.stop()
 
-    def answer(self, path: str, query: dict[str, str], authorization: str | None) -> bytes:
-        """Return the body of a GET; raises ApiError."""
+    def get(self, path: str, query: dict[str, str], authorization: str | None) -> bytes:
+        """Return the body of the answer to a GET; raises ApiError."""
+        if path == TOKEN_PATH or self._billing.has(path):
+            raise not_allowed("POST")
         caller = self._api.authenticate(authorization)
         with self._slot():
-            time.sleep(self.latency)
             return self._api.get(path, query, caller)
 
-    def error_headers(self, status: int) -> dict[str, str]:
-        """Return the headers that go with an error."""
-        if status == HTTPStatus.UNAUTHORIZED:
-            return {"WWW-Authenticate": 'Basic realm="Twilio API"'}
-        if status == HTTPStatus.TOO_MANY_REQUESTS and self.retry_after is not None:
-            return {"Retry-After": self.retry_after}
-        return {}
+    def post(self, path: str, body: Body, authorization: str | None) -> bytes:
+        """Return the body of the answer to a POST; raises ApiError."""
+        if path == TOKEN_PATH:
+            with self._slot():
+                return self._tokens.grant(body)
+        if not self._billing.has(path):
+            raise not_found(path)
+        self._tokens.check(authorization)
+        with self._slot():
+            return self._billing.records(path, body)
+
+    def revoke_tokens(self) -> None:
+        """Make all tokens given out so far invalid."""
+        self._tokens.revoke()
 
     @contextlib.contextmanager
     def _slot(self) -> Iterator[None]:
         # Left before the answer is sent: a client that has it may ask again at once.
         with self._lock:
             if self.max_concurrent and self._running >= self.max_concurrent:
-                raise too_many_requests()
+                raise too_many_requests(self.retry_after)
             self._running += 1
         try:
+            time.sleep(self.latency)
             yield
         finally:
             with self._lock:

@@ -1,0 +1,201 @@
+"""The Usage API v2: the records of a billing group.
+
+What Twilio does not document is chosen here, and no client may rely on it:
+- parameters travel as a JSON object, in which null is as good as absent;
+- `endDate` is today if not given, `startDate` the first of the month of `endDate`;
+- a range that ends before it begins is an error, days without usage are none;
+- `aggregationPeriod` is MONTHLY if not given, as Twilio's sample looks; months are cut to the
+  range and to today;
+- `pageSize` is clipped to its maximum; `pageToken` holds only with the same other parameters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sandbox.company import BILLING_GROUP_IDS, LEGACY_BILLING_GROUP_ID, BillingRow, Company
+from sandbox.errors import ApiError, invalid, not_found
+from sandbox.periods import Period, cut, named_period, read_day
+from sandbox.wire import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from sandbox.api import Order
+    from sandbox.wire import Body
+
+_PATH = re.compile(r"/v2/Usage/BillingGroups/(?P<group>[^/]+)/Records")
+_TOKEN = re.compile(r"PT([0-9]{1,9})-[0-9a-f]{32}")
+_TIME_PERIODS = {
+    "YESTERDAY": "Yesterday",
+    "THIS_MONTH": "ThisMonth",
+    "LAST_MONTH": "LastMonth",
+    "THIS_YEAR": "ThisYear",
+}
+_AGGREGATION_PERIODS = ("MONTHLY", "DAILY")
+_MOST_DAYS = 365
+_DEFAULT_PAGE_SIZE = 20
+_MAX_PAGE_SIZE = 1000
+
+
+class Asked(NamedTuple):
+    """The list that a request asks for: its parameters, read."""
+
+    group: str
+    days: Period
+    product_category: str | None
+    aggregation_period: str
+    page_size: int
+
+
+class Record(NamedTuple):
+    """A product's sums over a period."""
+
+    period: Period
+    row: BillingRow
+
+
+@dataclass(frozen=True)
+class BillingApi:
+    """The billing groups of a company; whether the caller may ask is checked before."""
+
+    company: Company
+    order: Order
+
+    def has(self, path: str) -> bool:
+        """Tell whether the path is one of a billing group's records, there or not."""
+        return _PATH.fullmatch(path) is not None
+
+    def records(self, path: str, body: Body) -> bytes:
+        """Return the JSON of a page of records; raises ApiError for every other answer."""
+        group = _group(path)
+        parameters = body.json_object()
+        if parameters is None:
+            raise invalid("body: a JSON object is needed")
+        asked = _asked(group, parameters, self.company.last_day())
+        number = _page_number(asked, _text(parameters, "pageToken"))
+        return self._page(asked, number)
+
+    def _page(self, asked: Asked, number: int) -> bytes:
+        records = self._found(asked)
+        start, end = number * asked.page_size, (number + 1) * asked.page_size
+        meta = {
+            "key": "items",
+            "pageSize": asked.page_size,
+            "previousToken": _token(asked, number - 1) if number else None,
+            "nextToken": _token(asked, number + 1) if end < len(records) else None,
+        }
+        texts = ", ".join(map(_rendered, records[start:end]))
+        as_of = json.dumps(str(self.company.last_day()))
+        return f'{{"asOf": {as_of}, "records": [{texts}], "meta": {json.dumps(meta)}}}'.encode()
+
+    def _found(self, asked: Asked) -> list[Record]:
+        days = asked.days._replace(last=min(asked.days.last, self.company.last_day()))
+        periods = cut(asked.aggregation_period, days)
+        if self.order == "newest":
+            periods.reverse()
+        return [
+            Record(period, row)
+            for period in periods
+            for row in self.company.billing_rows(asked.group, *period)
+            if asked.product_category in (None, row.product.category)
+        ]
+
+
+def _group(path: str) -> str:
+    match = _PATH.fullmatch(path)
+    group = match["group"] if match else None
+    if group == LEGACY_BILLING_GROUP_ID:
+        raise ApiError(400, 71001, "Billing group is not eligible for this API version")
+    if group not in BILLING_GROUP_IDS:
+        raise not_found(path)
+    return group
+
+
+def _asked(group: str, parameters: Mapping[str, Any], today: date) -> Asked:
+    aggregation_period = _text(parameters, "aggregationPeriod") or _AGGREGATION_PERIODS[0]
+    if aggregation_period not in _AGGREGATION_PERIODS:
+        raise invalid("aggregationPeriod")
+    return Asked(
+        group,
+        _days(parameters, today),
+        _text(parameters, "productCategory"),
+        aggregation_period,
+        _page_size(parameters),
+    )
+
+
+def _days(parameters: Mapping[str, Any], today: date) -> Period:
+    """Return the days asked for; ApiError if they are too many or cannot be read."""
+    first, last = _day(parameters, "startDate"), _day(parameters, "endDate")
+    time_period = _text(parameters, "timePeriod")
+    if time_period is not None:
+        named = named_period(_TIME_PERIODS.get(time_period, ""), today)
+        if named is None or first or last:
+            raise invalid("timePeriod")
+        return named
+    last = last or max(today, first or today)
+    days = Period(first or last.replace(day=1), last)
+    if not 0 <= (days.last - days.first).days < _MOST_DAYS:
+        raise invalid(f"date range: 1 to {_MOST_DAYS} days")
+    return days
+
+
+def _day(parameters: Mapping[str, Any], name: str) -> date | None:
+    text = _text(parameters, name)
+    day = None if text is None else read_day(text)
+    if text is not None and day is None:
+        raise invalid(name)
+    return day
+
+
+def _text(parameters: Mapping[str, Any], name: str) -> str | None:
+    value = parameters.get(name)
+    if value is not None and not isinstance(value, str):
+        raise invalid(name)
+    return value
+
+
+def _page_size(parameters: Mapping[str, Any]) -> int:
+    size = parameters.get("pageSize", _DEFAULT_PAGE_SIZE)
+    if size is None:
+        return _DEFAULT_PAGE_SIZE
+    # JSON's true and false are integers to Python.
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        raise invalid("pageSize")
+    return min(size, _MAX_PAGE_SIZE)
+
+
+def _page_number(asked: Asked, token: str | None) -> int:
+    """Return the number of the page that a token stands for, from 0; ApiError if not given out."""
+    if token is None:
+        return 0
+    match = _TOKEN.fullmatch(token)
+    if match is None or token != _token(asked, int(match[1])):
+        raise invalid("pageToken")
+    return int(match[1])
+
+
+def _token(asked: Asked, number: int) -> str:
+    """Make an opaque token that holds for one page of one list only."""
+    seen = repr((asked, number)).encode()
+    return f"PT{number}-{hashlib.blake2b(seen, digest_size=16).hexdigest()}"
+
+
+def _rendered(record: Record) -> str:
+    row = record.row
+    content = {
+        "productName": row.product.name,
+        "productCategory": row.product.category,
+        "startDate": str(record.period.first),
+        "endDate": str(record.period.last),
+        "usage": {"amount": plain(row.usage), "unit": row.unit},
+    }
+    # By hand: `json` writes no Decimal, and a float would not hold all of its digits.
+    price = f'{{"amount": {plain(row.price)}, "currency": "USD"}}'
+    return f'{json.dumps(content)[:-1]}, "price": {price}}}'

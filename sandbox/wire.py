@@ -1,0 +1,50 @@
+"""What travels: the body of a POST, and decimals as texts."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qsl
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+_SECRET = "client_secret"  # noqa: S105 - the name of the parameter
+
+
+class Body(NamedTuple):
+    """The content of a request and its media type."""
+
+    media_type: str
+    content: bytes
+
+    def form(self) -> dict[str, str]:
+        """Return the fields of a form; none if it is sent as anything else."""
+        if self.media_type != "application/x-www-form-urlencoded":
+            return {}
+        return dict(parse_qsl(self.content.decode(errors="replace")))
+
+    def json_object(self) -> dict[str, Any] | None:
+        """Return the members of a JSON object; None if it is, or is sent as, anything else."""
+        if self.media_type != "application/json":
+            return None
+        try:
+            value = json.loads(self.content)
+        except ValueError:
+            return None
+        return value if isinstance(value, dict) else None
+
+    def parameters(self) -> dict[str, str]:
+        """Return the parameters as texts, without the secret: for the record of requests."""
+        found = self.json_object() or self.form()
+        return {
+            name: value if isinstance(value, str) else json.dumps(value)
+            for name, value in found.items()
+            if name != _SECRET
+        }
+
+
+def plain(value: Decimal) -> str:
+    """Write the decimal exactly: no exponent, and no zeros at its end."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
