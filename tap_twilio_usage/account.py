@@ -4,27 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import chain, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from tap_twilio_usage import records
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.errors import ApiError, Denied, NotFound, TapError
-from tap_twilio_usage.records import Fields, Record
+from tap_twilio_usage.records import Fields, Periods, Record
 from tap_twilio_usage.windows import Granularity, Window
 
 API = "/2010-04-01/Accounts"
+
+
+class Reported(NamedTuple):
+    """A category that an account reports; the amounts of its whole history, if it has any."""
+
+    category: str
+    description: str | None
+    count_unit: str | None
+    usage_unit: str | None
+    price_unit: str | None
+    amounts: records.Amounts | None = None
 
 
 class Account:
     """Usage records of one account, with or without its subaccounts."""
 
     def __init__(
-        self, client: Client, sid: str, *, includes_subaccounts: bool, page_size: int
+        self,
+        client: Client,
+        sid: str,
+        *,
+        includes_subaccounts: bool,
+        page_size: int,
+        date_created: date | None = None,
     ) -> None:
-        """Ask nothing yet."""
+        """Ask nothing yet; not at all for `date_created` where it is known."""
         self.sid = sid
+        if date_created:
+            self.date_created = date_created
         self.includes_subaccounts = includes_subaccounts
         self._client = client
         self._page_size = page_size
@@ -32,13 +51,13 @@ class Account:
         self.repeated_rows = 0
 
     @cached_property
-    def all_time(self) -> list[Record]:
-        """One record a category over the account's whole history; asked for once a run.
+    def all_time(self) -> list[Reported]:
+        """Each category with its whole history; asked for once a run.
 
         That it answers proves the account readable, so that a later 404 means "no data".
         """
         rows = self._records("AllTime", {}, "AllTime", records.UNDATED)
-        return list({row["category"]: row for row in rows}.values())
+        return [_reported(row) for row in {row["category"]: row for row in rows}.values()]
 
     @cached_property
     def date_created(self) -> date | None:
@@ -49,7 +68,7 @@ class Account:
         except (Denied, NotFound, KeyError, TypeError, ValueError):
             return None
 
-    def usage(self, granularity: Granularity, window: Window) -> dict[date, list[Record]]:
+    def usage(self, granularity: Granularity, window: Window) -> Periods:
         """Give the records of each period of the window that has any, by its first day.
 
         A period has one record a category, ordered by name. Where Twilio answers that there is no
@@ -81,7 +100,7 @@ class Account:
                 )
         return answer
 
-    def usage_now(self, granularity: Granularity) -> dict[date, list[Record]]:
+    def usage_now(self, granularity: Granularity) -> Periods:
         """Give the records of the one period that the resource means, by its first day."""
         try:
             rows = list(
@@ -91,7 +110,7 @@ class Account:
             return {}
         return self._by_period(rows)
 
-    def _by_period(self, rows: list[Record]) -> dict[date, list[Record]]:
+    def _by_period(self, rows: list[Record]) -> Periods:
         keyed: dict[tuple[date, str], Record] = {}
         for row in rows:
             before = keyed.setdefault((row["start_date"], row["category"]), row)
@@ -102,7 +121,7 @@ class Account:
                 )
             keyed[row["start_date"], row["category"]] = row
         self.repeated_rows += len(rows) - len(keyed)
-        periods: dict[date, list[Record]] = {}
+        periods: Periods = {}
         for (day, _), row in sorted(keyed.items()):
             periods.setdefault(day, []).append(row)
         return periods
@@ -131,3 +150,21 @@ class Account:
             )
         self.unknown_fields |= records.unknown_fields(raw)
         return record
+
+
+def _reported(row: Record) -> Reported:
+    reported = Reported(
+        row["category"],
+        row["description"],
+        row["count_unit"],
+        row["usage_unit"],
+        row["price_unit"],
+        records.amounts(row),
+    )
+    return reported if reported.amounts else _one_for_all(reported)
+
+
+@cache
+def _one_for_all(reported: Reported) -> Reported:
+    """Give one object for all accounts: of hundreds, each reports hundreds of unused categories."""
+    return reported

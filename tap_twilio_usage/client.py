@@ -6,10 +6,10 @@ import json
 import logging
 import random
 import ssl
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import TimeoutError as DeadlineExceeded
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 import backoff
@@ -17,7 +17,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
-from tap_twilio_usage.errors import ApiError, Denied, NotFound, Transient
+from tap_twilio_usage.auth import Credentials
+from tap_twilio_usage.errors import ApiError, Denied, GaveUp, NotFound, Transient
 from tap_twilio_usage.parallel import spawn
 from tap_twilio_usage.records import mail_date
 
@@ -32,27 +33,58 @@ MOST_PAGES = 1000
 NO_DATA = "20404"
 
 Json = dict[str, Any]
-Attempt = Callable[[str, str], Json]
+
+
+class Call(NamedTuple):
+    """A request: a GET, or a POST of the JSON or the form. Logs show the name and the dates."""
+
+    path: str
+    query: str = ""
+    json: Json | None = None
+    form: Mapping[str, str] | None = None
+    shown: str = ""
+
+    @property
+    def name(self) -> str:
+        """What logs and errors call it."""
+        return self.shown or self.path
+
+    @property
+    def dates(self) -> str:
+        """The days it asks for."""
+        body = (f"{key}={value}" for key, value in (self.json or {}).items())
+        asked = self.query.split("&") if self.query else body
+        return "&".join(part for part in asked if "Date=" in part)
+
+
+Attempt = Callable[[Call], Json]
 
 
 class Client:
-    """GET requests to one API with one set of credentials; safe to use from many threads."""
+    """Requests to one API with one set of credentials; safe to use from many threads."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (each is one thing, and given by name)
         self,
-        api_url: str,
-        auth: AuthBase,
+        base_url: str,
+        credentials: Credentials,
         *,
-        secrets: Collection[str],
+        setting: str,
+        secrets: set[str],
         connections: int,
         logger: logging.Logger,
     ) -> None:
-        """Open no connection yet. The `secrets` are masked in what servers say of errors."""
+        """Open no connection yet. `setting` is where the URL comes from.
+
+        The `secrets` are masked in what servers say of errors.
+        """
+        self._base_url = base_url
+        self._credentials = credentials
+        self._setting = setting
         self._secrets = secrets
-        self._api_url = api_url
-        self._auth = auth
         self._logger = logger
         self._proven = False
+        # At DEBUG it would log every path, and the id of a billing group is as good as a secret.
+        logging.getLogger("urllib3").setLevel(logging.INFO)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = "tap-twilio-usage"
         for scheme in ("https://", "http://"):
@@ -63,14 +95,35 @@ class Client:
 
         Numbers in it are left as text: no float comes near a price. A 401 or 403 is tried again
         once these credentials have worked: Twilio has sent such in the middle of good runs.
-        Raises ApiError: Denied, NotFound, or itself.
+        Raises ApiError: Denied, NotFound, GaveUp, or itself.
         """
+        return self._call(Call(path, query), try_again_if_denied=try_again_if_denied)
+
+    def post(
+        self,
+        path: str,
+        *,
+        name: str,
+        json: Json | None = None,
+        form: Mapping[str, str] | None = None,
+    ) -> Json:
+        """Give the JSON object that the path answers a POST with, as `get` does.
+
+        For requests that only read: a POST is tried again as a GET is. The name is what logs show.
+        """
+        return self._call(Call(path, json=json, form=form, shown=name))
+
+    def keep_secret(self, secret: str) -> None:
+        """Mask this too in what servers say of errors."""
+        self._secrets.add(secret)
+
+    def _call(self, call: Call, *, try_again_if_denied: bool = True) -> Json:
         tries = TRIES_WHEN_DENIED if self._proven and try_again_if_denied else 1
         attempt = self._retried(Denied, tries)(self._retried(Transient, TRIES)(self._attempt))
         try:
-            answer: Json = attempt(path, query)
+            answer: Json = attempt(call)
         except Transient as error:
-            raise ApiError(f"{path}: {error}; gave up after {TRIES} tries") from None
+            raise GaveUp(f"{call.name}: {error}; gave up after {TRIES} tries") from None
         self._proven = True
         return answer
 
@@ -119,7 +172,7 @@ class Client:
         )
 
     def _next_query(self, path: str, link: object) -> str:
-        own = urlsplit(self._api_url)
+        own = urlsplit(self._base_url)
         try:
             url = urlsplit(link if isinstance(link, str) and "\\" not in link else "//")
             same_host = not url.netloc or (url.scheme, url.hostname, url.port, url.username) == (
@@ -135,16 +188,24 @@ class Client:
             raise ApiError(f"{path}: the link to the next page leads elsewhere; not followed")
         return url.query
 
-    def _attempt(self, path: str, query: str) -> Json:
+    def _attempt(self, call: Call) -> Json:
+        auth = self._credentials.sign()
+        response = self._send(call, auth)
+        if response.status_code == requests.codes.unauthorized and self._credentials.renew(auth):
+            response = self._send(call, self._credentials.sign())
+        return self._read(call, response)
+
+    def _send(self, call: Call, auth: AuthBase) -> requests.Response:
         try:
             # On a thread of its own: nothing else bounds name resolution, or an answer that drips.
-            response = spawn(lambda: self._request(path, query)).result(DEADLINE)
+            return spawn(lambda: self._request(call, auth)).result(DEADLINE)
         except DeadlineExceeded:
             raise Transient(f"no complete answer within {DEADLINE} s") from None
         except requests.exceptions.SSLError as error:
             if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
                 raise ApiError(
-                    "the TLS certificate of api_url could not be verified (REQUESTS_CA_BUNDLE?)"
+                    f"the TLS certificate of {self._setting} could not be verified "
+                    "(REQUESTS_CA_BUNDLE?)"
                 ) from None
             raise Transient(_reason(error)) from None
         except requests.ConnectTimeout:
@@ -159,48 +220,53 @@ class Client:
             raise Transient(_reason(error)) from None
         except OSError as error:  # requests' own errors, and a wrong REQUESTS_CA_BUNDLE
             kind = type(error).__name__
-            raise ApiError(f"the request could not be made: {kind}; check api_url") from None
-        return self._read(path, response)
+            raise ApiError(
+                f"the request could not be made: {kind}; check {self._setting}"
+            ) from None
 
-    def _request(self, path: str, query: str) -> requests.Response:
-        return self._session.get(
-            self._api_url + path + (f"?{query}" if query else ""),
-            auth=self._auth,
+    def _request(self, call: Call, auth: AuthBase) -> requests.Response:
+        return self._session.request(
+            "GET" if call.json is call.form is None else "POST",
+            self._base_url + call.path + (f"?{call.query}" if call.query else ""),
+            json=call.json,
+            data=call.form,
+            auth=auth,
             timeout=TIMEOUTS,
             allow_redirects=False,
         )
 
     def _say_retry(self, details: Any) -> None:
-        path, query = details["args"]
-        dates = "&".join(part for part in query.split("&") if "Date=" in part)
+        (call,) = details["args"]
         self._logger.warning(
             "%s %s: %s; try %d after %.1f s",
-            path,
-            dates,
+            call.name,
+            call.dates,
             details["exception"],
             details["tries"] + 1,
             details["wait"],
         )
 
-    def _read(self, path: str, response: requests.Response) -> Json:
-        status = response.status_code
+    def _read(self, call: Call, response: requests.Response) -> Json:
+        name, status = call.name, response.status_code
         if status == requests.codes.too_many_requests or status >= 500:  # noqa: PLR2004
             raise Transient(
                 f"Twilio answered {status}{self._error(response)}", _retry_after(response)
             )
         if 300 <= status < 400:  # noqa: PLR2004
             raise ApiError(
-                f"{path} answered with a redirect ({status}), not followed; check api_url"
+                f"{name} answered with a redirect ({status}), not followed; check {self._setting}"
             )
+        code = None if status == requests.codes.ok else _said(response).get("code")
         if status in {401, 403}:
             raise Denied(
                 f"Twilio refused the credentials ({status}{self._error(response)}); check "
-                "account_sid and auth_token, or api_key_sid and api_key_secret"
+                f"{self._credentials.to_check}",
+                code,
             )
         if status != requests.codes.ok:
-            no_data = status == requests.codes.not_found and _said(response).get("code") == NO_DATA
+            no_data = status == requests.codes.not_found and code == NO_DATA
             error = NotFound if no_data else ApiError
-            raise error(f"{path} answered {status}{self._error(response)}")
+            raise error(f"{name} answered {status}{self._error(response)}", code)
         try:
             answer = _decode(response)
         except (ValueError, RecursionError):
@@ -210,7 +276,7 @@ class Client:
             ) from None
         if not isinstance(answer, dict):
             raise ApiError(
-                f"{path} answered with a JSON {type(answer).__name__}, not with an object"
+                f"{name} answered with a JSON {type(answer).__name__}, not with an object"
             )
         return answer
 

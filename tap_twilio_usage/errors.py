@@ -17,7 +17,15 @@ class SettingsError(TapError):
 
 
 class ApiError(TapError):
-    """Twilio, or what stands between, answered in a way the tap cannot go on from."""
+    """Twilio, or what stands between, answered in a way the tap cannot go on from.
+
+    `code` is Twilio's number for the error, as text, where it gave one.
+    """
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        """Take the line, and the code."""
+        super().__init__(message)
+        self.code = code
 
 
 class Denied(ApiError):
@@ -26,6 +34,10 @@ class Denied(ApiError):
 
 class NotFound(ApiError):
     """Twilio's 404 with code 20404: no such account, or no data for these dates."""
+
+
+class GaveUp(ApiError):
+    """No answer came, or none but failures that may pass, in all the tries there are."""
 
 
 class Transient(ApiError):

@@ -10,14 +10,18 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from tap_twilio_usage.errors import TapError
+from tap_twilio_usage.windows import Window
 
 # A price of more digits is none; the bound keeps exact sums affordable.
 NUMBER = re.compile(r"[+-]?([0-9]{1,60}(\.[0-9]{0,60})?|\.[0-9]{1,60})([eE][+-]?[0-9]{1,2})?")
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+AMOUNTS = ("count", "usage", "price")
 DERIVABLE = frozenset({"uri", "subresource_uris"})
 
 Record = dict[str, Any]
 Fields = Mapping[str, Callable[[object], Any]]
+Periods = dict[date, list[Record]]
+Amounts = tuple[Decimal, ...]
 
 
 def number(value: object) -> Decimal | None:
@@ -75,6 +79,15 @@ def name(value: object) -> str:
     return value
 
 
+def nested(value: object) -> dict[str, Any]:
+    """Give the object; an empty one for null."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ValueError("is no JSON object")  # noqa: TRY004
+    return value
+
+
 FIELDS: Fields = {
     "account_sid": name,
     "api_version": text,
@@ -120,6 +133,27 @@ def parse(raw: object, fields: Fields) -> Record:
 def is_zero(record: Record) -> bool:
     """Tell whether count, usage and price are all zero or null."""
     return not (record["price"] or record["usage"] or record["count"])
+
+
+def amounts(record: Record) -> Amounts | None:
+    """Give count, usage and price; None where all of them are zero or null."""
+    if is_zero(record):
+        return None
+    return tuple(record[field] or Decimal(0) for field in AMOUNTS)
+
+
+def zero(account_sid: str, category: str, window: Window, price_unit: str | None) -> Record:
+    """Give the record of a category in which nothing was used."""
+    none = dict.fromkeys(FIELDS)
+    return {
+        **none,
+        "account_sid": account_sid,
+        "category": category,
+        **dict.fromkeys(AMOUNTS, Decimal(0)),
+        "price_unit": price_unit,
+        "start_date": window.start,
+        "end_date": window.end,
+    }
 
 
 def unknown_fields(raw: Mapping[str, Any]) -> set[str]:

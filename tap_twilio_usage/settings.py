@@ -20,6 +20,7 @@ from tap_twilio_usage.windows import six_months_back
 
 ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")
 API_KEY_SID = re.compile(r"SK[0-9a-fA-F]{32}")
+BILLING_GROUP_ID = re.compile(r"commerce_billingprofile_[0-9A-Za-z_-]+")
 DATE = re.compile(r"(\d{4}-\d{2}-\d{2})(T00:00:00(\.0+)?(Z|\+00:00)?)?")
 LONGEST_ERROR = 300
 
@@ -51,15 +52,46 @@ SCHEMA = th.PropertiesList(
         description="Secret of that API key",
     ),
     th.Property(
+        "client_id",
+        th.StringType,
+        title="OAuth client ID",
+        description=(
+            "OAuth app with scope twilio/billing-insights/usage/read: needed by "
+            "billing_group_records"
+        ),
+    ),
+    th.Property(
+        "client_secret",
+        th.StringType,
+        secret=True,
+        title="OAuth client secret",
+        description="Secret of that OAuth app",
+    ),
+    th.Property(
+        "billing_group_ids",
+        th.ArrayType(th.StringType),
+        default=[],
+        secret=True,
+        title="Billing group IDs",
+        description="Billing groups (commerce_billingprofile_...); without one, no such stream",
+    ),
+    th.Property(
         "subaccounts",
         th.StringType,
         default="rolled_up",
-        allowed_values=["rolled_up", "excluded"],
+        allowed_values=["rolled_up", "separate", "excluded"],
         title="Subaccounts",
         description=(
             "rolled_up: one set of rows for the main account with all subaccounts inside; "
+            "separate: one set for each account (needs the Auth Token); "
             "excluded: the main account's own usage"
         ),
+    ),
+    th.Property(
+        "account_sids",
+        th.ArrayType(th.StringType),
+        title="Accounts",
+        description="With separate: only these accounts; by default all",
     ),
     th.Property(
         "start_date",
@@ -117,10 +149,25 @@ SCHEMA = th.PropertiesList(
         title="API URL",
         description="Base URL of the API; https only, plain http on loopback alone",
     ),
+    th.Property(
+        "billing_api_url",
+        th.StringType,
+        default="https://api.twilio.com",
+        title="Billing API URL",
+        description="Base URL of the API of billing groups",
+    ),
+    th.Property(
+        "oauth_token_url",
+        th.StringType,
+        default="https://oauth.twilio.com/v2/token",
+        title="OAuth token URL",
+        description="Where OAuth tokens for the API of billing groups come from",
+    ),
     additional_properties=False,
 ).to_dict()
 
 SECRETS = tuple(name for name, schema in SCHEMA["properties"].items() if schema.get("secret"))
+URLS = ("api_url", "billing_api_url", "oauth_token_url")
 
 
 @dataclass(frozen=True)
@@ -131,7 +178,11 @@ class Settings:
     auth_token: str | None
     api_key_sid: str | None
     api_key_secret: str | None
+    client_id: str | None
+    client_secret: str | None
+    billing_group_ids: list[str]
     subaccounts: str
+    account_sids: list[str] | None
     start_date: date | None
     end_date: date | None
     lookback_days: int
@@ -139,6 +190,8 @@ class Settings:
     max_concurrent_requests: int
     page_size: int
     api_url: str
+    billing_api_url: str
+    oauth_token_url: str
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Settings:
@@ -146,18 +199,26 @@ class Settings:
         values: dict[str, Any] = {name: config.get(name) for name in cls.__dataclass_fields__}
         for name in ("start_date", "end_date"):
             values[name] = _date(values[name] or "")
-        values["api_url"] = values["api_url"].rstrip("/")
+        for name in URLS:
+            values[name] = values[name].rstrip("/")
+        values["billing_group_ids"] = list(dict.fromkeys(values["billing_group_ids"] or ()))
         return cls(**values)
 
     @property
     def secrets(self) -> list[str]:
-        """The values that no output may hold."""
-        return [value for name in SECRETS if (value := getattr(self, name))]
+        """The values that no line of the log may hold."""
+        tokens = (self.auth_token, self.api_key_secret, self.client_secret)
+        return [*filter(None, tokens), *self.billing_group_ids]
 
     @property
     def includes_subaccounts(self) -> bool:
         """Tell what to ask Twilio for."""
         return self.subaccounts == "rolled_up"
+
+    @property
+    def separates_accounts(self) -> bool:
+        """Tell whether each account has rows of its own."""
+        return self.subaccounts == "separate"
 
     def first_day(self, today: date) -> date:
         """Give the day to start at where there is no bookmark."""
@@ -174,7 +235,7 @@ def complete(config: MutableMapping[str, Any]) -> None:
     Empty settings count as not given. What is given decides between the Auth Token and the API
     key: the environment adds to it and never brings in the other kind.
     """
-    for name in [name for name, value in config.items() if value is None or value == ""]:
+    for name in [name for name, value in config.items() if value in (None, "", [])]:
         del config[name]
     given = frozenset(config)
     _take(config, "account_sid", "TWILIO_ACCOUNT_SID", "TWILIO_SID")
@@ -183,6 +244,12 @@ def complete(config: MutableMapping[str, Any]) -> None:
     if "auth_token" not in given:
         _take(config, "api_key_sid", "TWILIO_API_KEY")
         _take(config, "api_key_secret", "TWILIO_API_SECRET")
+
+
+def has_only_oauth(config: Mapping[str, Any]) -> bool:
+    """Tell whether billing groups are all that the credentials are for."""
+    of_account = ("account_sid", "auth_token", "api_key_sid", "api_key_secret")
+    return bool(config.get("billing_group_ids")) and not any(map(config.get, of_account))
 
 
 def _take(config: MutableMapping[str, Any], name: str, *variables: str) -> None:
@@ -217,7 +284,8 @@ def _schema_problems(
 ) -> Iterator[str]:
     name = str(error.path[0]) if error.path else ""
     if name in SECRETS:
-        yield f"{name}: must be a string"
+        many = schema["properties"][name]["type"][0] == "array"
+        yield f"{name}: must be a {'list of strings' if many else 'string'}"
     elif name:
         yield f"{'.'.join(map(str, error.path))}: {error.message[:LONGEST_ERROR]}"
     else:
@@ -227,14 +295,38 @@ def _schema_problems(
 
 
 def _problems(config: Mapping[str, Any]) -> Iterator[str]:
+    yield from _account_problems(config)
+    yield from _secret_problems(config)
+    yield from _date_problems(config)
+    for name in URLS:
+        if name in config and (wrong := _url_problem(config[name])):
+            yield f"{name}: {wrong}"
+
+
+def _account_problems(config: Mapping[str, Any]) -> Iterator[str]:
     account_sid, api_key_sid = config.get("account_sid"), config.get("api_key_sid")
     if account_sid is not None and not ACCOUNT_SID.fullmatch(account_sid):
         yield "account_sid: must be AC followed by 32 hex digits (the Console's Account SID)"
     if api_key_sid is not None and not API_KEY_SID.fullmatch(api_key_sid):
         yield "api_key_sid: must be SK followed by 32 hex digits (the SID of the API key)"
-    for name in SECRETS:
+    account_sids = config.get("account_sids") or ()
+    for sid in account_sids:
+        if not ACCOUNT_SID.fullmatch(sid):
+            yield f"account_sids: {sid!r} must be AC followed by 32 hex digits"
+    if account_sids and config.get("subaccounts") != "separate":
+        yield "account_sids: works with subaccounts: separate only; remove it, or set that"
+
+
+def _secret_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("auth_token", "api_key_secret", "client_id", "client_secret"):
         if not re.fullmatch(r"[!-~]*", config.get(name) or ""):
             yield f"{name}: holds a blank or a character that no Twilio secret has"
+    for number, group_id in enumerate(config.get("billing_group_ids") or (), 1):
+        if not BILLING_GROUP_ID.fullmatch(group_id):
+            yield f"billing_group_ids: number {number} is no commerce_billingprofile_... id"
+
+
+def _date_problems(config: Mapping[str, Any]) -> Iterator[str]:
     wrong_dates = [n for n in ("start_date", "end_date") if n in config and not _date(config[n])]
     for name in wrong_dates:
         yield f"{name}: {config[name]!r} is no date; write it as YYYY-MM-DD"
@@ -242,8 +334,6 @@ def _problems(config: Mapping[str, Any]) -> Iterator[str]:
         start, end = _date(config["start_date"]), _date(config["end_date"])
         if start and end and start > end:
             yield f"start_date: {start} lies after end_date, {end}"
-    if "api_url" in config and (wrong := _url_problem(config["api_url"])):
-        yield f"api_url: {wrong}"
 
 
 def _date(text: str) -> date | None:

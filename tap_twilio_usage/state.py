@@ -1,9 +1,13 @@
-"""The Singer state: its shape, and the bookmark of one account. Pure.
+"""The Singer state: its shape, and the bookmark of one account or billing group. Pure.
 
 `{"bookmarks": {"usage_records_daily": {"partitions": [{"context": {"account_sid": "AC...",
 "includes_subaccounts": true}, "replication_key": "start_date", "replication_key_value":
 "2026-01-31", "first_day": "2026-01-01", "used_categories": ["calls", ...]}]}}}`. A bookmark is
-the last day that was emitted whole, `first_day` the first one ever read.
+the first day of the last period that was emitted whole, `first_day` the first one ever read.
+
+A subaccount's partition names its `main_account_sid`. While the rows of an account's other choice
+of `subaccounts` are being overwritten, `replaces` is the bookmark of that choice. `older_days` is
+what the account's history added up to before the bookmark (see `older_days.py`).
 """
 
 from __future__ import annotations
@@ -19,6 +23,13 @@ REPLICATION_KEY = "start_date"
 BOOKMARK = "replication_key_value"
 FIRST_DAY = "first_day"
 USED_CATEGORIES = "used_categories"
+MAIN_ACCOUNT = "main_account_sid"
+REPLACES = "replaces"
+OLDER_DAYS = "older_days"
+
+Partition = MutableMapping[str, Any]
+USAGE = {"account_sid": str, "includes_subaccounts": bool}
+BILLING = {"billing_group_id": str}
 
 
 def check(state: object, streams: Collection[str]) -> None:
@@ -28,13 +39,13 @@ def check(state: object, streams: Collection[str]) -> None:
         if stream not in streams:
             raise _refused(f"{stream!r} is no stream of this tap")
         if BOOKMARK in _mapping(value, stream):
-            raise _refused(f"the bookmark of {stream} belongs to no account")
+            raise _refused(f"the bookmark of {stream} belongs to no {_owner(stream)}")
         partitions = value.get("partitions", [])
         if not isinstance(partitions, list):
             raise _refused(f"the partitions of {stream} are no list")
         contexts = [_context(partition, stream) for partition in partitions]
         if len(contexts) > len(set(contexts)):
-            raise _refused(f"{stream} has two bookmarks for one account")
+            raise _refused(f"{stream} has two bookmarks for one {_owner(stream)}")
 
 
 def bookmark(partition: Mapping[str, Any]) -> date | None:
@@ -47,14 +58,12 @@ def first_day(partition: Mapping[str, Any]) -> date | None:
     return _day(partition, FIRST_DAY)
 
 
-def begin(partition: MutableMapping[str, Any], day: date) -> None:
+def begin(partition: Partition, day: date) -> None:
     """Note the first day that is read, unless an earlier one was."""
     partition[FIRST_DAY] = min(first_day(partition) or day, day).isoformat()
 
 
-def take_over(
-    partition: MutableMapping[str, Any], partitions: Iterable[MutableMapping[str, Any]]
-) -> None:
+def take_over(partition: Partition, partitions: Iterable[Partition]) -> None:
     """Let a partition follow the account's others, whose rows in the target have the same keys.
 
     After a change of `subaccounts` every row that they loaded has to be overwritten, zeros
@@ -63,36 +72,77 @@ def take_over(
     """
     for other in partitions:
         mine = other["context"]["account_sid"] == partition["context"]["account_sid"]
-        if mine and other is not partition and other.pop(BOOKMARK, None):
+        if not mine or other is partition:
+            continue
+        if loaded := max(other.pop(BOOKMARK, ""), other.pop(REPLACES, "")):
             partition.pop(BOOKMARK, None)
+            partition[REPLACES] = max(loaded, partition.get(REPLACES, ""))
             used = {*partition.get(USED_CATEGORIES, ()), *other.get(USED_CATEGORIES, ())}
             partition[USED_CATEGORIES] = sorted(used)
             if since := first_day(other):
                 begin(partition, since)
 
 
-def advance(partition: MutableMapping[str, Any], day: date) -> None:
-    """Move the bookmark to a day that was emitted whole; never back."""
+def holds_subaccounts(partitions: Iterable[Mapping[str, Any]], account_sid: str) -> bool:
+    """Tell whether rows of the account in the target may still have subaccounts inside."""
+    return any(
+        (BOOKMARK in partition and partition["context"]["includes_subaccounts"])
+        or REPLACES in partition
+        for partition in partitions
+        if partition["context"]["account_sid"] == account_sid
+    )
+
+
+def to_withdraw(partitions: Iterable[Partition], account_sid: str) -> list[Partition]:
+    """Give the partitions of the account's subaccounts that have rows in the target."""
+    return [p for p in partitions if BOOKMARK in p and p.get(MAIN_ACCOUNT) == account_sid]
+
+
+def withdraw(partition: Partition) -> None:
+    """Note that the rows of the partition are zero now; what they were is read again if need be."""
+    del partition[BOOKMARK]
+
+
+def since(partitions: Iterable[Partition], account_sids: Collection[str]) -> date | None:
+    """Give the first day that was ever read of one of the accounts."""
+    days = (first_day(p) for p in partitions if p["context"]["account_sid"] in account_sids)
+    return min(filter(None, days), default=None)
+
+
+def advance(partition: Partition, day: date) -> None:
+    """Move the bookmark to a period that was emitted whole; never back."""
     last = bookmark(partition)
     if last is None or day > last:
         partition["replication_key"] = REPLICATION_KEY
         partition[BOOKMARK] = day.isoformat()
+    if REPLACES in partition and partition[BOOKMARK] >= partition[REPLACES]:
+        del partition[REPLACES]
 
 
-def _context(partition: object, stream: str) -> tuple[str, bool]:
+def _owner(stream: str) -> str:
+    return "billing group" if stream.startswith("billing_group") else "account"
+
+
+def _context(partition: object, stream: str) -> tuple[Any, ...]:
     partition = _mapping(partition, f"a partition of {stream}")
     context = _mapping(partition.get("context"), f"the context of a partition of {stream}")
-    account_sid, includes = context.get("account_sid"), context.get("includes_subaccounts")
-    if not isinstance(account_sid, str) or not isinstance(includes, bool):
-        raise _refused(f"a bookmark of {stream} belongs to no account")
+    kinds = BILLING if stream.startswith("billing_group") else USAGE
+    if not all(isinstance(context.get(key), kind) for key, kind in kinds.items()):
+        raise _refused(f"a bookmark of {stream} belongs to no {_owner(stream)}")
+    what = f"{stream} for {context.get('account_sid', 'a billing group')}"
     try:
-        bookmark(partition), first_day(partition)
+        bookmark(partition), first_day(partition), _day(partition, REPLACES)
     except ValueError:
-        raise _refused(f"the bookmark of {stream} for {account_sid} is no date") from None
+        raise _refused(f"the bookmark of {what} is no date") from None
     used = partition.get(USED_CATEGORIES, [])
     if not isinstance(used, list) or not all(isinstance(category, str) for category in used):
-        raise _refused(f"{USED_CATEGORIES} of {stream} for {account_sid} is no list of names")
-    return account_sid, includes
+        raise _refused(f"{USED_CATEGORIES} of {what} is no list of names")
+    older = _mapping(partition.get(OLDER_DAYS, {}), f"{OLDER_DAYS} of {what}")
+    try:
+        _day(older, "read_on")
+    except ValueError:
+        raise _refused(f"{OLDER_DAYS} of {what} were read on no date") from None
+    return tuple(context[key] for key in kinds)
 
 
 def _day(partition: Mapping[str, Any], key: str) -> date | None:

@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import Stream, Tap
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+from singer_sdk.tap_base import CliTestOptionValue
 
-from tap_twilio_usage import auth, settings, state
-from tap_twilio_usage.account import Account
+from tap_twilio_usage import accounts, auth, preflight, settings, state
+from tap_twilio_usage.accounts import Accounts
+from tap_twilio_usage.billing_group import BillingGroup
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.command import Command
 from tap_twilio_usage.compat import override
-from tap_twilio_usage.errors import SettingsError, TapError
+from tap_twilio_usage.errors import ApiError, SettingsError
+from tap_twilio_usage.failures import Failures
 from tap_twilio_usage.settings import Settings
 from tap_twilio_usage.stream_maps import FlaggingMapper
+from tap_twilio_usage.streams.billing_groups import BILLING_STREAMS, BillingGroupRecordsStream
 from tap_twilio_usage.streams.categories import CategoriesStream
 from tap_twilio_usage.streams.lists import AccountsStream, UsageTriggersStream
 from tap_twilio_usage.streams.usage_records import UsageRecordsStream
@@ -52,50 +56,95 @@ class TapTwilioUsage(Tap):
         return Settings.of(self.config)
 
     @cached_property
+    def failures(self) -> Failures:
+        """The accounts and billing groups that failed though the others went on."""
+        return Failures(self.logger)
+
+    @cached_property
     def client(self) -> Client:
-        """Twilio's API with the credentials of the settings."""
+        """Twilio's API with the account's credentials."""
+        return self._client("api_url", auth.basic(self.settings))
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        """The accounts to read."""
+        found = accounts.find(self.client, self.settings)
+        for sid in found.missing:
+            error = ApiError(
+                "account_sids names it, but Twilio does not list it: mistyped, or closed for "
+                "more than 30 days; take it out"
+            )
+            self.failures.add("accounts", sid, error)
+        return found
+
+    @cached_property
+    def billing_groups(self) -> list[BillingGroup]:
+        """The billing groups of the settings."""
+        settings = self.settings
+        oauth = auth.OAuth(
+            self._client("oauth_token_url", auth.Unsigned()),
+            settings.client_id or "",
+            settings.client_secret or "",
+        )
+        client = self._client("billing_api_url", oauth)
+        return [
+            BillingGroup(client, group_id, number, settings.page_size)
+            for number, group_id in enumerate(settings.billing_group_ids, 1)
+        ]
+
+    @cached_property
+    def _secrets(self) -> set[str]:
+        return set(self.settings.secrets)
+
+    def _client(self, setting: str, credentials: auth.Credentials) -> Client:
         return Client(
-            self.settings.api_url,
-            auth.basic(self.settings),
-            secrets=self.settings.secrets,
+            getattr(self.settings, setting),
+            credentials,
+            setting=setting,
+            secrets=self._secrets,
             connections=self.settings.max_concurrent_requests,
             logger=self.logger,
         )
 
-    @cached_property
-    def account(self) -> Account:
-        """The main account."""
-        if not self.settings.account_sid:
-            raise TapError(
-                "account_sid is missing: set it (TWILIO_ACCOUNT_SID) to the main account's SID"
-            )
-        return Account(
-            self.client,
-            self.settings.account_sid,
-            includes_subaccounts=self.settings.includes_subaccounts,
-            page_size=self.settings.page_size,
-        )
-
     @override
     def discover_streams(self) -> list[Stream]:
-        usage_records = [UsageRecordsStream(self, each) for each in GRANULARITIES]
-        return [
+        streams: list[Stream] = [
             AccountsStream(self),
             CategoriesStream(self),
             UsageTriggersStream(self),
-            *usage_records,
+            *(UsageRecordsStream(self, each) for each in GRANULARITIES),
         ]
+        if self.config.get("billing_group_ids"):
+            streams += [
+                BillingGroupRecordsStream(self, name, granularity)
+                for name, granularity in BILLING_STREAMS.items()
+            ]
+        if settings.has_only_oauth(self.config):
+            for stream in streams:
+                stream.selected_by_default &= stream.name in BILLING_STREAMS
+        return streams
 
     @override
     def setup_mapper(self) -> None:
         self._mapper = FlaggingMapper(plugin_config=dict(self.config), logger=self.logger)
         self._mapper.register_raw_streams_from_catalog(self.catalog)
-        self._mapper.refuse_unknown_streams(self.streams)
+        self._mapper.refuse_unknown_streams({*self.streams, *BILLING_STREAMS})
 
     @override
     def load_state(self, state_dict: dict[str, Any]) -> None:
-        state.check(state_dict, self.streams)
+        state.check(state_dict, {*self.streams, *BILLING_STREAMS})
         super().load_state(state_dict)
+
+    @override  # type: ignore[misc]  # final, but what it does must come between these two
+    def sync_all(self) -> None:
+        """Load the selected streams, if the credentials fit all of them.
+
+        Raises TapError: before the first request where something cannot work, at the end where
+        some accounts or billing groups failed.
+        """
+        preflight.check(self)
+        super().sync_all()
+        self.failures.end()
 
     @classproperty
     @override
@@ -125,6 +174,17 @@ class TapTwilioUsage(Tap):
             "stopped by signal %d; the next run goes on from the last STATE", signum
         )
         sys.exit(128 + signum)
+
+    @classmethod
+    @override
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        """Say of each stream whether it can be read: the SDK's would stop at the first."""
+        if value != CliTestOptionValue.All.value:
+            super().cb_test(ctx, param, value)
+            return
+        given = ctx.params["config"]
+        preflight.read_one_of_each(cls(config=given.config, parse_env_config=given.parse_env))
+        ctx.exit()
 
     @classmethod
     @override

@@ -19,8 +19,13 @@ class UsedCategories:
         """Begin with what the account has ever used, and what earlier runs have emitted."""
         self._partition = partition
         self._skip_unused = skip_unused
-        self._emitted = set(partition.get(state.USED_CATEGORIES, ()))
-        self._used = {row["category"] for row in account.all_time if not is_zero(row)}
+        ever = {reported.category for reported in account.all_time if reported.amounts}
+        self._used = ever | set(partition.get(state.USED_CATEGORIES, ()))
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether no row can be worth emitting."""
+        return self._skip_unused and not self._used
 
     def take(self, row: Record) -> bool:
         """Tell whether to emit the row; from then on its category counts as used."""
@@ -28,18 +33,17 @@ class UsedCategories:
         taken = (
             not self._skip_unused
             or category in self._used
-            or category in self._emitted
             or not is_zero(row)
             or bool(row["deduplicated_price"])
         )
         if taken:
-            self._emitted.add(category)
+            self._used.add(category)
         return taken
 
     def record(self) -> bool:
-        """Put what was emitted into the account's state; tell whether there was anything new."""
-        emitted = sorted(self._emitted)
-        if emitted == self._partition.get(state.USED_CATEGORIES, []):
+        """Put them into the account's state; tell whether there was anything new."""
+        used = sorted(self._used)
+        if used == self._partition.get(state.USED_CATEGORIES, []):
             return False
-        self._partition[state.USED_CATEGORIES] = emitted
+        self._partition[state.USED_CATEGORIES] = used
         return True

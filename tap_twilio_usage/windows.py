@@ -13,30 +13,43 @@ class Granularity(NamedTuple):
     """The periods into which Twilio sums usage up; `resource` is its own name for them.
 
     `first` gives the first day of the period that a day lies in, `longest` the days of the
-    longest one. Without them, the resource itself says which one period it means.
+    longest one. Where the resource `says_when`, it stands for one period, and takes no dates.
     """
 
     name: str
     resource: str
-    first: Callable[[date], date] | None = None
-    longest: int = 0
+    first: Callable[[date], date]
+    longest: int
+    says_when: bool = False
 
     def following(self, day: date) -> date:
         """Give the first day of the period after the one that the day lies in."""
-        if self.first is None:
-            raise TypeError(self)
         return self.first(self.first(day) + self.longest * DAY)
 
 
+def _day(day: date) -> date:
+    return day
+
+
+def _month(day: date) -> date:
+    return day.replace(day=1)
+
+
+def _year(day: date) -> date:
+    return day.replace(month=1, day=1)
+
+
+DAILY = Granularity("daily", "Daily", _day, 1)
+MONTHLY = Granularity("monthly", "Monthly", _month, 31)
 GRANULARITIES = (
-    Granularity("daily", "Daily", lambda day: day, 1),
-    Granularity("monthly", "Monthly", lambda day: day.replace(day=1), 31),
-    Granularity("yearly", "Yearly", lambda day: day.replace(month=1, day=1), 366),
-    Granularity("all_time", "AllTime"),
-    Granularity("today", "Today"),
-    Granularity("yesterday", "Yesterday"),
-    Granularity("this_month", "ThisMonth"),
-    Granularity("last_month", "LastMonth"),
+    DAILY,
+    MONTHLY,
+    Granularity("yearly", "Yearly", _year, 366),
+    Granularity("all_time", "AllTime", _day, 1, says_when=True),
+    Granularity("today", "Today", _day, 1, says_when=True),
+    Granularity("yesterday", "Yesterday", _day, 1, says_when=True),
+    Granularity("this_month", "ThisMonth", _month, 31, says_when=True),
+    Granularity("last_month", "LastMonth", _month, 31, says_when=True),
 )
 
 

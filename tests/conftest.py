@@ -89,6 +89,13 @@ def catalog_of(streams: dict[str, Any], *selected: str) -> dict[str, Any]:
 Sync = Callable[..., Run]
 
 
+def discovered(sync: Sync) -> list[dict[str, Any]]:
+    """Give every stream there is, as in the catalog of somebody who has set everything."""
+    settings = {"account_sid": SID, "billing_group_ids": ["commerce_billingprofile_1"]}
+    found: list[dict[str, Any]] = sync(settings, "--discover").catalog["streams"]
+    return found
+
+
 @pytest.fixture
 def sync(tmp_path: Path) -> Sync:
     """Run the installed command on a configuration; `env` adds to an environment of its own."""

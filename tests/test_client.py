@@ -13,9 +13,9 @@ from email.utils import format_datetime
 
 import pytest
 import trustme
-from requests.auth import HTTPBasicAuth
 
 from tap_twilio_usage import client as client_module
+from tap_twilio_usage.auth import Basic
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.errors import ApiError, Denied, NotFound, Transient
 from tests.http_server import Answer, Request, serve
@@ -32,8 +32,9 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 def client(url: str) -> Client:
     return Client(
         url,
-        HTTPBasicAuth("AC", TOKEN),
-        secrets=[TOKEN],
+        Basic("AC", TOKEN),
+        setting="api_url",
+        secrets={TOKEN},
         connections=2,
         logger=logging.getLogger("tap-test"),
     )
@@ -112,7 +113,7 @@ def test_a_small_retry_after_does_not_stop_the_waits_from_growing() -> None:
 def test_waits_grow_and_never_fall_short_of_what_was_asked() -> None:
     waits = client_module._waits()
     next(waits)
-    assert [waits.send(ApiError()) for _ in range(20)][-1] == client_module.LONGEST_WAIT
+    assert [waits.send(ApiError("")) for _ in range(20)][-1] == client_module.LONGEST_WAIT
     assert all(5 <= client_module._jitter(5) <= 6.25 for _ in range(100))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import COMMAND, Sync, catalog_of, clean_environment, config
+from tests.conftest import COMMAND, Sync, catalog_of, clean_environment, config, discovered
 from tests.http_server import Answer, Request, serve
 from tests.twilio import TOKEN, account, between
 
@@ -23,9 +23,7 @@ DAYS = dict.fromkeys(between("2026-01-01", "2026-01-31"), {"calls": "1", "totalp
 
 def test_the_catalog_is_the_one_on_file(sync: Sync) -> None:
     """Fails when a key, type or description changes: then look, and UPDATE_CATALOGS=1."""
-    run = sync(None, "--discover")
-    assert run.code == 0
-    streams = {stream["tap_stream_id"]: stream for stream in run.catalog["streams"]}
+    streams = {stream["tap_stream_id"]: stream for stream in discovered(sync)}
     if os.environ.get("UPDATE_CATALOGS"):
         for name, stream in streams.items():
             (CATALOGS / f"{name}.json").write_text(json.dumps(stream, indent=2) + "\n")
@@ -43,7 +41,7 @@ def test_discovery_and_about_ask_nothing_and_need_no_credentials(sync: Sync) -> 
 
 
 def test_every_field_is_described(sync: Sync) -> None:
-    for stream in sync(None, "--discover").catalog["streams"]:
+    for stream in discovered(sync):
         assert all(field["description"] for field in stream["schema"]["properties"].values())
 
 

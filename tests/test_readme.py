@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from tap_twilio_usage.tap import TapTwilioUsage
-from tests.conftest import ROOT, Sync, clean_environment
+from tests.conftest import ROOT, Sync, clean_environment, discovered
 
 README = (ROOT / "README.md").read_text()
 MELTANO = yaml.safe_load((ROOT / "meltano.yml").read_text())
@@ -29,7 +29,7 @@ NAMES_OF_TWILIOS_TOOLS = {
 def rows_of(table: str) -> list[list[str]]:
     """Give the cells of the first table under a heading, without its head."""
     section = README.split(f"\n## {table}\n")[1].split("\n## ")[0]
-    lines = [line for line in section.splitlines() if line.startswith("|")]
+    lines = re.search(r"(^\|.*\n)+", section, re.MULTILINE)[0].splitlines()  # type: ignore[index]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
@@ -75,7 +75,7 @@ def test_the_settings_table_is_what_about_says(sync: Sync) -> None:
 
 
 def test_the_streams_table_is_what_discovery_says(sync: Sync) -> None:
-    streams = sync(None, "--discover").catalog["streams"]
+    streams = discovered(sync)
     assert rows_of("Streams") == [
         [
             f"`{stream['tap_stream_id']}`",
@@ -105,22 +105,30 @@ def test_the_extractor_has_every_setting_and_no_other(sync: Sync) -> None:
 def test_the_selection_is_the_streams_that_are_on_by_default(sync: Sync) -> None:
     selected = {
         stream["tap_stream_id"]
-        for stream in sync(None, "--discover").catalog["streams"]
+        for stream in discovered(sync)
         if stream["metadata"][-1]["metadata"]["selected-by-default"]
     }
     assert {pattern.removesuffix(".*") for pattern in EXTRACTOR["select"]} == selected
 
 
+def test_without_billing_group_ids_there_is_no_such_stream(sync: Sync) -> None:
+    streams = {stream["tap_stream_id"] for stream in sync(None, "--discover").catalog["streams"]}
+    assert not {name for name in streams if name.startswith("billing")}
+
+
 def test_the_sandbox_extractor_names_every_credential() -> None:
     """What it leaves out Meltano would take from the environment: a real secret."""
     child = MELTANO["plugins"]["extractors"][1]
-    assert {*NAMES_OF_TWILIOS_TOOLS, "api_url"} <= child["config"].keys()
+    credentials = {*NAMES_OF_TWILIOS_TOOLS, "client_id", "client_secret", "billing_group_ids"}
+    assert {*credentials, "api_url"} <= child["config"].keys()
 
 
 def test_the_example_of_secrets_names_what_is_read_and_holds_none() -> None:
     text = (ROOT / ".secrets.example").read_text()
     for name in ("ACCOUNT_SID", "AUTH_TOKEN", "API_KEY", "API_SECRET"):
         assert f"\nTWILIO_{name}=\n" in text
+    for name in ("CLIENT_ID", "CLIENT_SECRET", "BILLING_GROUP_IDS"):
+        assert f"\n# TAP_TWILIO_USAGE_{name}=" in text
 
 
 def test_no_lock_file_and_no_path_of_this_machine_is_committed() -> None:

@@ -198,6 +198,8 @@ def test_secrets_are_marked_and_everything_is_described() -> None:
     assert {name for name, schema in properties.items() if schema.get("writeOnly")} == {
         "auth_token",
         "api_key_secret",
+        "client_secret",
+        "billing_group_ids",
     }
-    assert set(SECRETS) == {"auth_token", "api_key_secret"}
+    assert set(SECRETS) == {"auth_token", "api_key_secret", "client_secret", "billing_group_ids"}
     assert all(schema["description"] for schema in properties.values())

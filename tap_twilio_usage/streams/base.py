@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Stream
+from singer_sdk.batch import Batcher
 
+from tap_twilio_usage import state
+from tap_twilio_usage.auth import Need
 from tap_twilio_usage.compat import override
+from tap_twilio_usage.errors import ApiError
+from tap_twilio_usage.oddities import Oddities
+from tap_twilio_usage.windows import DAY, Granularity, Window, today
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
@@ -22,6 +29,11 @@ class TwilioStream(Stream):
     """A stream that gives `rows`."""
 
     _tap: TapTwilioUsage
+
+    @property
+    def need(self) -> Need:
+        """What its credentials have to be allowed to read."""
+        return Need.SUBACCOUNTS if self._tap.settings.separates_accounts else Need.MAIN_ACCOUNT
 
     @override
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
@@ -36,4 +48,109 @@ class TwilioStream(Stream):
     @override
     def get_records(self, context: Context | None) -> Iterable[dict[str, Any]]:
         # The SDK ends --test by an exception, and logs it as an error; this ends it quietly.
-        return islice(self.rows(context), self.ABORT_AT_RECORD_COUNT)
+        return islice(self._others_go_on(context), self.ABORT_AT_RECORD_COUNT)
+
+    def _others_go_on(self, context: Context | None) -> Iterator[dict[str, Any]]:
+        try:
+            yield from self.rows(context)
+        except ApiError as error:
+            if self.ABORT_AT_RECORD_COUNT is not None:
+                raise
+            self.failed(context, error)
+        else:
+            self._tap.failures.none_here()
+
+    def failed(self, context: Context | None, error: ApiError) -> None:
+        """Raise the error; or note it, where other contexts do not depend on this one."""
+        if context is None or not self._tap.settings.separates_accounts:
+            raise error
+        self._tap.failures.add("accounts", context["account_sid"], error)
+
+
+class PeriodStream(TwilioStream):
+    """A stream of periods, with a bookmark for each context that moves by whole periods."""
+
+    def __init__(self, tap: TapTwilioUsage, name: str, granularity: Granularity) -> None:
+        """Begin with nothing said and nothing counted."""
+        super().__init__(tap, name=name)
+        if not granularity.says_when:
+            self.replication_key = state.REPLICATION_KEY
+        self.granularity = granularity
+        self.oddities = Oddities(self.logger)
+        self._rows_since_state = 0
+
+    @property
+    def state_partitions(self) -> list[state.Partition]:
+        """The state of every context that this stream was ever read for."""
+        found: list[state.Partition] = self.stream_state.setdefault("partitions", [])
+        return found
+
+    def window(
+        self,
+        partition: state.Partition,
+        what: str,
+        *,
+        since: date | None = None,
+        created: Callable[[], date | None] = lambda: None,
+    ) -> Window:
+        """Give the days to read: from the bookmark less the lookback, or from the beginning.
+
+        That is `start_date`, or `since` if that is earlier, but not before it was `created`. The
+        first period is whole; the window has no days if there are none to read.
+        """
+        settings, now = self._tap.settings, today()
+        bookmark = state.bookmark(partition)
+        if self.replication_method == "INCREMENTAL" and bookmark:
+            start = bookmark - min(settings.lookback_days, (bookmark - date.min).days) * DAY
+            # Only a start_date that was asked for: the default one moves on by itself, and
+            # would leave a hole after a pause of months.
+            if settings.start_date:
+                start = max(start, settings.start_date)
+            if start > bookmark + DAY:
+                self.oddities.say_once(
+                    "hole", "start_date leaves out the days after the bookmark, %s", bookmark
+                )
+        else:
+            start = min(settings.first_day(now), since or date.max)
+            if (began := created()) and began > start:
+                self.logger.info("%s was created on %s: begins there", what, began)
+                start = began
+        window = Window(start, settings.last_day(now))
+        if window.days < 1:
+            self.logger.info("%s: no day to load from %s to %s", what, *window)
+            return window
+        return Window(self.granularity.first(window.start), window.end)
+
+    def write_state(self, rows: int | None = None) -> None:
+        """Write the state; after so many rows, only once it is not larger than they are.
+
+        The state has some hundred bytes for each context: with one context it is written each
+        time, with hundreds as often as keeps it from growing over the records themselves.
+        """
+        self._rows_since_state += rows or 0
+        # In a batch the rows of the day may not be out yet; the SDK writes the state after it.
+        if self.get_batch_config(self.config):
+            return
+        if rows is None or self._rows_since_state >= len(self.state_partitions) - 1:
+            self._rows_since_state = 0
+            self._tap.state_writer.write_state(self.tap_state)
+
+    @override
+    def get_batches(self, batch_config: Any, context: Context | None = None) -> Iterable[Any]:
+        """Give batches of the records as they would be emitted: selected, mapped, flagged."""
+        batcher = Batcher(tap_name=self.tap_name, stream_name=self.name, batch_config=batch_config)
+        rows = (
+            message.record
+            for record in self._sync_records(context, write_messages=False)
+            for message in self._generate_record_messages(record)
+        )
+        for manifest in batcher.get_batches(records=rows):
+            yield batch_config.encoding, manifest
+
+    @override
+    def _increment_stream_state(self, latest_record: Any, *, context: Any = None) -> None:
+        """Do nothing: the bookmark moves by whole periods, as the stream says."""
+
+    @override
+    def _write_starting_replication_value(self, context: Any) -> None:
+        """Do nothing: the first day is worked out in `window`."""

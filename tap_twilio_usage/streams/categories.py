@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
 
+from tap_twilio_usage.account import Account, Reported
 from tap_twilio_usage.compat import override
+from tap_twilio_usage.errors import ApiError
 from tap_twilio_usage.hierarchy import (
     UNKNOWN_BILLING_KIND,
     UNKNOWN_SERVICE,
     normalise,
     shipped,
 )
+from tap_twilio_usage.parallel import in_order
 from tap_twilio_usage.streams.base import TwilioStream
 
 if TYPE_CHECKING:
@@ -55,7 +58,7 @@ class CategoriesStream(TwilioStream):
 
     @override
     def rows(self, context: Context | None) -> Iterator[dict[str, Any]]:
-        reported = {row["category"]: row for row in self._tap.account.all_time}
+        reported = self._reported()
         hierarchy = shipped()
         names = {normalise(category) for category in reported}
         containers = hierarchy.containers(names)
@@ -64,26 +67,46 @@ class CategoriesStream(TwilioStream):
             role = hierarchy.role(normalise(category), containers)
             yield _category(category, role, reported.get(category), names)
 
+    def _reported(self) -> dict[str, Reported]:
+        """Give what any account reports, by its name."""
+        at_once = self._tap.settings.max_concurrent_requests
+        chosen = self._tap.accounts.chosen
+        if self.ABORT_AT_RECORD_COUNT is not None:
+            chosen = chosen[:1]
+        reported: dict[str, Reported] = {}
+        for account, answer in zip(chosen, in_order(_all_time, chosen, at_once), strict=True):
+            if isinstance(answer, ApiError):
+                self.failed({"account_sid": account.sid}, answer)
+            else:
+                reported = {each.category: each for each in answer} | reported
+        return reported
+
+
+def _all_time(account: Account) -> list[Reported] | ApiError:
+    try:
+        return account.all_time
+    except ApiError as error:
+        return error
+
 
 def _category(
-    category: str, role: str, record: dict[str, Any] | None, reported: set[str]
+    category: str, role: str, reported_as: Reported | None, reported: set[str]
 ) -> dict[str, Any]:
     hierarchy = shipped()
     name = normalise(category)
     known = hierarchy.categories.get(name)
-    said = record or {}
     return {
         "category": category,
-        "description": said.get("description") or (known.description if known else None),
+        "description": (reported_as and reported_as.description) or (known and known.description),
         "parent_category": hierarchy.parent(name, reported),
         "also_included_in": list(known.also_included_in) if known else [],
         "service": known.service if known else UNKNOWN_SERVICE,
         "level": hierarchy.level(name, reported),
         "role": role,
         "billing_kind": known.billing_kind if known else UNKNOWN_BILLING_KIND,
-        "count_unit": said.get("count_unit") or None,
-        "usage_unit": said.get("usage_unit") or None,
+        "count_unit": (reported_as and reported_as.count_unit) or None,
+        "usage_unit": (reported_as and reported_as.usage_unit) or None,
         "is_known": known is not None,
-        "is_reported": record is not None,
+        "is_reported": reported_as is not None,
         "confidence": hierarchy.confidence(name),
     }

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
 
 from tap_twilio_usage import records
 from tap_twilio_usage.account import API
+from tap_twilio_usage.accounts import listed
 from tap_twilio_usage.compat import override
-from tap_twilio_usage.errors import ApiError, TapError
 from tap_twilio_usage.records import Fields, Record
 from tap_twilio_usage.streams.base import TwilioStream
 
@@ -26,19 +25,15 @@ class ListStream(TwilioStream):
     key: ClassVar[str]
     fields: ClassVar[Fields]
 
-    def path(self) -> str:
+    def path(self, context: Context | None) -> str:
         """Give the path of the list."""
         raise TypeError(self.name)
 
     @override
     def rows(self, context: Context | None) -> Iterator[dict[str, Any]]:
-        params = {"PageSize": f"{self._tap.settings.page_size}"}
-        pages = self._tap.client.pages(self.path(), params, self.key)
-        for position, raw in enumerate(chain.from_iterable(pages), 1):
-            try:
-                record = records.parse(raw, self.fields)
-            except TapError as error:
-                raise ApiError(f"{self.name}: entry {position}: {error}") from None
+        tap = self._tap
+        path, page_size = self.path(context), tap.settings.page_size
+        for record in listed(tap.client, path, self.key, self.fields, page_size):
             yield self.message(record)
 
     def message(self, record: Record) -> Record:
@@ -75,7 +70,7 @@ class AccountsStream(ListStream):
     ).to_dict()
 
     @override
-    def path(self) -> str:
+    def path(self, context: Context | None) -> str:
         return f"{API}.json"
 
     @override
@@ -84,9 +79,10 @@ class AccountsStream(ListStream):
 
 
 class UsageTriggersStream(ListStream):
-    """The main account's usage triggers."""
+    """The usage triggers of each account that is read."""
 
     name = "usage_triggers"
+    state_partitioning_keys = ()
     primary_keys = ("account_sid", "sid")
     key = "usage_triggers"
     fields: ClassVar[Fields] = {
@@ -122,6 +118,11 @@ class UsageTriggersStream(ListStream):
         th.Property("usage_category", th.StringType, description="The category it watches"),
     ).to_dict()
 
+    @property
     @override
-    def path(self) -> str:
-        return f"{API}/{self._tap.account.sid}/Usage/Triggers.json"
+    def partitions(self) -> list[dict[str, Any]]:
+        return [{"account_sid": account.sid} for account in self._tap.accounts.chosen]
+
+    @override
+    def path(self, context: Context | None) -> str:
+        return f"{API}/{(context or {})['account_sid']}/Usage/Triggers.json"

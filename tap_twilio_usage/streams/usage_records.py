@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterator
 from datetime import date
-from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
-from singer_sdk.batch import Batcher
 
 from tap_twilio_usage import state
-from tap_twilio_usage.attribution import attribute, overshoot, total, unit
+from tap_twilio_usage.account import Account
+from tap_twilio_usage.attribution import attribute
 from tap_twilio_usage.compat import override
-from tap_twilio_usage.hierarchy import normalise, shipped
+from tap_twilio_usage.errors import ApiError
+from tap_twilio_usage.older_days import OlderDays
 from tap_twilio_usage.parallel import in_order
 from tap_twilio_usage.progress import Progress
-from tap_twilio_usage.records import Record, is_zero
-from tap_twilio_usage.streams.base import TwilioStream
+from tap_twilio_usage.records import Periods, Record, zero
+from tap_twilio_usage.streams.base import PeriodStream
 from tap_twilio_usage.used_categories import UsedCategories
-from tap_twilio_usage.windows import DAY, Granularity, Window, today
+from tap_twilio_usage.windows import DAY, Granularity, Window
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
-    from tap_twilio_usage.account import Account
     from tap_twilio_usage.tap import TapTwilioUsage
 
 SCHEMA = th.PropertiesList(
@@ -80,196 +80,198 @@ SCHEMA = th.PropertiesList(
 ).to_dict()
 
 
-class UsageRecordsStream(TwilioStream):
+class UsageRecordsStream(PeriodStream):
     """A row for every account, category and period of one granularity."""
 
     primary_keys = ("account_sid", "category", "start_date")
     schema = SCHEMA
 
     def __init__(self, tap: TapTwilioUsage, granularity: Granularity) -> None:
-        """Begin with nothing said and nothing counted."""
+        """Name it after the granularity."""
         self.selected_by_default = granularity.name == "daily"
-        super().__init__(tap, name=f"usage_records_{granularity.name}")
-        if granularity.first:
-            self.replication_key = state.REPLICATION_KEY
-        self._granularity = granularity
-        self._said: set[str] = set()
+        super().__init__(tap, f"usage_records_{granularity.name}", granularity)
 
     @property
     @override
     def partitions(self) -> list[dict[str, Any]]:
-        account = self._tap.account
+        """The accounts to read, and first the subaccounts whose rows are not to stand any more.
+
+        The main account comes before its subaccounts: while its rows in the target may still have
+        them inside, theirs may not be there.
+        """
+        main, chosen, _ = self._tap.accounts
+        if main in chosen or not state.holds_subaccounts(self.state_partitions, main.sid):
+            read = chosen
+        else:
+            self.logger.info("%s has subaccounts inside: read again without them", main.sid)
+            read = [main, *chosen]
+        withdrawn = (
+            []
+            if self._tap.settings.separates_accounts
+            else state.to_withdraw(self.state_partitions, main.sid)
+        )
         return [
-            {
-                "account_sid": account.sid,
-                "includes_subaccounts": account.includes_subaccounts,
-            }
+            *(dict(partition["context"]) for partition in withdrawn),
+            *(
+                {
+                    "account_sid": account.sid,
+                    "includes_subaccounts": account.includes_subaccounts,
+                }
+                for account in read
+            ),
         ]
 
     @override
+    def failed(self, context: Context | None, error: ApiError) -> None:
+        if state.REPLACES in self.get_context_state(context):
+            raise error
+        super().failed(context, error)
+
+    @override
     def rows(self, context: Context | None) -> Iterator[Record]:
-        account = self._tap.account
         partition = self.get_context_state(context)
-        if self._granularity.first:
-            yield from self._periods(account, partition, self._granularity.first)
+        account = self._tap.accounts.get(partition["context"]["account_sid"])
+        rows = self._withdrawn(partition) if account is None else self._of(account, partition)
+        for row in rows:
+            yield {
+                **row,
+                "start_date": row["start_date"].isoformat(),
+                "end_date": row["end_date"].isoformat(),
+                **partition["context"],
+            }
+
+    def _of(self, account: Account, partition: state.Partition) -> Iterator[Record]:
+        """Give the account's rows."""
+        settings, main = self._tap.settings, self._tap.accounts.main
+        state.take_over(partition, self.state_partitions)
+        if account is not main:
+            partition[state.MAIN_ACCOUNT] = main.sid
+        used = UsedCategories(account, partition, skip_unused=settings.skip_unused_categories)
+        if settings.separates_accounts and used.is_empty:
+            self.logger.info("%s has never used anything", account.sid)
+            self._pass_over(account, partition)
+        elif self.granularity.says_when:
+            yield from self._named_period(account, partition, used)
         else:
-            used = self._used_categories(account, {})
-            for day, rows in account.usage_now(self._granularity).items():
-                for row in self._taken(day, attribute(rows), used):
-                    yield _message(row, includes_subaccounts=account.includes_subaccounts)
-        self._say_unknown_fields(account)
+            yield from self._periods(account, partition, used)
+        self.oddities.say_fields(account.unknown_fields)
+        if account.repeated_rows:
+            self.logger.info("%d rows came twice and were emitted once", account.repeated_rows)
+
+    def _named_period(
+        self, account: Account, partition: state.Partition, used: UsedCategories
+    ) -> Iterator[Record]:
+        """Give the one period that the resource stands for."""
+        for day, rows in account.usage_now(self.granularity).items():
+            state.begin(partition, day)
+            yield from self._taken(day, attribute(rows), used)
+            state.advance(partition, day)
 
     def _periods(
-        self,
-        account: Account,
-        partition: MutableMapping[str, Any],
-        first: Callable[[date], date],
+        self, account: Account, partition: state.Partition, used: UsedCategories
     ) -> Iterator[Record]:
         """Fetch windows in parallel, share out each period, emit it, and move the bookmark."""
-        settings, granularity = self._tap.settings, self._granularity
-        state.take_over(partition, self.stream_state["partitions"])
-        used = self._used_categories(account, partition)
-        window = self._window(account, partition)
-        if window.days < 1:
-            self.logger.info("%s: no day to load from %s to %s", account.sid, *window)
+        granularity, at_once = self.granularity, self._tap.settings.max_concurrent_requests
+        whole = self._window(account, partition)
+        if whole.days < 1:
             return
-        # Whole periods, so that the first one is not cut.
-        window = Window(first(window.start), window.end)
-        state.begin(partition, window.start)
-        a_page = max(1, settings.page_size // max(1, len(account.all_time)))
-        windows = list(window.split(a_page, granularity))
-        progress = Progress(self.logger, account, window)
+        state.begin(partition, whole.start)
+        windows, known = self._requests(account, partition, whole)
+        progress = Progress(self.logger, account, Window(windows[0].start, whole.end))
         progress.begin(len(windows))
-        answers = in_order(
-            partial(account.usage, granularity), windows, settings.max_concurrent_requests
-        )
-        for asked, answer in zip(windows, answers, strict=True):
-            by_period = {first(day): rows for day, rows in answer.items()}
+
+        def answer(asked: Window) -> Periods:
+            return known[asked] if asked in known else account.usage(granularity, asked)
+
+        for asked, periods in zip(windows, in_order(answer, windows, at_once), strict=True):
+            by_period = {granularity.first(day): rows for day, rows in periods.items()}
             for period in asked.split(1, granularity):
                 rows = attribute(by_period.get(period.start, ()))
                 taken = self._taken(period.start, rows, used)
-                for row in taken:
-                    yield _message(row, includes_subaccounts=account.includes_subaccounts)
+                yield from taken
                 state.advance(partition, period.start)
-                self._write_state()
+                self.write_state(len(taken))
                 progress.add(period.end, rows, len(taken))
         progress.end()
+        if self._tap.settings.separates_accounts:
+            read = windows[0].start == whole.start
+            self._older_days(account, partition).note(period.start, rows, read=read)
+
+    def _requests(
+        self, account: Account, partition: state.Partition, whole: Window
+    ) -> tuple[list[Window], dict[Window, Periods]]:
+        """Give the windows to ask for, and the answers there are.
+
+        With an account by itself, what it used since the bookmark, together with its whole
+        history, tells whether any day before can have changed: if not, they are left out.
+        """
+        periods = max(1, self._tap.settings.page_size // max(1, len(account.all_time)))
+        bookmark = state.bookmark(partition)
+        if self._tap.settings.separates_accounts and bookmark and whole.start < bookmark:
+            newest = list(Window(bookmark, whole.end).split(periods, self.granularity))
+            if len(newest) == 1:
+                known = {newest[0]: account.usage(self.granularity, newest[0])}
+                rows = chain.from_iterable(known[newest[0]].values())
+                if self._older_days(account, partition).are_unchanged(bookmark, rows):
+                    return newest, known
+                older = Window(whole.start, bookmark - DAY).split(periods, self.granularity)
+                return [*older, *newest], known
+        return list(whole.split(periods, self.granularity)), {}
+
+    def _older_days(self, account: Account, partition: state.Partition) -> OlderDays:
+        settings = self._tap.settings
+        return OlderDays(
+            partition,
+            account.all_time,
+            settings.lookback_days,
+            settings.skip_unused_categories,
+            self._tap.plugin_version,
+        )
+
+    def _pass_over(self, account: Account, partition: state.Partition) -> None:
+        """Move the bookmark over days that cannot hold anything."""
+        if self.granularity.says_when:
+            return
+        window = self._window(account, partition)
+        if window.days > 0:
+            state.begin(partition, window.start)
+            state.advance(partition, self.granularity.first(window.end))
+
+    def _window(self, account: Account, partition: state.Partition) -> Window:
+        sids = {account.sid, self._tap.accounts.main.sid}
+        return self.window(
+            partition,
+            account.sid,
+            since=state.since(self.state_partitions, sids),
+            created=lambda: account.date_created,
+        )
 
     def _taken(self, day: date, rows: list[Record], used: UsedCategories) -> list[Record]:
         """Give the period's rows that are worth emitting."""
-        self._say_what_is_odd(day, rows)
+        self.oddities.say_rows(day, rows)
         taken = [row for row in rows if used.take(row)]
         # The state names a category before its first row goes out: should the run end here and
         # the row be restated to zero, the next one still overwrites it.
         if used.record():
-            self._write_state()
+            self.write_state()
         return taken
 
-    def _used_categories(
-        self, account: Account, partition: MutableMapping[str, Any]
-    ) -> UsedCategories:
-        return UsedCategories(
-            account, partition, skip_unused=self._tap.settings.skip_unused_categories
-        )
+    def _withdrawn(self, partition: state.Partition) -> Iterator[Record]:
+        """Give zeros for every row that a subaccount has in the target.
 
-    @override
-    def get_batches(self, batch_config: Any, context: Context | None = None) -> Iterable[Any]:
-        """Give batches of the records as they would be emitted: selected, mapped, flagged."""
-        batcher = Batcher(tap_name=self.tap_name, stream_name=self.name, batch_config=batch_config)
-        rows = (
-            message.record
-            for record in self._sync_records(context, write_messages=False)
-            for message in self._generate_record_messages(record)
-        )
-        for manifest in batcher.get_batches(records=rows):
-            yield batch_config.encoding, manifest
-
-    @override
-    def _increment_stream_state(self, latest_record: Any, *, context: Any = None) -> None:
-        """Do nothing: the bookmark moves by whole days, in `_periods`."""
-
-    @override
-    def _write_starting_replication_value(self, context: Any) -> None:
-        """Do nothing: the first day is worked out in `_window`."""
-
-    def _window(self, account: Account, partition: Mapping[str, Any]) -> Window:
-        """Give the days to read: from the bookmark less the lookback, or from the beginning."""
-        settings, now = self._tap.settings, today()
-        bookmark = state.bookmark(partition)
-        if self.replication_method == "INCREMENTAL" and bookmark:
-            start = bookmark - min(settings.lookback_days, (bookmark - date.min).days) * DAY
-            # Only a start_date that was asked for: the default one moves on by itself, and
-            # would leave a hole after a pause of months.
-            if settings.start_date:
-                start = max(start, settings.start_date)
-            if start > bookmark + DAY:
-                self._say_once(
-                    "hole", "start_date leaves out the days after the bookmark, %s", bookmark
-                )
-        else:
-            start = settings.first_day(now)
-            start = min(start, state.first_day(partition) or start)
-            created = account.date_created
-            if created and created > start:
-                self.logger.info("%s was created on %s: begins there", account.sid, created)
-                start = created
-        return Window(start, settings.last_day(now))
-
-    def _write_state(self) -> None:
-        # In a batch the rows of the day may not be out yet; the SDK writes the state after it.
-        if not self.get_batch_config(self.config):
-            self._tap.state_writer.write_state(self.tap_state)
-
-    def _say_what_is_odd(self, day: date, rows: list[Record]) -> None:
-        totalprice = total(rows)
-        if rows and (totalprice is None or totalprice["price"] is None):
-            self._say_once(
-                "no total",
-                "%s has no price of totalprice: deduplicated_price is null there",
-                day,
+        For its money is inside the main account's rows from now on, or not asked for at all.
+        """
+        sid, first_day = partition["context"]["account_sid"], state.first_day(partition)
+        last_day = state.bookmark(partition)
+        if first_day is None or last_day is None:
+            raise TypeError(partition)
+        self.logger.info("%s: its rows from %s to %s become zero", sid, first_day, last_day)
+        unit = next((each.price_unit for each in self._tap.accounts.main.all_time), None)
+        end = self.granularity.following(last_day) - DAY
+        for period in Window(first_day, end).split(1, self.granularity):
+            yield from attribute(
+                zero(sid, category, period, unit)
+                for category in partition.get(state.USED_CATEGORIES, ())
             )
-        if excess := overshoot(rows):
-            self._say_once(
-                "excess",
-                "the rows of %s hold %s more than totalprice, which no known rule explains: "
-                "it stands as a negative remainder on the totalprice row",
-                day,
-                excess,
-            )
-        for row in rows:
-            if is_zero(row):
-                continue
-            category = row["category"]
-            if normalise(category) not in shipped().categories:
-                self._say_once(
-                    f"category {category}",
-                    "unknown category %r, counted under %r",
-                    category,
-                    row["parent_category"],
-                )
-            if row["price"] is None:
-                self._say_once(f"null {category}", "%r has usage but no price on %s", category, day)
-        if len(units := {unit(row) for row in rows} - {None}) > 1:
-            self._say_once(
-                "units", "%s has more than one currency: %s", day, sorted(map(str, units))
-            )
-
-    def _say_unknown_fields(self, account: Account) -> None:
-        for field in sorted(account.unknown_fields):
-            self._say_once(f"field {field}", "Twilio sends a new field, not loaded: %r", field)
-        if account.repeated_rows:
-            self.logger.info("%d rows came twice and were emitted once", account.repeated_rows)
-
-    def _say_once(self, what: str, message: str, *args: object) -> None:
-        if what not in self._said:
-            self._said.add(what)
-            self.logger.warning(message, *args)
-
-
-def _message(row: Record, *, includes_subaccounts: bool) -> Record:
-    return {
-        **row,
-        "start_date": row["start_date"].isoformat(),
-        "end_date": row["end_date"].isoformat(),
-        "includes_subaccounts": includes_subaccounts,
-    }
+        state.withdraw(partition)
+        self.write_state()

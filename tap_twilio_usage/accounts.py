@@ -1,0 +1,74 @@
+"""The accounts to read: the main one, and with `subaccounts: separate` those it owns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from itertools import chain
+from typing import NamedTuple
+
+from tap_twilio_usage import records
+from tap_twilio_usage.account import API, Account
+from tap_twilio_usage.client import Client
+from tap_twilio_usage.errors import ApiError, TapError
+from tap_twilio_usage.records import Fields, Record
+from tap_twilio_usage.settings import Settings
+
+LISTED: Fields = {"sid": records.name, "date_created": records.mail_moment}
+
+
+class Accounts(NamedTuple):
+    """The main account, those to read (the main one first) and what was asked for in vain."""
+
+    main: Account
+    chosen: list[Account]
+    missing: list[str]
+
+    def get(self, sid: str) -> Account | None:
+        """Give the one to read that has this SID; the main account even if it was not chosen."""
+        return next((each for each in (self.main, *self.chosen) if each.sid == sid), None)
+
+
+def find(client: Client, settings: Settings) -> Accounts:
+    """Give the accounts that the settings choose; those of `separate` are listed by Twilio."""
+    main_sid = settings.account_sid or ""
+    if not settings.separates_accounts:
+        main = Account(
+            client,
+            main_sid,
+            includes_subaccounts=settings.includes_subaccounts,
+            page_size=settings.page_size,
+        )
+        return Accounts(main, [main], [])
+    found = {
+        row["sid"].lower(): Account(
+            client,
+            main_sid if row["sid"].lower() == main_sid.lower() else row["sid"],
+            includes_subaccounts=False,
+            page_size=settings.page_size,
+            date_created=_day(row["date_created"]),
+        )
+        for row in listed(client, f"{API}.json", "accounts", LISTED, settings.page_size)
+    }
+    if main_sid.lower() not in found:
+        raise ApiError(f"Twilio's list of accounts leaves out the main one, {main_sid}")
+    main = found[main_sid.lower()]
+    wanted = {sid.lower(): sid for sid in settings.account_sids or found}
+    chosen = [account for sid, account in sorted(found.items()) if sid in wanted]
+    chosen.sort(key=lambda account: account is not main)
+    missing = [sid for lower, sid in wanted.items() if lower not in found]
+    return Accounts(main, chosen, missing)
+
+
+def listed(client: Client, path: str, key: str, fields: Fields, page_size: int) -> Iterator[Record]:
+    """Give these fields of every entry of one of Twilio's lists, typed."""
+    pages = client.pages(path, {"PageSize": f"{page_size}"}, key)
+    for position, raw in enumerate(chain.from_iterable(pages), 1):
+        try:
+            yield records.parse(raw, fields)
+        except TapError as error:
+            raise ApiError(f"{key}: entry {position}: {error}") from None
+
+
+def _day(moment: str | None) -> date | None:
+    return datetime.fromisoformat(moment).date() if moment else None

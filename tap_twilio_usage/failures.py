@@ -1,0 +1,48 @@
+"""What could not be read though the rest could: said at once, and again at the end of the run."""
+
+from __future__ import annotations
+
+import logging
+
+from tap_twilio_usage.errors import ApiError, GaveUp, TapError
+
+SHOWN_AT_THE_END = 3
+
+
+class Failures:
+    """The accounts and billing groups that failed in this run."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        """Begin with none."""
+        self._logger = logger
+        self._kinds: set[str] = set()
+        self._errors: dict[str, str] = {}
+        self._gave_up = False
+
+    def add(self, kind: str, what: str, error: ApiError) -> None:
+        """Note that one of a kind failed, so that the others can go on.
+
+        Raises the error where the one before gave up as well: then it is the service that does
+        not answer, and each of hundreds of accounts would take minutes to fail.
+        """
+        if isinstance(error, GaveUp) and self._gave_up:
+            raise error
+        self._gave_up = isinstance(error, GaveUp)
+        self._kinds.add(kind)
+        self._errors.setdefault(what, str(error))
+        self._logger.warning("%s failed and keeps its bookmark; the others go on: %s", what, error)
+
+    def none_here(self) -> None:
+        """Note that one of them was read to its end."""
+        self._gave_up = False
+
+    def end(self) -> None:
+        """Raise TapError if any failed."""
+        if not self._errors:
+            return
+        shown = list(self._errors.items())[:SHOWN_AT_THE_END]
+        lines = [f"{what}: {error}" for what, error in shown]
+        if more := len(self._errors) - len(shown):
+            lines.append(f"and {more} more")
+        kinds = " and ".join(sorted(self._kinds))
+        raise TapError(f"some {kinds} failed, all else is complete: {'; '.join(lines)}")

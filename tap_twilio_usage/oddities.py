@@ -1,0 +1,66 @@
+"""What is odd about an account's rows: kept all the same, and said once for each kind."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import date
+
+from tap_twilio_usage.attribution import overshoot, total, unit
+from tap_twilio_usage.hierarchy import normalise, shipped
+from tap_twilio_usage.records import Record, is_zero
+
+
+class Oddities:
+    """What one stream has said in this run."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        """Begin with nothing said."""
+        self._logger = logger
+        self._said: set[str] = set()
+
+    def say_once(self, what: str, message: str, *args: object) -> None:
+        """Warn, unless the same has been said."""
+        if what not in self._said:
+            self._said.add(what)
+            self._logger.warning(message, *args)
+
+    def say_fields(self, fields: Iterable[str]) -> None:
+        """Name the fields that the tap does not know."""
+        for field in sorted(fields):
+            self.say_once(f"field {field}", "Twilio sends a new field, not loaded: %r", field)
+
+    def say_rows(self, day: date, rows: list[Record]) -> None:
+        """Say what is odd about a period."""
+        totalprice = total(rows)
+        if rows and (totalprice is None or totalprice["price"] is None):
+            self.say_once(
+                "no total",
+                "%s has no price of totalprice: deduplicated_price is null there",
+                day,
+            )
+        if excess := overshoot(rows):
+            self.say_once(
+                "excess",
+                "the rows of %s hold %s more than totalprice, which no known rule explains: "
+                "it stands as a negative remainder on the totalprice row",
+                day,
+                excess,
+            )
+        for row in rows:
+            if is_zero(row):
+                continue
+            category = row["category"]
+            if normalise(category) not in shipped().categories:
+                self.say_once(
+                    f"category {category}",
+                    "unknown category %r, counted under %r",
+                    category,
+                    row["parent_category"],
+                )
+            if row["price"] is None:
+                self.say_once(f"null {category}", "%r has usage but no price on %s", category, day)
+        if len(units := {unit(row) for row in rows} - {None}) > 1:
+            self.say_once(
+                "units", "%s has more than one currency: %s", day, sorted(map(str, units))
+            )
