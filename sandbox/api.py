@@ -119,8 +119,8 @@ class Api:
         page = self._pages.get(key)
         if page is None:
             page = self._pages[key] = self._records_page(request, account)
-            while len(self._pages) > _MOST_PAGES_KEPT:
-                self._pages.pop(next(iter(self._pages)), None)
+            for old in list(self._pages)[:-_MOST_PAGES_KEPT]:
+                self._pages.pop(old, None)
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S+00:00")
         return page.replace(_AS_OF, now.encode())
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from tap_twilio_usage.tap import TapTwilioUsage
 
+ROWS_FOR_EACH_CONTEXT = 10
+
 
 class TwilioStream(Stream):
     """A stream that gives `rows`."""
@@ -122,16 +124,17 @@ class PeriodStream(TwilioStream):
         return Window(self.granularity.first(window.start), window.end)
 
     def write_state(self, rows: int | None = None) -> None:
-        """Write the state; after so many rows, only once it is not larger than they are.
+        """Write the state; after a period of so many rows, only if enough have come since.
 
-        The state has some hundred bytes for each context: with one context it is written each
-        time, with hundreds as often as keeps it from growing over the records themselves.
+        The state has a kilobyte or two for each context. With one context it is written each
+        time, with hundreds as often as keeps its bytes well below those of the rows.
         """
         self._rows_since_state += rows or 0
         # In a batch the rows of the day may not be out yet; the SDK writes the state after it.
         if self.get_batch_config(self.config):
             return
-        if rows is None or self._rows_since_state >= len(self.state_partitions) - 1:
+        others = len(self.state_partitions) - 1
+        if rows is None or self._rows_since_state >= others * ROWS_FOR_EACH_CONTEXT:
             self._rows_since_state = 0
             self._tap.state_writer.write_state(self.tap_state)
 
