@@ -188,7 +188,7 @@ class OAuth:
         token, lifetime = answer.get("access_token"), answer.get("expires_in")
         if not isinstance(token, str) or not token.isascii() or not token.isprintable():
             raise ApiError("oauth_token_url answered without an access_token")
-        self._client.keep_secret(token)
+        self._client.mask.add(token)
         try:
             return Bearer(token, None if lifetime is None else float(lifetime))
         except (TypeError, ValueError):

@@ -19,6 +19,7 @@ from requests.auth import AuthBase
 
 from tap_twilio_usage.auth import Credentials
 from tap_twilio_usage.errors import ApiError, Denied, GaveUp, NotFound, Transient
+from tap_twilio_usage.masking import Mask
 from tap_twilio_usage.parallel import spawn
 from tap_twilio_usage.records import mail_date
 
@@ -69,22 +70,20 @@ class Client:
         credentials: Credentials,
         *,
         setting: str,
-        secrets: set[str],
+        mask: Mask,
         connections: int,
         logger: logging.Logger,
     ) -> None:
         """Open no connection yet. `setting` is where the URL comes from.
 
-        The `secrets` are masked in what servers say of errors.
+        The `mask` goes over what servers say of errors.
         """
         self._base_url = base_url
         self._credentials = credentials
         self._setting = setting
-        self._secrets = secrets
+        self.mask = mask
         self._logger = logger
         self._proven = False
-        # At DEBUG it would log every path, and the id of a billing group is as good as a secret.
-        logging.getLogger("urllib3").setLevel(logging.INFO)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = "tap-twilio-usage"
         for scheme in ("https://", "http://"):
@@ -112,10 +111,6 @@ class Client:
         For requests that only read: a POST is tried again as a GET is. The name is what logs show.
         """
         return self._call(Call(path, json=json, form=form, shown=name))
-
-    def keep_secret(self, secret: str) -> None:
-        """Mask this too in what servers say of errors."""
-        self._secrets.add(secret)
 
     def _call(self, call: Call, *, try_again_if_denied: bool = True) -> Json:
         tries = TRIES_WHEN_DENIED if self._proven and try_again_if_denied else 1
@@ -287,9 +282,7 @@ class Client:
             return ""
         told = (f"code {body['code']}", body.get("message"), body.get("more_info"))
         words = ", ".join(" ".join(str(part).split()) for part in told if part)
-        for secret in self._secrets:
-            words = words.replace(secret, "***")
-        return f": {words[:200]}" if words.isprintable() else ""
+        return f": {self.mask.text(words)[:200]}" if words.isprintable() else ""
 
 
 def _decode(response: requests.Response) -> Any:

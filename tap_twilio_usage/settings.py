@@ -205,12 +205,6 @@ class Settings:
         return cls(**values)
 
     @property
-    def secrets(self) -> list[str]:
-        """The values that no line of the log may hold."""
-        tokens = (self.auth_token, self.api_key_secret, self.client_secret)
-        return [*filter(None, tokens), *self.billing_group_ids]
-
-    @property
     def includes_subaccounts(self) -> bool:
         """Tell what to ask Twilio for."""
         return self.subaccounts == "rolled_up"
@@ -250,6 +244,13 @@ def has_only_oauth(config: Mapping[str, Any]) -> bool:
     """Tell whether billing groups are all that the credentials are for."""
     of_account = ("account_sid", "auth_token", "api_key_sid", "api_key_secret")
     return bool(config.get("billing_group_ids")) and not any(map(config.get, of_account))
+
+
+def secrets(config: Mapping[str, Any]) -> Iterator[str]:
+    """Give the values that no line of the log may hold, also of settings that were not checked."""
+    for value in map(config.get, SECRETS):
+        values = value if isinstance(value, list) else [value]
+        yield from (each for each in values if isinstance(each, str))
 
 
 def _take(config: MutableMapping[str, Any], name: str, *variables: str) -> None:

@@ -103,9 +103,13 @@ def withdraw(partition: Partition) -> None:
     del partition[BOOKMARK]
 
 
-def since(partitions: Iterable[Partition], account_sids: Collection[str]) -> date | None:
-    """Give the first day that was ever read of one of the accounts."""
-    days = (first_day(p) for p in partitions if p["context"]["account_sid"] in account_sids)
+def since(partitions: Iterable[Partition], main_account_sid: str) -> date | None:
+    """Give the first day that was ever read of the main account or one of its subaccounts."""
+    days = (
+        first_day(partition)
+        for partition in partitions
+        if main_account_sid in (partition["context"]["account_sid"], partition.get(MAIN_ACCOUNT))
+    )
     return min(filter(None, days), default=None)
 
 

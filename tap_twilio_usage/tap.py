@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,6 +20,7 @@ from tap_twilio_usage.command import Command
 from tap_twilio_usage.compat import override
 from tap_twilio_usage.errors import ApiError, SettingsError
 from tap_twilio_usage.failures import Failures
+from tap_twilio_usage.masking import Mask
 from tap_twilio_usage.settings import Settings
 from tap_twilio_usage.stream_maps import FlaggingMapper
 from tap_twilio_usage.streams.billing_groups import BILLING_STREAMS, BillingGroupRecordsStream
@@ -49,6 +51,12 @@ class TapTwilioUsage(Tap):
         PluginCapabilities.STREAM_MAPS,
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Read the settings, and mask the secrets among them in the log."""
+        super().__init__(*args, **kwargs)
+        self.mask = Mask(settings.secrets(self.config))
+        self.mask.put_on(logging.getLogger())
 
     @cached_property
     def settings(self) -> Settings:
@@ -92,16 +100,12 @@ class TapTwilioUsage(Tap):
             for number, group_id in enumerate(settings.billing_group_ids, 1)
         ]
 
-    @cached_property
-    def _secrets(self) -> set[str]:
-        return set(self.settings.secrets)
-
     def _client(self, setting: str, credentials: auth.Credentials) -> Client:
         return Client(
             getattr(self.settings, setting),
             credentials,
             setting=setting,
-            secrets=self._secrets,
+            mask=self.mask,
             connections=self.settings.max_concurrent_requests,
             logger=self.logger,
         )

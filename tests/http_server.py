@@ -17,6 +17,11 @@ class Request:
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
+    body: bytes = b""
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path, _, query = self.requestline.split()[1].partition("?")  # as it was sent
-        request = Request(path, dict(parse_qsl(query)), dict(self.headers))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        request = Request(path, dict(parse_qsl(query)), dict(self.headers), body)
         with self._lock:
             self.server.requests.append(request)
             answer = self.server.answer(request)
@@ -76,6 +82,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer.body)
         self.close_connection = answer.length is not None
+
+    do_POST = do_GET  # noqa: N815
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

@@ -18,6 +18,7 @@ from tap_twilio_usage import client as client_module
 from tap_twilio_usage.auth import Basic
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.errors import ApiError, Denied, NotFound, Transient
+from tap_twilio_usage.masking import Mask
 from tests.http_server import Answer, Request, serve
 from tests.twilio import TOKEN
 
@@ -34,7 +35,7 @@ def client(url: str) -> Client:
         url,
         Basic("AC", TOKEN),
         setting="api_url",
-        secrets={TOKEN},
+        mask=Mask([TOKEN]),
         connections=2,
         logger=logging.getLogger("tap-test"),
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN, MAIN_SID, Company, Server
+from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
 from tap_twilio_usage.records import mail_date
 from tests.conftest import Run, Sync, catalog_of, config
 from tests.http_server import Answer, serve
@@ -47,13 +47,6 @@ def test_accounts_are_all_there_and_no_token_is(sync: Sync, server: Server) -> N
     }
     assert "auth-token" not in run.out + run.log
     assert "auth_token" not in run.out
-
-
-def test_an_api_key_that_may_not_list_accounts_is_told_so(sync: Sync, server: Server) -> None:
-    key = {"auth_token": None, "api_key_sid": API_KEY_SID, "api_key_secret": API_KEY_SECRET}
-    run = load(sync, server.url, "accounts", **key)
-    assert run.code == 1
-    assert "Twilio refused the credentials (401: code 20003" in run.last_line
 
 
 def test_usage_triggers_have_twilios_fields_but_the_uris(sync: Sync, server: Server) -> None:

@@ -10,6 +10,7 @@ from singer_sdk import typing as th
 from tap_twilio_usage import records
 from tap_twilio_usage.account import API
 from tap_twilio_usage.accounts import listed
+from tap_twilio_usage.auth import Need
 from tap_twilio_usage.compat import override
 from tap_twilio_usage.records import Fields, Record
 from tap_twilio_usage.streams.base import TwilioStream
@@ -68,6 +69,11 @@ class AccountsStream(ListStream):
         th.Property("date_created", th.DateTimeType, description="When it was created"),
         th.Property("date_updated", th.DateTimeType, description="When it was last changed"),
     ).to_dict()
+
+    @property
+    @override
+    def need(self) -> Need:
+        return Need.SUBACCOUNTS
 
     @override
     def path(self, context: Context | None) -> str:

@@ -238,11 +238,10 @@ class UsageRecordsStream(PeriodStream):
             state.advance(partition, self.granularity.first(window.end))
 
     def _window(self, account: Account, partition: state.Partition) -> Window:
-        sids = {account.sid, self._tap.accounts.main.sid}
         return self.window(
             partition,
             account.sid,
-            since=state.since(self.state_partitions, sids),
+            since=state.since(self.state_partitions, self._tap.accounts.main.sid),
             created=lambda: account.date_created,
         )
 

@@ -1,0 +1,472 @@
+"""`billing_group_records`: what billing groups used, read with an OAuth app."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+
+from sandbox import (
+    AUTH_TOKEN,
+    BILLING_GROUP_IDS,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    LEGACY_BILLING_GROUP_ID,
+    MAIN_SID,
+    Company,
+    Server,
+)
+from tests.conftest import Run, Sync, catalog_of
+from tests.http_server import Answer, LocalServer, Request, serve
+from tests.twilio import between
+
+DAILY, MONTHLY = "billing_group_records", "billing_group_records_monthly"
+FIRST, LAST = date(2025, 9, 20), date(2025, 10, 5)
+GROUP = "commerce_billingprofile_canary7"
+SECRET, ACCESS_TOKEN = "canary-client-secret", "canary-access-token"
+
+
+@pytest.fixture
+def company() -> Company:
+    return Company(today=LAST, since=date(2025, 8, 1), categories=60)
+
+
+@pytest.fixture
+def server(company: Company) -> Iterator[Server]:
+    with Server(company) as running:
+        yield running
+
+
+def oauth(url: str, *groups: str, **more: Any) -> dict[str, Any]:
+    return {
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+        "billing_group_ids": list(groups or BILLING_GROUP_IDS),
+        "billing_api_url": url,
+        "oauth_token_url": f"{url}/v2/token",
+        "start_date": f"{FIRST}",
+        "end_date": f"{LAST}",
+        **more,
+    }
+
+
+def load(sync: Sync, settings: dict[str, Any], *streams: str, state: Any = None) -> Run:
+    catalog = catalog_of(sync(settings, "--discover").catalog, *streams) if streams else None
+    run = sync(settings, catalog=catalog, state=state)
+    assert SECRET not in run.out + run.log
+    assert CLIENT_SECRET not in run.out + run.log
+    assert ACCESS_TOKEN not in run.out + run.log
+    assert "commerce_billingprofile" not in run.log
+    assert "Traceback" not in run.log
+    return run
+
+
+def sums(rows: list[dict[str, Any]]) -> dict[tuple[str, str], Decimal]:
+    found: dict[tuple[str, str], Decimal] = {}
+    for row in rows:
+        key = (row["billing_group_id"], row["start_date"])
+        found[key] = found.get(key, Decimal(0)) + row["price"]
+    return found
+
+
+def bookmarks(run: Run, stream: str = DAILY) -> dict[str, str]:
+    partitions = run.states[-1]["bookmarks"][stream]["partitions"]
+    return {p["context"]["billing_group_id"]: p["replication_key_value"] for p in partitions}
+
+
+def asked(server: Server) -> list[tuple[str, str]]:
+    posts = (r for r in server.requests if r.path.endswith("Records"))
+    return [(r.query["startDate"], r.query["endDate"]) for r in posts]
+
+
+# What is loaded.
+
+
+def test_oauth_alone_loads_every_group_and_nothing_else(
+    sync: Sync, server: Server, company: Company
+) -> None:
+    run = load(sync, oauth(server.url))
+    assert run.code == 0
+    assert run.schemas().keys() == {DAILY}
+    assert sums(run.records(DAILY)) == {
+        (group, day): company.billing_total(group, date.fromisoformat(day))
+        for group in BILLING_GROUP_IDS
+        for day in between(f"{FIRST}", f"{LAST}")
+        if company.billing_rows(group, date.fromisoformat(day), date.fromisoformat(day))
+    }
+    assert bookmarks(run) == dict.fromkeys(BILLING_GROUP_IDS, f"{LAST}")
+    keys = [
+        tuple(row[key] for key in run.schemas()[DAILY]["key_properties"])
+        for row in run.records(DAILY)
+    ]
+    assert len(keys) == len(set(keys)) > 100
+    assert {r.path for r in server.requests if r.method == "GET"} == set()
+
+
+def test_months_are_months(sync: Sync, server: Server, company: Company) -> None:
+    run = load(sync, oauth(server.url), MONTHLY)
+    assert run.code == 0
+    group = BILLING_GROUP_IDS[0]
+    month = [date.fromisoformat(day) for day in between("2025-09-01", "2025-09-30")]
+    assert sums(run.records(MONTHLY))[group, "2025-09-01"] == sum(
+        company.billing_total(group, day) for day in month
+    )
+    assert bookmarks(run, MONTHLY) == dict.fromkeys(BILLING_GROUP_IDS, "2025-10-01")
+    assert {r.query["aggregationPeriod"] for r in server.requests if "Records" in r.path} == {
+        "MONTHLY"
+    }
+
+
+def test_small_pages_change_nothing(sync: Sync, server: Server) -> None:
+    whole = load(sync, oauth(server.url))
+    server.requests.clear()
+    small = load(sync, oauth(server.url, page_size=7))
+    assert [r for r in server.requests if r.query.get("pageToken")]
+    key = sorted(map(str, small.records(DAILY)))
+    assert key == sorted(map(str, whole.records(DAILY)))
+
+
+def test_ranges_are_never_longer_than_365_days_and_leave_no_day_out(sync: Sync) -> None:
+    company = Company(today=LAST, since=date(2022, 1, 1), categories=60, subaccounts=1)
+    with Server(company) as server:
+        for stream in (DAILY, MONTHLY):
+            server.requests.clear()
+            group = BILLING_GROUP_IDS[1]
+            settings = oauth(server.url, group, start_date="2023-11-15", page_size=1000)
+            assert load(sync, settings, stream).code == 0
+            ranges = sorted({tuple(map(date.fromisoformat, pair)) for pair in asked(server)})
+            assert all((last - first).days + 1 <= 365 for first, last in ranges)
+            assert ranges[0][0] == (date(2023, 11, 15) if stream == DAILY else date(2023, 11, 1))
+            assert ranges[-1][1] == LAST
+            for before, after in pairwise(ranges):
+                assert after[0] - before[1] == timedelta(days=1)
+
+
+def test_an_incremental_run_reads_the_lookback_again(
+    sync: Sync, server: Server, company: Company
+) -> None:
+    group = BILLING_GROUP_IDS[0]
+    first = load(sync, oauth(server.url, end_date="2025-10-03"))
+    restated = date(2025, 10, 1)
+    company.restate(restated, "sms-outbound-longcode", price_factor=Decimal(2))
+    server.requests.clear()
+    second = load(sync, oauth(server.url, lookback_days=3), state=first.states[-1])
+    assert {start for start, _ in asked(server)} == {"2025-09-30"}
+    assert sums(second.records(DAILY))[group, f"{restated}"] == company.billing_total(
+        group, restated
+    )
+    marks = [
+        part["replication_key_value"]
+        for state in second.states
+        for part in state["bookmarks"][DAILY]["partitions"]
+        if part["context"]["billing_group_id"] == group
+    ]
+    assert marks == sorted(marks)
+    assert (marks[0], marks[-1]) == ("2025-10-03", f"{LAST}")
+
+
+def test_a_state_with_billing_groups_is_kept_by_a_run_without_them(
+    sync: Sync, server: Server
+) -> None:
+    state = load(sync, oauth(server.url)).states[-1]
+    account = {"account_sid": MAIN_SID, "auth_token": AUTH_TOKEN, "api_url": server.url}
+    run = sync({**account, "start_date": f"{LAST}", "end_date": f"{LAST}"}, state=state)
+    assert run.code == 0
+    assert bookmarks(run) == dict.fromkeys(BILLING_GROUP_IDS, f"{LAST}")
+
+
+@pytest.mark.parametrize(
+    ("partition", "says"),
+    [
+        ({"context": {"account_sid": MAIN_SID}}, "belongs to no billing group"),
+        ({"context": {"billing_group_id": 7}}, "belongs to no billing group"),
+        (
+            {"context": {"billing_group_id": GROUP}, "replication_key_value": "soon"},
+            "the bookmark of billing_group_records for a billing group is no date",
+        ),
+    ],
+)
+def test_a_state_of_another_kind_is_refused(
+    sync: Sync, partition: dict[str, Any], says: str
+) -> None:
+    state = {"bookmarks": {DAILY: {"partitions": [partition]}}}
+    run = load(sync, oauth("http://127.0.0.1:9"), state=state)
+    assert run.code == 1
+    assert says in run.last_line
+
+
+# Groups that fail.
+
+
+def test_error_71001_is_explained_and_the_other_groups_complete(sync: Sync, server: Server) -> None:
+    run = load(sync, oauth(server.url, LEGACY_BILLING_GROUP_ID, *BILLING_GROUP_IDS))
+    assert run.code == 1
+    assert {row["billing_group_id"] for row in run.records(DAILY)} == set(BILLING_GROUP_IDS)
+    assert run.last_line.endswith(
+        "some billing groups failed, all else is complete: billing group 1: billing group 1 cannot "
+        "use this version of the API (Twilio's error 71001): take it out of billing_group_ids; "
+        "usage_records_daily has the usage of its accounts"
+    )
+
+
+def test_a_group_that_there_is_not_fails_and_the_main_job_completes(
+    sync: Sync, server: Server
+) -> None:
+    account = {"account_sid": MAIN_SID, "auth_token": AUTH_TOKEN, "api_url": server.url}
+    run = load(sync, oauth(server.url, "commerce_billingprofile_none", **account))
+    assert run.code == 1
+    assert "billing group 1 answered 404" in run.last_line
+    assert "no such billing group for this OAuth app, or none yet on 2025-09-20" in run.last_line
+    days = {row["start_date"] for row in run.records("usage_records_daily")}
+    assert days == set(between(f"{FIRST}", f"{LAST}"))
+
+
+def test_wrong_oauth_credentials_are_said_with_their_settings(sync: Sync, server: Server) -> None:
+    run = load(sync, oauth(server.url, BILLING_GROUP_IDS[0], client_id="OQ" + "9" * 32))
+    assert (run.code, run.records(DAILY)) == (1, [])
+    assert "Twilio refused the credentials (401: code 20003" in run.last_line
+    assert "check client_id and client_secret" in run.last_line
+
+
+# The token.
+
+
+def test_one_token_serves_a_run(sync: Sync, server: Server) -> None:
+    assert load(sync, oauth(server.url, max_concurrent_requests=8), DAILY, MONTHLY).code == 0
+    tokens = [r for r in server.requests if r.path == "/v2/token"]
+    assert len(tokens) == 1
+    assert "client_secret" not in tokens[0].query
+
+
+def test_a_token_is_renewed_before_it_expires(sync: Sync, company: Company) -> None:
+    with Server(company, token_lifetime=1.0, latency=0.2) as server:
+        settings = oauth(server.url, page_size=200, max_concurrent_requests=1)
+        run = load(sync, settings)
+    assert run.code == 0
+    statuses = {r.status for r in server.requests}
+    assert statuses == {200}
+    assert len([r for r in server.requests if r.path == "/v2/token"]) > 2
+
+
+class Revoking(Server):
+    """Revokes every token once, in the middle of the run."""
+
+    revoked = False
+
+    def post(self, path: str, body: Any, authorization: str | None) -> bytes:
+        if len(self.requests) == 4 and not self.revoked:
+            self.revoked = True
+            self.revoke_tokens()
+        return super().post(path, body, authorization)
+
+
+def test_a_token_that_is_refused_is_renewed_once(sync: Sync, company: Company) -> None:
+    with Revoking(company) as server:
+        run = load(sync, oauth(server.url, page_size=20, max_concurrent_requests=1))
+    assert run.code == 0
+    assert [r.status for r in server.requests].count(401) == 1
+    assert len([r for r in server.requests if r.path == "/v2/token"]) == 2
+    assert "try 2" not in run.log
+
+
+# Answers that cannot be right.
+
+
+def record(**fields: Any) -> dict[str, Any]:
+    return {
+        "productName": "Outbound SMS",
+        "productCategory": "sms",
+        "startDate": "2025-09-20",
+        "endDate": "2025-09-20",
+        "usage": {"amount": "3", "unit": "segments"},
+        "price": {"amount": 0.1000000000000000000001, "currency": "USD"},
+        **fields,
+    }
+
+
+def page(*records: Any, token: Any = None, **fields: Any) -> dict[str, Any]:
+    meta = {"key": "items", "pageSize": 20, "previousToken": None, "nextToken": token}
+    return {"asOf": "2025-10-05", "records": list(records), "meta": meta, **fields}
+
+
+def answering(*pages: Any, token: dict[str, Any] | None = None) -> Callable[[Request], Answer]:
+    """Give these pages, one a request, and the last one from then on."""
+    left = list(pages)
+
+    def answer(request: Request) -> Answer:
+        if request.path == "/v2/token":
+            given = {"access_token": ACCESS_TOKEN, "token_type": "bearer", "expires_in": 3600}
+            return Answer.json(given if token is None else token)
+        found = left.pop(0) if len(left) > 1 else left[0]
+        return found if isinstance(found, Answer) else Answer.json(found)
+
+    return answer
+
+
+def one_group(server: LocalServer, **more: Any) -> dict[str, Any]:
+    only = {"client_secret": SECRET, "end_date": f"{FIRST}", **more}
+    return oauth(server.url, GROUP, **only)
+
+
+def test_the_three_undocumented_points_are_as_said(sync: Sync) -> None:
+    with serve(answering(page(record(), token="t1"), page(record(productName="MMS")))) as server:
+        run = load(sync, one_group(server))
+    assert run.code == 0
+    token, first, second = server.requests
+    assert dict(parse_qsl(token.body.decode())) == {
+        "grant_type": "client_credentials",
+        "client_id": CLIENT_ID,
+        "client_secret": SECRET,
+    }
+    assert first.path == second.path == f"/v2/Usage/BillingGroups/{GROUP}/Records"
+    assert first.headers["Authorization"] == f"Bearer {ACCESS_TOKEN}"
+    asked = {
+        "startDate": "2025-09-20",
+        "endDate": "2025-09-20",
+        "aggregationPeriod": "DAILY",
+        "pageSize": 1000,
+    }
+    assert (first.json, second.json) == (asked, {**asked, "pageToken": "t1"})
+    assert [row["product_name"] for row in run.records(DAILY)] == ["MMS", "Outbound SMS"]
+
+
+def test_a_row_has_its_fields_and_every_digit(sync: Sync) -> None:
+    exact = Answer(
+        b'{"asOf": "2025-10-05", "records": [{"productName": "Outbound SMS", "productCategory": '
+        b'"sms", "startDate": "2025-09-20", "endDate": "2025-09-20", "usage": {"amount": "66505", '
+        b'"unit": "segments"}, "price": {"amount": 100.1000000000000000000001, "currency": "USD"}'
+        b'}, {"productName": "Credit", "productCategory": "adjustments", "startDate": "2025-09-20"'
+        b', "endDate": "2025-09-20", "usage": null, "price": {"amount": -1e-7}, "newField": 1}], '
+        b'"meta": {"nextToken": null}}'
+    )
+    with serve(answering(exact)) as server:
+        run = load(sync, one_group(server))
+    credit, sms = run.records(DAILY)
+    assert sms == {
+        "billing_group_id": GROUP,
+        "as_of": "2025-10-05",
+        "product_name": "Outbound SMS",
+        "product_category": "sms",
+        "start_date": "2025-09-20",
+        "end_date": "2025-09-20",
+        "usage": 66505,
+        "usage_unit": "segments",
+        "price": Decimal("100.1000000000000000000001"),
+        "price_unit": "USD",
+    }
+    assert (credit["usage"], credit["usage_unit"], credit["price_unit"]) == (None, None, None)
+    assert credit["price"] == Decimal("-0.0000001")
+    assert run.log.count("a new field, not loaded: 'newField'") == 1
+
+
+WRONG = {
+    "no records": ({"meta": {}}, "answered without records or meta"),
+    "records are no list": (page() | {"records": {}}, "answered without records or meta"),
+    "no meta": ({"records": []}, "answered without records or meta"),
+    "no object": (page(7), "record 1 of 2025-09-20: it is no JSON object"),
+    "no product": (page(record(productName=None)), "record 1 of 2025-09-20: its productName is"),
+    "no date": (page(record(startDate="soon")), "its startDate is not a date"),
+    "a price that is none": (page(record(price={"amount": "1,0"})), "its amount is not a number"),
+    "a price of another type": (page(record(price=[1])), "its price is no JSON object"),
+    "an unreadable asOf": (page(asOf="now"), "its asOf is not a date"),
+    "another day": (
+        page(record(startDate="2025-09-19", endDate="2025-09-19")),
+        "'Outbound SMS' for 2025-09-19..2025-09-19, which was not asked for",
+    ),
+    "a whole month": (page(record(endDate="2025-09-30")), "which was not asked for"),
+    "two currencies": (
+        page(record(), record(price={"amount": 1, "currency": "EUR"})),
+        "'Outbound SMS' came for 2025-09-20 in 'USD' and in 'EUR'; one row holds only one",
+    ),
+    "a token that comes back": (page(record(), token="a"), "the paging does not end"),
+    "a token of another type": (page(record(), token=7.5), "the paging does not end"),
+}
+
+
+@pytest.mark.parametrize(("answer", "says"), WRONG.values(), ids=WRONG.keys())
+def test_an_answer_that_cannot_be_right_is_fatal_and_loads_nothing(
+    sync: Sync, answer: Any, says: str
+) -> None:
+    with serve(answering(answer)) as server:
+        run = load(sync, one_group(server))
+    assert (run.code, run.records(DAILY)) == (1, [])
+    assert says in run.last_line
+    assert "replication_key_value" not in f"{run.states[-1]}"
+
+
+def test_a_row_that_comes_twice_is_emitted_once(sync: Sync) -> None:
+    with serve(answering(page(record(), token="a"), page(record()))) as server:
+        run = load(sync, one_group(server))
+    assert (run.code, len(run.records(DAILY))) == (0, 1)
+    assert "1 rows came twice and were emitted once" in run.log
+
+
+def test_an_empty_page_with_a_token_goes_on(sync: Sync) -> None:
+    with serve(answering(page(token="a"), page(record()))) as server:
+        assert len(load(sync, one_group(server)).records(DAILY)) == 1
+
+
+TOKENS = {
+    "no token": ({"expires_in": 3600}, "oauth_token_url answered without an access_token"),
+    "a token of another type": ({"access_token": [ACCESS_TOKEN]}, "without an access_token"),
+    "a token with a line break": ({"access_token": f"{ACCESS_TOKEN}\r\nX: y"}, "without an access"),
+}
+
+
+@pytest.mark.parametrize(("token", "says"), TOKENS.values(), ids=TOKENS.keys())
+def test_a_token_that_is_none_is_fatal(sync: Sync, token: dict[str, Any], says: str) -> None:
+    with serve(answering(page(record()), token=token)) as server:
+        run = load(sync, one_group(server))
+    assert run.code == 1
+    assert says in run.last_line
+
+
+@pytest.mark.parametrize("lifetime", [{}, {"expires_in": None}, {"expires_in": "soon"}])
+def test_a_token_whose_life_is_not_said_is_used(sync: Sync, lifetime: dict[str, Any]) -> None:
+    with serve(answering(page(record()), token={"access_token": "t", **lifetime})) as server:
+        assert load(sync, one_group(server)).code == 0
+
+
+def test_a_server_that_echoes_the_token_does_not_get_it_into_the_log(sync: Sync) -> None:
+    echo = Answer.error(400, 20001, f"Bearer {ACCESS_TOKEN} of {GROUP} with {SECRET}")
+    with serve(answering(echo)) as server:
+        settings = one_group(server)
+        run = sync(settings, env={"TAP_TWILIO_USAGE_LOGLEVEL": "DEBUG"})
+    assert run.code == 1
+    assert "Bearer *** of *** with ***" in run.last_line
+    for secret in (ACCESS_TOKEN, GROUP, SECRET):
+        assert secret not in run.log
+
+
+def test_no_group_is_named_in_the_log_at_debug(sync: Sync) -> None:
+    with serve(answering(page(record()))) as server:
+        run = sync(one_group(server), env={"TAP_TWILIO_USAGE_LOGLEVEL": "DEBUG"})
+    assert run.code == 0
+    for secret in (ACCESS_TOKEN, SECRET, GROUP):
+        assert secret not in run.log
+
+
+def test_a_failing_token_url_is_tried_again(sync: Sync) -> None:
+    good = answering(page(record()))
+    answers = iter([Answer.error(503, 20503)])
+
+    def answer(request: Request) -> Answer:
+        return next(answers, None) or good(request)
+
+    with serve(answer) as server:
+        run = load(sync, one_group(server))
+    assert run.code == 0
+    assert "oauth_token_url" in run.log
+    assert "try 2" in run.log
+
+
+def test_a_token_url_that_answers_otherwise_is_said(sync: Sync) -> None:
+    with serve(lambda _: Answer.json({"error": "invalid_client"}, 400)) as server:
+        run = load(sync, one_group(server))
+    assert run.code == 1
+    assert "oauth_token_url answered 400; check client_id and client_secret" in run.last_line

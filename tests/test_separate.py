@@ -1,0 +1,460 @@
+"""`subaccounts: separate`: each account by itself, and the changes between the three choices."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from sandbox import API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN, MAIN_SID, Company, Server
+from sandbox.errors import ApiError as SandboxError
+from tests.conftest import Run, Sync, catalog_of
+from tests.twilio import between
+
+FIRST, LAST = date(2025, 9, 20), date(2025, 10, 5)
+DAYS = [date.fromisoformat(day) for day in between(f"{FIRST}", f"{LAST}")]
+DAILY = "usage_records_daily"
+ACTIVE, SUSPENDED, CLOSED = ("AC" + str(number).zfill(32) for number in (2, 3, 4))
+
+
+@pytest.fixture
+def company() -> Company:
+    return Company(today=LAST, since=date(2025, 8, 1), categories=60)
+
+
+@pytest.fixture
+def server(company: Company) -> Iterator[Server]:
+    with Server(company) as running:
+        yield running
+
+
+def settings(server: Server, **more: Any) -> dict[str, Any]:
+    return {
+        "account_sid": MAIN_SID,
+        "auth_token": AUTH_TOKEN,
+        "start_date": f"{FIRST}",
+        "end_date": f"{LAST}",
+        "subaccounts": "separate",
+        "api_url": server.url,
+        **more,
+    }
+
+
+def only(sync: Sync, *streams: str) -> dict[str, Any]:
+    return catalog_of(sync(None, "--discover").catalog, *streams)
+
+
+def truth(company: Company, sid: str, *, inside: bool = False) -> dict[date, dict[str, Decimal]]:
+    days = {day: company.truth(day, sid, include_subaccounts=inside) for day in DAYS}
+    return {day: {c: p for c, p in prices.items() if p} for day, prices in days.items()}
+
+
+def by_account(rows: list[dict[str, Any]]) -> dict[str, dict[date, dict[str, Decimal]]]:
+    found: dict[str, dict[date, dict[str, Decimal]]] = defaultdict(lambda: defaultdict(dict))
+    for row in rows:
+        day = found[row["account_sid"]][date.fromisoformat(row["start_date"])]
+        if row["deduplicated_price"]:
+            day[row["category"]] = row["deduplicated_price"]
+    return found
+
+
+def partitions(run: Run, stream: str = DAILY) -> dict[tuple[str, bool], dict[str, Any]]:
+    return {
+        (p["context"]["account_sid"], p["context"]["includes_subaccounts"]): p
+        for p in run.states[-1]["bookmarks"][stream]["partitions"]
+    }
+
+
+def asked(server: Server, sid: str) -> list[str]:
+    return [r.path.rpartition("/")[2] for r in server.requests if f"/{sid}/" in r.path]
+
+
+# Each account by itself.
+
+
+def test_each_account_has_its_own_rows_and_together_they_are_the_bill(
+    sync: Sync, server: Server, company: Company
+) -> None:
+    run = sync(settings(server))
+    assert run.code == 0
+    found = by_account(run.records())
+    assert found.keys() == {MAIN_SID, ACTIVE, SUSPENDED}
+    for sid, days in found.items():
+        assert {day: prices for day, prices in days.items() if prices} == {
+            day: prices for day, prices in truth(company, sid).items() if prices
+        }
+    for day in DAYS:
+        rolled_up = next(r for r in company.rows(day) if r.category == "totalprice")
+        assert sum(sum(days[day].values()) for days in found.values()) == rolled_up.price
+    assert {r.query["IncludeSubaccounts"] for r in server.requests if "Usage" in r.path} == {
+        "false"
+    }
+    assert {row["includes_subaccounts"] for row in run.records()} == {False}
+    assert {key: p["replication_key_value"] for key, p in partitions(run).items()} == {
+        (sid, False): f"{LAST}" for sid in (MAIN_SID, ACTIVE, SUSPENDED, CLOSED)
+    }
+    assert "auth-token" not in run.out + run.log
+
+
+def test_an_account_that_never_used_anything_costs_one_request(sync: Sync, server: Server) -> None:
+    streams = (DAILY, "usage_records_monthly", "usage_records_today", "categories")
+    run = sync(settings(server), catalog=only(sync, *streams))
+    assert run.code == 0
+    assert asked(server, CLOSED) == ["AllTime.json"]
+    assert f"{CLOSED} has never used anything" in run.log
+
+
+def test_once_it_uses_something_it_is_read(sync: Sync, server: Server, company: Company) -> None:
+    first = sync(settings(server))
+    company.charge(LAST, "sms", Decimal("1.25"), account=CLOSED)
+    second = sync(settings(server), state=first.states[-1])
+    assert by_account(second.records())[CLOSED][LAST] == {"sms": Decimal("1.25")}
+    assert asked(server, CLOSED).count("Daily.json") <= 13  # the lookback, not the whole history
+
+
+def test_every_account_is_asked_for_zeros_too_where_they_are_wanted(
+    sync: Sync, server: Server
+) -> None:
+    run = sync(settings(server, skip_unused_categories=False, start_date=f"{LAST}"))
+    assert by_account(run.records()).keys() == {MAIN_SID, ACTIVE, SUSPENDED, CLOSED}
+
+
+def test_account_sids_chooses(sync: Sync, server: Server) -> None:
+    run = sync(settings(server, account_sids=[ACTIVE, CLOSED]))
+    assert run.code == 0
+    assert by_account(run.records()).keys() == {ACTIVE}
+    assert not asked(server, MAIN_SID)
+    assert not asked(server, SUSPENDED)
+
+
+def test_an_account_that_twilio_does_not_list_is_said_and_the_others_complete(
+    sync: Sync, server: Server, company: Company
+) -> None:
+    gone = "AC" + "f" * 32
+    run = sync(settings(server, account_sids=[gone, ACTIVE]))
+    assert run.code == 1
+    assert by_account(run.records())[ACTIVE] == truth(company, ACTIVE)
+    assert f"some accounts failed, all else is complete: {gone}: account_sids" in run.last_line
+
+
+def test_a_subaccount_begins_when_it_was_created_which_the_list_says(
+    sync: Sync, server: Server, company: Company
+) -> None:
+    created = next(a.date_created for a in company.accounts() if a.sid == ACTIVE)
+    run = sync(settings(server, start_date="2025-01-01"))
+    assert min(by_account(run.records())[ACTIVE]) == created
+    assert not [r for r in server.requests if r.path.endswith(f"{ACTIVE}.json")]
+
+
+def test_triggers_and_categories_are_those_of_all_accounts(
+    sync: Sync, server: Server, company: Company
+) -> None:
+    company.charge(LAST, "hologram-calls", Decimal(1), account=ACTIVE)
+    run = sync(settings(server), catalog=only(sync, "usage_triggers", "categories"))
+    assert run.code == 0
+    assert {row["category"]: row for row in run.records("categories")}["hologram-calls"][
+        "is_reported"
+    ]
+    asked_of = {r.path.split("/")[3] for r in server.requests if r.path.endswith("Triggers.json")}
+    assert asked_of == {MAIN_SID, ACTIVE, SUSPENDED, CLOSED}
+    assert "partitions" not in run.states[-1]["bookmarks"].get("usage_triggers", {})
+
+
+# A failure in one account.
+
+
+class Failing(Server):
+    """Answers every request for some accounts' usage with an error."""
+
+    errors: dict[str, SandboxError] = {}  # noqa: RUF012
+
+    def get(self, path: str, query: dict[str, str], authorization: str | None) -> bytes:
+        for sid, error in self.errors.items():
+            if f"/{sid}/Usage" in path:
+                raise error
+        return super().get(path, query, authorization)
+
+
+def failing(company: Company, **errors: SandboxError) -> Failing:
+    server = Failing(company)
+    server.errors = errors
+    return server
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(401, 20003), (403, 20003), (404, 20404), (400, 20001)]
+)
+def test_a_failure_in_one_account_leaves_the_others_complete(
+    sync: Sync, company: Company, status: int, code: int
+) -> None:
+    before = {"context": {"account_sid": ACTIVE, "includes_subaccounts": False}}
+    mark = {"replication_key": "start_date", "replication_key_value": "2025-09-21"}
+    state = {"bookmarks": {DAILY: {"partitions": [{**before, **mark}]}}}
+    error = SandboxError(status, code, "no")
+    with failing(company, **{ACTIVE: error}) as server:
+        run = sync(settings(server), state=state)
+    assert run.code == 1
+    found = by_account(run.records())
+    assert {sid: dict(days) for sid, days in found.items()} == {
+        MAIN_SID: truth(company, MAIN_SID),
+        SUSPENDED: truth(company, SUSPENDED),
+    }
+    assert partitions(run)[ACTIVE, False]["replication_key_value"] == "2025-09-21"
+    assert partitions(run)[SUSPENDED, False]["replication_key_value"] == f"{LAST}"
+    assert f"some accounts failed, all else is complete: {ACTIVE}: " in run.last_line
+    assert f"{status}" in run.last_line
+    assert "Traceback" not in run.log
+
+
+def test_all_accounts_failing_is_a_failure(sync: Sync, company: Company) -> None:
+    sids = (MAIN_SID, ACTIVE, SUSPENDED, CLOSED)
+    with failing(company, **dict.fromkeys(sids, SandboxError(400, 20001, "no"))) as server:
+        run = sync(settings(server))
+    assert (run.code, run.records()) == (1, [])
+    assert "and 1 more" in run.last_line
+
+
+# Changes between the three choices.
+
+
+class Table:
+    """What an upsert by key makes of the runs' records, in the order of their messages."""
+
+    def __init__(self, company: Company, stream: str = DAILY) -> None:
+        self.company = company
+        self.stream = stream
+        self.rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+
+    def load(self, messages: list[dict[str, Any]]) -> None:
+        for message in messages:
+            if message["type"] == "RECORD" and message["stream"] == self.stream:
+                row = message["record"]
+                self.rows[row["account_sid"], row["category"], row["start_date"]] = row
+
+    def sums(self) -> dict[date, Decimal]:
+        sums: defaultdict[date, Decimal] = defaultdict(Decimal)
+        for (_, _, start), row in self.rows.items():
+            sums[date.fromisoformat(start)] += row["deduplicated_price"]
+        return dict(sums)
+
+    def holds(self, subaccounts: str) -> bool:
+        inside = subaccounts != "excluded"
+        return self.sums() == {
+            day: self.company.total(day, include_subaccounts=inside) for day in DAYS
+        }
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        ("rolled_up", "separate", "excluded", "rolled_up"),
+        ("separate", "rolled_up", "excluded", "separate"),
+    ],
+)
+def test_no_change_leaves_a_dollar_twice_or_loses_one(
+    sync: Sync, server: Server, company: Company, choices: tuple[str, ...]
+) -> None:
+    table, state = Table(company), None
+    for subaccounts in choices:
+        later = f"{FIRST if state is None else LAST}"  # it goes back to the first day ever read
+        run = sync(settings(server, subaccounts=subaccounts, start_date=later), state=state)
+        assert run.code == 0
+        state = run.states[-1]
+        table.load(run.messages)
+        assert table.holds(subaccounts)
+        again = sync(settings(server, subaccounts=subaccounts, lookback_days=1), state=state)
+        assert {row["start_date"] for row in again.records()} <= {"2025-10-04", "2025-10-05"}
+
+
+@pytest.mark.parametrize("subaccounts", ["rolled_up", "excluded"])
+def test_rows_of_subaccounts_become_zero_after_separate(
+    sync: Sync, server: Server, subaccounts: str
+) -> None:
+    first = sync(settings(server))
+    second = sync(settings(server, subaccounts=subaccounts), state=first.states[-1])
+    before = {_key(row) for row in first.records() if row["account_sid"] != MAIN_SID}
+    zero = [row for row in second.records() if row["account_sid"] != MAIN_SID]
+    assert before
+    assert {_key(row) for row in zero} >= before
+    for row in zero:
+        assert (row["count"], row["usage"], row["price"], row["deduplicated_price"]) == (0, 0, 0, 0)
+        assert (row["price_unit"], row["includes_subaccounts"]) == ("usd", False)
+        assert row["counts_in_total"] is False
+        assert row["service"]
+
+
+def _key(row: dict[str, Any]) -> tuple[str, str, str]:
+    return row["account_sid"], row["category"], row["start_date"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("rolled_up", "separate"), ("separate", "rolled_up"), ("separate", "excluded")],
+)
+def test_a_change_that_is_cut_off_anywhere_never_has_a_dollar_twice(
+    sync: Sync, server: Server, company: Company, before: str, after: str
+) -> None:
+    first = sync(settings(server, subaccounts=before))
+    change = sync(settings(server, subaccounts=after), state=first.states[-1])
+    table = Table(company)
+    table.load(first.messages)
+    states = [n for n, message in enumerate(change.messages) if message["type"] == "STATE"]
+    done = 0
+    for number, position in enumerate(states):
+        table.load(change.messages[done:position])
+        done = position
+        assert all(price <= company.total(day) for day, price in table.sums().items())
+        if number % 9 == 0:
+            written = change.messages[position]["value"]
+            rest = sync(settings(server, subaccounts=after), state=written)
+            resumed = Table(company)
+            resumed.rows = dict(table.rows)
+            resumed.load(rest.messages)
+            assert resumed.holds(after)
+
+
+def test_a_main_account_that_fails_during_the_change_stops_its_subaccounts(
+    sync: Sync, server: Server, company: Company
+) -> None:
+    first = sync(settings(server, subaccounts="rolled_up"))
+    with failing(company, **{MAIN_SID: SandboxError(400, 20001, "no")}) as broken:
+        change = sync(settings(broken), state=first.states[-1])
+    assert (change.code, change.records()) == (1, [])
+    again = sync(settings(server), state=change.states[-1])
+    table = Table(company)
+    table.load(first.messages)
+    table.load(again.messages)
+    assert table.holds("separate")
+
+
+def test_account_sids_without_the_main_account_does_not_leave_the_others_inside_it(
+    sync: Sync, server: Server, company: Company
+) -> None:
+    first = sync(settings(server, subaccounts="rolled_up"))
+    chosen = settings(server, account_sids=[ACTIVE])
+    change = sync(chosen, state=first.states[-1])
+    assert f"{MAIN_SID} has subaccounts inside: read again without them" in change.log
+    assert by_account(change.records())[MAIN_SID] == truth(company, MAIN_SID)
+    again = sync(chosen, state=change.states[-1])
+    assert by_account(again.records()).keys() == {ACTIVE}
+
+
+def test_a_change_from_some_accounts_reads_all_the_days_that_they_had(
+    sync: Sync, server: Server, company: Company
+) -> None:
+    first = sync(settings(server, account_sids=[ACTIVE]))
+    later = {"subaccounts": "rolled_up", "start_date": f"{LAST}"}
+    change = sync(settings(server, **later), state=first.states[-1])
+    table = Table(company)
+    table.load([*first.messages, *change.messages])
+    assert table.holds("rolled_up")
+
+
+@pytest.mark.parametrize(
+    "stream", ["usage_records_monthly", "usage_records_all_time", "usage_records_today"]
+)
+def test_other_periods_change_in_the_same_way(
+    sync: Sync, server: Server, company: Company, stream: str
+) -> None:
+    totals = {}
+    for inside in (True, False):
+        first = {"usage_records_all_time": date(2025, 8, 1), "usage_records_today": LAST}
+        days = between(f"{first.get(stream, date(2025, 9, 1))}", f"{LAST}")
+        totals[inside] = sum(
+            company.total(date.fromisoformat(day), include_subaccounts=inside) for day in days
+        )
+    table, state = Table(company, stream), None
+    for subaccounts in ("rolled_up", "separate", "excluded", "separate", "rolled_up"):
+        run = sync(
+            settings(server, subaccounts=subaccounts), catalog=only(sync, stream), state=state
+        )
+        assert run.code == 0
+        state = run.states[-1]
+        table.load(run.messages)
+        assert sum(table.sums().values()) == totals[subaccounts != "excluded"]
+
+
+def test_another_main_account_is_left_alone(sync: Sync, server: Server) -> None:
+    first = sync(settings(server))
+    other = {"account_sid": ACTIVE, "auth_token": f"{AUTH_TOKEN}-2", "subaccounts": "excluded"}
+    second = sync(settings(server, **other), state=first.states[-1])
+    assert second.code == 0
+    assert by_account(second.records()).keys() == {ACTIVE}
+    assert (SUSPENDED, False) in partitions(second)
+
+
+# Few requests.
+
+
+def test_two_hundred_accounts_take_two_requests_each(sync: Sync) -> None:
+    company = Company(today=LAST, since=date(2025, 8, 20), categories=60, subaccounts=200)
+    with Server(company) as server:
+        first = sync(settings(server, start_date="2025-10-01"))
+        company.today = LAST + timedelta(days=1)
+        server.requests.clear()
+        second = sync(settings(server, end_date=f"{company.today}"), state=first.states[-1])
+    assert (first.code, second.code) == (0, 0)
+    accounts = company.accounts()
+    assert len(accounts) == 201
+    assert len(server.requests) <= 2 * len(accounts) + 5
+    found = by_account(second.records())
+    for account in accounts:
+        expected = company.truth(company.today, account.sid, include_subaccounts=False)
+        assert found[account.sid][company.today] == {c: p for c, p in expected.items() if p}
+
+
+def test_states_of_many_accounts_stay_smaller_than_the_rows(sync: Sync) -> None:
+    company = Company(today=LAST, since=date(2025, 9, 20), categories=60, subaccounts=40)
+    with Server(company) as server:
+        run = sync(settings(server, start_date="2025-10-01"))
+    sizes = {kind: 0 for kind in ("STATE", "RECORD")}  # noqa: C420
+    for line, message in zip(run.out.splitlines(), run.messages, strict=True):
+        if message["type"] in sizes:
+            sizes[message["type"]] += len(line)
+    assert sizes["STATE"] < sizes["RECORD"] / 2
+
+
+def test_a_restated_older_day_is_found_and_read(
+    sync: Sync, server: Server, company: Company
+) -> None:
+    first = sync(settings(server))
+    restated = LAST - timedelta(days=9)
+    company.restate(restated, "sms-outbound-longcode", price_factor=Decimal("1.5"), account=ACTIVE)
+    second = sync(settings(server), state=first.states[-1])
+    found = by_account(second.records())
+    assert found[ACTIVE][restated] == truth(company, ACTIVE)[restated]
+    assert min(found[ACTIVE]) < restated
+    assert set(found[MAIN_SID]) == {LAST}
+
+
+def test_a_longer_lookback_reads_older_days_again(sync: Sync, server: Server) -> None:
+    first = sync(settings(server, lookback_days=2))
+    same = sync(settings(server, lookback_days=2), state=first.states[-1])
+    assert set(by_account(same.records())[MAIN_SID]) == {LAST}
+    longer = sync(settings(server, lookback_days=5), state=same.states[-1])
+    assert min(by_account(longer.records())[MAIN_SID]) == LAST - timedelta(days=5)
+
+
+def test_older_days_are_read_again_after_a_week(sync: Sync, server: Server) -> None:
+    state = sync(settings(server)).states[-1]
+    for days, read in ((6, False), (7, True)):
+        for part in state["bookmarks"][DAILY]["partitions"]:
+            if "older_days" in part:
+                part["older_days"]["read_on"] = f"{date.today() - timedelta(days=days)}"  # noqa: DTZ011
+        run = sync(settings(server), state=state)
+        assert (len(by_account(run.records())[MAIN_SID]) > 1) is read
+
+
+def test_an_api_key_is_refused_before_the_first_request(sync: Sync, server: Server) -> None:
+    key = {"auth_token": None, "api_key_sid": API_KEY_SID, "api_key_secret": API_KEY_SECRET}
+    run = sync(settings(server, **key))
+    assert run.code == 1
+    assert not server.requests
+    assert run.last_line.endswith(
+        "categories, usage_records_daily: an API key reads the main account only: set auth_token "
+        "(TWILIO_AUTH_TOKEN), or subaccounts to rolled_up"
+    )
