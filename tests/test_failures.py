@@ -1,0 +1,51 @@
+"""What is noted of accounts that fail, and when a failure is everyone's."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from tap_twilio_usage.errors import ApiError, GaveUp, TapError
+from tap_twilio_usage.failures import Failures
+
+
+@pytest.fixture
+def failures() -> Failures:
+    return Failures(logging.getLogger("tap-test"))
+
+
+def test_two_in_a_row_that_give_up_are_the_service(failures: Failures) -> None:
+    failures.add("accounts", "AC1", GaveUp("no answer"))
+    with pytest.raises(GaveUp, match="still none"):
+        failures.add("accounts", "AC2", GaveUp("still none"))
+
+
+@pytest.mark.parametrize("between", ["one that was read", "one that was refused"])
+def test_others_in_between_show_that_it_answers(failures: Failures, between: str) -> None:
+    failures.add("accounts", "AC1", GaveUp("no answer"))
+    if between == "one that was read":
+        failures.none_here()
+    else:
+        failures.add("accounts", "AC2", ApiError("refused"))
+    failures.add("accounts", "AC3", GaveUp("no answer"))
+    with pytest.raises(TapError, match="some accounts failed.*AC1: no answer.*AC3: no answer"):
+        failures.end()
+
+
+def test_none_is_no_failure(failures: Failures) -> None:
+    failures.none_here()
+    failures.end()
+
+
+def test_the_first_reason_stands_and_long_lists_are_cut(failures: Failures) -> None:
+    for number in range(5):
+        failures.add("accounts", f"AC{number}", ApiError("first"))
+        failures.add("accounts", f"AC{number}", ApiError("second"))
+    failures.add("billing groups", "billing group 1", ApiError("first"))
+    with pytest.raises(TapError) as raised:
+        failures.end()
+    assert str(raised.value) == (
+        "some accounts and billing groups failed, all else is complete: AC0: first; AC1: first; "
+        "AC2: first; and 3 more"
+    )
