@@ -5,9 +5,9 @@
 "2026-01-31", "first_day": "2026-01-01", "used_categories": ["calls", ...]}]}}}`. A bookmark is
 the first day of the last period that was emitted whole, `first_day` the first one ever read.
 
-A subaccount's partition names its `main_account_sid`. While the rows of an account's other choice
-of `subaccounts` are being overwritten, `replaces` is the bookmark of that choice. `older_days` is
-what the account's history added up to before the bookmark (see `older_days.py`).
+A subaccount's partition names its `main_account_sid`, and says if its rows were `withdrawn`, made
+zero. While the rows of an account's other choice of `subaccounts` are being overwritten,
+`replaces` is the last day that may have some. `older_days`: see `older_days.py`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ FIRST_DAY = "first_day"
 USED_CATEGORIES = "used_categories"
 MAIN_ACCOUNT = "main_account_sid"
 REPLACES = "replaces"
+WITHDRAWN = "withdrawn"
 OLDER_DAYS = "older_days"
 
 Partition = MutableMapping[str, Any]
@@ -59,48 +60,62 @@ def first_day(partition: Mapping[str, Any]) -> date | None:
 
 
 def begin(partition: Partition, day: date) -> None:
-    """Note the first day that is read, unless an earlier one was."""
+    """Note the first day that is read, before it is, unless an earlier one was."""
     partition[FIRST_DAY] = min(first_day(partition) or day, day).isoformat()
+    partition.pop(WITHDRAWN, None)
 
 
-def take_over(partition: Partition, partitions: Iterable[Partition]) -> None:
+def take_over(partition: Partition, partitions: list[Partition], last_day: date) -> None:
     """Let a partition follow the account's others, whose rows in the target have the same keys.
 
     After a change of `subaccounts` every row that they loaded has to be overwritten, zeros
-    included: their categories count as used and their days as begun, and their bookmarks go, so
-    that a change back reads it all again.
+    included: their categories count as used and their days as begun. They are dropped, so that a
+    change back reads it all again. Until `last_day` at least there may be rows of theirs.
     """
-    for other in partitions:
-        mine = other["context"]["account_sid"] == partition["context"]["account_sid"]
-        if not mine or other is partition:
-            continue
-        if loaded := max(other.pop(BOOKMARK, ""), other.pop(REPLACES, "")):
+    account_sid = partition["context"]["account_sid"]
+    others = [
+        other
+        for other in partitions
+        if other is not partition and other["context"]["account_sid"] == account_sid
+    ]
+    for other in others:
+        partitions.remove(other)
+        if began := first_day(other) or bookmark(other):
+            begin(partition, began)
             partition.pop(BOOKMARK, None)
-            partition[REPLACES] = max(loaded, partition.get(REPLACES, ""))
+            days = (other.get(BOOKMARK), other.get(REPLACES), partition.get(REPLACES))
+            partition[REPLACES] = max(last_day.isoformat(), *filter(None, days))
             used = {*partition.get(USED_CATEGORIES, ()), *other.get(USED_CATEGORIES, ())}
             partition[USED_CATEGORIES] = sorted(used)
-            if since := first_day(other):
-                begin(partition, since)
 
 
-def holds_subaccounts(partitions: Iterable[Mapping[str, Any]], account_sid: str) -> bool:
+def holds_subaccounts(partitions: Iterable[Partition], account_sid: str) -> bool:
     """Tell whether rows of the account in the target may still have subaccounts inside."""
     return any(
-        (BOOKMARK in partition and partition["context"]["includes_subaccounts"])
-        or REPLACES in partition
+        REPLACES in partition
+        or (FIRST_DAY in partition and partition["context"]["includes_subaccounts"])
         for partition in partitions
         if partition["context"]["account_sid"] == account_sid
     )
 
 
-def to_withdraw(partitions: Iterable[Partition], account_sid: str) -> list[Partition]:
-    """Give the partitions of the account's subaccounts that have rows in the target."""
-    return [p for p in partitions if BOOKMARK in p and p.get(MAIN_ACCOUNT) == account_sid]
+def to_withdraw(partitions: Iterable[Partition], main_account_sid: str) -> list[Partition]:
+    """Give the partitions of the main account's subaccounts that may have rows in the target."""
+    return [
+        partition
+        for partition in partitions
+        if partition.get(MAIN_ACCOUNT) == main_account_sid
+        and FIRST_DAY in partition
+        and (BOOKMARK in partition or not partition.get(WITHDRAWN))
+    ]
 
 
-def withdraw(partition: Partition) -> None:
-    """Note that the rows of the partition are zero now; what they were is read again if need be."""
-    del partition[BOOKMARK]
+def withdraw(partition: Partition, last_day: date) -> None:
+    """Note that its rows are zero up to a day; those after it, if any, are left for another run."""
+    partition[WITHDRAWN] = True
+    loaded = bookmark(partition)
+    if loaded and loaded <= last_day:
+        del partition[BOOKMARK]
 
 
 def since(partitions: Iterable[Partition], main_account_sid: str) -> date | None:

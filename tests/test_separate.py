@@ -317,6 +317,26 @@ def test_a_change_that_is_cut_off_anywhere_never_has_a_dollar_twice(
             assert resumed.holds(after)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("rolled_up", "separate"), ("separate", "rolled_up"), ("rolled_up", "excluded")],
+)
+def test_a_change_after_a_run_that_was_cut_off_has_no_dollar_twice(
+    sync: Sync, server: Server, company: Company, before: str, after: str
+) -> None:
+    """The rows after the last STATE may be in the target, also those of a day that was begun."""
+    first = sync(settings(server, subaccounts=before))
+    rows = [n for n, m in enumerate(first.messages) if m.get("stream") == DAILY and "record" in m]
+    for cut in rows[3 :: len(rows) // 5]:
+        messages = first.messages[:cut]
+        table = Table(company)
+        table.load(messages)
+        state = next(m["value"] for m in reversed(messages) if m["type"] == "STATE")
+        change = sync(settings(server, subaccounts=after), state=state)
+        table.load(change.messages)
+        assert table.holds(after)
+
+
 def test_a_main_account_that_fails_during_the_change_stops_its_subaccounts(
     sync: Sync, server: Server, company: Company
 ) -> None:

@@ -20,7 +20,7 @@ from tap_twilio_usage.progress import Progress
 from tap_twilio_usage.records import Periods, Record, zero
 from tap_twilio_usage.streams.base import PeriodStream
 from tap_twilio_usage.used_categories import UsedCategories
-from tap_twilio_usage.windows import DAY, Granularity, Window
+from tap_twilio_usage.windows import DAY, Granularity, Window, today
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
@@ -143,7 +143,7 @@ class UsageRecordsStream(PeriodStream):
     def _of(self, account: Account, partition: state.Partition) -> Iterator[Record]:
         """Give the account's rows."""
         settings, main = self._tap.settings, self._tap.accounts.main
-        state.take_over(partition, self.state_partitions)
+        state.take_over(partition, self.state_partitions, settings.last_day(today()))
         if account is not main:
             partition[state.MAIN_ACCOUNT] = main.sid
         used = UsedCategories(account, partition, skip_unused=settings.skip_unused_categories)
@@ -164,8 +164,9 @@ class UsageRecordsStream(PeriodStream):
         """Give the one period that the resource stands for."""
         for day, rows in account.usage_now(self.granularity).items():
             state.begin(partition, day)
-            yield from self._taken(day, attribute(rows), used)
             state.advance(partition, day)
+            self.write_state(0)
+            yield from self._taken(day, attribute(rows), used)
 
     def _periods(
         self, account: Account, partition: state.Partition, used: UsedCategories
@@ -256,13 +257,15 @@ class UsageRecordsStream(PeriodStream):
         return taken
 
     def _withdrawn(self, partition: state.Partition) -> Iterator[Record]:
-        """Give zeros for every row that a subaccount has in the target.
+        """Give zeros for every row that a subaccount may have in the target.
 
         For its money is inside the main account's rows from now on, or not asked for at all.
         """
         sid, first_day = partition["context"]["account_sid"], state.first_day(partition)
-        last_day = state.bookmark(partition)
-        if first_day is None or last_day is None:
+        last_day = self._tap.settings.last_day(today())
+        if self.granularity.says_when:
+            last_day = state.bookmark(partition) or last_day
+        if first_day is None:
             raise TypeError(partition)
         self.logger.info("%s: its rows from %s to %s become zero", sid, first_day, last_day)
         unit = next((each.price_unit for each in self._tap.accounts.main.all_time), None)
@@ -272,5 +275,5 @@ class UsageRecordsStream(PeriodStream):
                 zero(sid, category, period, unit)
                 for category in partition.get(state.USED_CATEGORIES, ())
             )
-        state.withdraw(partition)
+        state.withdraw(partition, last_day)
         self.write_state()
