@@ -32,7 +32,10 @@ def problem(settings: Settings, need: Need) -> str | None:
     if need is Need.BILLING_GROUPS:
         return _oauth_problem(settings)
     if not settings.account_sid:
-        return "account_sid is missing: set it (TWILIO_ACCOUNT_SID) to the main account's SID"
+        return (
+            "account_sid is missing: set it (TWILIO_ACCOUNT_SID) to the main account's SID, or "
+            "deselect what needs it"
+        )
     if settings.auth_token:
         return None
     if not (settings.api_key_sid and settings.api_key_secret):

@@ -12,7 +12,7 @@ zero. While the rows of an account's other choice of `subaccounts` are being ove
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, MutableMapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -28,7 +28,7 @@ REPLACES = "replaces"
 WITHDRAWN = "withdrawn"
 OLDER_DAYS = "older_days"
 
-Partition = MutableMapping[str, Any]
+Partition = dict[str, Any]
 USAGE = {"account_sid": str, "includes_subaccounts": bool}
 BILLING = {"billing_group_id": str}
 
@@ -83,8 +83,8 @@ def take_over(partition: Partition, partitions: list[Partition], last_day: date)
         if began := first_day(other) or bookmark(other):
             begin(partition, began)
             partition.pop(BOOKMARK, None)
-            days = (other.get(BOOKMARK), other.get(REPLACES), partition.get(REPLACES))
-            partition[REPLACES] = max(last_day.isoformat(), *filter(None, days))
+            days = [other.get(BOOKMARK), other.get(REPLACES), partition.get(REPLACES)]
+            partition[REPLACES] = max([last_day.isoformat(), *filter(None, days)])
             used = {*partition.get(USED_CATEGORIES, ()), *other.get(USED_CATEGORIES, ())}
             partition[USED_CATEGORIES] = sorted(used)
 

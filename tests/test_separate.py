@@ -335,6 +335,7 @@ def test_a_change_after_a_run_that_was_cut_off_has_no_dollar_twice(
         change = sync(settings(server, subaccounts=after), state=state)
         table.load(change.messages)
         assert table.holds(after)
+        assert sync(settings(server, subaccounts=after), state=change.states[-1]).code == 0
 
 
 def test_a_main_account_that_fails_during_the_change_stops_its_subaccounts(

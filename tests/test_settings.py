@@ -25,6 +25,30 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a key as account SID": ({"account_sid": "SK" + "0" * 32}, "account_sid: must be AC"),
     "an API key SID": ({"api_key_sid": "s3cret"}, "api_key_sid: must be SK followed by 32 hex"),
     "another choice": ({"subaccounts": "all"}, "subaccounts: 'all' is not one of ['rolled_up'"),
+    "accounts to choose from one": (
+        {"account_sids": ["AC" + "1" * 32]},
+        "account_sids: works with subaccounts: separate only; remove it, or set that",
+    ),
+    "an account that is none": (
+        {"account_sids": ["AC12"], "subaccounts": "separate"},
+        "account_sids: 'AC12' must be AC followed by 32 hex digits",
+    ),
+    "accounts that are no list": ({"account_sids": SID}, "is not of type 'array'"),
+    "a billing group that is none": (
+        {"billing_group_ids": ["commerce_billingprofile_1", "s3cret"]},
+        "billing_group_ids: number 2 is no commerce_billingprofile_... id",
+    ),
+    "a billing group with a path": (
+        {"billing_group_ids": ["commerce_billingprofile_1/../s3cret"]},
+        "billing_group_ids: number 1 is no commerce_billingprofile_... id",
+    ),
+    "billing groups that are no list": (
+        {"billing_group_ids": "s3cret"},
+        "billing_group_ids: must be a list of strings",
+    ),
+    "a client secret with a blank": ({"client_secret": "s3cret "}, "client_secret: holds a blank"),
+    "a token URL in plain http": ({"oauth_token_url": "http://x.com"}, "oauth_token_url: must be"),
+    "a billing URL in plain http": ({"billing_api_url": "http://x.com"}, "billing_api_url: must"),
     "a date in words": ({"start_date": "6 months ago"}, "start_date: '6 months ago' is no date"),
     "a date that is none": ({"end_date": "2026-02-30"}, "end_date: '2026-02-30' is no date"),
     "an hour": ({"start_date": "2026-01-01T12:00:00Z"}, "is no date; write it as YYYY-MM-DD"),

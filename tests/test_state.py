@@ -104,3 +104,69 @@ def test_a_bookmark_never_moves_back(days: list[date]) -> None:
     for day in days:
         state.advance(bookmarks, day)
     assert state.bookmark(bookmarks) == max(days)
+
+
+def part(account_sid: str, *, includes: bool, **fields: Any) -> dict[str, Any]:
+    return {"context": {"account_sid": account_sid, "includes_subaccounts": includes}, **fields}
+
+
+LAST = date(2026, 1, 31)
+
+
+def test_taking_over_leaves_one_partition_that_reads_all_days_again() -> None:
+    mine = part("AC1", includes=False, used_categories=["b"], first_day="2026-01-05")
+    mine["replication_key_value"] = "2026-01-06"
+    other = part("AC1", includes=True, used_categories=["a"], first_day="2026-01-02")
+    other["replication_key_value"] = "2026-02-07"
+    partitions = [part("AC2", includes=True, first_day="2025-01-01"), other, mine]
+    state.take_over(mine, partitions, LAST)
+    assert partitions == [
+        part("AC2", includes=True, first_day="2025-01-01"),
+        part(
+            "AC1",
+            includes=False,
+            used_categories=["a", "b"],
+            first_day="2026-01-02",
+            replaces="2026-02-07",
+        ),
+    ]
+
+
+def test_what_never_loaded_a_row_is_not_taken_over() -> None:
+    mine = part("AC1", includes=False, replication_key_value="2026-01-06")
+    partitions = [mine, part("AC1", includes=True)]
+    state.take_over(mine, partitions, LAST)
+    assert partitions == [part("AC1", includes=False, replication_key_value="2026-01-06")]
+
+
+def test_the_last_day_of_a_change_is_the_latest_that_may_have_been_loaded() -> None:
+    mine = part("AC1", includes=False, replaces="2026-03-01")
+    state.take_over(mine, [mine, part("AC1", includes=True, first_day="2026-01-02")], LAST)
+    assert mine["replaces"] == "2026-03-01"
+    again = part("AC1", includes=False)
+    state.take_over(again, [again, part("AC1", includes=True, first_day="2026-01-02")], LAST)
+    assert again["replaces"] == "2026-01-31"
+
+
+def test_a_change_is_complete_with_its_last_day() -> None:
+    mine = part("AC1", includes=False, replaces="2026-01-31")
+    state.advance(mine, date(2026, 1, 30))
+    assert state.holds_subaccounts([mine], "AC1")
+    state.advance(mine, LAST)
+    assert not state.holds_subaccounts([mine], "AC1")
+    assert not state.holds_subaccounts([part("AC1", includes=True, first_day="2026-01-01")], "AC2")
+
+
+def test_rows_are_withdrawn_once_and_only_as_far_as_was_said() -> None:
+    mine = part("AC2", includes=False, main_account_sid="AC1", first_day="2026-01-01")
+    mine["replication_key_value"] = "2026-02-03"
+    assert state.to_withdraw([mine], "AC1") == [mine]
+    assert state.to_withdraw([mine], "AC9") == []
+    state.withdraw(mine, LAST)
+    assert state.to_withdraw([mine], "AC1") == [mine]  # the days after the last one
+    state.withdraw(mine, date(2026, 2, 3))
+    assert state.to_withdraw([mine], "AC1") == []
+    state.begin(mine, date(2026, 1, 5))
+    assert state.to_withdraw([mine], "AC1") == [mine]
+    assert mine["first_day"] == "2026-01-01"
+    assert state.to_withdraw([part("AC3", includes=False, main_account_sid="AC1")], "AC1") == []
