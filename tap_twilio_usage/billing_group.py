@@ -50,16 +50,14 @@ class BillingGroup:
         """
         keyed: dict[tuple[date, str, str], Record] = {}
         for row in self._rows(granularity, window):
-            key = (row["start_date"], row["product_category"], row["product_name"])
-            before = keyed.setdefault(key, row)
+            day, product = row["start_date"], row["product_name"]
+            before = keyed.setdefault((day, row["product_category"], product), row)
             self.repeated_rows += before is not row
-            for unit in ("usage_unit", "price_unit"):
-                if before[unit] != row[unit]:
-                    raise ApiError(
-                        f"{self.name}: {row['product_name']!r} came for {row['start_date']} in "
-                        f"{before[unit]!r} and in {row[unit]!r}; one row holds only one"
-                    )
-            keyed[key] = row
+            if before | {"as_of": row["as_of"]} != row:
+                raise ApiError(
+                    f"{self.name}: {product!r} came twice for {day}, with different values; there "
+                    "is one row for them"
+                )
         periods: Periods = {}
         for (day, _, _), row in sorted(keyed.items()):
             periods.setdefault(day, []).append(row)

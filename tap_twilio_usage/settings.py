@@ -229,7 +229,7 @@ def complete(config: MutableMapping[str, Any]) -> None:
     Empty settings count as not given. What is given decides between the Auth Token and the API
     key: the environment adds to it and never brings in the other kind.
     """
-    for name in [name for name, value in config.items() if value in (None, "", [])]:
+    for name in [name for name, value in config.items() if value is None or value == ""]:
         del config[name]
     given = frozenset(config)
     _take(config, "account_sid", "TWILIO_ACCOUNT_SID", "TWILIO_SID")

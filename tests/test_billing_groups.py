@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -379,9 +380,9 @@ WRONG = {
         "'Outbound SMS' for 2025-09-19..2025-09-19, which was not asked for",
     ),
     "a whole month": (page(record(endDate="2025-09-30")), "which was not asked for"),
-    "two currencies": (
+    "two rows of one key": (
         page(record(), record(price={"amount": 1, "currency": "EUR"})),
-        "'Outbound SMS' came for 2025-09-20 in 'USD' and in 'EUR'; one row holds only one",
+        "'Outbound SMS' came twice for 2025-09-20, with different values; there is one row",
     ),
     "a token that comes back": (page(record(), token="a"), "the paging does not end"),
     "a token of another type": (page(record(), token=7.5), "the paging does not end"),
@@ -404,6 +405,29 @@ def test_a_row_that_comes_twice_is_emitted_once(sync: Sync) -> None:
         run = load(sync, one_group(server))
     assert (run.code, len(run.records(DAILY))) == (0, 1)
     assert "1 rows came twice and were emitted once" in run.log
+
+
+def test_a_token_that_is_empty_is_the_end(sync: Sync) -> None:
+    with serve(answering(page(record(), token=""))) as server:
+        assert load(sync, one_group(server)).code == 0
+
+
+def test_a_group_that_is_named_twice_is_read_once(sync: Sync) -> None:
+    with serve(answering(page(record()))) as server:
+        run = load(sync, one_group(server, billing_group_ids=[GROUP, GROUP]))
+    assert (run.code, len(run.records(DAILY))) == (0, 1)
+
+
+def test_the_token_url_is_sent_the_apps_credentials_and_no_others(
+    sync: Sync, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.chmod(0o600)
+    with serve(answering(page(record()))) as server:
+        assert sync(one_group(server), env={"NETRC": str(netrc)}).code == 0
+        token = next(r for r in server.requests if r.path == "/v2/token")
+    assert "Authorization" not in token.headers
 
 
 def test_an_empty_page_with_a_token_goes_on(sync: Sync) -> None:

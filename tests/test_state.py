@@ -170,3 +170,14 @@ def test_rows_are_withdrawn_once_and_only_as_far_as_was_said() -> None:
     assert state.to_withdraw([mine], "AC1") == [mine]
     assert mine["first_day"] == "2026-01-01"
     assert state.to_withdraw([part("AC3", includes=False, main_account_sid="AC1")], "AC1") == []
+
+
+def test_a_company_begins_with_the_first_day_of_any_of_its_accounts() -> None:
+    partitions = [
+        part("AC1", includes=False, first_day="2026-01-03"),
+        part("AC2", includes=False, main_account_sid="AC1", first_day="2026-01-02"),
+        part("AC3", includes=False, main_account_sid="AC1"),
+        part("AC9", includes=True, first_day="2025-01-01"),
+    ]
+    assert state.since(partitions, "AC1") == date(2026, 1, 2)
+    assert state.since([], "AC1") is None

@@ -72,10 +72,9 @@ class BillingGroupRecordsStream(PeriodStream):
     def rows(self, context: Context | None) -> Iterator[Record]:
         partition = self.get_context_state(context)
         group = self._group(partition)
-        window = self.window(partition, group.name, since=state.first_day(partition))
+        window = self.window(partition, group.name)
         if window.days < 1:
             return
-        state.begin(partition, window.start)
         at_once = self._tap.settings.max_concurrent_requests
         windows = list(window.split(PERIODS_PER_REQUEST[self.granularity.name], self.granularity))
         self.logger.info("%s: %s in %d requests or more", group.name, window, len(windows))
