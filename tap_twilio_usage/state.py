@@ -59,10 +59,15 @@ def first_day(partition: Mapping[str, Any]) -> date | None:
     return _day(partition, FIRST_DAY)
 
 
-def begin(partition: Partition, day: date) -> None:
-    """Note the first day that is read, before it is, unless an earlier one was."""
-    partition[FIRST_DAY] = min(first_day(partition) or day, day).isoformat()
-    partition.pop(WITHDRAWN, None)
+def begin(partition: Partition, day: date) -> bool:
+    """Note the first day that is read, unless an earlier one was; tell whether that is new.
+
+    From then on, and so before the first row goes out, the target may have rows of it.
+    """
+    began = first_day(partition)
+    partition[FIRST_DAY] = min(began or day, day).isoformat()
+    withdrawn = partition.pop(WITHDRAWN, False)
+    return withdrawn or began != first_day(partition)
 
 
 def take_over(partition: Partition, partitions: list[Partition], last_day: date) -> None:
@@ -135,7 +140,12 @@ def advance(partition: Partition, day: date) -> None:
         partition["replication_key"] = REPLICATION_KEY
         partition[BOOKMARK] = day.isoformat()
     if REPLACES in partition and partition[BOOKMARK] >= partition[REPLACES]:
-        del partition[REPLACES]
+        replaced(partition)
+
+
+def replaced(partition: Partition) -> None:
+    """Note that no row of another choice of `subaccounts` is left."""
+    partition.pop(REPLACES, None)
 
 
 def _owner(stream: str) -> str:

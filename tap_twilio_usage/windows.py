@@ -45,7 +45,7 @@ GRANULARITIES = (
     DAILY,
     MONTHLY,
     Granularity("yearly", "Yearly", _year, 366),
-    Granularity("all_time", "AllTime", _day, 1, says_when=True),
+    Granularity("all_time", "AllTime", _day, 36525, says_when=True),
     Granularity("today", "Today", _day, 1, says_when=True),
     Granularity("yesterday", "Yesterday", _day, 1, says_when=True),
     Granularity("this_month", "ThisMonth", _month, 31, says_when=True),

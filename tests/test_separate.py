@@ -360,6 +360,8 @@ def test_account_sids_without_the_main_account_does_not_leave_the_others_inside_
     change = sync(chosen, state=first.states[-1])
     assert f"{MAIN_SID} has subaccounts inside: read again without them" in change.log
     assert by_account(change.records())[MAIN_SID] == truth(company, MAIN_SID)
+    order = [row["account_sid"] for row in change.records()]
+    assert order == sorted(order)  # the main account first
     again = sync(chosen, state=change.states[-1])
     assert by_account(again.records()).keys() == {ACTIVE}
 
@@ -389,7 +391,8 @@ def test_other_periods_change_in_the_same_way(
             company.total(date.fromisoformat(day), include_subaccounts=inside) for day in days
         )
     table, state = Table(company, stream), None
-    for subaccounts in ("rolled_up", "separate", "excluded", "separate", "rolled_up"):
+    periods: set[tuple[str, str]] = set()
+    for subaccounts in ("separate", "rolled_up", "separate", "excluded", "rolled_up"):
         run = sync(
             settings(server, subaccounts=subaccounts), catalog=only(sync, stream), state=state
         )
@@ -397,6 +400,44 @@ def test_other_periods_change_in_the_same_way(
         state = run.states[-1]
         table.load(run.messages)
         assert sum(table.sums().values()) == totals[subaccounts != "excluded"]
+        periods = periods or {(sid, start) for sid, _, start in table.rows}
+        assert {(sid, start) for sid, _, start in table.rows} == periods  # no others become zero
+
+
+def test_a_month_that_becomes_zero_ends_when_it_did(sync: Sync, server: Server) -> None:
+    monthly = only(sync, "usage_records_monthly")
+    first = sync(settings(server), catalog=monthly)
+    rolled_up = settings(server, subaccounts="rolled_up")
+    second = sync(rolled_up, catalog=monthly, state=first.states[-1])
+    zero = [r for r in second.records("usage_records_monthly") if r["account_sid"] == ACTIVE]
+    assert {(row["start_date"], row["end_date"]) for row in zero} == {
+        ("2025-09-01", "2025-09-30"),
+        ("2025-10-01", "2025-10-05"),
+    }
+
+
+@pytest.mark.parametrize("stream", [DAILY, "usage_records_today"])
+def test_the_state_says_that_rows_begin_before_the_first_one_goes_out(
+    sync: Sync, server: Server, stream: str
+) -> None:
+    """Should the run end there, another choice of subaccounts still knows that there are some."""
+    state = None
+    for subaccounts in ("separate", "rolled_up", "separate"):
+        run = sync(
+            settings(server, subaccounts=subaccounts), catalog=only(sync, stream), state=state
+        )
+        state = run.states[-1]
+    begun: set[str] = set()
+    for message in run.messages:
+        if message["type"] == "STATE":
+            parts = message["value"]["bookmarks"].get(stream, {}).get("partitions", [])
+            begun = {
+                part["context"]["account_sid"]
+                for part in parts
+                if "first_day" in part and "withdrawn" not in part
+            }
+        elif message["type"] == "RECORD":
+            assert message["record"]["account_sid"] in begun
 
 
 def test_another_main_account_is_left_alone(sync: Sync, server: Server) -> None:

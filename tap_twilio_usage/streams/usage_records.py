@@ -163,10 +163,9 @@ class UsageRecordsStream(PeriodStream):
     ) -> Iterator[Record]:
         """Give the one period that the resource stands for."""
         for day, rows in account.usage_now(self.granularity).items():
-            state.begin(partition, day)
-            state.advance(partition, day)
-            self.write_state(0)
+            self._begin(partition, day)
             yield from self._taken(day, attribute(rows), used)
+        state.replaced(partition)
 
     def _periods(
         self, account: Account, partition: state.Partition, used: UsedCategories
@@ -176,7 +175,7 @@ class UsageRecordsStream(PeriodStream):
         whole = self._window(account, partition)
         if whole.days < 1:
             return
-        state.begin(partition, whole.start)
+        self._begin(partition, whole.start)
         windows, known = self._requests(account, partition, whole)
         progress = Progress(self.logger, account, Window(windows[0].start, whole.end))
         progress.begin(len(windows))
@@ -208,15 +207,14 @@ class UsageRecordsStream(PeriodStream):
         """
         periods = max(1, self._tap.settings.page_size // max(1, len(account.all_time)))
         bookmark = state.bookmark(partition)
-        if self._tap.settings.separates_accounts and bookmark and whole.start < bookmark:
+        if self._tap.settings.separates_accounts and bookmark and bookmark in whole:
             newest = list(Window(bookmark, whole.end).split(periods, self.granularity))
-            if len(newest) == 1:
-                known = {newest[0]: account.usage(self.granularity, newest[0])}
-                rows = chain.from_iterable(known[newest[0]].values())
-                if self._older_days(account, partition).are_unchanged(bookmark, rows):
-                    return newest, known
-                older = Window(whole.start, bookmark - DAY).split(periods, self.granularity)
-                return [*older, *newest], known
+            known = {newest[0]: account.usage(self.granularity, newest[0])}
+            rows = chain.from_iterable(known[newest[0]].values())
+            if self._older_days(account, partition).are_unchanged(bookmark, rows):
+                return newest, known
+            older = Window(whole.start, bookmark - DAY).split(periods, self.granularity)
+            return [*older, *newest], known
         return list(whole.split(periods, self.granularity)), {}
 
     def _older_days(self, account: Account, partition: state.Partition) -> OlderDays:
@@ -235,8 +233,12 @@ class UsageRecordsStream(PeriodStream):
             return
         window = self._window(account, partition)
         if window.days > 0:
-            state.begin(partition, window.start)
+            self._begin(partition, window.start)
             state.advance(partition, self.granularity.first(window.end))
+
+    def _begin(self, partition: state.Partition, day: date) -> None:
+        if state.begin(partition, day):
+            self.write_state()
 
     def _window(self, account: Account, partition: state.Partition) -> Window:
         return self.window(
@@ -263,17 +265,13 @@ class UsageRecordsStream(PeriodStream):
         """
         sid, first_day = partition["context"]["account_sid"], state.first_day(partition)
         last_day = self._tap.settings.last_day(today())
-        if self.granularity.says_when:
-            last_day = state.bookmark(partition) or last_day
         if first_day is None:
             raise TypeError(partition)
         self.logger.info("%s: its rows from %s to %s become zero", sid, first_day, last_day)
         unit = next((each.price_unit for each in self._tap.accounts.main.all_time), None)
-        end = self.granularity.following(last_day) - DAY
-        for period in Window(first_day, end).split(1, self.granularity):
+        for period in Window(first_day, last_day).split(1, self.granularity):
             yield from attribute(
                 zero(sid, category, period, unit)
                 for category in partition.get(state.USED_CATEGORIES, ())
             )
         state.withdraw(partition, last_day)
-        self.write_state()
