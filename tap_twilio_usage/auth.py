@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from enum import Enum
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tap_twilio_usage.client import Client
     from tap_twilio_usage.settings import Settings
 
+TOKEN = re.compile(r"[!-~]+")
 RENEW_BEFORE = 60.0  # seconds before a token expires; half of its life if that is shorter
 
 
@@ -189,7 +191,7 @@ class OAuth:
         except ApiError as error:
             raise ApiError(f"{error}; check {self.to_check}") from None
         token, lifetime = answer.get("access_token"), answer.get("expires_in")
-        if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+        if not isinstance(token, str) or not TOKEN.fullmatch(token):
             raise ApiError("oauth_token_url answered without an access_token")
         self._client.mask.add(token)
         try:

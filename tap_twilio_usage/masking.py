@@ -27,7 +27,7 @@ class Mask(logging.Filter):
 
     def text(self, text: str) -> str:
         """Give the text without secrets."""
-        for secret in tuple(self._secrets):
+        for secret in sorted(self._secrets, key=len, reverse=True):  # one may begin another
             text = text.replace(secret, "***")
         return text
 

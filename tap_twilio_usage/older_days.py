@@ -1,4 +1,4 @@
-"""Whether days before the bookmark can have changed: what their usage adds up to. Pure.
+"""Whether days up to the bookmark can have changed: what their usage adds up to. Pure.
 
 An account's whole history (Twilio's AllTime), less its newest days, is what all older days add up
 to. Where that is what it was in the last run, none of them was restated, but for restatements that
@@ -11,50 +11,74 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
-from typing import Any
 
 from tap_twilio_usage import state
 from tap_twilio_usage.account import Reported
 from tap_twilio_usage.dedup import EXACT
 from tap_twilio_usage.records import AMOUNTS, Record
-from tap_twilio_usage.windows import today
+from tap_twilio_usage.state import Partition
+from tap_twilio_usage.windows import DAY, Window, today
 
 READ_AGAIN_AFTER = timedelta(days=7)
+BEFORE, UPTO = "before", "upto"
 
 
 class OlderDays:
-    """The days of one account before one of them, as its state remembers them."""
+    """The days of one account up to its bookmark, as its state remembers them."""
 
     def __init__(
-        self, partition: MutableMapping[str, Any], all_time: Iterable[Reported], *reasons: object
+        self,
+        partition: Partition,
+        all_time: Iterable[Reported],
+        window: Window,
+        lookback_days: int,
+        reasons: tuple[object, ...],
     ) -> None:
-        """Take the account's state and history; other `reasons` to read again are what differs."""
+        """Take the account's state and history, and what this run is going to read.
+
+        The `reasons` are what else would make the rows differ: if one changes, all is read again.
+        """
+        bookmark, first_day = state.bookmark(partition), state.first_day(partition)
         self._partition = partition
         self._all_time = all_time
-        self._reasons = reasons
-
-    def are_unchanged(self, day: date, newest: Iterable[Record]) -> bool:
-        """Tell whether the days before this one, where the `newest` rows begin, are as they were.
-
-        False as well where it cannot be known, or where they have not been read for a week.
-        """
-        noted = self._partition.get(state.OLDER_DAYS, {})
-        same = (noted.get("before"), noted.get("fingerprint")) == (
-            f"{day}",
-            self._fingerprint(newest),
+        self._read_again_after = min(READ_AGAIN_AFTER, lookback_days * DAY)
+        self._reasons = (lookback_days, *reasons)
+        self._noted = partition.get(state.OLDER_DAYS)
+        # Otherwise start_date leaves some days out of the lookback, which may have been restated.
+        self._is_complete = window.start == first_day or (
+            bookmark is not None and window.start <= bookmark - lookback_days * DAY
         )
-        return same and today() < date.fromisoformat(noted["read_on"]) + READ_AGAIN_AFTER
 
-    def note(self, day: date, newest: Iterable[Record], *, read: bool) -> None:
-        """Keep in the state what the days before this one add up to, and whether they were read."""
-        noted = self._partition.get(state.OLDER_DAYS, {})
+    def are_unchanged(self, upto: str, newer: Iterable[Record]) -> bool:
+        """Tell whether the days `before` the bookmark, or those `upto` it, are as they were.
+
+        The rows of all days that are `newer` are needed for it. False as well where it cannot be
+        known, or where the days have not been read for long.
+        """
+        return (
+            self._noted is not None
+            and self._noted["day"] == self._partition.get(state.BOOKMARK)
+            and self._noted.get(upto) == self._fingerprint(newer)
+            and today() < date.fromisoformat(self._noted["read_on"]) + self._read_again_after
+        )
+
+    def forget(self) -> None:
+        """Have them read: from now on the target may have some of them as they are now."""
+        self._partition.pop(state.OLDER_DAYS, None)
+
+    def note(self, day: date, rows: Iterable[Record], *, were_read: bool) -> None:
+        """Keep what all days up to this one, the newest, add up to, and without its `rows`."""
+        if were_read and not self._is_complete:
+            self.forget()
+            return
         self._partition[state.OLDER_DAYS] = {
-            "before": f"{day}",
-            "fingerprint": self._fingerprint(newest),
-            "read_on": f"{today()}" if read else noted["read_on"],
+            "day": f"{day}",
+            BEFORE: self._fingerprint(rows),
+            UPTO: self._fingerprint(()),
+            "read_on": f"{today()}" if were_read or not self._noted else self._noted["read_on"],
         }
 
     def _fingerprint(self, newest: Iterable[Record]) -> str:

@@ -43,7 +43,11 @@ def read_one_of_each(tap: TapTwilioUsage) -> None:
 def _failure(stream: TwilioStream) -> str | None:
     stream.ABORT_AT_RECORD_COUNT = 1
     try:
-        stream.sync(next(iter(stream.partitions or ()), None))
+        contexts = stream.partitions or []
+        for context in contexts if stream.need is Need.BILLING_GROUPS else contexts[:1]:
+            stream.sync(context)
+        if not contexts:
+            stream.sync()
     except TapError as error:
         return str(error)
     return None

@@ -242,7 +242,7 @@ def complete(config: MutableMapping[str, Any]) -> None:
 
 def has_only_oauth(config: Mapping[str, Any]) -> bool:
     """Tell whether billing groups are all that the credentials are for."""
-    of_account = ("account_sid", "auth_token", "api_key_sid", "api_key_secret")
+    of_account = ("auth_token", "api_key_sid", "api_key_secret")
     return bool(config.get("billing_group_ids")) and not any(map(config.get, of_account))
 
 

@@ -5,9 +5,9 @@
 "2026-01-31", "first_day": "2026-01-01", "used_categories": ["calls", ...]}]}}}`. A bookmark is
 the first day of the last period that was emitted whole, `first_day` the first one ever read.
 
-A subaccount's partition names its `main_account_sid`, and says if its rows were `withdrawn`, made
-zero. While the rows of an account's other choice of `subaccounts` are being overwritten,
-`replaces` is the last day that may have some. `older_days`: see `older_days.py`.
+A subaccount's partition names its `main_account_sid`. When its rows become zero, `last_day` is what
+its bookmark was, and `withdrawn` the day up to which they are zero. After a change of `subaccounts`
+all days up to `catch_up_to` are read, whatever `start_date` says. For `older_days` see its module.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ BOOKMARK = "replication_key_value"
 FIRST_DAY = "first_day"
 USED_CATEGORIES = "used_categories"
 MAIN_ACCOUNT = "main_account_sid"
-REPLACES = "replaces"
+CATCH_UP_TO = "catch_up_to"
+LAST_DAY = "last_day"
 WITHDRAWN = "withdrawn"
 OLDER_DAYS = "older_days"
 
@@ -66,8 +67,13 @@ def begin(partition: Partition, day: date) -> bool:
     """
     began = first_day(partition)
     partition[FIRST_DAY] = min(began or day, day).isoformat()
-    withdrawn = partition.pop(WITHDRAWN, False)
-    return withdrawn or began != first_day(partition)
+    withdrawn = partition.pop(WITHDRAWN, None)
+    return withdrawn is not None or began != first_day(partition)
+
+
+def catch_up(partition: Partition, day: date) -> None:
+    """Have all days up to this one read, from the first one on, however often it is cut off."""
+    partition[CATCH_UP_TO] = max(day.isoformat(), partition.get(CATCH_UP_TO, ""))
 
 
 def take_over(partition: Partition, partitions: list[Partition], last_day: date) -> None:
@@ -88,8 +94,8 @@ def take_over(partition: Partition, partitions: list[Partition], last_day: date)
         if began := first_day(other) or bookmark(other):
             begin(partition, began)
             partition.pop(BOOKMARK, None)
-            days = [other.get(BOOKMARK), other.get(REPLACES), partition.get(REPLACES)]
-            partition[REPLACES] = max([last_day.isoformat(), *filter(None, days)])
+            for day in (last_day, bookmark(other), _day(other, CATCH_UP_TO)):
+                catch_up(partition, day or last_day)
             used = {*partition.get(USED_CATEGORIES, ()), *other.get(USED_CATEGORIES, ())}
             partition[USED_CATEGORIES] = sorted(used)
 
@@ -97,7 +103,7 @@ def take_over(partition: Partition, partitions: list[Partition], last_day: date)
 def holds_subaccounts(partitions: Iterable[Partition], account_sid: str) -> bool:
     """Tell whether rows of the account in the target may still have subaccounts inside."""
     return any(
-        REPLACES in partition
+        CATCH_UP_TO in partition
         or (FIRST_DAY in partition and partition["context"]["includes_subaccounts"])
         for partition in partitions
         if partition["context"]["account_sid"] == account_sid
@@ -111,16 +117,23 @@ def to_withdraw(partitions: Iterable[Partition], main_account_sid: str) -> list[
         for partition in partitions
         if partition.get(MAIN_ACCOUNT) == main_account_sid
         and FIRST_DAY in partition
-        and (BOOKMARK in partition or not partition.get(WITHDRAWN))
+        and (
+            BOOKMARK in partition
+            or WITHDRAWN not in partition
+            or partition[WITHDRAWN] < partition.get(LAST_DAY, "")
+        )
     ]
 
 
+def begin_to_withdraw(partition: Partition) -> None:
+    """Note, before the first row becomes zero, that all of them are read again if need be."""
+    if loaded := partition.pop(BOOKMARK, None):
+        partition[LAST_DAY] = max(loaded, partition.get(LAST_DAY, ""))
+
+
 def withdraw(partition: Partition, last_day: date) -> None:
-    """Note that its rows are zero up to a day; those after it, if any, are left for another run."""
-    partition[WITHDRAWN] = True
-    loaded = bookmark(partition)
-    if loaded and loaded <= last_day:
-        del partition[BOOKMARK]
+    """Note that the rows are zero up to a day; those after it, if any, are left for another run."""
+    partition[WITHDRAWN] = last_day.isoformat()
 
 
 def since(partitions: Iterable[Partition], main_account_sid: str) -> date | None:
@@ -139,13 +152,13 @@ def advance(partition: Partition, day: date) -> None:
     if last is None or day > last:
         partition["replication_key"] = REPLICATION_KEY
         partition[BOOKMARK] = day.isoformat()
-    if REPLACES in partition and partition[BOOKMARK] >= partition[REPLACES]:
-        replaced(partition)
+    if CATCH_UP_TO in partition and partition[BOOKMARK] >= partition[CATCH_UP_TO]:
+        has_caught_up(partition)
 
 
-def replaced(partition: Partition) -> None:
+def has_caught_up(partition: Partition) -> None:
     """Note that no row of another choice of `subaccounts` is left."""
-    partition.pop(REPLACES, None)
+    partition.pop(CATCH_UP_TO, None)
 
 
 def _owner(stream: str) -> str:
@@ -160,7 +173,8 @@ def _context(partition: object, stream: str) -> tuple[Any, ...]:
         raise _refused(f"a bookmark of {stream} belongs to no {_owner(stream)}")
     what = f"{stream} for {context.get('account_sid', 'a billing group')}"
     try:
-        bookmark(partition), first_day(partition), _day(partition, REPLACES)
+        for key in (BOOKMARK, FIRST_DAY, CATCH_UP_TO, LAST_DAY, WITHDRAWN):
+            _day(partition, key)
     except ValueError:
         raise _refused(f"the bookmark of {what} is no date") from None
     used = partition.get(USED_CATEGORIES, [])
@@ -168,9 +182,10 @@ def _context(partition: object, stream: str) -> tuple[Any, ...]:
         raise _refused(f"{USED_CATEGORIES} of {what} is no list of names")
     older = _mapping(partition.get(OLDER_DAYS, {}), f"{OLDER_DAYS} of {what}")
     try:
-        _day(older, "read_on")
+        if older:
+            records.day(older.get("day")), records.day(older.get("read_on"))
     except ValueError:
-        raise _refused(f"{OLDER_DAYS} of {what} were read on no date") from None
+        raise _refused(f"a date is missing in {OLDER_DAYS} of {what}") from None
     return tuple(context[key] for key in kinds)
 
 

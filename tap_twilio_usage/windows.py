@@ -41,11 +41,12 @@ def _year(day: date) -> date:
 
 DAILY = Granularity("daily", "Daily", _day, 1)
 MONTHLY = Granularity("monthly", "Monthly", _month, 31)
+ALL_TIME = Granularity("all_time", "AllTime", _day, 36525, says_when=True)
 GRANULARITIES = (
     DAILY,
     MONTHLY,
     Granularity("yearly", "Yearly", _year, 366),
-    Granularity("all_time", "AllTime", _day, 36525, says_when=True),
+    ALL_TIME,
     Granularity("today", "Today", _day, 1, says_when=True),
     Granularity("yesterday", "Yesterday", _day, 1, says_when=True),
     Granularity("this_month", "ThisMonth", _month, 31, says_when=True),

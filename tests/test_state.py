@@ -127,7 +127,7 @@ def test_taking_over_leaves_one_partition_that_reads_all_days_again() -> None:
             includes=False,
             used_categories=["a", "b"],
             first_day="2026-01-02",
-            replaces="2026-02-07",
+            catch_up_to="2026-02-07",
         ),
     ]
 
@@ -140,16 +140,16 @@ def test_what_never_loaded_a_row_is_not_taken_over() -> None:
 
 
 def test_the_last_day_of_a_change_is_the_latest_that_may_have_been_loaded() -> None:
-    mine = part("AC1", includes=False, replaces="2026-03-01")
+    mine = part("AC1", includes=False, catch_up_to="2026-03-01")
     state.take_over(mine, [mine, part("AC1", includes=True, first_day="2026-01-02")], LAST)
-    assert mine["replaces"] == "2026-03-01"
+    assert mine["catch_up_to"] == "2026-03-01"
     again = part("AC1", includes=False)
     state.take_over(again, [again, part("AC1", includes=True, first_day="2026-01-02")], LAST)
-    assert again["replaces"] == "2026-01-31"
+    assert again["catch_up_to"] == "2026-01-31"
 
 
 def test_a_change_is_complete_with_its_last_day() -> None:
-    mine = part("AC1", includes=False, replaces="2026-01-31")
+    mine = part("AC1", includes=False, catch_up_to="2026-01-31")
     state.advance(mine, date(2026, 1, 30))
     assert state.holds_subaccounts([mine], "AC1")
     state.advance(mine, LAST)
@@ -162,13 +162,18 @@ def test_rows_are_withdrawn_once_and_only_as_far_as_was_said() -> None:
     mine["replication_key_value"] = "2026-02-03"
     assert state.to_withdraw([mine], "AC1") == [mine]
     assert state.to_withdraw([mine], "AC9") == []
+    state.begin_to_withdraw(mine)
+    assert state.bookmark(mine) is None  # cut off here, all days are read again if need be
+    assert state.to_withdraw([mine], "AC1") == [mine]
     state.withdraw(mine, LAST)
     assert state.to_withdraw([mine], "AC1") == [mine]  # the days after the last one
+    state.begin_to_withdraw(mine)
     state.withdraw(mine, date(2026, 2, 3))
     assert state.to_withdraw([mine], "AC1") == []
-    state.begin(mine, date(2026, 1, 5))
+    assert state.begin(mine, date(2026, 1, 5))
     assert state.to_withdraw([mine], "AC1") == [mine]
     assert mine["first_day"] == "2026-01-01"
+    assert not state.begin(mine, date(2026, 1, 5))
     assert state.to_withdraw([part("AC3", includes=False, main_account_sid="AC1")], "AC1") == []
 
 

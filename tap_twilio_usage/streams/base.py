@@ -105,9 +105,11 @@ class PeriodStream(TwilioStream):
         if self.replication_method == "INCREMENTAL" and bookmark:
             start = bookmark - min(settings.lookback_days, (bookmark - date.min).days) * DAY
             # Only a start_date that was asked for: the default one moves on by itself, and
-            # would leave a hole after a pause of months.
-            if settings.start_date:
-                start = max(start, settings.start_date)
+            # would leave a hole after a pause of months. While rows are being replaced, the
+            # first day that has some.
+            catching_up = state.CATCH_UP_TO in partition
+            earliest = state.first_day(partition) if catching_up else settings.start_date
+            start = max(start, earliest or start)
             if start > bookmark + DAY:
                 self.oddities.say_once(
                     "hole", "start_date leaves out the days after the bookmark, %s", bookmark

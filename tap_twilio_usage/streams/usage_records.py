@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
-from itertools import chain
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
@@ -14,13 +14,13 @@ from tap_twilio_usage.account import Account
 from tap_twilio_usage.attribution import attribute
 from tap_twilio_usage.compat import override
 from tap_twilio_usage.errors import ApiError
-from tap_twilio_usage.older_days import OlderDays
+from tap_twilio_usage.older_days import BEFORE, UPTO, OlderDays
 from tap_twilio_usage.parallel import in_order
 from tap_twilio_usage.progress import Progress
 from tap_twilio_usage.records import Periods, Record, zero
 from tap_twilio_usage.streams.base import PeriodStream
 from tap_twilio_usage.used_categories import UsedCategories
-from tap_twilio_usage.windows import DAY, Granularity, Window, today
+from tap_twilio_usage.windows import ALL_TIME, DAY, Granularity, Window, today
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
@@ -80,6 +80,9 @@ SCHEMA = th.PropertiesList(
 ).to_dict()
 
 
+MOST_READ_AHEAD = 8  # windows, to find out whether the others need to be read
+
+
 class UsageRecordsStream(PeriodStream):
     """A row for every account, category and period of one granularity."""
 
@@ -123,8 +126,9 @@ class UsageRecordsStream(PeriodStream):
 
     @override
     def failed(self, context: Context | None, error: ApiError) -> None:
-        if state.REPLACES in self.get_context_state(context):
-            raise error
+        partition, main = self.get_context_state(context), self._tap.accounts.main
+        if partition["context"]["account_sid"] == main.sid and state.CATCH_UP_TO in partition:
+            raise error  # its rows may still have the subaccounts inside
         super().failed(context, error)
 
     @override
@@ -146,6 +150,8 @@ class UsageRecordsStream(PeriodStream):
         state.take_over(partition, self.state_partitions, settings.last_day(today()))
         if account is not main:
             partition[state.MAIN_ACCOUNT] = main.sid
+            if state.bookmark(partition) is None:
+                state.catch_up(partition, settings.last_day(today()))
         used = UsedCategories(account, partition, skip_unused=settings.skip_unused_categories)
         if settings.separates_accounts and used.is_empty:
             self.logger.info("%s has never used anything", account.sid)
@@ -162,28 +168,27 @@ class UsageRecordsStream(PeriodStream):
         self, account: Account, partition: state.Partition, used: UsedCategories
     ) -> Iterator[Record]:
         """Give the one period that the resource stands for."""
-        for day, rows in account.usage_now(self.granularity).items():
+        is_main = account is self._tap.accounts.main
+        periods = self._main_now if is_main else account.usage_now(self.granularity)
+        for day, rows in periods.items():
             self._begin(partition, day)
             yield from self._taken(day, attribute(rows), used)
-        state.replaced(partition)
+        state.has_caught_up(partition)
 
     def _periods(
         self, account: Account, partition: state.Partition, used: UsedCategories
     ) -> Iterator[Record]:
         """Fetch windows in parallel, share out each period, emit it, and move the bookmark."""
-        granularity, at_once = self.granularity, self._tap.settings.max_concurrent_requests
+        granularity = self.granularity
         whole = self._window(account, partition)
         if whole.days < 1:
             return
         self._begin(partition, whole.start)
-        windows, known = self._requests(account, partition, whole)
+        older_days = self._older_days(account, partition, whole)
+        windows, known = self._requests(account, partition, whole, older_days)
         progress = Progress(self.logger, account, Window(windows[0].start, whole.end))
         progress.begin(len(windows))
-
-        def answer(asked: Window) -> Periods:
-            return known[asked] if asked in known else account.usage(granularity, asked)
-
-        for asked, periods in zip(windows, in_order(answer, windows, at_once), strict=True):
+        for asked, periods in self._answers(account, windows, known):
             by_period = {granularity.first(day): rows for day, rows in periods.items()}
             for period in asked.split(1, granularity):
                 rows = attribute(by_period.get(period.start, ()))
@@ -193,38 +198,71 @@ class UsageRecordsStream(PeriodStream):
                 self.write_state(len(taken))
                 progress.add(period.end, rows, len(taken))
         progress.end()
-        if self._tap.settings.separates_accounts:
-            read = windows[0].start == whole.start
-            self._older_days(account, partition).note(period.start, rows, read=read)
+        if older_days:
+            older_days.note(period.start, rows, were_read=windows[0].start == whole.start)
 
     def _requests(
-        self, account: Account, partition: state.Partition, whole: Window
+        self,
+        account: Account,
+        partition: state.Partition,
+        whole: Window,
+        older_days: OlderDays | None,
     ) -> tuple[list[Window], dict[Window, Periods]]:
         """Give the windows to ask for, and the answers there are.
 
-        With an account by itself, what it used since the bookmark, together with its whole
-        history, tells whether any day before can have changed: if not, they are left out.
+        What an account used since the bookmark, together with its whole history, tells whether
+        any day before can have changed: if not, they are left out.
         """
+        granularity, bookmark = self.granularity, state.bookmark(partition)
         periods = max(1, self._tap.settings.page_size // max(1, len(account.all_time)))
-        bookmark = state.bookmark(partition)
-        if self._tap.settings.separates_accounts and bookmark and bookmark in whole:
-            newest = list(Window(bookmark, whole.end).split(periods, self.granularity))
-            known = {newest[0]: account.usage(self.granularity, newest[0])}
-            rows = chain.from_iterable(known[newest[0]].values())
-            if self._older_days(account, partition).are_unchanged(bookmark, rows):
-                return newest, known
-            older = Window(whole.start, bookmark - DAY).split(periods, self.granularity)
-            return [*older, *newest], known
-        return list(whole.split(periods, self.granularity)), {}
+        windows = list(whole.split(periods, granularity))
+        if older_days is None or bookmark is None or bookmark not in whole:
+            return windows, {}
+        last, newer = Window(bookmark, whole.end), []
+        if len(list(last.split(periods, granularity))) > 1:
+            following = granularity.following(bookmark)
+            last = Window(bookmark, following - DAY)
+            newer = list(Window(following, whole.end).split(periods, granularity))
+        if len(newer) > MOST_READ_AHEAD:
+            return windows, {}
+        known = dict(self._answers(account, newer, {}))
+        if newer and older_days.are_unchanged(UPTO, _rows(known)):
+            return newer, known
+        known |= dict(self._answers(account, [last], {}))
+        if older_days.are_unchanged(BEFORE, _rows(known)):
+            return [last, *newer], known
+        older_days.forget()
+        older = Window(whole.start, bookmark - DAY).split(periods, granularity)
+        return [*older, last, *newer], known
 
-    def _older_days(self, account: Account, partition: state.Partition) -> OlderDays:
+    def _answers(
+        self, account: Account, windows: list[Window], known: Mapping[Window, Periods]
+    ) -> Iterator[tuple[Window, Periods]]:
+        """Ask for what is not known, in parallel; give each window with its periods, in order."""
+
+        def answer(asked: Window) -> Periods:
+            return known[asked] if asked in known else account.usage(self.granularity, asked)
+
+        at_once = self._tap.settings.max_concurrent_requests
+        return zip(windows, in_order(answer, windows, at_once), strict=True)
+
+    def _older_days(
+        self, account: Account, partition: state.Partition, whole: Window
+    ) -> OlderDays | None:
+        """Give what is known of the days up to the bookmark, where that can save requests.
+
+        One account by itself is always read with its whole lookback; of hundreds, most have
+        nothing new.
+        """
         settings = self._tap.settings
+        if not settings.separates_accounts or self.replication_method != "INCREMENTAL":
+            return None
         return OlderDays(
             partition,
             account.all_time,
+            whole,
             settings.lookback_days,
-            settings.skip_unused_categories,
-            self._tap.plugin_version,
+            (settings.skip_unused_categories, self._tap.plugin_version),
         )
 
     def _pass_over(self, account: Account, partition: state.Partition) -> None:
@@ -261,17 +299,34 @@ class UsageRecordsStream(PeriodStream):
     def _withdrawn(self, partition: state.Partition) -> Iterator[Record]:
         """Give zeros for every row that a subaccount may have in the target.
 
-        For its money is inside the main account's rows from now on, or not asked for at all.
+        For its money is inside the main account's rows from now on, or not asked for at all. Of a
+        resource that says when, only in the period that the main account's rows are of.
         """
-        sid, first_day = partition["context"]["account_sid"], state.first_day(partition)
+        sid, main = partition["context"]["account_sid"], self._tap.accounts.main
+        first_day = state.first_day(partition) or date.max
         last_day = self._tap.settings.last_day(today())
-        if first_day is None:
-            raise TypeError(partition)
-        self.logger.info("%s: its rows from %s to %s become zero", sid, first_day, last_day)
-        unit = next((each.price_unit for each in self._tap.accounts.main.all_time), None)
-        for period in Window(first_day, last_day).split(1, self.granularity):
+        if self.granularity.says_when and self.granularity is not ALL_TIME:
+            first_day = max(self._main_now, default=first_day)
+        days = Window(first_day, max(first_day, last_day))
+        periods = list(days.split(1, self.granularity))
+        if self.granularity.says_when:
+            periods = periods[:1]
+        state.begin_to_withdraw(partition)
+        self.write_state()
+        self.logger.info("%s: its rows of %s become zero", sid, days)
+        unit = next((each.price_unit for each in main.all_time), None)
+        for period in periods:
             yield from attribute(
                 zero(sid, category, period, unit)
                 for category in partition.get(state.USED_CATEGORIES, ())
             )
         state.withdraw(partition, last_day)
+
+    @cached_property
+    def _main_now(self) -> Periods:
+        """The main account's records of the period that the resource stands for."""
+        return self._tap.accounts.main.usage_now(self.granularity)
+
+
+def _rows(known: Mapping[Window, Periods]) -> Iterator[Record]:
+    return (row for periods in known.values() for rows in periods.values() for row in rows)
