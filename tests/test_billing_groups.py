@@ -437,6 +437,7 @@ def test_an_empty_page_with_a_token_goes_on(sync: Sync) -> None:
 
 TOKENS = {
     "no token": ({"expires_in": 3600}, "oauth_token_url answered without an access_token"),
+    "an empty token": ({"access_token": ""}, "without an access_token"),
     "a token of another type": ({"access_token": [ACCESS_TOKEN]}, "without an access_token"),
     "a token with a line break": ({"access_token": f"{ACCESS_TOKEN}\r\nX: y"}, "without an access"),
 }

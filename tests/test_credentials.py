@@ -16,10 +16,13 @@ from sandbox import (
     BILLING_GROUP_IDS,
     CLIENT_ID,
     CLIENT_SECRET,
+    LEGACY_BILLING_GROUP_ID,
     MAIN_SID,
     Company,
     Server,
 )
+from sandbox.errors import ApiError as SandboxError
+from tap_twilio_usage.masking import Mask
 from tests.conftest import Run, Sync, catalog_of
 
 TODAY = date(2025, 10, 1)
@@ -188,3 +191,36 @@ def test_test_reads_one_account_of_many(sync: Sync, server: Server) -> None:
     assert sync(settings(server, AUTH, subaccounts="separate"), "--test").code == 0
     asked = {request.path.split("/")[3] for request in server.requests if "Usage" in request.path}
     assert asked == {MAIN_SID}
+
+
+def test_test_reads_every_billing_group(sync: Sync, server: Server) -> None:
+    groups = [BILLING_GROUP_IDS[0], LEGACY_BILLING_GROUP_ID]
+    run = sync(settings(server, OAUTH, billing_group_ids=groups), "--test")
+    assert run.code == 1
+    assert "billing group 2 cannot use this version of the API" in run.last_line
+
+
+class NoAllTime(Server):
+    def get(self, path: str, query: dict[str, str], authorization: str | None) -> bytes:
+        if path.endswith("AllTime.json"):
+            raise SandboxError(400, 20001, "no")
+        return super().get(path, query, authorization)
+
+
+@pytest.mark.parametrize("subaccounts", ["rolled_up", "separate"])
+def test_test_says_that_categories_cannot_be_read(sync: Sync, subaccounts: str) -> None:
+    with NoAllTime(Company(today=TODAY, since=date(2025, 8, 1), categories=60)) as server:
+        run = sync(settings(server, AUTH, subaccounts=subaccounts), "--test")
+    assert run.code == 1
+    assert "categories can be read" not in run.log
+
+
+def test_an_account_sid_alone_is_no_credential(sync: Sync, server: Server) -> None:
+    run = sync(settings(server, OAUTH), env={"TWILIO_ACCOUNT_SID": MAIN_SID})
+    assert run.code == 0
+    assert run.schemas().keys() == {"billing_group_records"}
+
+
+def test_of_secrets_that_begin_alike_no_part_is_left() -> None:
+    secrets = [f"commerce_{'x' * n}" for n in range(3, 40)]
+    assert Mask(secrets).text(" ".join(secrets)) == " ".join(["***"] * len(secrets))

@@ -338,6 +338,89 @@ def test_a_change_after_a_run_that_was_cut_off_has_no_dollar_twice(
         assert sync(settings(server, subaccounts=after), state=change.states[-1]).code == 0
 
 
+def cut(run: Run, sid: str, day: date) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Give the messages up to the account's first row of the day, and the last STATE in them."""
+    position = next(
+        n
+        for n, m in enumerate(run.messages)
+        if m.get("stream") == DAILY
+        and "record" in m
+        and (m["record"]["account_sid"], m["record"]["start_date"]) == (sid, f"{day}")
+    )
+    messages = run.messages[:position]
+    return messages, next(m["value"] for m in reversed(messages) if m["type"] == "STATE")
+
+
+@pytest.mark.parametrize("sid", [MAIN_SID, ACTIVE])
+def test_a_later_start_date_leaves_no_hole_in_a_change_that_was_cut_off(
+    sync: Sync, server: Server, company: Company, sid: str
+) -> None:
+    table = Table(company)
+    first = sync(settings(server, subaccounts="rolled_up"))
+    later = settings(server, start_date="2025-10-03", lookback_days=1)
+    messages, state = cut(sync(later, state=first.states[-1]), sid, DAYS[5])
+    table.load([*first.messages, *messages, *sync(later, state=state).messages])
+    assert table.holds("separate")
+
+
+def test_a_change_that_is_taken_back_half_way_reads_all_of_it_again(
+    sync: Sync, server: Server, company: Company
+) -> None:
+    table = Table(company)
+    first = sync(settings(server, lookback_days=1))
+    change = sync(settings(server, subaccounts="rolled_up"), state=first.states[-1])
+    messages, state = cut(change, ACTIVE, DAYS[5])
+    back = sync(settings(server, lookback_days=1), state=state)
+    table.load([*first.messages, *messages, *back.messages])
+    assert table.holds("separate")
+
+
+def test_a_change_up_to_an_earlier_day_is_completed_by_the_next_run(
+    sync: Sync, server: Server, company: Company
+) -> None:
+    table = Table(company)
+    first = sync(settings(server))
+    earlier = {"subaccounts": "rolled_up", "end_date": f"{DAYS[8]}"}
+    change = sync(settings(server, **earlier), state=first.states[-1])
+    table.load([*first.messages, *change.messages])
+    assert table.holds("separate")  # it is the same money
+    rest = sync(settings(server, subaccounts="rolled_up"), state=change.states[-1])
+    table.load(rest.messages)
+    assert table.holds("rolled_up")
+    again = sync(settings(server, subaccounts="rolled_up"), state=rest.states[-1])
+    assert {row["account_sid"] for row in again.records()} == {MAIN_SID}
+
+
+def test_a_full_table_is_read_whole_each_time(sync: Sync, server: Server) -> None:
+    catalog = only(sync, DAILY)
+    for stream in catalog["streams"]:
+        stream["replication_method"] = "FULL_TABLE"
+    first = sync(settings(server), catalog=catalog)
+    second = sync(settings(server), catalog=catalog, state=first.states[-1])
+    assert len(first.records()) == len(second.records()) > 500
+
+
+def test_older_rows_of_a_resource_that_says_when_stay_as_they_were(
+    sync: Sync, server: Server, company: Company
+) -> None:
+    """Yesterday's row of `today` is not read again: it stays as it is, each dollar once."""
+    stream = "usage_records_today"
+    table, state = Table(company, stream), None
+    catalog = only(sync, stream)
+    for subaccounts in ("separate", "rolled_up", "separate", "excluded"):
+        for _ in range(2):
+            run = sync(settings(server, subaccounts=subaccounts), catalog=catalog, state=state)
+            state = run.states[-1]
+            table.load(run.messages)
+        sums = table.sums()
+        inside = subaccounts != "excluded"
+        assert sums.pop(company.last_day()) == company.total(
+            company.last_day(), include_subaccounts=inside
+        )
+        assert all(price == company.total(day) for day, price in sums.items())
+        company.today = company.last_day() + timedelta(days=1)
+
+
 def test_a_main_account_that_fails_during_the_change_stops_its_subaccounts(
     sync: Sync, server: Server, company: Company
 ) -> None:
@@ -469,6 +552,24 @@ def test_two_hundred_accounts_take_two_requests_each(sync: Sync) -> None:
         assert found[account.sid][company.today] == {c: p for c, p in expected.items() if p}
 
 
+@pytest.mark.parametrize(("categories", "days"), [(510, 1), (290, 3)])
+def test_days_of_many_rows_and_weekends_take_no_more(
+    sync: Sync, categories: int, days: int
+) -> None:
+    company = Company(today=LAST, since=date(2025, 8, 20), categories=categories, subaccounts=9)
+    with Server(company) as server:
+        first = sync(settings(server, start_date="2025-09-25"))
+        company.today = LAST + timedelta(days=days)
+        server.requests.clear()
+        second = sync(settings(server, end_date=f"{company.today}"), state=first.states[-1])
+    assert second.code == 0
+    assert len(server.requests) <= 2 * len(company.accounts()) + 2
+    for account in company.accounts():
+        expected = company.truth(company.today, account.sid, include_subaccounts=False)
+        found = by_account(second.records())[account.sid][company.today]
+        assert found == {c: p for c, p in expected.items() if p}
+
+
 def test_states_of_many_accounts_stay_smaller_than_the_rows(sync: Sync) -> None:
     company = Company(today=LAST, since=date(2025, 9, 20), categories=60, subaccounts=40)
     with Server(company) as server:
@@ -499,6 +600,32 @@ def test_a_longer_lookback_reads_older_days_again(sync: Sync, server: Server) ->
     assert set(by_account(same.records())[MAIN_SID]) == {LAST}
     longer = sync(settings(server, lookback_days=5), state=same.states[-1])
     assert min(by_account(longer.records())[MAIN_SID]) == LAST - timedelta(days=5)
+
+
+def test_days_that_a_start_date_left_out_are_read_when_it_is_gone(
+    sync: Sync, server: Server, company: Company
+) -> None:
+    restated = LAST - timedelta(days=9)
+    first = sync(settings(server))
+    company.restate(restated, "sms-outbound-longcode", price_factor=Decimal("1.5"), account=ACTIVE)
+    later = sync(settings(server, start_date=f"{LAST}"), state=first.states[-1])
+    assert restated not in by_account(later.records())[ACTIVE]
+    again = sync(settings(server), state=later.states[-1])
+    assert by_account(again.records())[ACTIVE][restated] == truth(company, ACTIVE)[restated]
+
+
+def test_older_days_of_which_some_were_read_are_all_read_again(
+    sync: Sync, server: Server, company: Company
+) -> None:
+    """Restated, cut off while they are read, and restated back: the sums are what they were."""
+    restated, table = LAST - timedelta(days=9), Table(company)
+    first = sync(settings(server))
+    company.restate(restated, "sms-outbound-longcode", price_factor=Decimal(2), account=ACTIVE)
+    second = sync(settings(server), state=first.states[-1])
+    messages, state = cut(second, ACTIVE, restated + timedelta(days=3))
+    company.restate(restated, "sms-outbound-longcode", price_factor=Decimal("0.5"), account=ACTIVE)
+    table.load([*first.messages, *messages, *sync(settings(server), state=state).messages])
+    assert table.holds("separate")
 
 
 def test_older_days_are_read_again_after_a_week(sync: Sync, server: Server) -> None:
