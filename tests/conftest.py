@@ -91,7 +91,7 @@ Sync = Callable[..., Run]
 
 def discovered(sync: Sync) -> list[dict[str, Any]]:
     """Give every stream there is, as in the catalog of somebody who has set everything."""
-    settings = {"account_sid": SID, "billing_group_ids": ["commerce_billingprofile_1"]}
+    settings = {"auth_token": TOKEN, "billing_group_ids": ["commerce_billingprofile_1"]}
     found: list[dict[str, Any]] = sync(settings, "--discover").catalog["streams"]
     return found
 
