@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal, localcontext
 
 from tap_twilio_usage import state
@@ -20,9 +20,9 @@ from tap_twilio_usage.account import Reported
 from tap_twilio_usage.dedup import EXACT
 from tap_twilio_usage.records import AMOUNTS, Record
 from tap_twilio_usage.state import Partition
-from tap_twilio_usage.windows import DAY, Window, today
+from tap_twilio_usage.windows import Window, today
 
-READ_AGAIN_AFTER = timedelta(days=7)
+READ_AGAIN_AFTER = 7  # days
 BEFORE, UPTO = "before", "upto"
 
 
@@ -44,12 +44,13 @@ class OlderDays:
         bookmark, first_day = state.bookmark(partition), state.first_day(partition)
         self._partition = partition
         self._all_time = all_time
-        self._read_again_after = min(READ_AGAIN_AFTER, lookback_days * DAY)
+        self._read_again_after = min(READ_AGAIN_AFTER, lookback_days)
         self._reasons = (lookback_days, *reasons)
         self._noted = partition.get(state.OLDER_DAYS)
+        self._read_on = date.fromisoformat(self._noted["read_on"]) if self._noted else today()
         # Otherwise start_date leaves some days out of the lookback, which may have been restated.
         self._is_complete = window.start == first_day or (
-            bookmark is not None and window.start <= bookmark - lookback_days * DAY
+            bookmark is not None and (bookmark - window.start).days >= lookback_days
         )
 
     def are_unchanged(self, upto: str, newer: Iterable[Record]) -> bool:
@@ -62,7 +63,7 @@ class OlderDays:
             self._noted is not None
             and self._noted["day"] == self._partition.get(state.BOOKMARK)
             and self._noted.get(upto) == self._fingerprint(newer)
-            and today() < date.fromisoformat(self._noted["read_on"]) + self._read_again_after
+            and (today() - self._read_on).days < self._read_again_after
         )
 
     def forget(self) -> None:
@@ -78,7 +79,7 @@ class OlderDays:
             "day": f"{day}",
             BEFORE: self._fingerprint(rows),
             UPTO: self._fingerprint(()),
-            "read_on": f"{today()}" if were_read or not self._noted else self._noted["read_on"],
+            "read_on": f"{today() if were_read else self._read_on}",
         }
 
     def _fingerprint(self, newest: Iterable[Record]) -> str:

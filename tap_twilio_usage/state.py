@@ -116,7 +116,7 @@ def to_withdraw(partitions: Iterable[Partition], main_account_sid: str) -> list[
         partition
         for partition in partitions
         if partition.get(MAIN_ACCOUNT) == main_account_sid
-        and FIRST_DAY in partition
+        and partition.get(FIRST_DAY)
         and (
             BOOKMARK in partition
             or WITHDRAWN not in partition

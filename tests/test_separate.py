@@ -483,6 +483,7 @@ def test_other_periods_change_in_the_same_way(
         state = run.states[-1]
         table.load(run.messages)
         assert sum(table.sums().values()) == totals[subaccounts != "excluded"]
+        assert "catch_up_to" not in f"{state}"  # each run has caught up
         periods = periods or {(sid, start) for sid, _, start in table.rows}
         assert {(sid, start) for sid, _, start in table.rows} == periods  # no others become zero
 
@@ -600,6 +601,14 @@ def test_a_longer_lookback_reads_older_days_again(sync: Sync, server: Server) ->
     assert set(by_account(same.records())[MAIN_SID]) == {LAST}
     longer = sync(settings(server, lookback_days=5), state=same.states[-1])
     assert min(by_account(longer.records())[MAIN_SID]) == LAST - timedelta(days=5)
+
+
+def test_a_lookback_beyond_all_dates_is_the_whole_history(sync: Sync, server: Server) -> None:
+    everything = settings(server, lookback_days=10**10)
+    first = sync(everything)
+    second = sync(everything, state=first.states[-1])
+    assert (first.code, second.code) == (0, 0)
+    assert set(by_account(second.records())[MAIN_SID]) == {LAST}
 
 
 def test_days_that_a_start_date_left_out_are_read_when_it_is_gone(

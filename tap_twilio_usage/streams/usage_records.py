@@ -147,11 +147,12 @@ class UsageRecordsStream(PeriodStream):
     def _of(self, account: Account, partition: state.Partition) -> Iterator[Record]:
         """Give the account's rows."""
         settings, main = self._tap.settings, self._tap.accounts.main
-        state.take_over(partition, self.state_partitions, settings.last_day(today()))
+        last_period = self.granularity.first(settings.last_day(today()))
+        state.take_over(partition, self.state_partitions, last_period)
         if account is not main:
             partition[state.MAIN_ACCOUNT] = main.sid
-            if state.bookmark(partition) is None:
-                state.catch_up(partition, settings.last_day(today()))
+            if state.bookmark(partition) is None and not self.granularity.says_when:
+                state.catch_up(partition, last_period)
         used = UsedCategories(account, partition, skip_unused=settings.skip_unused_categories)
         if settings.separates_accounts and used.is_empty:
             self.logger.info("%s has never used anything", account.sid)
