@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -17,11 +17,15 @@ from tap_twilio_usage.auth import Need
 from tap_twilio_usage.compat import override
 from tap_twilio_usage.errors import ApiError
 from tap_twilio_usage.oddities import Oddities
+from tap_twilio_usage.parallel import in_order
+from tap_twilio_usage.records import Periods, Record
 from tap_twilio_usage.windows import DAY, Granularity, Window, today
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
+    from tap_twilio_usage.account import Account
+    from tap_twilio_usage.billing_group import BillingGroup
     from tap_twilio_usage.tap import TapTwilioUsage
 
 ROWS_FOR_EACH_CONTEXT = 10
@@ -56,11 +60,15 @@ class TwilioStream(Stream):
         try:
             yield from self.rows(context)
         except ApiError as error:
-            if self.ABORT_AT_RECORD_COUNT is not None:
-                raise
-            self.failed(context, error)
+            self.fail(context, error)
         else:
             self._tap.failures.none_here()
+
+    def fail(self, context: Context | None, error: ApiError) -> None:
+        """Raise the error in --test, which asks about it; else see what it means for the others."""
+        if self.ABORT_AT_RECORD_COUNT is not None:
+            raise error
+        self.failed(context, error)
 
     def failed(self, context: Context | None, error: ApiError) -> None:
         """Raise the error; or note it, where other contexts do not depend on this one."""
@@ -124,6 +132,31 @@ class PeriodStream(TwilioStream):
             self.logger.info("%s: no day to load from %s to %s", what, *window)
             return window
         return Window(self.granularity.first(window.start), window.end)
+
+    def periods(
+        self, windows: Sequence[Window], ask: Callable[[Window], Periods]
+    ) -> Iterator[tuple[Window, list[Record]]]:
+        """Ask for the windows in parallel; give every period in order, with the rows it has."""
+        first, at_once = self.granularity.first, self._tap.settings.max_concurrent_requests
+        for asked, answer in zip(windows, in_order(ask, windows, at_once), strict=True):
+            by_period = {first(day): rows for day, rows in answer.items()}
+            for period in asked.split(1, self.granularity):
+                yield period, by_period.get(period.start, [])
+
+    def message(self, row: Record, partition: state.Partition) -> Record:
+        """Give the row as it is emitted."""
+        return {
+            **row,
+            "start_date": row["start_date"].isoformat(),
+            "end_date": row["end_date"].isoformat(),
+            **partition["context"],
+        }
+
+    def say_at_the_end(self, source: Account | BillingGroup) -> None:
+        """Say what was odd about all that came from an account or billing group."""
+        self.oddities.say_fields(source.unknown_fields)
+        if source.repeated_rows:
+            self.logger.info("%d rows came twice and were emitted once", source.repeated_rows)
 
     def write_state(self, rows: int | None = None) -> None:
         """Write the state; after a period of so many rows, only if enough have come since.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
@@ -12,10 +13,9 @@ from tap_twilio_usage.auth import Need
 from tap_twilio_usage.billing_group import BillingGroup
 from tap_twilio_usage.compat import override
 from tap_twilio_usage.errors import ApiError
-from tap_twilio_usage.parallel import in_order
-from tap_twilio_usage.records import Periods, Record
+from tap_twilio_usage.records import Record
 from tap_twilio_usage.streams.base import PeriodStream
-from tap_twilio_usage.windows import DAILY, MONTHLY, Granularity, Window
+from tap_twilio_usage.windows import DAILY, MONTHLY, Granularity
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
@@ -75,32 +75,17 @@ class BillingGroupRecordsStream(PeriodStream):
         window = self.window(partition, group.name)
         if window.days < 1:
             return
-        at_once = self._tap.settings.max_concurrent_requests
         windows = list(window.split(PERIODS_PER_REQUEST[self.granularity.name], self.granularity))
         self.logger.info("%s: %s in %d requests or more", group.name, window, len(windows))
-
-        def answer(asked: Window) -> Periods:
-            return group.usage(self.granularity, asked)
-
         count = 0
-        for asked, periods in zip(windows, in_order(answer, windows, at_once), strict=True):
-            by_period = {self.granularity.first(day): rows for day, rows in periods.items()}
-            for period in asked.split(1, self.granularity):
-                rows = by_period.get(period.start, [])
-                for row in rows:
-                    yield {
-                        **row,
-                        "start_date": row["start_date"].isoformat(),
-                        "end_date": row["end_date"].isoformat(),
-                        **partition["context"],
-                    }
-                count += len(rows)
-                state.advance(partition, period.start)
-                self.write_state(len(rows))
+        for period, rows in self.periods(windows, partial(group.usage, self.granularity)):
+            for row in rows:
+                yield self.message(row, partition)
+            count += len(rows)
+            state.advance(partition, period.start)
+            self.write_state(len(rows))
         self.logger.info("%s: done, %d days, %d rows", group.name, window.days, count)
-        self.oddities.say_fields(group.unknown_fields)
-        if group.repeated_rows:
-            self.logger.info("%d rows came twice and were emitted once", group.repeated_rows)
+        self.say_at_the_end(group)
 
     def _group(self, partition: state.Partition) -> BillingGroup:
         group_id = partition["context"]["billing_group_id"]

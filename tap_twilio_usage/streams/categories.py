@@ -76,9 +76,7 @@ class CategoriesStream(TwilioStream):
         reported: dict[str, Reported] = {}
         for account, answer in zip(chosen, in_order(_all_time, chosen, at_once), strict=True):
             if isinstance(answer, ApiError):
-                if self.ABORT_AT_RECORD_COUNT is not None:
-                    raise answer
-                self.failed({"account_sid": account.sid}, answer)
+                self.fail({"account_sid": account.sid}, answer)
             else:
                 reported = {each.category: each for each in answer} | reported
         return reported

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
@@ -137,12 +137,7 @@ class UsageRecordsStream(PeriodStream):
         account = self._tap.accounts.get(partition["context"]["account_sid"])
         rows = self._withdrawn(partition) if account is None else self._of(account, partition)
         for row in rows:
-            yield {
-                **row,
-                "start_date": row["start_date"].isoformat(),
-                "end_date": row["end_date"].isoformat(),
-                **partition["context"],
-            }
+            yield self.message(row, partition)
 
     def _of(self, account: Account, partition: state.Partition) -> Iterator[Record]:
         """Give the account's rows."""
@@ -161,9 +156,7 @@ class UsageRecordsStream(PeriodStream):
             yield from self._named_period(account, partition, used)
         else:
             yield from self._periods(account, partition, used)
-        self.oddities.say_fields(account.unknown_fields)
-        if account.repeated_rows:
-            self.logger.info("%d rows came twice and were emitted once", account.repeated_rows)
+        self.say_at_the_end(account)
 
     def _named_period(
         self, account: Account, partition: state.Partition, used: UsedCategories
@@ -180,7 +173,6 @@ class UsageRecordsStream(PeriodStream):
         self, account: Account, partition: state.Partition, used: UsedCategories
     ) -> Iterator[Record]:
         """Fetch windows in parallel, share out each period, emit it, and move the bookmark."""
-        granularity = self.granularity
         whole = self._window(account, partition)
         if whole.days < 1:
             return
@@ -189,15 +181,17 @@ class UsageRecordsStream(PeriodStream):
         windows, known = self._requests(account, partition, whole, older_days)
         progress = Progress(self.logger, account, Window(windows[0].start, whole.end))
         progress.begin(len(windows))
-        for asked, periods in self._answers(account, windows, known):
-            by_period = {granularity.first(day): rows for day, rows in periods.items()}
-            for period in asked.split(1, granularity):
-                rows = attribute(by_period.get(period.start, ()))
-                taken = self._taken(period.start, rows, used)
-                yield from taken
-                state.advance(partition, period.start)
-                self.write_state(len(taken))
-                progress.add(period.end, rows, len(taken))
+
+        def ask(asked: Window) -> Periods:
+            return known[asked] if asked in known else account.usage(self.granularity, asked)
+
+        for period, found in self.periods(windows, ask):
+            rows = attribute(found)
+            taken = self._taken(period.start, rows, used)
+            yield from taken
+            state.advance(partition, period.start)
+            self.write_state(len(taken))
+            progress.add(period.end, rows, len(taken))
         progress.end()
         if older_days:
             older_days.note(period.start, rows, were_read=windows[0].start == whole.start)
@@ -226,26 +220,20 @@ class UsageRecordsStream(PeriodStream):
             newer = list(Window(following, whole.end).split(periods, granularity))
         if len(newer) > MOST_READ_AHEAD:
             return windows, {}
-        known = dict(self._answers(account, newer, {}))
+        known = self._ask(account, newer)
         if newer and older_days.are_unchanged(UPTO, _rows(known)):
             return newer, known
-        known |= dict(self._answers(account, [last], {}))
+        known |= self._ask(account, [last])
         if older_days.are_unchanged(BEFORE, _rows(known)):
             return [last, *newer], known
         older_days.forget()
         older = Window(whole.start, bookmark - DAY).split(periods, granularity)
         return [*older, last, *newer], known
 
-    def _answers(
-        self, account: Account, windows: list[Window], known: Mapping[Window, Periods]
-    ) -> Iterator[tuple[Window, Periods]]:
-        """Ask for what is not known, in parallel; give each window with its periods, in order."""
-
-        def answer(asked: Window) -> Periods:
-            return known[asked] if asked in known else account.usage(self.granularity, asked)
-
+    def _ask(self, account: Account, windows: list[Window]) -> dict[Window, Periods]:
         at_once = self._tap.settings.max_concurrent_requests
-        return zip(windows, in_order(answer, windows, at_once), strict=True)
+        answers = in_order(partial(account.usage, self.granularity), windows, at_once)
+        return dict(zip(windows, answers, strict=True))
 
     def _older_days(
         self, account: Account, partition: state.Partition, whole: Window
