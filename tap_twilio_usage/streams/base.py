@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from datetime import date
 from functools import cached_property
 from itertools import islice
@@ -78,7 +79,9 @@ class TwilioStream(Stream):
         """Raise the error in --test, which asks about it; else see what it means for the others."""
         if self.ABORT_AT_RECORD_COUNT is not None:
             raise error
-        self.failed(context, error)
+        named = copy(error)  # it may be the same one for several streams
+        named.args = (f"{self.name}: {error}",)
+        self.failed(context, named)
 
     def failed(self, context: Context | None, error: ApiError) -> None:
         """Raise the error; or note it, where other contexts do not depend on this one."""
