@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -70,13 +71,13 @@ def test_a_refusal_in_the_middle_is_tried_again_and_loses_nothing(
 def test_a_refusal_that_passes_costs_no_row(lab: Lab, healthy: Run) -> None:
     """But the first request of all: before it, nothing shows that the credentials are any good."""
     refused = at_first(UNAUTHORIZED, FORBIDDEN)
-    proven: set[bool] = set()
+    proven: set[str] = set()
 
     def plan(request: Any) -> Fault | None:
-        host = request.path.startswith("/v2")
-        if host in proven and not request.path.endswith(f"{MAIN_SID}.json"):
+        api = request.path[:5]
+        if api in proven and not request.path.endswith(f"{MAIN_SID}.json"):
             return refused(request)
-        proven.add(host)
+        proven.add(api)
         return None
 
     run = lab.with_faults(plan)
@@ -91,7 +92,7 @@ IN_ONE = {**REFUSALS, "404": error(404, 20404, "The requested resource was not f
 
 
 def for_the_subaccount(fault: Fault, *, only: bool = True) -> Plan:
-    """Have all fail that is asked of the subaccount, or of every account but in the list of them."""
+    """Have all fail that is asked of the subaccount, or of every account by itself."""
 
     def plan(request: Any) -> Fault | None:
         sid = SUBACCOUNT if only else "AC"
@@ -131,7 +132,9 @@ def test_all_accounts_that_are_refused_are_a_failure(lab: Lab, stream: str) -> N
     run = lab.with_faults(plan, stream, subaccounts="separate")
     assert run.code == 1
     assert "some accounts failed" in run.last_line
-    assert run.last_line.count(": Twilio refused the credentials (403") == 3
+    assert re.search(
+        "complete: AC.*1, AC.*2, AC.*3: .*Twilio refused the credentials", run.last_line
+    )
     assert table(run) == {} or stream == "categories"  # the shipped table holds without accounts
 
 
@@ -160,9 +163,13 @@ def test_a_billing_group_that_is_refused_leaves_the_other_complete(
 
 @pytest.mark.parametrize("stream", [*USAGE, "usage_triggers", "categories", "accounts"])
 def test_an_api_key_cannot_read_accounts_one_by_one(lab: Lab, stream: str) -> None:
-    key = {"auth_token": "", "api_key_sid": API_KEY_SID, "api_key_secret": API_KEY_SECRET}
+    key: dict[str, Any] = {
+        "auth_token": "",
+        "api_key_sid": API_KEY_SID,
+        "api_key_secret": API_KEY_SECRET,
+    }
     with Server(lab.company) as server:
-        run = lab.run(server.url, stream, subaccounts="separate", **key)
+        run = lab.run(server.url, stream, subaccounts="separate", auth_token="", **key)
     assert run.code == 1
     assert run.last_line.endswith(
         f"{stream}: an API key reads the main account only: set auth_token (TWILIO_AUTH_TOKEN), "
