@@ -59,7 +59,8 @@ class Run:
 
     @property
     def last_line(self) -> str:
-        return self.log.strip().splitlines()[-1]
+        """The last line of the log; requests under way may add lines at DEBUG after it."""
+        return [line for line in self.log.splitlines() if "| DEBUG " not in line][-1]
 
 
 def bookmark(state: dict[str, Any]) -> str | None:

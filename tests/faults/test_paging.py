@@ -1,0 +1,224 @@
+"""Cases 13 to 17: pages that lead elsewhere, nowhere or in circles, and rows that come twice."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from sandbox import MAIN_SID, Reply, Request, Server
+from tests.conftest import Run
+from tests.faults.conftest import (
+    BILLING,
+    LISTS,
+    PAGED,
+    STREAMS,
+    USAGE,
+    Fault,
+    Lab,
+    changed,
+    is_of,
+    of,
+    rows_of,
+    table,
+)
+from tests.http_server import Answer, serve
+
+Link = Callable[[str], str]
+
+
+def relinked(link: Link) -> Fault:
+    """Have the link to the next page, where there is one, written in another way."""
+
+    def change(page: dict[str, Any]) -> None:
+        if page.get("next_page_uri"):
+            page["next_page_uri"] = link(page["next_page_uri"])
+
+    return changed(change)
+
+
+# 13: other ways to write the same link.
+
+SAME: dict[str, Callable[[str], Link]] = {
+    "relative": lambda _: lambda uri: uri,
+    "absolute": lambda url: lambda uri: url + uri,
+    "without .json": lambda _: lambda uri: uri.replace(".json", ""),
+    "absolute, without .json": lambda url: lambda uri: url + uri.replace(".json", ""),
+    "with another case of the host": lambda url: lambda uri: url.replace("http", "HTTP") + uri,
+}
+
+
+@pytest.mark.parametrize("way", SAME)
+def test_a_link_is_followed_however_it_is_written(lab: Lab, healthy: Run, way: str) -> None:
+    with Server(lab.company) as server:
+        server.plan = lambda _: relinked(SAME[way](server.url))
+        run = lab.run(server.url, page_size=50)
+    assert run.code == 0
+    assert table(run) == table(healthy)
+    assert len([r for r in server.requests if "Page" in r.query]) > 10
+
+
+# 14: links that lead elsewhere.
+
+ELSEWHERE: dict[str, Callable[[str, str], Link]] = {
+    "another host": lambda _, evil: lambda uri: evil + uri,
+    "two slashes": lambda _, evil: lambda uri: f"//{urlsplit(evil).netloc}{uri}",
+    "another account": lambda *_: lambda uri: uri.replace(MAIN_SID, "AC" + "f" * 32),
+    "another port": lambda own, _: lambda uri: f"{own[:-1]}{int(own[-1]) ^ 1}{uri}",
+    "another scheme": lambda own, _: lambda uri: own.replace("http:", "https:") + uri,
+    "userinfo": lambda own, _: lambda uri: own.replace("://", "://me:pass@") + uri,
+    "a host that begins alike": lambda own, evil: lambda uri: f"{own}@{urlsplit(evil).netloc}{uri}",
+    "backslashes": lambda _, evil: lambda uri: f"\\\\{urlsplit(evil).netloc}{uri}",
+    "a backslash": lambda own, evil: lambda uri: f"{own}\\@{urlsplit(evil).netloc}{uri}",
+    "a folder above": lambda *_: lambda uri: f"/2010-04-01/..{uri}",
+    "another resource": lambda *_: lambda uri: uri.replace("?", "/Other?"),
+    "no URL": lambda *_: lambda _: "http://[",
+}
+WAYS = [
+    *((stream, way) for stream in (*LISTS, "usage_records_daily") for way in ELSEWHERE),
+    *((stream, way) for stream in list(USAGE)[1:] for way in list(ELSEWHERE)[:3]),
+]
+WAYS.remove(("accounts", "another account"))  # its path names none
+
+
+@pytest.mark.parametrize(("stream", "way"), WAYS)
+def test_a_link_that_leads_elsewhere_is_not_followed(lab: Lab, stream: str, way: str) -> None:
+    with serve(lambda _: Answer.json({})) as evil, Server(lab.company) as server:
+        link = ELSEWHERE[way](server.url, evil.url)
+
+        def change(page: dict[str, Any]) -> None:
+            uri = page["uri"].replace("Page=0", "Page=1&PageToken=PA1")
+            page["next_page_uri"] = link(uri)
+
+        server.plan = of(stream, changed(change))
+        run = lab.run(server.url, stream)
+        following = [request for request in server.requests if is_following(request)]
+    assert run.code == 1
+    assert run.last_line.endswith(": the link to the next page leads elsewhere; not followed")
+    assert (evil.requests, following) == ([], [])
+    assert "me:pass" not in run.log
+    assert stream in LISTS or table(run) == {}  # of lists, the first page is out
+
+
+# 15: pages without end.
+
+ENDLESS: dict[str, Callable[[int], str]] = {
+    "the same": lambda _: "0",
+    "in a circle": lambda number: f"{number % 3}",
+    "ever new": lambda number: f"{number}",
+}
+
+
+@pytest.mark.parametrize("way", ENDLESS)
+@pytest.mark.parametrize("stream", [*PAGED, *BILLING])
+def test_paging_without_end_is_found_out(lab: Lab, stream: str, way: str) -> None:
+    """Each page is the first one again, with another link."""
+    replies: list[Reply] = []
+
+    def fault(reply: Reply) -> Reply:
+        replies.append(reply)
+        page = json.loads(replies[0].content)
+        link_to(ENDLESS[way](len(replies)), page)
+        return Reply(200, {}, json.dumps(page).encode())
+
+    few = {"CLIENT": json.dumps({"MOST_PAGES": 20})}
+    run = lab.with_faults(of(stream, fault), stream, env=few, max_concurrent_requests=1)
+    assert run.code == 1
+    assert re.search(r": the paging (comes back to a page|has over 20 pages|does not end)", run.log)
+    assert len(replies) <= 2 * 21  # there are two billing groups
+    assert stream in LISTS or table(run) == {}  # of lists, the first page is out
+
+
+def link_to(token: str, page: Any) -> None:
+    """Have the page followed by one that is none of the sandbox's."""
+    if "meta" in page:
+        page["meta"]["nextToken"] = token
+    else:
+        page["next_page_uri"] = urlsplit(page["uri"]).path + f"?Again={token}"
+
+
+# 16: pages without rows.
+
+
+def test_an_empty_page_with_a_link_is_not_the_end(lab: Lab, healthy: Run) -> None:
+    """Each page stands behind an empty one."""
+    pages: dict[str, Reply] = {}
+
+    def plan(request: Request) -> Fault | None:
+        token = request.query.get("Again") or request.query.get("pageToken")
+        if token:
+            return lambda _: pages.pop(token)
+        if not any(is_of(stream, request) for stream in (*PAGED, *BILLING)):
+            return None
+
+        def fault(reply: Reply) -> Reply:
+            token = f"{len(seen)}"
+            seen.append(request)
+            pages[token] = reply
+            page = json.loads(reply.content)
+            rows_of(page).clear()
+            link_to(token, page)
+            return reply._replace(content=json.dumps(page).encode())
+
+        return fault
+
+    seen: list[Request] = []
+    run = lab.with_faults(plan)
+    assert run.code == 0
+    assert len(seen) > len(STREAMS)
+    assert pages == {}
+    assert table(run) == table(healthy)
+
+
+def test_no_rows_at_all_are_a_success_with_a_state(lab: Lab) -> None:
+    run = lab.with_faults(lambda _: changed(lambda page: rows_of(page).clear()))
+    assert run.code == 0
+    assert run.states
+    assert {key[0] for key in table(run)} == {"categories"}  # the shipped table
+
+
+# 17: rows that come twice.
+
+
+def test_rows_that_come_twice_go_out_once(lab: Lab, healthy: Run) -> None:
+    run = lab.with_faults(lambda _: changed(lambda page: rows_of(page).extend(rows_of(page)[:3])))
+    assert run.code == 0
+    assert table(run) == table(healthy)
+    assert each_went_out_once(run)
+    assert run.log.count(" rows came twice and were emitted once") >= len(STREAMS) - 1
+
+
+def test_rows_that_move_to_the_next_page_go_out_once(lab: Lab, healthy: Run) -> None:
+    """As when a row comes in while the pages are read: the last of one is the first of the next."""
+    last: dict[str, Any] = {}
+
+    def plan(request: Request) -> Fault:
+        asked = {name: text for name, text in request.query.items() if "age" not in name}
+        key = f"{request.path} {asked}"
+
+        def change(page: Any) -> None:
+            rows = rows_of(page)
+            if is_following(request):
+                rows.insert(0, last[key])
+            if rows:
+                last[key] = rows[-1]
+
+        return changed(change)
+
+    run = lab.with_faults(plan, page_size=50)
+    assert run.code == 0
+    assert table(run) == table(healthy)
+    assert each_went_out_once(run)
+    assert " rows came twice and were emitted once" in run.log
+
+
+def is_following(request: Request) -> bool:
+    return "Page" in request.query or "pageToken" in request.query
+
+
+def each_went_out_once(run: Run) -> bool:
+    return len([m for m in run.messages if m["type"] == "RECORD"]) == len(table(run))
