@@ -1,0 +1,311 @@
+"""Cuts the tap off at random points and starts it again from every STATE that it wrote.
+
+    python -m tests.restart --seed 7 --points 500
+    python -m tests.restart --seed 7 --mode change --ending sigterm --point 13
+
+A target holds what it read up to a STATE, or more. With a new run from that STATE it must hold
+what it would after a run that nothing cut off, and what the company was charged; and no bookmark
+may ever move back. What is tried follows from the seed; where in its code a signal hits the tap
+does not quite, for processes take their own time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import groupby, islice, pairwise
+from random import Random
+from threading import Timer
+from typing import NamedTuple
+
+from tests.restart_cases import BILLING, MODES, Case, Key, Message, Run, State, Table, case_of
+
+PIPE = 4096  # bytes: as small as there is, so that the tap is never far ahead of its reader
+AHEAD = 4 * PIPE  # how far it may be: the pipe, its buffer, the reader's buffer
+POINTS_OF_A_CASE = 8
+STATES_OF_A_RUN = 3
+STATES_OF_A_WHOLE_RUN = 10
+CUT_OFF_AGAIN = 0.25
+Partition = tuple[str, frozenset[tuple[str, object]]]
+
+
+class Ending(NamedTuple):
+    """How a run ends: its exit code, and what the log says then."""
+
+    code: int
+    signal: signal.Signals | None = None
+    said: str | None = None
+
+
+COMPLETE = "complete"
+CUTS = {
+    "sigterm": Ending(143, signal.SIGTERM, "stopped by signal 15"),
+    "sigint": Ending(130, signal.SIGINT, "stopped by signal 2"),
+    "sigkill": Ending(-9, signal.SIGKILL),
+    "broken_pipe": Ending(1, None, "the target stopped reading; its own log says why"),
+}
+ENDINGS = (COMPLETE, *CUTS)
+
+
+class Violation(AssertionError):
+    """What must not be, in one line."""
+
+
+class Cut(NamedTuple):
+    """After how many lines the run is cut off, how long after that, and whether it waits then."""
+
+    ending: str
+    lines: int
+    seconds: float
+    blocked: bool
+    sure: bool = False
+
+    @classmethod
+    def draw(cls, ending: str, run: Run, random: Random) -> Cut:
+        """Draw a point of a run like this one: each stream's are as likely as another's."""
+        stream = random.choice(sorted({m["stream"] for m in run.messages if "stream" in m}))
+        lines = [n for n, m in enumerate(run.messages, 1) if m.get("stream") == stream]
+        blocked = ending == "broken_pipe" or random.random() < 0.5
+        seconds = random.choice([0, random.uniform(0, 0.01), random.uniform(0, 0.05)])
+        line = random.randint(lines[0], lines[-1])
+        return cls(ending, line, seconds, blocked, blocked and sum(run.sizes[line:]) > AHEAD)
+
+
+@dataclass
+class Tally:
+    """What was tried."""
+
+    points: int = 0
+    ends: Counter[str] = field(default_factory=Counter)
+    restarts: int = 0
+
+    def __str__(self) -> str:
+        ends = ", ".join(f"{count} {end}" for end, count in sorted(self.ends.items()))
+        return f"{self.points} points, {self.restarts} states restarted from; runs: {ends}"
+
+
+def run_and_cut(case: Case, state: State, cut: Cut) -> Run:
+    """Run the tap from the state and cut it off."""
+    started = case.start(state)
+    fcntl.fcntl(started.out, fcntl.F_SETPIPE_SZ, PIPE)
+    with started.out as out:
+        read = b"".join(islice(out, cut.lines))
+        number = CUTS[cut.ending].signal
+        if number is None:
+            time.sleep(cut.seconds)
+        elif cut.blocked:
+            time.sleep(cut.seconds)
+            _kill(started.pid, number)
+            read += out.read()
+        else:
+            timer = Timer(cut.seconds, _kill, (started.pid, number))
+            timer.start()
+            read += out.read()
+            timer.cancel()
+            timer.join()
+    return case.end(started, read)
+
+
+def _kill(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def check_end(run: Run, cut: Cut | None) -> str:
+    """Give the ending; the run may have completed before the cut unless that is `sure`."""
+    last = run.log.strip().splitlines()[-1:]
+    if "Traceback" in run.log:
+        raise Violation(f"a traceback: {last}")
+    if run.half_line and not (cut and cut.ending in {"sigkill", "broken_pipe"}):
+        raise Violation(f"ended with a part of a line: {run.half_line[-60:]!r}")
+    ending = CUTS[cut.ending] if cut else Ending(0)
+    said = next((each.said for each in CUTS.values() if each.said and each.said in run.log), None)
+    if cut and not cut.sure and (run.code, said) == (0, None):
+        return COMPLETE
+    if (run.code, said) != (ending.code, ending.said):
+        raise Violation(f"exit code {run.code}, for {ending.code}; the log ends with {last}")
+    if cut and cut.ending == "broken_pipe" and (ending.said or "") not in last[0]:
+        raise Violation(f"the log does not end with what happened: {last}")
+    return cut.ending if cut else COMPLETE
+
+
+def check_bookmarks(states: Sequence[State], last_day: str, *, may_vanish: bool) -> None:
+    """See that no bookmark moves back, passes the last day, or vanishes."""
+    marks = [_bookmarks(state) for state in states]
+    for before, after in pairwise(marks):
+        for partition, mark in before.items():
+            if partition in after and after[partition] < mark:
+                raise Violation(f"moved back from {mark} to {after[partition]}: {partition}")
+            if partition not in after and not may_vanish:
+                raise Violation(f"vanished: the bookmark {mark} of {partition}")
+    for partition, mark in (each for found in marks for each in found.items()):
+        if mark > last_day:
+            raise Violation(f"bookmark {mark} after {last_day}: {partition}")
+
+
+def _bookmarks(state: State) -> dict[Partition, str]:
+    return {
+        (stream, frozenset(partition["context"].items())): partition["replication_key_value"]
+        for stream, value in (state or {}).get("bookmarks", {}).items()
+        for partition in value.get("partitions", [])
+        if "replication_key_value" in partition
+    }
+
+
+def check_whole(start: State, messages: Iterable[Message], table: Table, expected: Table) -> None:
+    """See that each bookmark is of a period that was read whole, and so are those before it."""
+    table, marks = table.after([]), _bookmarks(start)
+    for message in messages:
+        table.load(message)
+        if message["type"] == "STATE":
+            moved = _bookmarks(message["value"])
+            for (stream, context), mark in moved.items() - marks.items():
+                last = marks.get((stream, context), "")
+                for key, row in expected.of(stream):
+                    if last < row["start_date"] <= mark and context <= row.items():
+                        _check_row(key, table, expected, f"not there at the bookmark {mark}")
+            marks = moved
+
+
+def check_table(found: Table, expected: Table) -> None:
+    """See that they hold the same rows."""
+    for key in found.rows.keys() | expected.rows.keys():
+        _check_row(key, found, expected, "not as without a cut")
+
+
+def _check_row(key: Key, found: Table, expected: Table, what: str) -> None:
+    one, other = found.rows.get(key), expected.rows.get(key)
+    if one != other:
+        raise Violation(f"{what}: {key}: {one}, for {other}")
+
+
+def check_truth(case: Case, table: Table) -> None:
+    """See that each period holds what the company was charged."""
+    for stream in case.streams:
+        if not stream.startswith(("usage_records_", "billing_group_")):
+            continue
+        price = "price" if stream in BILLING else "deduplicated_price"
+        for period in case.periods(stream):
+            first, last = map(str, period)
+            rows = (row for _, row in table.of(stream) if first <= row["start_date"] <= last)
+            found, truth = sum(row[price] for row in rows), case.truth(stream, period)
+            if found != truth:
+                raise Violation(f"{stream} holds {found} for {truth} of {first}..{last}")
+
+
+class Trial:
+    """A case, and what a run that nothing cuts off makes of it."""
+
+    def __init__(self, case: Case, tally: Tally) -> None:
+        self.case = case
+        self.tally = tally
+        self.whole = case.complete(case.state)
+        self.expected = case.table.after(self.whole.messages)
+        self._check(case.state, self.whole, case.table, None)
+        check_truth(case, self.expected)
+
+    def restart_from_each(self, random: Random) -> None:
+        """Start again from the states of the whole run."""
+        self._restart(self.whole, random, STATES_OF_A_WHOLE_RUN)
+
+    def cut_off(self, ending: str, random: Random) -> None:
+        """Cut a run off and start again from its states."""
+        cut = Cut.draw(ending, self.whole, random)
+        run = self._cut(self.case.state, self.case.table, cut)
+        self._restart(run, random, STATES_OF_A_RUN)
+
+    def _restart(self, run: Run, random: Random, most: int) -> None:
+        states = run.states or [(0, self.case.state)]
+        between = states[1:-1]
+        some = random.sample(between, min(len(between), most - 2))
+        for position, state in [*states[:1], *some, *states[1:][-1:]]:
+            read = random.choice([position, len(run.messages)])
+            self._go_on(state, self.case.table.after(run.messages[:read]), random)
+
+    def _go_on(self, state: State, table: Table, random: Random) -> None:
+        """Start again from the state, perhaps cut off once more, until a run completes."""
+        self.tally.restarts += 1
+        while random.random() < CUT_OFF_AGAIN:
+            cut = Cut.draw(random.choice([*CUTS]), self.whole, random)
+            run = self._cut(state, table, cut._replace(sure=False))  # it may have less to read
+            position, state = random.choice([(0, state), *run.states[-3:]])
+            read = random.choice([position, len(run.messages)])
+            table = table.after(run.messages[:read])
+        run = self.case.complete(state)
+        self._check(state, run, table, None)
+        check_table(table.after(run.messages), self.expected)
+
+    def _cut(self, state: State, table: Table, cut: Cut) -> Run:
+        run = run_and_cut(self.case, state, cut)
+        try:
+            self._check(state, run, table, cut)
+        except Violation as violation:
+            raise Violation(f"{violation}; {cut}") from None
+        return run
+
+    def _check(self, state: State, run: Run, table: Table, cut: Cut | None) -> None:
+        self.tally.ends[check_end(run, cut)] += 1
+        states = [state, *(value for _, value in run.states)]
+        check_bookmarks(states, f"{self.case.last_day}", may_vanish=self.case.changes)
+        check_whole(state, run.messages, table, self.expected)
+
+
+def try_points(mode: str, ending: str, seed: int, points: Iterable[int]) -> Tally:
+    """Try these points; raises Violation with what it takes to try the one again."""
+    tally = Tally()
+    of_a_case = 1 if ending == COMPLETE else POINTS_OF_A_CASE
+    for number, group in groupby(points, lambda point: point // of_a_case):
+        again = f"--seed {seed} --mode {mode} --ending {ending} --point {number * of_a_case}"
+        try:
+            with case_of(MODES[mode], Random(f"{seed} {mode} {ending} {number}")) as case:
+                trial = Trial(case, tally)
+                for point in group:
+                    again = f"--seed {seed} --mode {mode} --ending {ending} --point {point}"
+                    random = Random(f"{seed} {mode} {ending} {number} {point}")
+                    tally.points += 1
+                    if ending == COMPLETE:
+                        trial.restart_from_each(random)
+                    else:
+                        trial.cut_off(ending, random)
+        except Violation as violation:
+            raise Violation(f"{again}: {violation}") from None
+    return tally
+
+
+def main() -> int:
+    """Try points of every mode and ending, or of those that are asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.restart", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--points", type=int, default=280, help="in all")
+    parser.add_argument("--mode", choices=MODES)
+    parser.add_argument("--ending", choices=ENDINGS)
+    parser.add_argument("--point", type=int, help="only this one")
+    asked = parser.parse_args()
+    tried = [
+        (mode, ending)
+        for mode in MODES
+        for ending in ENDINGS
+        if asked.mode in (None, mode) and asked.ending in (None, ending)
+    ]
+    each = -(-asked.points // len(tried))
+    points = range(each) if asked.point is None else [asked.point]
+    for mode, ending in tried:
+        try:
+            tally = try_points(mode, ending, asked.seed, points)
+        except Violation as violation:
+            print(violation, file=sys.stderr)
+            return 1
+        print(f"{mode}, {ending}: {tally}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
