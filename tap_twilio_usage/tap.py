@@ -27,6 +27,7 @@ from tap_twilio_usage.streams.categories import CategoriesStream
 from tap_twilio_usage.streams.lists import AccountsStream, UsageTriggersStream
 from tap_twilio_usage.streams.usage_records import UsageRecordsStream
 from tap_twilio_usage.watch import Watch
+from tap_twilio_usage.whole_lines import WholeLines
 from tap_twilio_usage.windows import GRANULARITIES
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class TapTwilioUsage(Tap):
 
     name = "tap-twilio-usage"
     config_jsonschema = settings.SCHEMA
+    message_writer_class = WholeLines
     # Without ACTIVATE_VERSION: a target that deletes by it would delete history.
     capabilities: ClassVar = [
         TapCapabilities.CATALOG,

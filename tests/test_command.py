@@ -15,9 +15,10 @@ import pytest
 
 from tests.conftest import COMMAND, Sync, catalog_of, clean_environment, config, discovered
 from tests.http_server import Answer, Request, serve
-from tests.twilio import TOKEN, account, between
+from tests.twilio import SID, TOKEN, account, between
 
 CATALOGS = Path(__file__).with_name("catalogs")
+DAILY = "usage_records_daily"
 DAYS = dict.fromkeys(between("2026-01-01", "2026-01-31"), {"calls": "1", "totalprice": "1"})
 
 
@@ -58,7 +59,7 @@ def test_the_catalog_chooses_streams(sync: Sync) -> None:
 def test_full_table_replication_takes_no_notice_of_the_bookmark(sync: Sync) -> None:
     with serve(account(DAYS)) as server:
         settings = config(server.url, end_date="2026-01-05", lookback_days=0)
-        catalog = catalog_of(sync(settings, "--discover").catalog, "usage_records_daily")
+        catalog = catalog_of(sync(settings, "--discover").catalog, DAILY)
         state = sync(settings).states[-1]
         assert len(sync(settings, state=state).records()) == 2
         for stream in catalog["streams"]:
@@ -95,7 +96,7 @@ def test_batches_hold_the_flag_and_exact_decimals(sync: Sync, tmp_path: Path) ->
         run = sync(config(server.url, end_date="2026-01-01", batch_config=batch_config))
     assert run.code == 0
     (batch,) = [
-        m for m in run.messages if m["type"] == "BATCH" and m["stream"] == "usage_records_daily"
+        m for m in run.messages if m["type"] == "BATCH" and m["stream"] == DAILY
     ]
     packed = Path(batch["manifest"][0].removeprefix("file://")).read_bytes()
     text = gzip.decompress(packed).decode()
@@ -155,6 +156,29 @@ def test_a_signal_ends_it_at_once_with_the_shells_code(
     assert "Traceback" not in log
     messages: list[dict[str, Any]] = [json.loads(line) for line in out.read_text().splitlines()]
     assert messages[-1]["type"] == "STATE"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_signal_in_the_middle_of_a_line_comes_after_it(tmp_path: Path, unbuffered: str) -> None:
+    """Of one that is longer than the pipe and Python's buffer: the STATE that a run begins with."""
+    context = {"account_sid": SID, "includes_subaccounts": True}
+    used = [f"category-{number}" for number in range(5000)]
+    state = {"bookmarks": {DAILY: {"partitions": [{"context": context, "used_categories": used}]}}}
+    for name, content in (("config", config("http://127.0.0.1:1")), ("state", state)):
+        (tmp_path / name).write_text(json.dumps(content))
+    with subprocess.Popen(
+        [COMMAND, "--config", tmp_path / "config", "--state", tmp_path / "state"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**clean_environment(), "PYTHONUNBUFFERED": unbuffered},
+    ) as process:
+        assert process.stdout is not None
+        begun = process.stdout.read(1)
+        time.sleep(0.2)  # the pipe fills up
+        process.terminate()
+        out = begun + process.stdout.read()
+    assert process.returncode == 143
+    assert json.loads(out)["value"] == state
 
 
 def test_a_target_that_stops_reading_is_said_in_one_line(tmp_path: Path) -> None:
