@@ -162,7 +162,7 @@ def test_a_signal_ends_it_at_once_with_the_shells_code(
 def test_a_signal_in_the_middle_of_a_line_comes_after_it(tmp_path: Path, unbuffered: str) -> None:
     """Of one that is longer than the pipe and Python's buffer: the STATE that a run begins with."""
     context = {"account_sid": SID, "includes_subaccounts": True}
-    used = [f"category-{number}" for number in range(5000)]
+    used = [f"category-{number}" for number in range(50000)]
     state = {"bookmarks": {DAILY: {"partitions": [{"context": context, "used_categories": used}]}}}
     for name, content in (("config", config("http://127.0.0.1:1")), ("state", state)):
         (tmp_path / name).write_text(json.dumps(content))
