@@ -98,7 +98,7 @@ class Account:
                     f"{window}: Twilio sent two periods, from {before} and from {after}, where "
                     "there is one"
                 )
-        return answer
+        return _whole(granularity, answer)
 
     def usage_now(self, granularity: Granularity) -> Periods:
         """Give the records of the one period that the resource means, by its first day."""
@@ -108,7 +108,7 @@ class Account:
             )
         except NotFound:
             return {}
-        return self._by_period(rows)
+        return _whole(granularity, self._by_period(rows))
 
     def _by_period(self, rows: list[Record]) -> Periods:
         keyed: dict[tuple[date, str], Record] = {}
@@ -150,6 +150,17 @@ class Account:
             )
         self.unknown_fields |= records.unknown_fields(raw)
         return record
+
+
+def _whole(granularity: Granularity, periods: Periods) -> Periods:
+    """Let each period begin with its first day, also the one in which the account began.
+
+    The day is in the key, and zeros overwrite rows by it when nobody asks when the account began.
+    """
+    for day, rows in periods.items():
+        for row in rows:
+            row["start_date"] = granularity.first(day)
+    return {granularity.first(day): rows for day, rows in periods.items()}
 
 
 def _reported(row: Record) -> Reported:

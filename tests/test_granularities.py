@@ -73,10 +73,12 @@ def test_months_are_whole_and_each_charge_counts_once(sync: Sync, server: Server
     }
 
 
-def test_years_are_whole_and_begin_with_the_account(sync: Sync, server: Server) -> None:
+def test_years_are_whole_also_the_one_in_which_the_account_began(
+    sync: Sync, server: Server
+) -> None:
     run = load(sync, server, "usage_records_yearly")
     assert counted(run, "usage_records_yearly") == {
-        f"{SINCE}": truth(server, SINCE, date(2024, 12, 31)),
+        "2024-01-01": truth(server, SINCE, date(2024, 12, 31)),
         "2025-01-01": truth(server, date(2025, 1, 1)),
     }
 

@@ -488,6 +488,24 @@ def test_other_periods_change_in_the_same_way(
         assert {(sid, start) for sid, _, start in table.rows} == periods  # no others become zero
 
 
+@pytest.mark.parametrize("period", ["monthly", "yearly", "this_month"])
+def test_the_period_in_which_a_subaccount_began_becomes_zero_too(sync: Sync, period: str) -> None:
+    """Twilio may let its rows begin on the day when it was created, which the state has not."""
+    company, stream = Company(today=LAST, since=FIRST, subaccounts=1), f"usage_records_{period}"
+    table, state = Table(company, stream), None
+    created = company.accounts()[-1].date_created
+    assert LAST.replace(day=1) < created < LAST
+    with Server(company) as server:
+        for subaccounts in ("separate", "rolled_up"):
+            only_stream = only(sync, stream)
+            run = sync(settings(server, subaccounts=subaccounts), catalog=only_stream, state=state)
+            state = run.states[-1]
+            table.load(run.messages)
+    first = LAST.replace(day=1) if period == "this_month" else FIRST
+    days = between(f"{first}", f"{LAST}")
+    assert sum(table.sums().values()) == sum(company.total(date.fromisoformat(d)) for d in days)
+
+
 def test_a_month_that_becomes_zero_ends_when_it_did(sync: Sync, server: Server) -> None:
     monthly = only(sync, "usage_records_monthly")
     first = sync(settings(server), catalog=monthly)
