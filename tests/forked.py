@@ -6,6 +6,7 @@ pipes, signals and an exit code like any other, within milliseconds.
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import sys
@@ -23,9 +24,16 @@ class Forked:
     """A run of the command, started. Read its messages from `out`; its log goes to a file."""
 
     def __init__(
-        self, arguments: list[str], log: Path, *, env: Mapping[str, str] | None = None
+        self,
+        arguments: list[str],
+        log: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        pipe_size: int | None = None,
     ) -> None:
         reading, writing = CONTEXT.Pipe(duplex=False)
+        if pipe_size is not None:
+            fcntl.fcntl(writing.fileno(), fcntl.F_SETPIPE_SZ, pipe_size)
         environment = {**clean_environment(), **(env or {})}
         self.process: BaseProcess = CONTEXT.Process(
             target=_run, args=(arguments, writing, str(log), environment), daemon=True

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -23,11 +23,11 @@ from sandbox import (
     Company,
     Server,
 )
-from sandbox.catalogue import SOURCES, TREE, Source
+from sandbox.catalogue import SOURCES, Source
 from sandbox.company import TRIGGERS
 from sandbox.periods import named_period
 from tap_twilio_usage.streams.billing_groups import BILLING_STREAMS
-from tap_twilio_usage.windows import DAY, GRANULARITIES, Granularity, Window
+from tap_twilio_usage.windows import DAY, GRANULARITIES, Window
 from tests.conftest import catalog_of
 from tests.forked import Forked
 
@@ -145,7 +145,10 @@ class Case:
     state: State = None
 
     def __post_init__(self) -> None:
-        found = json.loads(self._started(None, "--discover").out.read())
+        discovery = self._started(None, "--discover")
+        with discovery.out as out:
+            found = json.load(out)
+        discovery.wait()
         keys = {each["tap_stream_id"]: each["key_properties"] for each in found["streams"]}
         self.table = Table(keys)
         self._write("catalog", catalog_of(found, *self.streams))
@@ -158,8 +161,9 @@ class Case:
     def last_day(self) -> date:
         return self.company.last_day()
 
-    def start(self, state: State) -> Forked:
-        return self._started(state, "--catalog", str(self.folder / "catalog.json"))
+    def start(self, state: State, *, pipe_size: int | None = None) -> Forked:
+        catalog = str(self.folder / "catalog.json")
+        return self._started(state, "--catalog", catalog, pipe_size=pipe_size)
 
     def end(self, run: Forked, read: bytes) -> Run:
         """Wait for its end; raises ValueError for a line that is no JSON."""
@@ -174,11 +178,11 @@ class Case:
             read = out.read()
         return self.end(run, read)
 
-    def _started(self, state: State, *options: str) -> Forked:
+    def _started(self, state: State, *options: str, pipe_size: int | None = None) -> Forked:
         options = (*options, "--config", self._write("config", self.settings))
         if state is not None:
             options = (*options, "--state", self._write("state", state))
-        return Forked([*options], self.folder / "log")
+        return Forked([*options], self.folder / "log", pipe_size=pipe_size)
 
     def _write(self, name: str, content: object) -> str:
         path = self.folder / f"{name}.json"
@@ -213,7 +217,7 @@ def case_of(mode: Mode, random: Random) -> Iterator[Case]:
     """Draw a case: all runs of its history but the last have been, and days are restated since."""
     history, streams = random.choice(mode.histories), random.choice(mode.streams)
     last = date(2025, 10, random.randint(1, 10))
-    first = last - random.randint(10, 20 if streams == ALL else 35) * DAY
+    first = last - random.randint(8, 16 if streams == ALL else 28) * DAY
     company = SmallCompany(
         seed=random.randrange(1000),
         since=first - random.choice([0, 15, 40]) * DAY,

@@ -95,9 +95,7 @@ def test_batches_hold_the_flag_and_exact_decimals(sync: Sync, tmp_path: Path) ->
         }
         run = sync(config(server.url, end_date="2026-01-01", batch_config=batch_config))
     assert run.code == 0
-    (batch,) = [
-        m for m in run.messages if m["type"] == "BATCH" and m["stream"] == DAILY
-    ]
+    (batch,) = [m for m in run.messages if m["type"] == "BATCH" and m["stream"] == DAILY]
     packed = Path(batch["manifest"][0].removeprefix("file://")).read_bytes()
     text = gzip.decompress(packed).decode()
     assert '"price":0.1000000000000000000001' in text
