@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from multiprocessing.process import BaseProcess
@@ -66,4 +67,8 @@ def _run(arguments: list[str], out: object, log: str, env: dict[str, str]) -> No
     from tap_twilio_usage.tap import TapTwilioUsage  # noqa: PLC0415
 
     sys.argv = ["tap-twilio-usage", *arguments]
-    TapTwilioUsage.cli()
+    try:
+        TapTwilioUsage.cli()
+    finally:
+        # What follows is not the command's, but multiprocessing's.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})

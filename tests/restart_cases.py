@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -137,6 +138,7 @@ class Case:
     """A company, settings for it, and the state and the table that earlier runs have left."""
 
     company: Company
+    first: date
     settings: dict[str, Any]
     streams: Sequence[str]
     history: Sequence[str]
@@ -191,13 +193,12 @@ class Case:
 
     def periods(self, stream: str) -> Iterator[Window]:
         """Give those that the stream has to have."""
-        first = date.fromisoformat(self.settings["start_date"])
         granularity = {**USAGE_STREAMS, **BILLING_STREAMS}[stream]
         if granularity.says_when:
             now = named_period(granularity.resource, self.last_day)
             yield Window(*(now or (self.company.since, self.last_day)))
         else:
-            whole = Window(granularity.first(first), self.last_day)
+            whole = Window(granularity.first(self.first), self.last_day)
             yield from whole.split(1, granularity)
 
     def truth(self, stream: str, period: Window) -> Decimal:
@@ -239,12 +240,16 @@ def case_of(mode: Mode, random: Random) -> Iterator[Case]:
         else:
             settings |= _basic(server.url)
             settings["skip_unused_categories"] = random.random() < 0.8
-        case = Case(company, settings, streams, history, Path(folder))
-        for choice in history[:-1]:
+        case = Case(company, first, settings, streams, history, Path(folder))
+        for choice, following in pairwise(history):
             _set(case, choice)
-            _load(case, random)
+            whole = _load(case, random)
             _restate(case, random)
             company.today = case.last_day + random.randint(0, 3) * DAY
+            # Whatever start_date says then, it goes back to the first day that was loaded.
+            changes = choice != following and "rolled_up" in (choice, following)
+            late = whole and changes and random.random() < 0.5
+            case.settings["start_date"] = f"{company.today if late else first}"
         _set(case, history[-1])
         yield case
 
@@ -267,14 +272,15 @@ def _set(case: Case, subaccounts: str) -> None:
     case.settings |= {"subaccounts": subaccounts, "end_date": f"{case.last_day}"}
 
 
-def _load(case: Case, random: Random) -> None:
-    """Load a run, or what came of it before it was cut off, up to the last STATE or beyond it."""
+def _load(case: Case, random: Random) -> bool:
+    """Load a run, or what came of it before it was cut off; tell whether it was whole."""
     run = case.complete(case.state)
     read = random.choice([len(run.messages), random.randrange(len(run.messages))])
     case.table = case.table.after(run.messages[:read])
     for position, value in run.states:
         if position < read:
             case.state = value
+    return read == len(run.messages)
 
 
 def _restate(case: Case, random: Random) -> None:
