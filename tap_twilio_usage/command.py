@@ -19,7 +19,7 @@ from singer_sdk.exceptions import (
 from singer_sdk.plugin_base import SingerCommand
 
 from tap_twilio_usage.compat import override
-from tap_twilio_usage.errors import SettingsError, TapError
+from tap_twilio_usage.errors import SettingsError, Stopped, TapError
 
 
 class Command(SingerCommand):
@@ -44,6 +44,7 @@ class Command(SingerCommand):
 
     @override
     def main(self, *args: Any, **kwargs: Any) -> Any:
+        _buffer_stdout()
         try:
             return super().main(*args, **kwargs)
         except SettingsError as error:
@@ -54,6 +55,11 @@ class Command(SingerCommand):
             self._fail(f"stream_maps: {error}")
         except TapError as error:
             self._fail(str(error))
+        except Stopped as stopped:
+            self.logger.warning(
+                "stopped by signal %d; the next run goes on from the last STATE", stopped.signum
+            )
+            raise
 
     @override
     def invoke(self, ctx: click.Context) -> Any:
@@ -68,6 +74,13 @@ class Command(SingerCommand):
         for line in lines:
             self.logger.error(line)
         sys.exit(1)
+
+
+def _buffer_stdout() -> None:
+    """Undo PYTHONUNBUFFERED: without a buffer, Python drops what a signal cuts off of a write."""
+    if isinstance(getattr(sys.stdout, "buffer", None), io.RawIOBase):
+        number = sys.stdout.fileno()
+        sys.stdout = open(number, "w", encoding="utf-8", newline="\n", closefd=False)  # noqa: SIM115
 
 
 def _read_object(_: click.Context, option: click.Parameter, file: TextIO | None) -> TextIO | None:

@@ -7,6 +7,15 @@ class TapError(Exception):
     """A failure that is no bug: shown as its one line, without a traceback; exit code 1."""
 
 
+class Stopped(SystemExit):
+    """A signal ended the run: with the exit code that a shell gives for it."""
+
+    def __init__(self, signum: int) -> None:
+        """Take the signal."""
+        super().__init__(128 + signum)
+        self.signum = signum
+
+
 class SettingsError(TapError):
     """Settings that cannot be used; `problems` has a line for each thing that is wrong."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,7 +16,7 @@ from tap_twilio_usage.billing_group import BillingGroup
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.command import Command
 from tap_twilio_usage.compat import override
-from tap_twilio_usage.errors import ApiError, SettingsError
+from tap_twilio_usage.errors import ApiError, SettingsError, Stopped
 from tap_twilio_usage.failures import Failures
 from tap_twilio_usage.masking import Mask
 from tap_twilio_usage.settings import Settings
@@ -41,6 +40,7 @@ class TapTwilioUsage(Tap):
 
     name = "tap-twilio-usage"
     config_jsonschema = settings.SCHEMA
+    message_writer: WholeLines
     message_writer_class = WholeLines
     # Without ACTIVATE_VERSION: a target that deletes by it would delete history.
     capabilities: ClassVar = [
@@ -182,11 +182,8 @@ class TapTwilioUsage(Tap):
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """End with the shell's exit code for the signal; the last STATE written is the one."""
-        self.logger.warning(
-            "stopped by signal %d; the next run goes on from the last STATE", signum
-        )
-        sys.exit(128 + signum)
+        """End, not in the middle of a line; the last STATE written is the one to go on from."""
+        self.message_writer.stop(Stopped(signum))
 
     @classmethod
     @override
