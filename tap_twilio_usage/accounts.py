@@ -12,9 +12,19 @@ from tap_twilio_usage.account import API, Account
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.errors import ApiError, TapError
 from tap_twilio_usage.records import Fields, Record
-from tap_twilio_usage.settings import Settings
+from tap_twilio_usage.settings import ACCOUNT_SID, Settings
+from tap_twilio_usage.windows import today
 
-LISTED: Fields = {"sid": records.name, "date_created": records.mail_moment}
+
+def _sid(value: object) -> str:
+    """Give an account's SID: it becomes part of a path."""
+    sid = records.name(value)
+    if not ACCOUNT_SID.fullmatch(sid):
+        raise ValueError("is no account SID")
+    return sid
+
+
+LISTED: Fields = {"sid": _sid, "date_created": records.mail_moment}
 
 
 class Accounts(NamedTuple):
@@ -61,14 +71,19 @@ def find(client: Client, settings: Settings) -> Accounts:
 
 
 def listed(client: Client, path: str, key: str, fields: Fields, page_size: int) -> Iterator[Record]:
-    """Give these fields of every entry of one of Twilio's lists, typed."""
+    """Give these fields of every entry of one of Twilio's lists, typed; each `sid` once."""
     pages = client.pages(path, {"PageSize": f"{page_size}"}, key)
+    seen: set[str] = set()
     for position, raw in enumerate(chain.from_iterable(pages), 1):
         try:
-            yield records.parse(raw, fields)
+            entry = records.parse(raw, fields)
         except TapError as error:
             raise ApiError(f"{key}: entry {position}: {error}") from None
+        if entry["sid"] not in seen:
+            seen.add(entry["sid"])
+            yield entry
 
 
 def _day(moment: str | None) -> date | None:
-    return datetime.fromisoformat(moment).date() if moment else None
+    day = datetime.fromisoformat(moment).date() if moment else None
+    return day if day and day <= today() else None
