@@ -13,6 +13,7 @@ from sandbox.company import (
     Company,
     Row,
 )
+from sandbox.faults import FAULTS, AtRandom, Reply
 from sandbox.oauth import CLIENT_ID, CLIENT_SECRET
 from sandbox.server import Request, Server
 
@@ -23,12 +24,15 @@ __all__ = [
     "BILLING_GROUP_IDS",
     "CLIENT_ID",
     "CLIENT_SECRET",
+    "FAULTS",
     "LEGACY_BILLING_GROUP_ID",
     "MAIN_SID",
     "Account",
+    "AtRandom",
     "BillingRow",
     "Charge",
     "Company",
+    "Reply",
     "Request",
     "Row",
     "Server",

@@ -16,6 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from sandbox.company import Company
+from sandbox.faults import AtRandom
 from sandbox.server import HOST, SERVER_NAME, Server
 
 _HOME = Path(".sandbox")
@@ -73,6 +74,7 @@ def _add_server(command: argparse.ArgumentParser) -> None:
     add("--latency-ms", type=Decimal, default=Decimal(0))
     add("--max-concurrent", type=int, default=0, help="requests at a time before 429; 0: no limit")
     add("--retry-after", help="the header that goes with a 429")
+    add("--fault-rate", type=float, default=0.0, help="share of answers that go wrong, 0 to 1")
     add("--order", choices=("newest", "oldest"), default="newest")
 
 
@@ -92,6 +94,7 @@ def _serve(options: argparse.Namespace) -> None:
         max_concurrent=options.max_concurrent,
         retry_after=options.retry_after,
         order=options.order,
+        plan=AtRandom(options.fault_rate, options.seed),
     )
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import socket
+import struct
 import sys
 import threading
 import time
@@ -17,11 +18,12 @@ from urllib.parse import parse_qsl, urlsplit
 from sandbox.api import Api, Order
 from sandbox.billing import BillingApi
 from sandbox.errors import ApiError, length_required, not_allowed, not_found, too_many_requests
+from sandbox.faults import Reply
 from sandbox.oauth import TOKEN_PATH, Tokens
 from sandbox.wire import Body
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from sandbox.company import Company
@@ -99,14 +101,38 @@ class _Handler(BaseHTTPRequestHandler):
                 status, content = 200, sandbox.get(url.path, query, authorization)
         except ApiError as error:
             status, content, headers = error.status, error.body(), error.headers
-        sandbox.requests.append(Request(self.command, url.path, query, status))
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json;charset=utf-8")
-        self.send_header("Content-Length", str(len(content)))
+        request = Request(self.command, url.path, query, status)
+        reply = Reply(status, headers, content)
+        if sandbox.plan and (fault := sandbox.plan(request)):
+            reply = fault(reply)
+            request = request._replace(status=reply.status)
+            sandbox.faulty.append(request)
+        sandbox.requests.append(request)
+        if reply.sent != -1:
+            self._send(reply)
+        if reply.sent is not None:
+            self._cut_off(reply)
+
+    def _send(self, reply: Reply) -> None:
+        self.send_response(reply.status)
+        headers = {
+            "Content-Type": "application/json;charset=utf-8",
+            "Content-Length": str(len(reply.content)),
+            **reply.headers,
+        }
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        content = reply.content[: reply.sent]
+        for piece in (bytes([byte]) for byte in content) if reply.pause else (content,):
+            self.wfile.write(piece)
+            time.sleep(reply.pause)
+
+    def _cut_off(self, reply: Reply) -> None:
+        self.close_connection = True
+        if reply.reset:  # closed without lingering, and before anything shuts it down in order
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            os.close(self.connection.detach())
 
     def _body(self) -> Body:
         length = self.headers.get("Content-Length", "0")
@@ -124,7 +150,7 @@ class Server:
 
     `port` 0 takes a free one. `latency` is in seconds, as is `token_lifetime`, the time for which
     a Bearer token holds. Requests beyond `max_concurrent` at a time (0: no limit) get 429, with the
-    header `Retry-After` if `retry_after` is given.
+    header `Retry-After` if `retry_after` is given. The `plan` says which answers go wrong, and how.
     """
 
     company: Company
@@ -134,7 +160,9 @@ class Server:
     retry_after: str | None = None
     order: Order = "newest"
     token_lifetime: float = 3600.0
+    plan: Callable[[Request], Callable[[Reply], Reply] | None] | None = None
     requests: list[Request] = field(default_factory=list, init=False)
+    faulty: list[Request] = field(default_factory=list, init=False)
     last_used: float = field(default_factory=time.monotonic, init=False)
 
     def __post_init__(self) -> None:

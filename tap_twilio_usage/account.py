@@ -119,8 +119,9 @@ class Account:
             before = keyed.setdefault((row["start_date"], row["category"]), row)
             if before["price_unit"] != row["price_unit"]:
                 raise ApiError(
-                    f"{row['start_date']}: category {row['category']!r:.60} came in two currencies, "
-                    f"{before['price_unit']!r} and {row['price_unit']!r}; one row holds only one"
+                    f"{row['start_date']}: category {row['category']!r:.60} came in two "
+                    f"currencies, {before['price_unit']!r} and {row['price_unit']!r}; one row "
+                    "holds only one"
                 )
             keyed[row["start_date"], row["category"]] = row
         self.repeated_rows += len(rows) - len(keyed)

@@ -58,7 +58,7 @@ def find(client: Client, settings: Settings) -> Accounts:
             page_size=settings.page_size,
             date_created=_day(row["date_created"]),
         )
-        for row in listed(client, f"{API}.json", "accounts", LISTED, settings.page_size)
+        for row, _ in listed(client, f"{API}.json", "accounts", LISTED, settings.page_size)
     }
     if main_sid.lower() not in found:
         raise ApiError(f"Twilio's list of accounts leaves out the main one, {main_sid}")
@@ -70,18 +70,16 @@ def find(client: Client, settings: Settings) -> Accounts:
     return Accounts(main, chosen, missing)
 
 
-def listed(client: Client, path: str, key: str, fields: Fields, page_size: int) -> Iterator[Record]:
-    """Give these fields of every entry of one of Twilio's lists, typed; each `sid` once."""
+def listed(
+    client: Client, path: str, key: str, fields: Fields, page_size: int
+) -> Iterator[tuple[Record, set[str]]]:
+    """Give these fields of every entry of one of Twilio's lists, typed, and the names of others."""
     pages = client.pages(path, {"PageSize": f"{page_size}"}, key)
-    seen: set[str] = set()
     for position, raw in enumerate(chain.from_iterable(pages), 1):
         try:
-            entry = records.parse(raw, fields)
+            yield records.parse(raw, fields), raw.keys() - fields.keys()
         except TapError as error:
             raise ApiError(f"{key}: entry {position}: {error}") from None
-        if entry["sid"] not in seen:
-            seen.add(entry["sid"])
-            yield entry
 
 
 def _day(moment: str | None) -> date | None:

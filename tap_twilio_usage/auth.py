@@ -168,10 +168,13 @@ class OAuth:
         }
         self._lock = threading.Lock()
         self._bearer: Bearer | None = None
+        self._denied: Denied | None = None
 
     def sign(self) -> AuthBase:
         """Give a token that does not expire soon. Raises ApiError if there is none to be had."""
         with self._lock:
+            if self._denied:  # for the requests beside the one that found out
+                raise self._denied
             if self._bearer is None or self._bearer.is_due():
                 self._bearer = self._ask()
             return self._bearer
@@ -186,7 +189,10 @@ class OAuth:
     def _ask(self) -> Bearer:
         try:
             answer = self._client.post("", form=self._form, name="oauth_token_url")
-        except (Denied, GaveUp):
+        except Denied as error:
+            self._denied = error
+            raise
+        except GaveUp:
             raise
         except ApiError as error:
             raise ApiError(f"{error}; check {self.to_check}") from None

@@ -55,8 +55,8 @@ class BillingGroup:
             self.repeated_rows += before is not row
             if before | {"as_of": row["as_of"]} != row:
                 raise ApiError(
-                    f"{self.name}: {product!r:.60} came twice for {day}, with different values; there "
-                    "is one row for them"
+                    f"{self.name}: {product!r:.60} came twice for {day}, with different values; "
+                    "there is one row for them"
                 )
         periods: Periods = {}
         for (day, _, _), row in sorted(keyed.items()):

@@ -22,6 +22,7 @@ from tap_twilio_usage.errors import ApiError, Denied, GaveUp, NotFound, Transien
 from tap_twilio_usage.masking import Mask
 from tap_twilio_usage.parallel import spawn
 from tap_twilio_usage.records import mail_date
+from tap_twilio_usage.watch import Watch
 
 TRIES = 8
 TRIES_WHEN_DENIED = 4
@@ -31,6 +32,7 @@ LONGEST_RETRY_AFTER = 300.0
 TIMEOUTS = (10, 60)  # seconds to connect, and for each read
 DEADLINE = 120  # seconds for the whole answer, however slowly it drips
 MOST_PAGES = 1000
+MOST_BYTES = 32 * 2**20  # of an answer; a page of 1,000 records has less than two million
 NO_DATA = "20404"
 
 Json = dict[str, Any]
@@ -58,6 +60,14 @@ class Call(NamedTuple):
         return "&".join(part for part in asked if "Date=" in part)
 
 
+class Answer(NamedTuple):
+    """What came back, whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
 Attempt = Callable[[Call], Json]
 
 
@@ -71,17 +81,19 @@ class Client:
         *,
         setting: str,
         mask: Mask,
+        watch: Watch,
         connections: int,
         logger: logging.Logger,
     ) -> None:
         """Open no connection yet. `setting` is where the URL comes from.
 
-        The `mask` goes over what servers say of errors.
+        The `mask` goes over what servers say of errors; the `watch` knows what is waited for.
         """
         self._base_url = base_url
         self._credentials = credentials
         self._setting = setting
         self.mask = mask
+        self._watch = watch
         self._logger = logger
         self._proven = False
         self._session = requests.Session()
@@ -116,7 +128,8 @@ class Client:
         tries = TRIES_WHEN_DENIED if self._proven and try_again_if_denied else 1
         attempt = self._retried(Denied, tries)(self._retried(Transient, TRIES)(self._attempt))
         try:
-            answer: Json = attempt(call)
+            with self._watch.over(f"{call.name} {call.dates}"):
+                answer: Json = attempt(call)
         except Transient as error:
             raise GaveUp(f"{call.name}: {error}; gave up after {TRIES} tries") from None
         self._proven = True
@@ -185,12 +198,12 @@ class Client:
 
     def _attempt(self, call: Call) -> Json:
         auth = self._credentials.sign()
-        response = self._send(call, auth)
-        if response.status_code == requests.codes.unauthorized and self._credentials.renew(auth):
-            response = self._send(call, self._credentials.sign())
-        return self._read(call, response)
+        answer = self._send(call, auth)
+        if answer.status == requests.codes.unauthorized and self._credentials.renew(auth):
+            answer = self._send(call, self._credentials.sign())
+        return self._read(call, answer)
 
-    def _send(self, call: Call, auth: AuthBase) -> requests.Response:
+    def _send(self, call: Call, auth: AuthBase) -> Answer:
         try:
             # On a thread of its own: nothing else bounds name resolution, or an answer that drips.
             return spawn(lambda: self._request(call, auth)).result(DEADLINE)
@@ -213,14 +226,15 @@ class Client:
             requests.exceptions.ContentDecodingError,
         ) as error:
             raise Transient(_reason(error)) from None
-        except OSError as error:  # requests' own errors, and a wrong REQUESTS_CA_BUNDLE
+        except (OSError, ValueError) as error:
+            # requests' own errors, a wrong REQUESTS_CA_BUNDLE, a link or a Location that is no URL.
             kind = type(error).__name__
             raise ApiError(
                 f"the request could not be made: {kind}; check {self._setting}"
             ) from None
 
-    def _request(self, call: Call, auth: AuthBase) -> requests.Response:
-        return self._session.request(
+    def _request(self, call: Call, auth: AuthBase) -> Answer:
+        with self._session.request(
             "GET" if call.json is call.form is None else "POST",
             self._base_url + call.path + (f"?{call.query}" if call.query else ""),
             json=call.json,
@@ -228,7 +242,14 @@ class Client:
             auth=auth,
             timeout=TIMEOUTS,
             allow_redirects=False,
-        )
+            stream=True,
+        ) as response:
+            content = bytearray()
+            for chunk in response.iter_content(2**16):
+                content += chunk
+                if len(content) > MOST_BYTES:
+                    raise ApiError(f"{call.name} answered with over {MOST_BYTES >> 20} MB; stopped")
+            return Answer(response.status_code, response.headers, bytes(content))
 
     def _say_retry(self, details: Any) -> None:
         (call,) = details["args"]
@@ -241,43 +262,41 @@ class Client:
             details["wait"],
         )
 
-    def _read(self, call: Call, response: requests.Response) -> Json:
-        name, status = call.name, response.status_code
+    def _read(self, call: Call, answer: Answer) -> Json:
+        name, status = call.name, answer.status
         if status == requests.codes.too_many_requests or status >= 500:  # noqa: PLR2004
-            raise Transient(
-                f"Twilio answered {status}{self._error(response)}", _retry_after(response)
-            )
+            raise Transient(f"Twilio answered {status}{self._error(answer)}", _retry_after(answer))
         if 300 <= status < 400:  # noqa: PLR2004
             raise ApiError(
                 f"{name} answered with a redirect ({status}), not followed; check {self._setting}"
             )
-        code = None if status == requests.codes.ok else _said(response).get("code")
+        code = None if status == requests.codes.ok else _said(answer).get("code")
         if status in {401, 403}:
             raise Denied(
-                f"Twilio refused the credentials ({status}{self._error(response)}); check "
+                f"Twilio refused the credentials ({status}{self._error(answer)}); check "
                 f"{self._credentials.to_check}",
                 code,
             )
         if status != requests.codes.ok:
             no_data = status == requests.codes.not_found and code == NO_DATA
             error = NotFound if no_data else ApiError
-            raise error(f"{name} answered {status}{self._error(response)}", code)
+            raise error(f"{name} answered {status}{self._error(answer)}", code)
         try:
-            answer = _decode(response)
+            decoded = _decode(answer)
         except (ValueError, RecursionError):
-            kind = response.headers.get("Content-Type", "no content type")[:50]
+            kind = answer.headers.get("Content-Type", "no content type")[:50]
             raise Transient(
-                f"Twilio answered 200 with {kind!r}, {len(response.content)} bytes, no JSON"
+                f"Twilio answered 200 with {kind!r}, {len(answer.content)} bytes, no JSON"
             ) from None
-        if not isinstance(answer, dict):
+        if not isinstance(decoded, dict):
             raise ApiError(
-                f"{name} answered with a JSON {type(answer).__name__}, not with an object"
+                f"{name} answered with a JSON {type(decoded).__name__}, not with an object"
             )
-        return answer
+        return decoded
 
-    def _error(self, response: requests.Response) -> str:
+    def _error(self, answer: Answer) -> str:
         """Give Twilio's code, message and link in one short line; nothing of any other body."""
-        body = _said(response)
+        body = _said(answer)
         if not body:
             return ""
         told = (f"code {body['code']}", body.get("message"), body.get("more_info"))
@@ -285,22 +304,22 @@ class Client:
         return f": {self.mask.text(words)[:200]}" if words.isprintable() else ""
 
 
-def _decode(response: requests.Response) -> Any:
-    return json.loads(response.content, parse_float=str, parse_int=str, parse_constant=str)
+def _decode(answer: Answer) -> Any:
+    return json.loads(answer.content, parse_float=str, parse_int=str, parse_constant=str)
 
 
-def _said(response: requests.Response) -> Json:
+def _said(answer: Answer) -> Json:
     """Give Twilio's JSON of an error, which has a code; of any other body nothing."""
     try:
-        body = _decode(response)
+        body = _decode(answer)
     except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) and "code" in body else {}
 
 
-def _retry_after(response: requests.Response) -> float | None:
+def _retry_after(answer: Answer) -> float | None:
     """Read Retry-After in both its forms; None where there is none or it makes no sense."""
-    text = response.headers.get("Retry-After", "").strip()
+    text = answer.headers.get("Retry-After", "").strip()
     try:
         seconds = float(text) if text.isdecimal() else _seconds_until(text)
     except (ValueError, TypeError, OverflowError):

@@ -2,44 +2,79 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Iterable
+import re
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote, quote_plus
 
 from tap_twilio_usage.compat import override
 
 SHORTEST = 8  # what is shorter is no secret of Twilio's, and may well be part of a word
+NOTHING = re.compile(r"(?!)")
 
 
-class Mask(logging.Filter):
-    """Puts *** where a line would hold a secret."""
+class Mask:
+    """Puts *** where a text would hold a secret: as it is, quoted in a URL or JSON, or in Base64.
+
+    So also in a header for Basic authentication.
+    """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         """Take the secrets that are known from the start."""
-        super().__init__()
-        self._secrets: set[str] = set()
+        self._forms: set[str] = set()
+        self._pattern = NOTHING
         for secret in secrets:
             self.add(secret)
 
     def add(self, secret: str) -> None:
         """Mask this one too from now on."""
         if len(secret) >= SHORTEST:
-            self._secrets.add(secret)
+            self._forms |= set(_forms(secret))
+            longest_first = sorted(self._forms, key=len, reverse=True)  # one may begin another
+            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
 
     def text(self, text: str) -> str:
         """Give the text without secrets."""
-        for secret in sorted(self._secrets, key=len, reverse=True):  # one may begin another
-            text = text.replace(secret, "***")
-        return text
+        return self._pattern.sub("***", text)
+
+    def put_on_the_log(self) -> None:
+        """Mask all that the handlers of the log write from now on, tracebacks included."""
+        loggers = logging.root, *logging.root.manager.loggerDict.values()
+        handlers = {
+            handler
+            for logger in loggers
+            if isinstance(logger, logging.Logger)
+            for handler in logger.handlers
+        }
+        for handler in handlers:
+            handler.setFormatter(_Masking(handler.formatter or logging.Formatter(), self))
+
+
+class _Masking(logging.Formatter):
+    """Another formatter, masked."""
+
+    def __init__(self, formatter: logging.Formatter, mask: Mask) -> None:
+        super().__init__()
+        self._formatter = formatter
+        self._mask = mask
 
     @override
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Mask a line of the log, and let it pass."""
-        told = record.getMessage()
-        if (masked := self.text(told)) != told:
-            record.msg, record.args = masked, ()
-        return True
+    def format(self, record: logging.LogRecord) -> str:
+        return self._mask.text(self._formatter.format(record))
 
-    def put_on(self, logger: logging.Logger) -> None:
-        """Mask all that reaches the logger's handlers, from wherever it comes."""
-        for handler in logger.handlers:
-            handler.addFilter(self)
+
+def _forms(secret: str) -> Iterator[str]:
+    """Give the texts by which the secret could be recognised."""
+    for escaped in (secret, repr(secret)[1:-1]):
+        yield escaped
+        yield json.dumps(escaped)[1:-1]
+    for quoted in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
+        yield quoted
+        yield re.sub("%..", lambda code: code[0].lower(), quoted)
+    for encode in (b64encode, urlsafe_b64encode):
+        for before in range(3):
+            # Three bytes are four characters: what the neighbours have a part in is left out.
+            encoded = encode(b"\0" * before + secret.encode()).decode()
+            yield encoded[-(-before * 4 // 3) : (before + len(secret.encode())) * 4 // 3]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -27,6 +26,7 @@ from tap_twilio_usage.streams.billing_groups import BILLING_STREAMS, BillingGrou
 from tap_twilio_usage.streams.categories import CategoriesStream
 from tap_twilio_usage.streams.lists import AccountsStream, UsageTriggersStream
 from tap_twilio_usage.streams.usage_records import UsageRecordsStream
+from tap_twilio_usage.watch import Watch
 from tap_twilio_usage.windows import GRANULARITIES
 
 if TYPE_CHECKING:
@@ -52,16 +52,20 @@ class TapTwilioUsage(Tap):
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Read the settings, and mask the secrets among them in the log."""
-        super().__init__(*args, **kwargs)
-        self.mask = Mask(settings.secrets(self.config))
-        self.mask.put_on(logging.getLogger())
-
     @cached_property
     def settings(self) -> Settings:
         """The configuration, typed."""
         return Settings.of(self.config)
+
+    @cached_property
+    def mask(self) -> Mask:
+        """What keeps secrets out of the log: of the settings, and tokens once there are any."""
+        return Mask(settings.secrets(self._config))
+
+    @cached_property
+    def watch(self) -> Watch:
+        """What says every now and then what is waited for."""
+        return Watch(self.logger)
 
     @cached_property
     def failures(self) -> Failures:
@@ -106,6 +110,7 @@ class TapTwilioUsage(Tap):
             credentials,
             setting=setting,
             mask=self.mask,
+            watch=self.watch,
             connections=self.settings.max_concurrent_requests,
             logger=self.logger,
         )
@@ -147,7 +152,8 @@ class TapTwilioUsage(Tap):
         some accounts or billing groups failed.
         """
         preflight.check(self)
-        super().sync_all()
+        with self.watch:
+            super().sync_all()
         self.failures.end()
 
     @classproperty
@@ -166,6 +172,7 @@ class TapTwilioUsage(Tap):
         """Check the settings in words of our own: the SDK's would print a secret's value."""
         self.append_builtin_config(self.config_jsonschema)
         settings.complete(self._config)
+        self.mask.put_on_the_log()
         problems = settings.problems(self._config, self.config_jsonschema)
         if problems and raise_errors:
             raise SettingsError(problems)
@@ -187,7 +194,9 @@ class TapTwilioUsage(Tap):
             super().cb_test(ctx, param, value)
             return
         given = ctx.params["config"]
-        preflight.read_one_of_each(cls(config=given.config, parse_env_config=given.parse_env))
+        tap = cls(config=given.config, parse_env_config=given.parse_env)
+        with tap.watch:
+            preflight.read_one_of_each(tap)
         ctx.exit()
 
     @classmethod

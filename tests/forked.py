@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import time
 from collections.abc import Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -20,7 +21,10 @@ CONTEXT.set_forkserver_preload(["tap_twilio_usage.tap", "tests.forked"])
 
 
 class Forked:
-    """A run of the command, started. Read its messages from `out`; its log goes to a file."""
+    """A run of the command, started. Read its messages from `out`; its log goes to a file.
+
+    With `SLEEP_SCALE` in `env`, each wait before another try takes that part of its time.
+    """
 
     def __init__(
         self, arguments: list[str], log: Path, *, env: Mapping[str, str] | None = None
@@ -55,6 +59,9 @@ def _run(arguments: list[str], out: object, log: str, env: dict[str, str]) -> No
     os.dup2(out.fileno(), 1)  # type: ignore[attr-defined]
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     out.close()  # type: ignore[attr-defined]
+    if scale := env.get("SLEEP_SCALE"):
+        sleep, part = time.sleep, float(scale)
+        time.sleep = lambda seconds: sleep(part * float(seconds))
     from tap_twilio_usage.tap import TapTwilioUsage  # noqa: PLC0415
 
     sys.argv = ["tap-twilio-usage", *arguments]

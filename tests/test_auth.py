@@ -12,6 +12,7 @@ from requests import Request as Unsent
 from tap_twilio_usage.auth import Bearer, OAuth, Unsigned
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.masking import Mask
+from tap_twilio_usage.watch import Watch
 from tests.http_server import Answer, serve
 
 
@@ -42,6 +43,7 @@ def test_a_refused_token_is_renewed_by_the_first_who_says_so() -> None:
     with serve(answer) as server:
         logger = logging.getLogger("tap-test")
         options: Any = {"setting": "oauth_token_url", "mask": Mask(), "connections": 1}
+        options["watch"] = Watch(logger)
         oauth = OAuth(Client(server.url, Unsigned(), logger=logger, **options), "id", "secret")
         first = oauth.sign()
         oauth.renew(first)

@@ -19,6 +19,7 @@ from tap_twilio_usage.auth import Basic
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.errors import ApiError, Denied, NotFound, Transient
 from tap_twilio_usage.masking import Mask
+from tap_twilio_usage.watch import Watch
 from tests.http_server import Answer, Request, serve
 from tests.twilio import TOKEN
 
@@ -36,6 +37,7 @@ def client(url: str) -> Client:
         Basic("AC", TOKEN),
         setting="api_url",
         mask=Mask([TOKEN]),
+        watch=Watch(logging.getLogger("test")),
         connections=2,
         logger=logging.getLogger("tap-test"),
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from datetime import date
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +26,6 @@ from tap_twilio_usage.windows import DAY, Granularity, Window, today
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
-    from tap_twilio_usage.account import Account
-    from tap_twilio_usage.billing_group import BillingGroup
     from tap_twilio_usage.tap import TapTwilioUsage
 
 ROWS_FOR_EACH_CONTEXT = 10
@@ -40,6 +40,11 @@ class TwilioStream(Stream):
     def need(self) -> Need:
         """What its credentials have to be allowed to read."""
         return Need.SUBACCOUNTS if self._tap.settings.separates_accounts else Need.MAIN_ACCOUNT
+
+    @cached_property
+    def oddities(self) -> Oddities:
+        """What is odd about the rows, and has been said."""
+        return Oddities(self.logger)
 
     @override
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
@@ -64,11 +69,19 @@ class TwilioStream(Stream):
         else:
             self._tap.failures.none_here()
 
+    def say_at_the_end(self, unknown_fields: Iterable[str], repeated_rows: int) -> None:
+        """Say what was odd about all that came from one account, billing group or list."""
+        self.oddities.say_fields(unknown_fields)
+        if repeated_rows:
+            self.logger.info("%d rows came twice and were emitted once", repeated_rows)
+
     def fail(self, context: Context | None, error: ApiError) -> None:
         """Raise the error in --test, which asks about it; else see what it means for the others."""
         if self.ABORT_AT_RECORD_COUNT is not None:
             raise error
-        self.failed(context, error)
+        named = copy(error)  # it may be the same one for several streams
+        named.args = (f"{self.name}: {error}",)
+        self.failed(context, named)
 
     def failed(self, context: Context | None, error: ApiError) -> None:
         """Raise the error; or note it, where other contexts do not depend on this one."""
@@ -86,7 +99,6 @@ class PeriodStream(TwilioStream):
         if not granularity.says_when:
             self.replication_key = state.REPLICATION_KEY
         self.granularity = granularity
-        self.oddities = Oddities(self.logger)
         self._rows_since_state = 0
 
     @property
@@ -151,12 +163,6 @@ class PeriodStream(TwilioStream):
             "end_date": row["end_date"].isoformat(),
             **partition["context"],
         }
-
-    def say_at_the_end(self, source: Account | BillingGroup) -> None:
-        """Say what was odd about all that came from an account or billing group."""
-        self.oddities.say_fields(source.unknown_fields)
-        if source.repeated_rows:
-            self.logger.info("%d rows came twice and were emitted once", source.repeated_rows)
 
     def write_state(self, rows: int | None = None) -> None:
         """Write the state; after a period of so many rows, only if enough have come since.
