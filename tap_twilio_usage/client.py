@@ -150,8 +150,10 @@ class Client:
                 raise ApiError(
                     f"{path} answered without a list of {key}: not what Twilio documents"
                 )
+            if "next_page_uri" not in page:  # null on the last page; without it, nobody knows
+                raise ApiError(f"{path} answered without next_page_uri: not what Twilio documents")
             yield rows
-            link = page.get("next_page_uri")
+            link = page["next_page_uri"]
             if link is None:
                 return
             query = self._next_query(path, link)
