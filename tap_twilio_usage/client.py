@@ -302,7 +302,7 @@ class Client:
         if not body:
             return ""
         told = (f"code {body['code']}", body.get("message"), body.get("more_info"))
-        words = ", ".join(" ".join(str(part).split()) for part in told if part)
+        words = ", ".join(" ".join(part.split()) for part in told if part and isinstance(part, str))
         return f": {self.mask.text(words)[:200]}" if words.isprintable() else ""
 
 
@@ -316,7 +316,7 @@ def _said(answer: Answer) -> Json:
         body = _decode(answer)
     except (ValueError, RecursionError):
         return {}
-    return body if isinstance(body, dict) and "code" in body else {}
+    return body if isinstance(body, dict) and isinstance(body.get("code"), str) else {}
 
 
 def _retry_after(answer: Answer) -> float | None:

@@ -55,6 +55,7 @@ RUNS = 10  # of the command, in each of four tests
 LONGEST_ERROR = 600
 DAYS = Window(FIRST, FIRST + timedelta(days=1))
 MONTHS = Window(TODAY.replace(day=1), TODAY)
+WINDOWS = {"Daily": DAYS, "Monthly": MONTHS, "Records": DAYS}
 
 Rows = list[dict[str, Any]]
 
@@ -160,7 +161,10 @@ def told(source: Source, answers: Hostile) -> dict[tuple[Any, ...], Any]:
     """Give the rows of what was sent; Unreadable if they are not to be loaded."""
     rows: Rows = []
     for _, pages in answers.answers(source.kind):
-        if not pages:
+        if not pages or any(
+            row["account_sid"].lower() != MAIN_SID.lower()
+            for row in pages[-1].get("usage_records", ())
+        ):
             raise Unreadable
         rows += source.rows(pages[-1])
     if source.kind != "Records" and pages[-1].get("next_page_uri", "missing") is not None:
@@ -180,6 +184,7 @@ def test_what_is_read_of_a_mutated_answer_is_what_it_says_or_an_error(what: str,
         expected = told(source, answers)
     except Unreadable:
         pytest.fail(f"{answers.told}: what cannot be read was passed over")
+    assert all(row["start_date"] in WINDOWS[what] for row in rows if what in WINDOWS)
     found = [plain(source, row) for row in rows]
     assert source.keyed(found) == expected, answers.told
     assert len(found) == len(expected) or what in {"Accounts", "Triggers"}  # the stream's work
@@ -305,6 +310,19 @@ REFUSED = {
         "which was not asked for",
     ),
     "a day that ends after another": ("Yesterday", field("end_date", f"{TODAY}"), "not asked for"),
+    "a day that was not asked for": (
+        "Daily",
+        lambda page: page["usage_records"][0].update(start_date=f"{TODAY}", end_date=f"{TODAY}"),
+        "which was not asked for",
+    ),
+    "a product's day that was not asked for": (
+        "Records",
+        lambda page: page["records"][0].update(startDate=f"{TODAY}", endDate=f"{TODAY}"),
+        "which was not asked for",
+    ),
+    "another account": ("Daily", field("account_sid", "AC" + "f" * 32), "is of another account"),
+    "a number of other digits": ("Daily", field("price", "١٢"), "its price is not a number"),
+    "a number as Python writes it": ("Daily", field("usage", "1_000"), "is not a number"),
     "no next_page_uri": ("Daily", lambda page: page.pop("next_page_uri"), "without next_page_uri"),
     "a next_page_uri that is a list": ("Daily", put([], "next_page_uri"), "leads elsewhere"),
     "a nextToken that is a list": ("Records", put([], "meta", "nextToken"), "does not end"),
