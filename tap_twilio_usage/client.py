@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import re
 import ssl
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import TimeoutError as DeadlineExceeded
@@ -34,6 +35,7 @@ DEADLINE = 120  # seconds for the whole answer, however slowly it drips
 MOST_PAGES = 1000
 MOST_BYTES = 32 * 2**20  # of an answer; a page of 1,000 records has less than two million
 NO_DATA = "20404"
+QUERY = re.compile(r"[!-~]{1,4000}")  # of a URL (RFC 3986); logs have parts of it
 
 Json = dict[str, Any]
 
@@ -194,7 +196,8 @@ class Client:
         except ValueError:
             same_host = False
         collections = {prefix + path.removesuffix(".json") for prefix in ("", own.path)}
-        if not same_host or url.path.removesuffix(".json") not in collections or not url.query:
+        same = same_host and url.path.removesuffix(".json") in collections
+        if not same or not QUERY.fullmatch(url.query):
             raise ApiError(f"{path}: the link to the next page leads elsewhere; not followed")
         return url.query
 

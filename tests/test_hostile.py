@@ -270,6 +270,10 @@ def product(*path: str, value: Any) -> Callable[[dict[str, Any]], None]:
     return put(value, "records", 0, *path)
 
 
+def next_page(query: str) -> Callable[[dict[str, Any]], None]:
+    return put(f"{API}/{MAIN_SID}/Usage/Records/Daily.json?{query}", "next_page_uri")
+
+
 LATE = "Fri, 31 Dec 9999 23:59:59 -2300"
 REFUSED = {
     "NUL in a text": ("Daily", field("description", "a\0b"), "its description is not text"),
@@ -325,6 +329,9 @@ REFUSED = {
     "a number as Python writes it": ("Daily", field("usage", "1_000"), "is not a number"),
     "no next_page_uri": ("Daily", lambda page: page.pop("next_page_uri"), "without next_page_uri"),
     "a next_page_uri that is a list": ("Daily", put([], "next_page_uri"), "leads elsewhere"),
+    "a query that is none": ("Daily", next_page("é\ud800"), "leads elsewhere"),
+    "a query that colours the log": ("Daily", next_page("StartDate=\x1b[31m"), "leads elsewhere"),
+    "a query of 100 kB": ("Daily", next_page("StartDate=" + "x" * 100_000), "leads elsewhere"),
     "a nextToken that is a list": ("Records", put([], "meta", "nextToken"), "does not end"),
     "a mail date past all dates": (
         "Triggers",
