@@ -24,6 +24,7 @@ class Tokens:
         """Begin without any."""
         self._lifetime = lifetime
         self._ends: dict[str, float] = {}
+        self.given: list[str] = []
 
     def grant(self, body: Body) -> bytes:
         """Return the JSON with a new token; ApiError if the form does not entitle to one."""
@@ -33,6 +34,7 @@ class Tokens:
         if form.get("grant_type") != "client_credentials":
             raise invalid("grant_type")
         token = secrets.token_urlsafe(48)
+        self.given.append(token)
         self._ends[token] = time.monotonic() + self._lifetime
         answer = {
             "access_token": token,

@@ -228,6 +228,11 @@ class Server:
         with self._slot():
             return self._billing.records(path, body)
 
+    @property
+    def tokens(self) -> list[str]:
+        """Every token given out so far."""
+        return self._tokens.given
+
     def revoke_tokens(self) -> None:
         """Make all tokens given out so far invalid."""
         self._tokens.revoke()

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import TimeoutError as DeadlineExceeded
 from datetime import datetime, timezone
+from http.client import HTTPException
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
@@ -358,8 +359,10 @@ def _jitter(seconds: float) -> float:
 
 def _reason(error: BaseException) -> str:
     """Say what broke a connection, without the URL that requests puts in its message."""
-    why = next((c.strerror for c in _causes(error) if isinstance(c, OSError) and c.strerror), None)
-    return f"connection failed: {why or type(error).__name__}"
+    causes = list(_causes(error))
+    why = next((c.strerror for c in causes if isinstance(c, OSError) and c.strerror), None)
+    kind = next((c for c in causes if isinstance(c, HTTPException)), error)
+    return f"connection failed: {why or type(kind).__name__}"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

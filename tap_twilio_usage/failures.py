@@ -40,9 +40,15 @@ class Failures:
         """Raise TapError if any failed."""
         if not self._errors:
             return
-        shown = list(self._errors.items())[:SHOWN_AT_THE_END]
-        lines = [f"{what}: {error}" for what, error in shown]
-        if more := len(self._errors) - len(shown):
-            lines.append(f"and {more} more")
+        reasons: dict[str, list[str]] = {}
+        for what, error in self._errors.items():
+            reasons.setdefault(error, []).append(what)
+        lines = [f"{_some(whats, ', ')}: {error}" for error, whats in reasons.items()]
         kinds = " and ".join(sorted(self._kinds))
-        raise TapError(f"some {kinds} failed, all else is complete: {'; '.join(lines)}")
+        raise TapError(f"some {kinds} failed, all else is complete: {_some(lines, '; ')}")
+
+
+def _some(texts: list[str], separator: str) -> str:
+    more = len(texts) - SHOWN_AT_THE_END
+    shown = texts[:SHOWN_AT_THE_END] + ([f"and {more} more"] if more > 0 else [])
+    return separator.join(shown)

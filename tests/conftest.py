@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.canary import leaks
 from tests.twilio import SID, TOKEN
 
 ROOT = Path(__file__).parents[1]
@@ -99,7 +100,10 @@ def discovered(sync: Sync) -> list[dict[str, Any]]:
 @pytest.fixture
 def sync(tmp_path: Path) -> Sync:
     """Run the installed command on a configuration; `env` adds to an environment of its own."""
+    return command_in(tmp_path)
 
+
+def command_in(folder: Path) -> Sync:
     def run(
         settings: dict[str, Any] | str | None,
         *options: str,
@@ -110,7 +114,7 @@ def sync(tmp_path: Path) -> Sync:
         arguments = [*options]
         for name, value in (("config", settings), ("state", state), ("catalog", catalog)):
             if value is not None:
-                path = tmp_path / f"{name}.json"
+                path = folder / f"{name}.json"
                 path.write_text(value if isinstance(value, str) else json.dumps(value))
                 arguments += [f"--{name}", str(path)]
         done = subprocess.run(
@@ -119,10 +123,11 @@ def sync(tmp_path: Path) -> Sync:
             text=True,
             check=False,
             env={**clean_environment(), **(env or {})},
-            cwd=tmp_path,
+            cwd=folder,
             timeout=60,
         )
-        assert TOKEN not in done.stdout + done.stderr
+        assert TOKEN not in done.stdout
+        assert not leaks(done.stderr, [TOKEN])
         return Run(done.returncode, done.stdout, done.stderr)
 
     return run

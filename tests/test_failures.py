@@ -42,10 +42,11 @@ def test_the_first_reason_stands_and_long_lists_are_cut(failures: Failures) -> N
     for number in range(5):
         failures.add("accounts", f"AC{number}", ApiError("first"))
         failures.add("accounts", f"AC{number}", ApiError("second"))
-    failures.add("billing groups", "billing group 1", ApiError("first"))
+    for number in range(3):
+        failures.add("billing groups", f"billing group {number}", ApiError(f"reason {number}"))
     with pytest.raises(TapError) as raised:
         failures.end()
     assert str(raised.value) == (
-        "some accounts and billing groups failed, all else is complete: AC0: first; AC1: first; "
-        "AC2: first; and 3 more"
+        "some accounts and billing groups failed, all else is complete: AC0, AC1, AC2, and 2 more: "
+        "first; billing group 0: reason 0; billing group 1: reason 1; and 1 more"
     )

@@ -9,7 +9,7 @@ from typing import Any
 from tests.http_server import Answer, Request
 
 SID = "AC" + "0" * 31 + "7"
-TOKEN = "canary-auth-token-5d2f"
+TOKEN = "canary+auth/token=5d2f&%7E"
 
 Prices = Mapping[str, str | None]
 Days = Mapping[str, Prices]

@@ -69,16 +69,18 @@ class CategoriesStream(TwilioStream):
 
     def _reported(self) -> dict[str, Reported]:
         """Give what any account reports, by its name."""
-        at_once = self._tap.settings.max_concurrent_requests
-        chosen = self._tap.accounts.chosen
+        settings, chosen = self._tap.settings, self._tap.accounts.chosen
         if self.ABORT_AT_RECORD_COUNT is not None:
             chosen = chosen[:1]
+        answers = in_order(_all_time, chosen, settings.max_concurrent_requests)
         reported: dict[str, Reported] = {}
-        for account, answer in zip(chosen, in_order(_all_time, chosen, at_once), strict=True):
-            if isinstance(answer, ApiError):
+        for account, answer in zip(chosen, answers, strict=True):
+            if not isinstance(answer, ApiError):
+                reported = {each.category: each for each in answer} | reported
+            elif settings.separates_accounts:
                 self.fail({"account_sid": account.sid}, answer)
             else:
-                reported = {each.category: each for each in answer} | reported
+                raise answer
         return reported
 
 

@@ -1,0 +1,1 @@
+"""What the README says of the tap's memory, and the commands that measure it."""

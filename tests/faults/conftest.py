@@ -1,0 +1,232 @@
+"""The installed command, with every stream and every kind of secret, and a server that misbehaves.
+
+Whatever happens, each run here is checked for what must hold in every case (`Lab.run`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import (
+    API_KEY_SECRET,
+    AUTH_TOKEN,
+    BILLING_GROUP_IDS,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    MAIN_SID,
+    Company,
+    Reply,
+    Request,
+    Server,
+)
+from tests.canary import leaks
+from tests.conftest import Run, Sync, catalog_of, command_in
+
+FIRST, LAST, TODAY = date(2025, 9, 11), date(2025, 9, 20), date(2025, 10, 5)
+CATALOGS = Path(__file__).parents[1] / "catalogs"
+HURRY = str(Path(__file__).with_name("hurry"))
+
+USAGE = {
+    f"usage_records_{name}": f"/Usage/Records/{resource}.json"
+    for name, resource in {
+        "daily": "Daily",
+        "monthly": "Monthly",
+        "yearly": "Yearly",
+        "all_time": "AllTime",
+        "today": "Today",
+        "yesterday": "Yesterday",
+        "this_month": "ThisMonth",
+        "last_month": "LastMonth",
+    }.items()
+}
+BILLING = {"billing_group_records": "DAILY", "billing_group_records_monthly": "MONTHLY"}
+LISTS = {"accounts": "/Accounts.json", "usage_triggers": "/Usage/Triggers.json"}
+PAGED = [*LISTS, *USAGE]  # by links; those of billing groups by tokens
+DATED = ["usage_records_daily", "usage_records_monthly", "usage_records_yearly", *BILLING]
+STREAMS = [*PAGED, "categories", *BILLING]
+
+Fault = Callable[[Reply], Reply]
+Plan = Callable[[Request], Fault | None]
+Table = dict[tuple[str, ...], dict[str, Any]]
+
+
+def is_of(stream: str, request: Request) -> bool:
+    """Tell whether the request is for what the stream loads, and not for what all of them need."""
+    if stream in BILLING:
+        return request.query.get("aggregationPeriod") == BILLING[stream]
+    path = {**USAGE, **LISTS, "categories": USAGE["usage_records_all_time"]}[stream]
+    return request.path.endswith(path)
+
+
+def of(stream: str, fault: Fault, *, after: int = 0) -> Plan:
+    """Have every answer for the stream go wrong, after so many that do not."""
+    left = [after]
+
+    def plan(request: Request) -> Fault | None:
+        if not is_of(stream, request):
+            return None
+        left[0] -= 1
+        return fault if left[0] < 0 else None
+
+    return plan
+
+
+def at_first(*faults: Fault) -> Plan:
+    """Have each request go wrong in these ways, one after the other, before it is answered."""
+    asked: dict[tuple[str, ...], Iterator[Fault]] = {}
+
+    def plan(request: Request) -> Fault | None:
+        key = (request.method, request.path, *map(str, sorted(request.query.items())))
+        return next(asked.setdefault(key, iter(faults)), None)
+
+    return plan
+
+
+def changed(change: Callable[[Any], Any]) -> Fault:
+    """Have the JSON of an answer changed, in place or by what is returned."""
+
+    def fault(reply: Reply) -> Reply:
+        value = json.loads(reply.content)
+        instead = change(value)
+        content = json.dumps(value if instead is None else instead).encode()
+        return reply._replace(content=content)
+
+    return fault
+
+
+def rows_of(page: Any) -> Any:
+    """Give the list that a page of any of the APIs has; an empty one where it is no page."""
+    names = ("usage_records", "records", "accounts", "usage_triggers")
+    return next((page[name] for name in names if name in page), [])
+
+
+def every_row(change: Callable[[dict[str, Any]], Any]) -> Fault:
+    """Have each row of an answer changed."""
+
+    def change_all(page: Any) -> None:
+        for row in rows_of(page):
+            change(row)
+
+    return changed(change_all)
+
+
+def table(run: Run, *streams: str) -> Table:
+    """Give what a target that upserts has of the streams; `as_of` is the time of the answer."""
+    keys = {stream: schema["key_properties"] for stream, schema in run.schemas().items()}
+    return {
+        (stream, *(record[key] for key in keys[stream])): {**record, "as_of": None}
+        for stream in streams or keys
+        for record in run.records(stream)
+    }
+
+
+@dataclass
+class Lab:
+    sync: Sync
+    company: Company
+
+    def settings(self, url: str, **settings: Any) -> dict[str, Any]:
+        return {
+            "account_sid": MAIN_SID,
+            "auth_token": AUTH_TOKEN,
+            "client_id": CLIENT_ID,
+            "client_secret": CLIENT_SECRET,
+            "billing_group_ids": list(BILLING_GROUP_IDS),
+            "api_url": url,
+            "billing_api_url": url,
+            "oauth_token_url": f"{url}/v2/token",
+            "start_date": f"{FIRST}",
+            "end_date": f"{LAST}",
+            "page_size": 250,
+            **settings,
+        }
+
+    def run(
+        self,
+        url: str,
+        *streams: str,
+        state: Any = None,
+        env: Mapping[str, str] | None = None,
+        secrets: tuple[str, ...] = (),
+        **settings: Any,
+    ) -> Run:
+        """Load the streams, or all; check that what must hold in every case does."""
+        run = self.sync(
+            self.settings(url, **settings),
+            state=state,
+            catalog=catalog(*streams),
+            env={
+                "PYTHONPATH": HURRY,
+                "HURRY": "200",
+                "TAP_TWILIO_USAGE_LOGLEVEL": "DEBUG",
+                **(env or {}),
+            },
+        )
+        assert run.code in {0, 1}
+        assert "Traceback" not in run.log
+        assert (run.code == 0) == (" | ERROR " not in run.log)
+        if run.code:
+            assert " | ERROR " in run.last_line
+        lines = [line for line in run.log.splitlines() if " | DEBUG " not in line]
+        assert [line for line in lines if len(line) >= 700] == []
+        assert {m["type"] for m in run.messages} <= {"SCHEMA", "RECORD", "STATE"}
+        known = (AUTH_TOKEN, API_KEY_SECRET, CLIENT_SECRET, *secrets)
+        assert leaks(run.log, known) == leaks(run.out, known) == []
+        return run
+
+    def with_faults(self, plan: Plan, *streams: str, **options: Any) -> Run:
+        """Load from a server whose answers go wrong as planned."""
+        with Server(self.company, plan=plan) as server:
+            run = self.run(server.url, *streams, **options)
+        assert leaks(run.log + run.out, server.tokens) == []
+        return run
+
+    def resumed(self, run: Run, *streams: str, **options: Any) -> Table:
+        """Give what a target has after the run and one without fault from its last STATE."""
+        with Server(self.company) as server:
+            state = run.states[-1] if run.states else None
+            rest = self.run(server.url, *streams, state=state, **options)
+        assert rest.code == 0
+        return table(run) | table(rest)
+
+
+def catalog(*streams: str) -> dict[str, Any]:
+    entries = [json.loads((CATALOGS / f"{stream}.json").read_text()) for stream in STREAMS]
+    return catalog_of({"streams": entries}, *(streams or STREAMS))
+
+
+@pytest.fixture(scope="session")
+def company() -> Company:
+    return Company(
+        since=date(2025, 6, 1),
+        today=TODAY,
+        subaccounts=2,
+        categories=1,
+        new_category_from=date(2025, 9, 15),
+    )
+
+
+@pytest.fixture
+def lab(sync: Sync, company: Company) -> Lab:
+    return Lab(sync, company)
+
+
+@pytest.fixture(scope="session")
+def healthy(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Give the run that loads everything from a server without fault."""
+    lab = Lab(command_in(tmp_path_factory.mktemp("healthy")), company)
+    run = lab.with_faults(lambda _: None)
+    assert run.code == 0
+    return run
+
+
+def of_streams(healthy: Run, *streams: str) -> Table:
+    """Give what a target should have of the streams."""
+    return {key: row for key, row in table(healthy).items() if key[0] in streams}

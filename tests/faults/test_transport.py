@@ -1,0 +1,276 @@
+"""Cases 1 to 9: what goes wrong between Twilio and the tap."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import trustme
+
+from sandbox import FAULTS, Reply, Request, Server
+from sandbox.faults import error
+from tests.conftest import Run
+from tests.faults.conftest import (
+    DATED,
+    STREAMS,
+    Fault,
+    Lab,
+    Plan,
+    at_first,
+    is_of,
+    of,
+    of_streams,
+    table,
+)
+from tests.http_server import Answer, serve
+
+
+def too_many(retry_after: str) -> Fault:
+    return error(429, 20429, "Too Many Requests", **{"Retry-After": retry_after})
+
+
+def silent(reply: Reply) -> Reply:
+    return reply._replace(content=b" " * 100, pause=20)
+
+
+def dripping(reply: Reply) -> Reply:
+    return reply._replace(pause=0.05)
+
+
+# 1 to 6: what passes.
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_passes_costs_no_row_of_any_stream(lab: Lab, healthy: Run, fault: str) -> None:
+    """Every request goes wrong when it is first made."""
+    with Server(lab.company, plan=at_first(FAULTS[fault])) as server:
+        run = lab.run(server.url)
+    assert run.code == 0
+    assert table(run) == table(healthy)
+    assert run.states[-1] == healthy.states[-1]
+    assert len(re.findall(r"; try 2 after \d", run.log)) == len(server.faulty) > len(STREAMS)
+
+
+def test_bursts_cost_no_row_of_any_stream(lab: Lab, healthy: Run) -> None:
+    burst = [FAULTS[name] for name in ("500", "502 with a page", "503", "reset", "504 with a page")]
+    run = lab.with_faults(at_first(*burst))
+    assert run.code == 0
+    assert table(run) == table(healthy)
+
+
+def test_retry_after_is_waited_for(lab: Lab) -> None:
+    """By a real clock, and longer than the tap would wait by itself."""
+    asked: list[float] = []
+
+    def plan(_: object) -> Fault | None:
+        asked.append(time.monotonic())
+        return too_many("3") if len(asked) == 1 else None
+
+    run = lab.with_faults(plan, "accounts", env={"HURRY": "1"})
+    assert run.code == 0
+    assert 3 <= asked[1] - asked[0] < 3 * 1.25 + 2
+
+
+# 2 to 6: what does not pass.
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("asked", ["86400", "Fri, 31 Dec 2100 23:59:59 GMT"])
+def test_a_wait_beyond_reason_is_not_begun(lab: Lab, stream: str, asked: str) -> None:
+    run = lab.with_faults(of(stream, too_many(asked)), stream)
+    assert run.code == 1
+    assert re.search(
+        r"Twilio asks to wait \d+ s, longer than the 300 s that the tap waits; run it again later",
+        run.last_line,
+    )
+    assert "; try 2" not in run.log
+
+
+LASTING = {
+    "500": "Twilio answered 500: code 20500, Internal Server Error",
+    "502 with a page": "Twilio answered 502;",
+    "reset": "connection failed: Connection reset by peer;",
+    "closed in the body": "connection failed: IncompleteRead;",
+    "broken gzip": "connection failed: ContentDecodingError;",
+    "half of the JSON": "Twilio answered 200 with 'application/json;charset=utf-8', ",
+    "a page": "Twilio answered 200 with 'text/html', 108041 bytes, no JSON;",
+    "nothing": "Twilio answered 200 with 'application/json;charset=utf-8', 0 bytes, no JSON;",
+}
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("fault", LASTING)
+def test_what_lasts_ends_in_one_line(lab: Lab, stream: str, fault: str) -> None:
+    run = lab.with_faults(of(stream, FAULTS[fault]), stream)
+    assert run.code == 1
+    assert f"| {stream}: " in run.last_line
+    assert LASTING[fault] in run.last_line
+    assert run.last_line.endswith("; gave up after 8 tries")
+    assert table(run, stream) == {}
+
+
+@pytest.mark.parametrize("stream", DATED)
+def test_what_begins_in_the_middle_leaves_whole_periods(
+    lab: Lab, healthy: Run, stream: str
+) -> None:
+    """The bookmark is not past the data, and the next run goes on from there."""
+    fault = of(stream, FAULTS["503"], after=4 if stream.endswith("daily") else 1)
+    run = lab.with_faults(fault, stream, page_size=50, max_concurrent_requests=1)
+    whole = of_streams(healthy, stream)
+    assert run.code == 1
+    assert table(run).items() <= whole.items()
+    assert len(table(run)) < len(whole)
+    assert lab.resumed(run, stream) == whole
+
+
+# 4, 7 and 8: no connection at all.
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_connection_that_is_refused_is_said(lab: Lab, stream: str) -> None:
+    run = lab.run(f"http://127.0.0.1:{free_port()}", stream)
+    assert run.code == 1
+    assert run.log.count("connection failed: Connection refused; try ") >= 7
+    assert run.last_line.endswith("connection failed: Connection refused; gave up after 8 tries")
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_name_that_is_none_is_said(lab: Lab, stream: str) -> None:
+    run = lab.run("https://twilio.invalid", stream)
+    assert run.code == 1
+    assert re.search(r"connection failed: .+; gave up after 8 tries$", run.last_line)
+
+
+def test_a_server_that_comes_back_is_not_noticed(lab: Lab, healthy: Run) -> None:
+    port = free_port()
+    server = Server(lab.company, port)
+    later = threading.Timer(2.0, server.start)
+    later.start()
+    try:
+        run = lab.run(f"http://127.0.0.1:{port}", env={"HURRY": "4"})
+    finally:
+        later.join()
+        server.stop()
+    assert run.code == 0
+    assert "connection failed: Connection refused; try " in run.log
+    assert table(run) == table(healthy)
+
+
+@contextmanager
+def full_backlog() -> Iterator[str]:
+    """Give the URL of a server that lets no one in: the kernel answers no further connection."""
+    with socket.socket() as server, contextlib.ExitStack() as others:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(3):
+            other = others.enter_context(socket.socket())
+            other.settimeout(0)
+            other.connect_ex(server.getsockname())
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+IN_A_MOMENT = {"CLIENT": json.dumps({"TIMEOUTS": [0.2, 0.2], "DEADLINE": 5})}
+CUT_SHORT = {"CLIENT": json.dumps({"TIMEOUTS": [5, 5], "DEADLINE": 0.4})}
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_server_that_lets_no_one_in_is_given_up(lab: Lab, stream: str) -> None:
+    with full_backlog() as url:
+        run = lab.run(url, stream, env=IN_A_MOMENT)
+    assert run.code == 1
+    assert run.last_line.endswith("no connection within 0.2 s; gave up after 8 tries")
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_server_that_falls_silent_is_given_up(lab: Lab, stream: str) -> None:
+    run = lab.with_faults(of(stream, silent), stream, env=IN_A_MOMENT)
+    assert run.code == 1
+    assert run.last_line.endswith("; gave up after 8 tries")
+    assert table(run, stream) == {}
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_an_answer_that_drips_is_cut_off(lab: Lab, stream: str) -> None:
+    """A byte every 50 ms, so that no read waits for long."""
+    run = lab.with_faults(of(stream, dripping), stream, env=CUT_SHORT)
+    assert run.code == 1
+    assert run.last_line.endswith("no complete answer within 0.4 s; gave up after 8 tries")
+    assert table(run, stream) == {}
+
+
+def test_what_is_slow_once_costs_no_row(lab: Lab, healthy: Run) -> None:
+    run = lab.with_faults(
+        once_of_each_stream(silent), env={"CLIENT": json.dumps({"TIMEOUTS": [3, 1]})}
+    )
+    assert run.code == 0
+    assert run.log.count("; try 2 after ") >= len(STREAMS) - 1  # two of them ask for the same
+    assert table(run) == table(healthy)
+
+
+def once_of_each_stream(fault: Fault) -> Plan:
+    left = set(STREAMS)
+
+    def plan(request: Request) -> Fault | None:
+        streams = {stream for stream in left if is_of(stream, request)}
+        left.difference_update(streams)
+        return fault if streams else None
+
+    return plan
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_certificate_that_is_none_is_refused_at_once(lab: Lab, stream: str) -> None:
+    with serve(lambda _: Answer.json({})) as server:
+        certificate = trustme.CA().issue_cert("localhost")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate.configure_cert(context)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        run = lab.run(f"https://localhost:{server.server_port}", stream)
+    assert run.code == 1
+    assert "the TLS certificate of " in run.last_line
+    assert "could not be verified (REQUESTS_CA_BUNDLE?)" in run.last_line
+    assert "; try 2" not in run.log
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("setting", ["api_url", "billing_api_url", "oauth_token_url"])
+def test_plain_http_is_refused_but_on_loopback(lab: Lab, setting: str) -> None:
+    wrong: dict[str, Any] = {setting: "http://api.twilio.com"}
+    run = lab.run("http://127.0.0.1:1", **wrong)
+    assert run.code == 1
+    assert f"{setting}: must be https: credentials travel with every request" in run.last_line
+    assert run.out == ""
+
+
+# 9: redirects.
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(lab: Lab, stream: str, status: int) -> None:
+    with serve(lambda _: Answer.json({})) as elsewhere:
+        to = elsewhere.url + "/2010-04-01/Accounts.json"
+        run = lab.with_faults(of(stream, redirect(status, to)), stream)
+    assert run.code == 1
+    assert f"answered with a redirect ({status}), not followed; check " in run.last_line
+    assert elsewhere.requests == []
+    assert "; try 2" not in run.log
+
+
+def redirect(status: int, to: str) -> Fault:
+    return lambda _: Reply(status, {"Location": to}, b"")
