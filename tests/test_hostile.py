@@ -50,8 +50,8 @@ from tests.hostile import (
 )
 from tests.http_server import Answer, Request
 
-EXAMPLES = 150  # of each kind of answer
-RUNS = 10  # of the command, in each of four tests
+EXAMPLES = 250  # of each kind of answer
+RUNS = 15  # of the command, in each of four tests
 LONGEST_ERROR = 600
 DAYS = Window(FIRST, FIRST + timedelta(days=1))
 MONTHS = Window(TODAY.replace(day=1), TODAY)
