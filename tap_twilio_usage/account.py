@@ -12,7 +12,7 @@ from tap_twilio_usage import records
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.errors import ApiError, Denied, NotFound, TapError
 from tap_twilio_usage.records import Fields, Periods, Record
-from tap_twilio_usage.windows import Granularity, Window
+from tap_twilio_usage.windows import Granularity, Window, today
 
 API = "/2010-04-01/Accounts"
 
@@ -64,9 +64,10 @@ class Account:
         """The day the account began, GMT; None where these credentials cannot read it."""
         try:
             answer = self._client.get(f"{API}/{self.sid}.json", try_again_if_denied=False)
-            return records.mail_date(answer["date_created"]).date()
-        except (Denied, NotFound, KeyError, TypeError, ValueError):
+            day = records.mail_date(answer.get("date_created")).date()
+        except (Denied, NotFound, ValueError):
             return None
+        return day if day <= today() else None
 
     def usage(self, granularity: Granularity, window: Window) -> Periods:
         """Give the records of each period of the window that has any, by its first day.
@@ -84,14 +85,9 @@ class Account:
             answers = (self.usage(granularity, period) for period in periods)
             return {day: rows for answer in answers for day, rows in answer.items()}
         for row in rows:
-            # An open period may be said to end when it was asked to, or when it will be over.
-            one = row["start_date"] <= row["end_date"] < granularity.following(row["start_date"])
-            if not one or row["start_date"] not in window:
-                raise ApiError(
-                    f"{window}: Twilio sent category {row['category']!r} for "
-                    f"{row['start_date']}..{row['end_date']}, which was not asked for"
-                )
-        answer = self._by_period(rows)
+            if row["start_date"] not in window:
+                raise _not_asked_for(f"{window}", row)
+        answer = self._by_period(rows, granularity, f"{window}")
         for before, after in pairwise(answer):
             if granularity.following(before) > after:
                 raise ApiError(
@@ -102,22 +98,30 @@ class Account:
 
     def usage_now(self, granularity: Granularity) -> Periods:
         """Give the records of the one period that the resource means, by its first day."""
+        asked = granularity.resource
         try:
-            rows = list(
-                self._records(granularity.resource, {}, granularity.resource, records.FIELDS)
-            )
+            rows = list(self._records(asked, {}, asked, records.FIELDS))
         except NotFound:
             return {}
-        return _whole(granularity, self._by_period(rows))
+        answer = self._by_period(rows, granularity, asked)
+        if len(answer) > 1:
+            raise ApiError(
+                f"{asked}: Twilio sent periods from {min(answer)} to {max(answer)}, where there "
+                "is one"
+            )
+        return _whole(granularity, answer)
 
-    def _by_period(self, rows: list[Record]) -> Periods:
+    def _by_period(self, rows: list[Record], granularity: Granularity, asked: str) -> Periods:
         keyed: dict[tuple[date, str], Record] = {}
         for row in rows:
+            if not granularity.has_one(row["start_date"], row["end_date"]):
+                raise _not_asked_for(asked, row)
             before = keyed.setdefault((row["start_date"], row["category"]), row)
             if before["price_unit"] != row["price_unit"]:
                 raise ApiError(
-                    f"{row['start_date']}: category {row['category']!r} came in two currencies, "
-                    f"{before['price_unit']!r} and {row['price_unit']!r}; one row holds only one"
+                    f"{row['start_date']}: category {row['category']!r:.60} came in two "
+                    f"currencies, {before['price_unit']!r} and {row['price_unit']!r}; one row "
+                    "holds only one"
                 )
             keyed[row["start_date"], row["category"]] = row
         self.repeated_rows += len(rows) - len(keyed)
@@ -161,6 +165,13 @@ def _whole(granularity: Granularity, periods: Periods) -> Periods:
         for row in rows:
             row["start_date"] = granularity.first(day)
     return {granularity.first(day): rows for day, rows in periods.items()}
+
+
+def _not_asked_for(asked: str, row: Record) -> ApiError:
+    return ApiError(
+        f"{asked}: Twilio sent category {row['category']!r:.60} for "
+        f"{row['start_date']}..{row['end_date']}, which was not asked for"
+    )
 
 
 def _reported(row: Record) -> Reported:

@@ -12,9 +12,19 @@ from tap_twilio_usage.account import API, Account
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.errors import ApiError, TapError
 from tap_twilio_usage.records import Fields, Record
-from tap_twilio_usage.settings import Settings
+from tap_twilio_usage.settings import ACCOUNT_SID, Settings
+from tap_twilio_usage.windows import today
 
-LISTED: Fields = {"sid": records.name, "date_created": records.mail_moment}
+
+def _sid(value: object) -> str:
+    """Give an account's SID: it becomes part of a path."""
+    sid = records.name(value)
+    if not ACCOUNT_SID.fullmatch(sid):
+        raise ValueError("is no account SID")
+    return sid
+
+
+LISTED: Fields = {"sid": _sid, "date_created": records.mail_moment}
 
 
 class Accounts(NamedTuple):
@@ -73,4 +83,5 @@ def listed(
 
 
 def _day(moment: str | None) -> date | None:
-    return datetime.fromisoformat(moment).date() if moment else None
+    day = datetime.fromisoformat(moment).date() if moment else None
+    return day if day and day <= today() else None

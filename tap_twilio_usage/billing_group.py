@@ -55,8 +55,8 @@ class BillingGroup:
             self.repeated_rows += before is not row
             if before | {"as_of": row["as_of"]} != row:
                 raise ApiError(
-                    f"{self.name}: {product!r} came twice for {day}, with different values; there "
-                    "is one row for them"
+                    f"{self.name}: {product!r:.60} came twice for {day}, with different values; "
+                    "there is one row for them"
                 )
         periods: Periods = {}
         for (day, _, _), row in sorted(keyed.items()):
@@ -76,11 +76,10 @@ class BillingGroup:
             for raw in page["records"]:
                 position += 1
                 row = self._checked(raw, f"record {position} of {window}")
-                following = granularity.following(row["start_date"])
-                one = row["start_date"] <= row["end_date"] < following
+                one = granularity.has_one(row["start_date"], row["end_date"])
                 if not one or row["start_date"] not in window:
                     raise ApiError(
-                        f"{self.name}: {window}: Twilio sent {row['product_name']!r} for "
+                        f"{self.name}: {window}: Twilio sent {row['product_name']!r:.60} for "
                         f"{row['start_date']}..{row['end_date']}, which was not asked for"
                     )
                 yield {"as_of": as_of, **row}
@@ -96,7 +95,7 @@ class BillingGroup:
                 )
             yield page
             token = meta.get("nextToken")
-            if not token:
+            if token is None or token == "":
                 return
             if not isinstance(token, str) or token in seen or len(seen) >= MOST_PAGES:
                 raise ApiError(f"{self.name}: the paging does not end, or comes back; stopped")
@@ -131,7 +130,7 @@ class BillingGroup:
             record = records.parse(raw, FIELDS)
             usage = records.parse(record["usage"], {"amount": records.number, "unit": records.text})
             price = records.parse(
-                record["price"], {"amount": records.number, "currency": records.text}
+                record["price"], {"amount": records.number, "currency": records.currency}
             )
         except TapError as error:
             raise ApiError(f"{self.name}: {where}: {error}") from None

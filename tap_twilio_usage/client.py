@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import re
 import ssl
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import TimeoutError as DeadlineExceeded
@@ -35,6 +36,7 @@ DEADLINE = 120  # seconds for the whole answer, however slowly it drips
 MOST_PAGES = 1000
 MOST_BYTES = 32 * 2**20  # of an answer; a page of 1,000 records has less than two million
 NO_DATA = "20404"
+QUERY = re.compile(r"[!-~]{1,4000}")  # of a URL (RFC 3986); logs have parts of it
 
 Json = dict[str, Any]
 
@@ -151,8 +153,10 @@ class Client:
                 raise ApiError(
                     f"{path} answered without a list of {key}: not what Twilio documents"
                 )
+            if "next_page_uri" not in page:  # null on the last page; without it, nobody knows
+                raise ApiError(f"{path} answered without next_page_uri: not what Twilio documents")
             yield rows
-            link = page.get("next_page_uri")
+            link = page["next_page_uri"]
             if link is None:
                 return
             query = self._next_query(path, link)
@@ -193,7 +197,8 @@ class Client:
         except ValueError:
             same_host = False
         collections = {prefix + path.removesuffix(".json") for prefix in ("", own.path)}
-        if not same_host or url.path.removesuffix(".json") not in collections or not url.query:
+        same = same_host and url.path.removesuffix(".json") in collections
+        if not same or not QUERY.fullmatch(url.query):
             raise ApiError(f"{path}: the link to the next page leads elsewhere; not followed")
         return url.query
 
@@ -301,7 +306,7 @@ class Client:
         if not body:
             return ""
         told = (f"code {body['code']}", body.get("message"), body.get("more_info"))
-        words = ", ".join(" ".join(str(part).split()) for part in told if part)
+        words = ", ".join(" ".join(part.split()) for part in told if part and isinstance(part, str))
         return f": {self.mask.text(words)[:200]}" if words.isprintable() else ""
 
 
@@ -315,7 +320,7 @@ def _said(answer: Answer) -> Json:
         body = _decode(answer)
     except (ValueError, RecursionError):
         return {}
-    return body if isinstance(body, dict) and "code" in body else {}
+    return body if isinstance(body, dict) and isinstance(body.get("code"), str) else {}
 
 
 def _retry_after(answer: Answer) -> float | None:

@@ -28,7 +28,7 @@ class Oddities:
     def say_fields(self, fields: Iterable[str]) -> None:
         """Name the fields that the tap does not know."""
         for field in sorted(fields):
-            self.say_once(f"field {field}", "Twilio sends a new field, not loaded: %r", field)
+            self.say_once(f"field {field}", "Twilio sends a new field, not loaded: %.100r", field)
 
     def say_rows(self, day: date, rows: list[Record]) -> None:
         """Say what is odd about a period."""

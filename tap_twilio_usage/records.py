@@ -14,7 +14,14 @@ from tap_twilio_usage.windows import Window
 
 # A price of more digits is none; the bound keeps exact sums affordable.
 NUMBER = re.compile(r"[+-]?([0-9]{1,60}(\.[0-9]{0,60})?|\.[0-9]{1,60})([eE][+-]?[0-9]{1,2})?")
-DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+# Years in which sums of dates stay dates.
+DATE = re.compile(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}")
+MOMENT = re.compile(
+    rf"({DATE.pattern}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}})(?:\.[0-9]{{1,9}})?(Z|[+-][0-9]{{2}}:[0-9]{{2}})?"
+)
+NO_TEXT = re.compile("[\0\ud800-\udfff]")  # neither UTF-8 nor PostgreSQL takes these
+LONGEST_NAME = 255  # characters; a longer key fits no index
+LONGEST_CURRENCY = 20
 AMOUNTS = ("count", "usage", "price")
 DERIVABLE = frozenset({"uri", "subresource_uris"})
 
@@ -44,38 +51,54 @@ def moment(value: object) -> str | None:
     """Give the date-time as Twilio wrote it, if it is one."""
     if value is None or value == "":
         return None
+    match = MOMENT.fullmatch(value) if isinstance(value, str) else None
+    if not match:
+        raise ValueError("is not a date-time")
+    datetime.fromisoformat(match[1] + (match[2] or "Z").replace("Z", "+00:00"))
+    return match[0]
+
+
+def mail_date(value: object) -> datetime:
+    """Give the time, UTC, of a date as in a mail's head (RFC 2822). Raises ValueError."""
     if not isinstance(value, str):
         raise ValueError("is not a date-time")  # noqa: TRY004  (one kind of error for one kind of fault)
-    datetime.fromisoformat(value.replace("Z", "+00:00"))
-    return value
-
-
-def mail_date(text: str) -> datetime:
-    """Give the time, UTC, of a date as in a mail's head (RFC 2822)."""
-    time = parsedate_to_datetime(text)
-    return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+    try:
+        time = parsedate_to_datetime(value)
+        return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+    except OverflowError:
+        raise ValueError("is out of range") from None
 
 
 def mail_moment(value: object) -> str | None:
     """Give a date-time that Twilio wrote as in a mail's head, in ISO 8601, UTC."""
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str):
-        raise ValueError("is not a date-time")  # noqa: TRY004
-    return mail_date(value).isoformat()
+    return None if value is None or value == "" else mail_date(value).isoformat()
 
 
 def text(value: object) -> str | None:
     """Give the text."""
-    if value is not None and not isinstance(value, str):
+    if value is None:
+        return None
+    if not isinstance(value, str) or NO_TEXT.search(value):
         raise ValueError("is not text")
     return value
+
+
+def currency(value: object) -> str | None:
+    """Give the name of a currency, as it is written: short, for logs have it as well."""
+    unit = text(value)
+    if unit and not (unit.isprintable() and len(unit) <= LONGEST_CURRENCY):
+        raise ValueError("is not a currency")
+    return unit
 
 
 def name(value: object) -> str:
     """Give a text that may not be missing: a part of the key."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError("is missing")
+    if NO_TEXT.search(value):
+        raise ValueError("is not text")
+    if len(value) > LONGEST_NAME:
+        raise ValueError("is too long")
     return value
 
 
@@ -99,7 +122,7 @@ FIELDS: Fields = {
     "usage": number,
     "usage_unit": text,
     "price": number,
-    "price_unit": text,
+    "price_unit": currency,
     "start_date": day,
     "end_date": day,
 }

@@ -22,6 +22,13 @@ class Granularity(NamedTuple):
     longest: int
     says_when: bool = False
 
+    def has_one(self, start: date, end: date) -> bool:
+        """Tell whether these are the first and last day of one period.
+
+        An open one may be said to end when it was asked to, or when it will be over.
+        """
+        return start <= end < self.following(start)
+
     def following(self, day: date) -> date:
         """Give the first day of the period after the one that the day lies in."""
         return self.first(self.first(day) + self.longest * DAY)

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 from collections.abc import Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -22,7 +23,10 @@ CONTEXT.set_forkserver_preload(["tap_twilio_usage.tap", "tests.forked"])
 
 
 class Forked:
-    """A run of the command, started. Read its messages from `out`; its log goes to a file."""
+    """A run of the command, started. Read its messages from `out`; its log goes to a file.
+
+    With `SLEEP_SCALE` in `env`, each wait before another try takes that part of its time.
+    """
 
     def __init__(
         self,
@@ -64,6 +68,9 @@ def _run(arguments: list[str], out: object, log: str, env: dict[str, str]) -> No
     os.dup2(out.fileno(), 1)  # type: ignore[attr-defined]
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     out.close()  # type: ignore[attr-defined]
+    if scale := env.get("SLEEP_SCALE"):
+        sleep, part = time.sleep, float(scale)
+        time.sleep = lambda seconds: sleep(part * float(seconds))
     from tap_twilio_usage.tap import TapTwilioUsage  # noqa: PLC0415
 
     sys.argv = ["tap-twilio-usage", *arguments]

@@ -446,7 +446,7 @@ def test_days_without_any_row_still_move_the_bookmark(sync: Sync) -> None:
         ({"start_date": "2026-13-01"}, "its start_date cannot be read"),
         ({"start_date": None}, "its start_date is not a date"),
         ({"end_date": "tomorrow"}, "its end_date is not a date"),
-        ({"as_of": "yesterday"}, "its as_of cannot be read"),
+        ({"as_of": "yesterday"}, "its as_of is not a date-time"),
         ({"category": None}, "its category is missing"),
         ({"category": " "}, "its category is missing"),
         ({"account_sid": None}, "its account_sid is missing"),

@@ -43,8 +43,8 @@ def page(records: list[Any], next_page_uri: str | None = None) -> dict[str, Any]
 
 
 LISTS = {
-    "Accounts": {"accounts": [{"sid": SID, "auth_token": TOKEN}]},
-    "Triggers": {"usage_triggers": [{"account_sid": SID, "sid": "UT1"}]},
+    "Accounts": {"accounts": [{"sid": SID, "auth_token": TOKEN}], "next_page_uri": None},
+    "Triggers": {"usage_triggers": [{"account_sid": SID, "sid": "UT1"}], "next_page_uri": None},
 }
 
 

@@ -1,0 +1,412 @@
+# ruff: noqa: RUF001  (digits of other scripts are meant)
+"""Hostile answers: correct data or one line that says what is wrong, whatever comes back."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sandbox import BILLING_GROUP_IDS, CLIENT_ID, CLIENT_SECRET, MAIN_SID
+from sandbox.oauth import TOKEN_PATH
+from tap_twilio_usage.account import API, Account
+from tap_twilio_usage.accounts import Accounts, find, listed
+from tap_twilio_usage.auth import OAuth, Unsigned
+from tap_twilio_usage.billing_group import BillingGroup
+from tap_twilio_usage.errors import ApiError
+from tap_twilio_usage.records import AMOUNTS, Fields, Periods, Record, amounts
+from tap_twilio_usage.settings import Settings
+from tap_twilio_usage.streams.lists import AccountsStream, UsageTriggersStream
+from tap_twilio_usage.windows import DAILY, GRANULARITIES, MONTHLY, Granularity, Window
+from tests.hostile import (
+    ACCOUNT,
+    FIRST,
+    SEPARATE,
+    SOURCES,
+    TODAY,
+    USAGE,
+    Answers,
+    Case,
+    Hostile,
+    Source,
+    Unreadable,
+    by_oauth,
+    by_token,
+    check,
+    client,
+    command,
+    kind_of,
+    real,
+)
+from tests.http_server import Answer, Request
+
+EXAMPLES = 250  # of each kind of answer
+RUNS = 15  # of the command, in each of four tests
+LONGEST_ERROR = 600
+DAYS = Window(FIRST, FIRST + timedelta(days=1))
+MONTHS = Window(TODAY.replace(day=1), TODAY)
+WINDOWS = {"Daily": DAYS, "Monthly": MONTHS, "Records": DAYS}
+
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def waits() -> Iterator[list[float]]:
+    """Note the waits before other tries, instead of waiting."""
+    seconds: list[float] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "sleep", seconds.append)
+        yield seconds
+
+
+def of_days(periods: Periods) -> Rows:
+    return [row for rows in periods.values() for row in rows]
+
+
+def account(answers: Answers) -> Account:
+    return Account(by_token(answers), MAIN_SID, includes_subaccounts=True, page_size=5)
+
+
+def history(answers: Answers) -> Rows:
+    return [each._asdict() for each in account(answers).all_time]
+
+
+def billing_group(answers: Answers) -> Rows:
+    group = BillingGroup(by_oauth(answers), BILLING_GROUP_IDS[0], 1, 40)
+    return of_days(group.usage(DAILY, DAYS))
+
+
+def listed_accounts(answers: Answers) -> Accounts:
+    urls = dict.fromkeys(("api_url", "billing_api_url", "oauth_token_url"), "http://127.0.0.1")
+    return find(by_token(answers), Settings.of({**SEPARATE, **urls, "page_size": 2}))
+
+
+def entries(answers: Answers, path: str, key: str, fields: Fields) -> Rows:
+    found = (row for row, _ in listed(by_token(answers), path, key, fields, 2))
+    return [{"account_sid": row["sid"], **row} for row in found]
+
+
+def now(granularity: Granularity) -> Callable[[Answers], Rows]:
+    return lambda answers: of_days(account(answers).usage_now(granularity))
+
+
+READS: dict[str, Callable[[Answers], Rows]] = {
+    "Daily": lambda answers: of_days(account(answers).usage(DAILY, DAYS)),
+    "Monthly": lambda answers: of_days(account(answers).usage(MONTHLY, MONTHS)),
+    **{each.resource: now(each) for each in GRANULARITIES if each.says_when},
+    "AllTime, without dates": history,
+    "Triggers": lambda answers: entries(
+        answers,
+        f"{API}/{MAIN_SID}/Usage/Triggers.json",
+        "usage_triggers",
+        UsageTriggersStream.fields,
+    ),
+    "Accounts": lambda answers: entries(answers, f"{API}.json", "accounts", AccountsStream.fields),
+    "Records": billing_group,
+}
+HISTORY = SOURCES["usage_records_all_time"]._replace(
+    readers={
+        **{name: USAGE[name] for name in ("category", "description", "count_unit", "usage_unit")},
+        "price_unit": USAGE["price_unit"],
+        "amounts": lambda row: amounts({name: USAGE[name](row) for name in AMOUNTS}),
+    },
+    keys=("category",),
+)
+READ_AS = {
+    **{source.kind: source for source in SOURCES.values()},
+    "AllTime, without dates": HISTORY,
+}
+
+
+def seeds(examples: int) -> Callable[[Any], Any]:
+    """Run a test with so many seeds: the same ones each time."""
+
+    def decorate(test: Any) -> Any:
+        limits = settings(max_examples=examples, derandomize=True, deadline=None, database=None)
+        return limits(given(seed=st.integers(0, 2**32))(test))
+
+    return decorate
+
+
+def outcome(answers: Answers, read: Callable[[Answers], Any]) -> Any:
+    """Give what is read, or the error: nothing else may come out, and no more than a line."""
+    try:
+        return read(answers)
+    except ApiError as error:
+        line = f"{error}"
+        found = error
+    assert line.isprintable()
+    assert len(line) < LONGEST_ERROR
+    return found
+
+
+def plain(source: Source, row: Record) -> Record:
+    values = {field: row[field] for field in source.readers}
+    return {
+        field: f"{value}" if isinstance(value, date) else value for field, value in values.items()
+    }
+
+
+def told(source: Source, answers: Hostile) -> dict[tuple[Any, ...], Any]:
+    """Give the rows of what was sent; Unreadable if they are not to be loaded."""
+    rows: Rows = []
+    for _, pages in answers.answers(source.kind):
+        if not pages or any(
+            row["account_sid"].lower() != MAIN_SID.lower()
+            for row in pages[-1].get("usage_records", ())
+        ):
+            raise Unreadable
+        rows += source.rows(pages[-1])
+    if source.kind != "Records" and pages[-1].get("next_page_uri", "missing") is not None:
+        raise Unreadable  # there may be more
+    return dict(source.keyed(rows))
+
+
+@pytest.mark.parametrize("what", READS)
+@seeds(EXAMPLES)
+def test_what_is_read_of_a_mutated_answer_is_what_it_says_or_an_error(what: str, seed: int) -> None:
+    source = READ_AS[what]
+    answers = Hostile(source.kind, seed % 3, seed, always=seed % 5 > 0)
+    rows = outcome(answers, READS[what])
+    if isinstance(rows, ApiError):
+        return
+    try:
+        expected = told(source, answers)
+    except Unreadable:
+        pytest.fail(f"{answers.told}: what cannot be read was passed over")
+    assert all(row["start_date"] in WINDOWS[what] for row in rows if what in WINDOWS)
+    found = [plain(source, row) for row in rows]
+    assert source.keyed(found) == expected, answers.told
+    assert len(found) == len(expected) or what in {"Accounts", "Triggers"}  # the stream's work
+
+
+@seeds(EXAMPLES)
+def test_an_account_began_on_the_day_that_its_answer_says_or_on_an_unknown_one(seed: int) -> None:
+    answers = Hostile("Account", 0, seed, always=seed % 5 > 0)
+    found = outcome(answers, lambda answers: account(answers).date_created)
+    if found is not None and not isinstance(found, ApiError):
+        ((_, pages),) = answers.answers("Account")
+        began = ACCOUNT["date_created"](pages[-1])
+        assert began[:10] == f"{found}" <= f"{TODAY}", answers.told
+
+
+@seeds(EXAMPLES)
+def test_an_account_of_a_mutated_list_has_a_sid(seed: int) -> None:
+    answers = Hostile("Accounts", seed % 2, seed, always=seed % 5 > 0)
+    found = outcome(answers, listed_accounts)
+    if not isinstance(found, ApiError):
+        assert found.main in found.chosen
+        assert all(re.fullmatch("AC[0-9a-fA-F]{32}", each.sid) for each in found.chosen)
+
+
+@seeds(EXAMPLES)
+def test_a_token_of_a_mutated_answer_is_one_that_a_header_can_hold(seed: int) -> None:
+    answers = Hostile("token", 0, seed, always=seed % 5 > 0)
+    tokens = client(answers, Unsigned(), TOKEN_PATH)
+    found = outcome(answers, lambda _: OAuth(tokens, CLIENT_ID, CLIENT_SECRET).sign())
+    if not isinstance(found, ApiError):
+        header = found(requests.Request("GET", "http://x").prepare()).headers["Authorization"]
+        assert header.isascii()
+        assert header.isprintable()
+
+
+@seeds(EXAMPLES)
+def test_waits_before_other_tries_are_bounded(waits: list[float], seed: int) -> None:
+    waits.clear()
+    outcome(Hostile("Today", 0, seed, always=True), READS["Today"])
+    assert sum(waits) < 7 * 1.25 * 300
+
+
+@pytest.mark.parametrize("quarter", range(4))
+def test_a_run_on_mutated_answers_is_complete_or_says_why_not(quarter: int, tmp_path: Path) -> None:
+    for seed in range(quarter * RUNS, (quarter + 1) * RUNS):
+        case = Case.drawn(seed)
+        run = command(case.plan, case.answers, tmp_path)
+        try:
+            check(case, run, tmp_path)
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}: {case.answers.told}") from error
+
+
+def changed(change: Callable[[dict[str, Any]], Any], kind: str) -> Answers:
+    """Give real answers, but for those of a kind, whose JSON is changed by what is called on it."""
+
+    def answer(request: Request) -> Answer:
+        sent = real(request)
+        if kind_of(request.path) != kind:
+            return sent
+        page = json.loads(sent.body)
+        change(page)
+        return replace(sent, body=json.dumps(page).encode())
+
+    return answer
+
+
+def put(value: Any, *path: str | int) -> Callable[[dict[str, Any]], None]:
+    def change(page: Any) -> None:
+        *way, last = path
+        for step in way:
+            page = page[step]
+        page[last] = value
+
+    return change
+
+
+def field(name: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    return put(value, "usage_records", 0, name)
+
+
+def product(*path: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    return put(value, "records", 0, *path)
+
+
+def next_page(query: str) -> Callable[[dict[str, Any]], None]:
+    return put(f"{API}/{MAIN_SID}/Usage/Records/Daily.json?{query}", "next_page_uri")
+
+
+LATE = "Fri, 31 Dec 9999 23:59:59 -2300"
+REFUSED = {
+    "NUL in a text": ("Daily", field("description", "a\0b"), "its description is not text"),
+    "half a surrogate pair in a text": ("Daily", field("count_unit", "\ud800"), "is not text"),
+    "half a surrogate pair in a name": ("Daily", field("category", "sms\udfff"), "is not text"),
+    "NUL in a product": ("Records", product("productName", value="\0x"), "is not text"),
+    "a name longer than an index takes": ("Daily", field("category", "x" * 256), "is too long"),
+    "lines in a currency": ("Daily", field("price_unit", "usd\nERROR"), "is not a currency"),
+    "a currency of 100 kB": ("Today", field("price_unit", "x" * 100_000), "is not a currency"),
+    "a currency that turns the line": (
+        "Records",
+        product("price", "currency", value="\u202eusd"),
+        "is not a currency",
+    ),
+    "a date-time with NUL for its T": (
+        "Daily",
+        field("as_of", "2026-01-01\x0000:00:00"),
+        "its as_of is not a date-time",
+    ),
+    "a date-time as a week": ("Daily", field("as_of", "2026-W01-1"), "is not a date-time"),
+    "a date-time that does not exist": ("Daily", field("as_of", "2026-02-30T00:00:00Z"), "as_of"),
+    "a date of other digits": ("Today", field("start_date", "٢٠٢٦-٠١-٠١"), "is not a date"),
+    "the last date there is": ("Daily", field("start_date", "9999-12-31"), "is not a date"),
+    "the last date there is, of a product": (
+        "Records",
+        product("startDate", value="9999-12-31"),
+        "is not a date",
+    ),
+    "two days that are one": ("Today", field("start_date", "2026-01-01"), "which was not asked"),
+    "a named period of two": (
+        "AllTime",
+        field("start_date", f"{TODAY}"),
+        "Twilio sent periods from",
+    ),
+    "a named period that ends before it begins": (
+        "ThisMonth",
+        field("end_date", "2026-01-01"),
+        "which was not asked for",
+    ),
+    "a day that ends after another": ("Yesterday", field("end_date", f"{TODAY}"), "not asked for"),
+    "a day that was not asked for": (
+        "Daily",
+        lambda page: page["usage_records"][0].update(start_date=f"{TODAY}", end_date=f"{TODAY}"),
+        "which was not asked for",
+    ),
+    "a product's day that was not asked for": (
+        "Records",
+        lambda page: page["records"][0].update(startDate=f"{TODAY}", endDate=f"{TODAY}"),
+        "which was not asked for",
+    ),
+    "another account": ("Daily", field("account_sid", "AC" + "f" * 32), "is of another account"),
+    "a number of other digits": ("Daily", field("price", "١٢"), "its price is not a number"),
+    "a number as Python writes it": ("Daily", field("usage", "1_000"), "is not a number"),
+    "no next_page_uri": ("Daily", lambda page: page.pop("next_page_uri"), "without next_page_uri"),
+    "a next_page_uri that is a list": ("Daily", put([], "next_page_uri"), "leads elsewhere"),
+    "a query that is none": ("Daily", next_page("é\ud800"), "leads elsewhere"),
+    "a query that colours the log": ("Daily", next_page("StartDate=\x1b[31m"), "leads elsewhere"),
+    "a query of 100 kB": ("Daily", next_page("StartDate=" + "x" * 100_000), "leads elsewhere"),
+    "a nextToken that is a list": ("Records", put([], "meta", "nextToken"), "does not end"),
+    "a mail date past all dates": (
+        "Triggers",
+        put(LATE, "usage_triggers", 0, "date_fired"),
+        "date_fired is out of range",
+    ),
+    "a mail date in a list": ("Triggers", put([], "usage_triggers", 0, "date_fired"), "date_fired"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_was_once_a_traceback_or_passed_over_is_refused(name: str) -> None:
+    kind, change, says = REFUSED[name]
+    error = outcome(changed(change, kind), READS[kind])
+    assert isinstance(error, ApiError), error
+    assert says in f"{error}"
+
+
+@pytest.mark.parametrize("sid", ["../../v2", "AC/../x?y=", "AC" + "0" * 31 + "\n", "AC\ud800"])
+def test_a_sid_that_is_none_becomes_no_path(sid: str) -> None:
+    answers = changed(put(sid, "accounts", 0, "sid"), "Accounts")
+    error = outcome(answers, listed_accounts)
+    assert "entry 1: its sid is" in f"{error}"
+
+
+@pytest.mark.parametrize("value", [None, [], {}, 7, "soon", LATE, "Thu, 01 Jan 2026 00:00 +9999"])
+def test_an_account_whose_first_day_cannot_be_read_begins_where_the_settings_say(
+    value: Any,
+) -> None:
+    answers = changed(put(value, "date_created"), "Account")
+    assert account(answers).date_created is None
+
+
+def test_an_account_cannot_begin_tomorrow() -> None:
+    later = "Sat, 01 Jan 2999 00:00:00 +0000"
+    assert account(changed(put(later, "date_created"), "Account")).date_created is None
+    found = outcome(changed(put(later, "accounts", 0, "date_created"), "Accounts"), listed_accounts)
+    assert all(each.date_created <= TODAY for each in found.chosen)
+
+
+def encoded(how: str) -> Answers:
+    def answer(request: Request) -> Answer:
+        sent = real(request)
+        return replace(sent, body=sent.body.decode().encode(how))
+
+    return answer
+
+
+def repeated(page: dict[str, Any]) -> None:
+    page["usage_records"] *= 2
+
+
+HARMLESS: dict[str, Answers] = {
+    "a BOM": encoded("utf-8-sig"),
+    "UTF-16": encoded("utf-16"),
+    "UTF-32": encoded("utf-32"),
+    "a charset that lies": lambda request: replace(
+        real(request), headers={"Content-Type": "text/html; charset=latin-1"}
+    ),
+    "cookies": lambda request: replace(real(request), headers={"Set-Cookie": "a=\xff; Expires=x"}),
+    "rows that come twice": changed(repeated, "Daily"),
+    "a new field": changed(field("\u202e" * 1000, "\ud800"), "Daily"),
+    "nesting in a field that is not loaded": changed(
+        field("uri", json.loads("[" * 300 + "]" * 300)), "Daily"
+    ),
+    "numbers as texts with exponents": changed(
+        lambda page: [row.update(price=f"{row['price']}e0") for row in page["usage_records"]],
+        "Daily",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", HARMLESS)
+def test_what_says_the_same_in_another_way_is_read_the_same(how: str) -> None:
+    def read(answers: Answers) -> list[dict[str, Any]]:
+        return [{**row, "as_of": None} for row in READS["Daily"](answers)]
+
+    assert read(HARMLESS[how]) == read(real)
