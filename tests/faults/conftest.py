@@ -6,11 +6,11 @@ Whatever happens, each run here is checked for what must hold in every case (`La
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -51,10 +51,23 @@ LISTS = {"accounts": "/Accounts.json", "usage_triggers": "/Usage/Triggers.json"}
 PAGED = [*LISTS, *USAGE]  # by links; those of billing groups by tokens
 DATED = ["usage_records_daily", "usage_records_monthly", "usage_records_yearly", *BILLING]
 STREAMS = [*PAGED, "categories", *BILLING]
+# One of each kind; the others run through the same code.
+TYPICAL = {"accounts", "usage_triggers", "usage_records_daily", "billing_group_records"}
 
+K = TypeVar("K")
 Fault = Callable[[Reply], Reply]
 Plan = Callable[[Request], Fault | None]
 Table = dict[tuple[str, ...], dict[str, Any]]
+
+
+def spread(streams: Iterable[str], kinds: Iterable[K]) -> list[tuple[str, K]]:
+    """Pair the typical streams with every kind of a fault, each other one with two of them."""
+    every = list(kinds)
+    return [
+        (stream, kind)
+        for number, stream in enumerate(streams)
+        for kind in (every if stream in TYPICAL else (every * 2)[number % len(every) :][:2])
+    ]
 
 
 def is_of(stream: str, request: Request) -> bool:

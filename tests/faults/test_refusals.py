@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from tests.faults.conftest import (
     at_first,
     of,
     of_streams,
+    spread,
     table,
 )
 
@@ -38,8 +40,7 @@ def setting_of(stream: str) -> str:
 # 10: all of it.
 
 
-@pytest.mark.parametrize("stream", STREAMS)
-@pytest.mark.parametrize("status", REFUSALS)
+@pytest.mark.parametrize(("stream", "status"), list(zip(STREAMS, cycle(REFUSALS), strict=False)))
 def test_a_refusal_at_the_start_is_final_and_names_the_settings(
     lab: Lab, stream: str, status: str
 ) -> None:
@@ -52,8 +53,7 @@ def test_a_refusal_at_the_start_is_final_and_names_the_settings(
     assert table(run) == {}
 
 
-@pytest.mark.parametrize("stream", DATED)
-@pytest.mark.parametrize("status", REFUSALS)
+@pytest.mark.parametrize(("stream", "status"), list(zip(DATED, cycle(REFUSALS), strict=False)))
 def test_a_refusal_in_the_middle_is_tried_again_and_loses_nothing(
     lab: Lab, healthy: Run, stream: str, status: str
 ) -> None:
@@ -101,8 +101,7 @@ def for_the_subaccount(fault: Fault, *, only: bool = True) -> Plan:
     return plan
 
 
-@pytest.mark.parametrize("stream", OF_ACCOUNTS)
-@pytest.mark.parametrize("status", IN_ONE)
+@pytest.mark.parametrize(("stream", "status"), spread(OF_ACCOUNTS, IN_ONE))
 def test_a_subaccount_that_is_refused_leaves_the_others_complete(
     lab: Lab, healthy_separate: Run, stream: str, status: str
 ) -> None:
