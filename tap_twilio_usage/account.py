@@ -119,7 +119,7 @@ class Account:
             before = keyed.setdefault((row["start_date"], row["category"]), row)
             if before["price_unit"] != row["price_unit"]:
                 raise ApiError(
-                    f"{row['start_date']}: category {row['category']!r:.60} came in two "
+                    f"{row['start_date']}: category {row['category']!r} came in two "
                     f"currencies, {before['price_unit']!r} and {row['price_unit']!r}; one row "
                     "holds only one"
                 )
@@ -169,7 +169,7 @@ def _whole(granularity: Granularity, periods: Periods) -> Periods:
 
 def _not_asked_for(asked: str, row: Record) -> ApiError:
     return ApiError(
-        f"{asked}: Twilio sent category {row['category']!r:.60} for "
+        f"{asked}: Twilio sent category {row['category']!r} for "
         f"{row['start_date']}..{row['end_date']}, which was not asked for"
     )
 

@@ -55,7 +55,7 @@ class BillingGroup:
             self.repeated_rows += before is not row
             if before | {"as_of": row["as_of"]} != row:
                 raise ApiError(
-                    f"{self.name}: {product!r:.60} came twice for {day}, with different values; "
+                    f"{self.name}: {product!r} came twice for {day}, with different values; "
                     "there is one row for them"
                 )
         periods: Periods = {}
@@ -79,7 +79,7 @@ class BillingGroup:
                 one = granularity.has_one(row["start_date"], row["end_date"])
                 if not one or row["start_date"] not in window:
                     raise ApiError(
-                        f"{self.name}: {window}: Twilio sent {row['product_name']!r:.60} for "
+                        f"{self.name}: {window}: Twilio sent {row['product_name']!r} for "
                         f"{row['start_date']}..{row['end_date']}, which was not asked for"
                     )
                 yield {"as_of": as_of, **row}

@@ -290,7 +290,7 @@ class Client:
         try:
             decoded = _decode(answer)
         except (ValueError, RecursionError):
-            kind = answer.headers.get("Content-Type", "no content type")[:50]
+            kind = self.mask.text(answer.headers.get("Content-Type", "no content type"))[:50]
             raise Transient(
                 f"Twilio answered 200 with {kind!r}, {len(answer.content)} bytes, no JSON"
             ) from None

@@ -1,7 +1,7 @@
 """The command in a hurry: Python runs this first where its folder is on PYTHONPATH.
 
-HURRY divides every wait. CLIENT has other values for constants of the client, as JSON. NOW is the
-moment, in ISO 8601, at which the tap's clock begins.
+HURRY divides every wait. CLIENT has other values for constants of the client, as JSON; SILENCE is
+the longest one, in seconds. NOW is the moment, in ISO 8601, at which the tap's clock begins.
 """
 
 import json
@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import tap_twilio_usage.windows
-from tap_twilio_usage import client
+from tap_twilio_usage import client, watch
 
 sleep, hurry = time.sleep, float(os.environ.get("HURRY", "1"))
 
@@ -25,6 +25,9 @@ setattr(time, "sleep", in_a_hurry)  # noqa: B010
 
 for name, value in json.loads(os.environ.get("CLIENT", "{}")).items():
     setattr(client, name, tuple(value) if isinstance(value, list) else value)
+
+if "SILENCE" in os.environ:
+    watch.LONGEST_SILENCE = float(os.environ["SILENCE"])
 
 if "NOW" in os.environ:
     now = datetime.fromisoformat(os.environ["NOW"])

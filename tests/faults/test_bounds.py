@@ -1,0 +1,76 @@
+"""No wait goes on for longer than a minute without a line in the log, and no answer is too large.
+
+That memory does not grow with the history is in `tests/test_memory.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from itertools import pairwise
+
+import pytest
+
+from sandbox import Reply
+from sandbox.faults import error
+from tests.conftest import Run
+from tests.faults.conftest import Fault, Lab, of
+
+SILENCE = 0.5  # instead of a minute
+
+
+def longest_silence(run: Run) -> float:
+    """Give the longest time between two lines, in seconds."""
+    times = [
+        datetime.fromisoformat(line[:23].replace(",", "."))
+        for line in run.log.splitlines()
+        if " | " in line
+    ]
+    return max((after - before).total_seconds() for before, after in pairwise(times))
+
+
+def slow(reply: Reply) -> Reply:
+    return reply._replace(pause=2 / len(reply.content))
+
+
+def silent(reply: Reply) -> Reply:
+    return reply._replace(pause=2)
+
+
+WAITS: dict[str, Callable[[], Fault]] = {
+    "an answer that drips": lambda: slow,
+    "a server that is silent": lambda: silent,
+    "a long Retry-After": lambda: error(429, 20429, "Later", **{"Retry-After": "240"}),
+}
+
+
+@pytest.mark.parametrize("wait", WAITS)
+def test_no_wait_is_silent_for_long(lab: Lab, wait: str) -> None:
+    run = lab.with_faults(
+        of("usage_records_daily", WAITS[wait]()),
+        "usage_records_daily",
+        env={
+            "SILENCE": f"{SILENCE}",
+            "HURRY": "100",
+            "TAP_TWILIO_USAGE_LOGLEVEL": "INFO",
+            "CLIENT": json.dumps({"TIMEOUTS": [5, 5], "DEADLINE": 6, "TRIES": 2}),
+        },
+        end_date="2025-09-12",
+    )
+    assert "still running: " in run.log
+    assert " s so far for /2010-04-01/Accounts/" in run.log
+    assert longest_silence(run) < SILENCE + 0.7
+
+
+def test_an_answer_that_is_too_large_is_not_read_to_its_end(lab: Lab) -> None:
+    sent: list[int] = []
+
+    def large(reply: Reply) -> Reply:
+        sent.append(1)
+        return reply._replace(content=b" " * (40 * 2**20))
+
+    run = lab.with_faults(of("accounts", large), "accounts")
+    assert run.code == 1
+    assert run.last_line.endswith("/2010-04-01/Accounts.json answered with over 32 MB; stopped")
+    assert len(sent) == 1
