@@ -207,3 +207,20 @@ def test_no_output_holds_the_secret_though_a_server_echoes_it(sync: Sync) -> Non
         with serve(lambda _, answer=answer: answer) as server:  # type: ignore[misc]
             run = sync(config(server.url), env={"TAP_TWILIO_USAGE_LOGLEVEL": "DEBUG"})
         assert run.code == 1  # and `sync` has looked for the secret
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_it_starts_is_no_traceback(tmp_path: Path, signum: int) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config("http://127.0.0.1:1")))
+    codes = set()
+    for tenths in range(1, 5):
+        with subprocess.Popen(
+            [COMMAND, "--config", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            time.sleep(tenths / 10)
+            process.send_signal(signum)
+            _, log = process.communicate(timeout=20)
+        codes.add(process.returncode)
+        assert "Traceback" not in log
+    assert codes <= {-signum, 128 + signum}
