@@ -33,7 +33,7 @@ def look_up(service: PyPIService, name: str, version: str) -> list[str]:
     """Give the package's advisories; raises LookupError where there is no page of it."""
     try:
         package, found = service.query(ResolvedDependency(name, Version(version)))
-    except (ServiceError, requests.RequestException) as error:
+    except (ServiceError, requests.RequestException, KeyError, ValueError) as error:
         raise LookupError(type(error).__name__) from None
     if package.is_skipped():
         raise LookupError("no page of that version")
