@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the tap handles it
 
@@ -11,7 +12,14 @@ def main() -> None:
     """Run the tap."""
     from tap_twilio_usage.tap import TapTwilioUsage  # noqa: PLC0415
 
-    TapTwilioUsage.cli()
+    try:
+        command = TapTwilioUsage.cli
+    except Exception as error:  # noqa: BLE001  (of the log, which is set up there)
+        sys.exit(
+            f"the log cannot be set up: {error}; check TAP_TWILIO_USAGE_LOGLEVEL and "
+            "SINGER_SDK_LOG_CONFIG"
+        )
+    command()
 
 
 if __name__ == "__main__":

@@ -168,13 +168,13 @@ class OAuth:
         }
         self._lock = threading.Lock()
         self._bearer: Bearer | None = None
-        self._denied: Denied | None = None
+        self._failed: ApiError | None = None
 
     def sign(self) -> AuthBase:
         """Give a token that does not expire soon. Raises ApiError if there is none to be had."""
         with self._lock:
-            if self._denied:  # for the requests beside the one that found out
-                raise self._denied
+            if self._failed:  # so that others do not try as long again
+                raise self._failed
             if self._bearer is None or self._bearer.is_due():
                 self._bearer = self._ask()
             return self._bearer
@@ -189,10 +189,8 @@ class OAuth:
     def _ask(self) -> Bearer:
         try:
             answer = self._client.post("", form=self._form, name="oauth_token_url")
-        except Denied as error:
-            self._denied = error
-            raise
-        except GaveUp:
+        except (Denied, GaveUp) as error:
+            self._failed = error
             raise
         except ApiError as error:
             raise ApiError(f"{error}; check {self.to_check}") from None

@@ -12,7 +12,7 @@ from concurrent.futures import TimeoutError as DeadlineExceeded
 from datetime import datetime, timezone
 from http.client import HTTPException
 from typing import Any, NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 import backoff
 import requests
@@ -42,7 +42,7 @@ Json = dict[str, Any]
 
 
 class Call(NamedTuple):
-    """A request: a GET, or a POST of the JSON or the form. Logs show the name and the dates."""
+    """A request: a GET, or a POST of the JSON or the form. Logs show its name and its dates."""
 
     path: str
     query: str = ""
@@ -55,12 +55,12 @@ class Call(NamedTuple):
         """What logs and errors call it."""
         return self.shown or self.path
 
-    @property
-    def dates(self) -> str:
-        """The days it asks for."""
+    def __str__(self) -> str:
+        """Give the name, and the days it asks for."""
         body = (f"{key}={value}" for key, value in (self.json or {}).items())
         asked = self.query.split("&") if self.query else body
-        return "&".join(part for part in asked if "Date=" in part)
+        dates = "&".join(part for part in asked if "Date=" in part)
+        return f"{self.name} {dates}".strip()
 
 
 class Answer(NamedTuple):
@@ -72,6 +72,11 @@ class Answer(NamedTuple):
 
 
 Attempt = Callable[[Call], Json]
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Give none: a redirect is no answer, and requests would read all of it to look ahead."""
 
 
 class Client:
@@ -99,7 +104,7 @@ class Client:
         self._watch = watch
         self._logger = logger
         self._proven = False
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.headers["User-Agent"] = "tap-twilio-usage"
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
@@ -131,7 +136,7 @@ class Client:
         tries = TRIES_WHEN_DENIED if self._proven and try_again_if_denied else 1
         attempt = self._retried(Denied, tries)(self._retried(Transient, TRIES)(self._attempt))
         try:
-            with self._watch.over(f"{call.name} {call.dates}"):
+            with self._watch.over(f"{call}"):
                 answer: Json = attempt(call)
         except Transient as error:
             raise GaveUp(f"{call.name}: {error}; gave up after {TRIES} tries") from None
@@ -188,12 +193,7 @@ class Client:
         own = urlsplit(self._base_url)
         try:
             url = urlsplit(link if isinstance(link, str) and "\\" not in link else "//")
-            same_host = not url.netloc or (url.scheme, url.hostname, url.port, url.username) == (
-                own.scheme,
-                own.hostname,
-                own.port,
-                None,
-            )
+            same_host = not url.netloc or _origin(url) == _origin(own)
         except ValueError:
             same_host = False
         collections = {prefix + path.removesuffix(".json") for prefix in ("", own.path)}
@@ -232,11 +232,11 @@ class Client:
             requests.exceptions.ContentDecodingError,
         ) as error:
             raise Transient(_reason(error)) from None
-        except (OSError, ValueError) as error:
-            # requests' own errors, a wrong REQUESTS_CA_BUNDLE, a link or a Location that is no URL.
+        except (OSError, TypeError, ValueError) as error:  # requests' own errors, and its lapses
             kind = type(error).__name__
             raise ApiError(
-                f"the request could not be made: {kind}; check {self._setting}"
+                f"the request could not be made: {kind}; check {self._setting}, HTTPS_PROXY and "
+                "REQUESTS_CA_BUNDLE"
             ) from None
 
     def _request(self, call: Call, auth: AuthBase) -> Answer:
@@ -260,33 +260,16 @@ class Client:
     def _say_retry(self, details: Any) -> None:
         (call,) = details["args"]
         self._logger.warning(
-            "%s %s: %s; try %d after %.1f s",
-            call.name,
-            call.dates,
+            "%s: %s; try %d after %.1f s",
+            call,
             details["exception"],
             details["tries"] + 1,
             details["wait"],
         )
 
     def _read(self, call: Call, answer: Answer) -> Json:
-        name, status = call.name, answer.status
-        if status == requests.codes.too_many_requests or status >= 500:  # noqa: PLR2004
-            raise Transient(f"Twilio answered {status}{self._error(answer)}", _retry_after(answer))
-        if 300 <= status < 400:  # noqa: PLR2004
-            raise ApiError(
-                f"{name} answered with a redirect ({status}), not followed; check {self._setting}"
-            )
-        code = None if status == requests.codes.ok else _said(answer).get("code")
-        if status in {401, 403}:
-            raise Denied(
-                f"Twilio refused the credentials ({status}{self._error(answer)}); check "
-                f"{self._credentials.to_check}",
-                code,
-            )
-        if status != requests.codes.ok:
-            no_data = status == requests.codes.not_found and code == NO_DATA
-            error = NotFound if no_data else ApiError
-            raise error(f"{name} answered {status}{self._error(answer)}", code)
+        if answer.status != requests.codes.ok:
+            raise self._refusal(call, answer)
         try:
             decoded = _decode(answer)
         except (ValueError, RecursionError):
@@ -296,18 +279,39 @@ class Client:
             ) from None
         if not isinstance(decoded, dict):
             raise ApiError(
-                f"{name} answered with a JSON {type(decoded).__name__}, not with an object"
+                f"{call.name} answered with a JSON {type(decoded).__name__}, not with an object"
             )
         return decoded
 
-    def _error(self, answer: Answer) -> str:
-        """Give Twilio's code, message and link in one short line; nothing of any other body."""
-        body = _said(answer)
-        if not body:
+    def _refusal(self, call: Call, answer: Answer) -> ApiError:
+        """Give the error that an answer other than 200 is."""
+        status, said = answer.status, _said(answer)
+        code, told = said.get("code"), f"{status}{self._words(said)}"
+        if status == requests.codes.too_many_requests or status >= 500:  # noqa: PLR2004
+            return Transient(f"Twilio answered {told}", _retry_after(answer))
+        if 300 <= status < 400:  # noqa: PLR2004
+            return ApiError(
+                f"{call.name} answered with a redirect ({status}), not followed; check "
+                f"{self._setting}"
+            )
+        if status in {401, 403}:
+            to_check = self._credentials.to_check
+            return Denied(f"Twilio refused the credentials ({told}); check {to_check}", code)
+        no_data = status == requests.codes.not_found and code == NO_DATA
+        return (NotFound if no_data else ApiError)(f"{call.name} answered {told}", code)
+
+    def _words(self, said: Json) -> str:
+        """Give Twilio's code, message and link in one short line."""
+        if not said:
             return ""
-        told = (f"code {body['code']}", body.get("message"), body.get("more_info"))
+        told = (f"code {said['code']}", said.get("message"), said.get("more_info"))
         words = ", ".join(" ".join(part.split()) for part in told if part and isinstance(part, str))
         return f": {self.mask.text(words)[:200]}" if words.isprintable() else ""
+
+
+def _origin(url: SplitResult) -> tuple[object, ...]:
+    port = url.port or {"https": 443, "http": 80}.get(url.scheme)
+    return url.scheme, url.hostname, port, url.username
 
 
 def _decode(answer: Answer) -> Any:

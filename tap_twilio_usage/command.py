@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
-import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any, TextIO
@@ -20,6 +20,7 @@ from singer_sdk.plugin_base import SingerCommand
 
 from tap_twilio_usage.compat import override
 from tap_twilio_usage.errors import SettingsError, Stopped, TapError
+from tap_twilio_usage.whole_lines import drop_stdout
 
 
 class Command(SingerCommand):
@@ -44,8 +45,11 @@ class Command(SingerCommand):
 
     @override
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        _buffer_stdout()
+        logging.raiseExceptions = False  # its reports of a log that fails know no mask
+        sys.excepthook = self.excepthook
+        _handle_signals(_stop)
         try:
+            _buffer_stdout()
             return super().main(*args, **kwargs)
         except SettingsError as error:
             self._fail(*error.problems)
@@ -55,20 +59,16 @@ class Command(SingerCommand):
             self._fail(f"stream_maps: {error}")
         except TapError as error:
             self._fail(str(error))
+        except OSError as error:
+            drop_stdout()  # which may be what failed
+            self._fail(f"{error.filename or 'stdout'}: {error.strerror}")
         except Stopped as stopped:
             self.logger.warning(
                 "stopped by signal %d; the next run goes on from the last STATE", stopped.signum
             )
             raise
-
-    @override
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            # What Python would still flush at its end has nowhere to go.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise TapError("the target stopped reading; its own log says why") from None
+        finally:
+            _handle_signals(signal.SIG_DFL)
 
     def _fail(self, *lines: str) -> None:
         for line in lines:
@@ -76,8 +76,19 @@ class Command(SingerCommand):
         sys.exit(1)
 
 
+def _handle_signals(handler: Any) -> None:
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, handler)
+
+
+def _stop(signum: int, _: object) -> None:
+    raise Stopped(signum)
+
+
 def _buffer_stdout() -> None:
     """Undo PYTHONUNBUFFERED: without a buffer, Python drops what a signal cuts off of a write."""
+    if sys.stdout is None:
+        raise TapError("stdout is closed: there is nowhere to write to")
     if isinstance(getattr(sys.stdout, "buffer", None), io.RawIOBase):
         number = sys.stdout.fileno()
         sys.stdout = open(number, "w", encoding="utf-8", newline="\n", closefd=False)  # noqa: SIM115
@@ -99,26 +110,39 @@ def _read_object(_: click.Context, option: click.Parameter, file: TextIO | None)
 
 def _is_catalog(value: dict[str, Any]) -> bool:
     streams = value.get("streams")
-    return isinstance(streams, list) and all(
-        isinstance(stream, dict)
-        and isinstance(stream.get("tap_stream_id"), str)
-        and isinstance(stream.get("schema"), dict)
-        and isinstance(stream["schema"].get("properties"), dict)
-        and isinstance(stream.get("metadata", []), list)
-        for stream in streams
+    return isinstance(streams, list) and all(map(_is_stream, streams))
+
+
+def _is_stream(stream: Any) -> bool:
+    if not isinstance(stream, dict) or not isinstance(stream.get("schema"), dict):
+        return False
+    properties, metadata = stream["schema"].get("properties"), stream.get("metadata", [])
+    return (
+        isinstance(stream.get("tap_stream_id"), str)
+        and isinstance(stream.get("replication_key"), str | None)
+        and isinstance(properties, dict)
+        and all(isinstance(described, dict) for described in properties.values())
+        and isinstance(metadata, list)
+        and all(
+            isinstance(entry, dict)
+            and isinstance(entry.get("breadcrumb"), list)
+            and isinstance(entry.get("metadata"), dict)
+            for entry in metadata
+        )
     )
 
 
 def _checked_config(read: Any) -> Any:
     def callback(context: click.Context, option: click.Parameter, paths: tuple[str, ...]) -> Any:
+        config = read(context, option, tuple(path for path in paths if path == "ENV"))
         for path in paths:
-            if path != "ENV":
+            if path != "ENV":  # read once: it may be a pipe
                 try:
                     text = Path(path).read_text("utf-8")
                 except (OSError, ValueError):
                     raise TapError(f"--config: {path} cannot be read") from None
-                _object("--config", path, text)
-        return read(context, option, paths)
+                config.config.update(_object("--config", path, text))
+        return config
 
     return callback
 
@@ -126,7 +150,7 @@ def _checked_config(read: Any) -> Any:
 def _object(option: str, path: str, text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise TapError(f"{option}: {path} holds no JSON object")

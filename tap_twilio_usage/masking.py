@@ -41,15 +41,19 @@ class Mask:
 
     def put_on_the_log(self) -> None:
         """Mask all that the handlers of the log write from now on, tracebacks included."""
-        loggers = logging.root, *logging.root.manager.loggerDict.values()
-        handlers = {
-            handler
-            for logger in loggers
-            if isinstance(logger, logging.Logger)
-            for handler in logger.handlers
-        }
-        for handler in handlers:
+        for handler in handlers():
             handler.setFormatter(_Masking(handler.formatter or logging.Formatter(), self))
+
+
+def handlers() -> set[logging.Handler]:
+    """Give what writes the log: of every logger that there is."""
+    loggers = logging.root, *logging.root.manager.loggerDict.values()
+    return {
+        handler
+        for logger in loggers
+        if isinstance(logger, logging.Logger)
+        for handler in logger.handlers
+    }
 
 
 class _Masking(logging.Formatter):

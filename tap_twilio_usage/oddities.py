@@ -8,7 +8,7 @@ from datetime import date
 
 from tap_twilio_usage.attribution import overshoot, total, unit
 from tap_twilio_usage.hierarchy import normalise, shipped
-from tap_twilio_usage.records import Record, is_zero
+from tap_twilio_usage.records import LONGEST_NAME, Record, is_zero
 
 
 class Oddities:
@@ -28,7 +28,8 @@ class Oddities:
     def say_fields(self, fields: Iterable[str]) -> None:
         """Name the fields that the tap does not know."""
         for field in sorted(fields):
-            self.say_once(f"field {field}", "Twilio sends a new field, not loaded: %.100r", field)
+            name = repr(field) if len(field) <= LONGEST_NAME else f"of {len(field)} characters"
+            self.say_once(f"field {field}", "Twilio sends a new field, not loaded: %s", name)
 
     def say_rows(self, day: date, rows: list[Record]) -> None:
         """Say what is odd about a period."""

@@ -28,6 +28,7 @@ CATCH_UP_TO = "catch_up_to"
 LAST_DAY = "last_day"
 WITHDRAWN = "withdrawn"
 OLDER_DAYS = "older_days"
+PROGRESS_MARKERS = "progress_markers"  # of the SDK, which reads them
 
 Partition = dict[str, Any]
 USAGE = {"account_sid": str, "includes_subaccounts": bool}
@@ -42,6 +43,7 @@ def check(state: object, streams: Collection[str]) -> None:
             raise _refused(f"{stream!r} is no stream of this tap")
         if BOOKMARK in _mapping(value, stream):
             raise _refused(f"the bookmark of {stream} belongs to no {_owner(stream)}")
+        _mapping(value.get(PROGRESS_MARKERS, {}), f"{PROGRESS_MARKERS} of {stream}")
         partitions = value.get("partitions", [])
         if not isinstance(partitions, list):
             raise _refused(f"the partitions of {stream} are no list")
@@ -180,6 +182,7 @@ def _context(partition: object, stream: str) -> tuple[Any, ...]:
     used = partition.get(USED_CATEGORIES, [])
     if not isinstance(used, list) or not all(isinstance(category, str) for category in used):
         raise _refused(f"{USED_CATEGORIES} of {what} is no list of names")
+    _mapping(partition.get(PROGRESS_MARKERS, {}), f"{PROGRESS_MARKERS} of {what}")
     older = _mapping(partition.get(OLDER_DAYS, {}), f"{OLDER_DAYS} of {what}")
     try:
         if older:

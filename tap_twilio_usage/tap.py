@@ -154,6 +154,7 @@ class TapTwilioUsage(Tap):
         some accounts or billing groups failed.
         """
         preflight.check(self)
+        super()._setup_signal_handlers()
         with self.watch:
             super().sync_all()
         self.failures.end()
@@ -179,6 +180,10 @@ class TapTwilioUsage(Tap):
         if problems and raise_errors:
             raise SettingsError(problems)
         return problems or super()._validate_config(raise_errors=raise_errors)
+
+    @override
+    def _setup_signal_handlers(self) -> None:
+        """Do nothing yet: until something is written, those of the command will do."""
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from types import TracebackType
 
 from tap_twilio_usage.compat import override
+from tap_twilio_usage.masking import handlers
 
 LONGEST_SILENCE = 60.0  # seconds
 
@@ -18,7 +19,7 @@ LONGEST_SILENCE = 60.0  # seconds
 class Watch(logging.Filter):
     """Says what is waited for, when nothing has been said for long.
 
-    A context manager, for the time in which there is something to wait for.
+    A context manager, to be entered once: for the time in which there is something to wait for.
     """
 
     def __init__(self, logger: logging.Logger) -> None:
@@ -44,7 +45,7 @@ class Watch(logging.Filter):
 
     def __enter__(self) -> Watch:  # noqa: PYI034  (typing.Self needs Python 3.11)
         """Begin to watch."""
-        for handler in logging.root.handlers:
+        for handler in handlers():
             handler.addFilter(self)
         threading.Thread(target=self._watch, daemon=True).start()
         return self
@@ -57,7 +58,7 @@ class Watch(logging.Filter):
     ) -> None:
         """End it."""
         self._ended.set()
-        for handler in logging.root.handlers:
+        for handler in handlers():
             handler.removeFilter(self)
 
     @override

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import time
 from typing import Any
 
 from singer_sdk.io_base import SingerWriter
 
 from tap_twilio_usage.compat import override
-from tap_twilio_usage.errors import Stopped
+from tap_twilio_usage.errors import Stopped, TapError
+
+PATIENCE = 5.0  # seconds
 
 
 class WholeLines(SingerWriter):
@@ -22,19 +27,40 @@ class WholeLines(SingerWriter):
         super().__init__()
         self._is_writing = False
         self._stop: Stopped | None = None
+        self._asked = 0.0
 
     def stop(self, stop: Stopped) -> None:
-        """Raise it after the message under way; at once if that takes too long for who asks."""
-        if not self._is_writing or self._stop:
-            raise stop
-        self._stop = stop
+        """Raise it after the message under way; end at once if asked again after some seconds.
+
+        Not sooner: on Ctrl-C both the terminal and Meltano send a signal.
+        """
+        if self._stop is None:
+            self._stop, self._asked = stop, time.monotonic()
+        elif time.monotonic() - self._asked >= PATIENCE:
+            os._exit(128 + stop.signum)  # the target does not read: nothing else would end it
+        if not self._is_writing:
+            raise self._stop
 
     @override
     def write_message(self, message: Any) -> None:
         self._is_writing = True
         try:
             super().write_message(message)
+        except OSError as error:
+            drop_stdout()
+            raise self._stop or _failure(error) from None
         finally:
             self._is_writing = False
         if self._stop:
             raise self._stop
+
+
+def drop_stdout() -> None:
+    """Let what Python would still write at its end go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _failure(error: OSError) -> TapError:
+    if isinstance(error, BrokenPipeError):
+        return TapError("the target stopped reading; its own log says why")
+    return TapError(f"stdout cannot be written: {error.strerror}")

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import NamedTuple
 
 DAY = timedelta(days=1)
+EARLIEST = date(1000, 1, 1)
 
 
 class Granularity(NamedTuple):

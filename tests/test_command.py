@@ -224,3 +224,111 @@ def test_a_signal_while_it_starts_is_no_traceback(tmp_path: Path, signum: int) -
         codes.add(process.returncode)
         assert "Traceback" not in log
     assert codes <= {-signum, 128 + signum}
+
+
+def test_a_second_signal_ends_what_a_target_that_does_not_read_holds_up(tmp_path: Path) -> None:
+    """But not at once: on Ctrl-C both the terminal and Meltano send one."""
+    path = tmp_path / "config.json"
+    with serve(account(dict.fromkeys(between("2026-01-01", "2026-01-31"), WIDE))) as server:
+        path.write_text(json.dumps(config(server.url, skip_unused_categories=False)))
+        with subprocess.Popen(
+            [COMMAND, "--config", path],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=clean_environment(),
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.read(1)
+            time.sleep(1)  # the pipe fills up
+            for _ in range(2):
+                process.terminate()
+                time.sleep(1)
+            assert process.poll() is None
+            time.sleep(4)
+            process.terminate()
+            assert process.wait(5) == 143
+
+
+WIDE = {f"category-{number}": "1" for number in range(300)}
+
+
+def test_a_signal_and_a_target_that_goes_away_are_a_signal(tmp_path: Path) -> None:
+    """As on Ctrl-C of a pipeline."""
+    path = tmp_path / "config.json"
+    with serve(account(dict.fromkeys(between("2026-01-01", "2026-01-31"), WIDE))) as server:
+        path.write_text(json.dumps(config(server.url, skip_unused_categories=False)))
+        with subprocess.Popen(
+            [COMMAND, "--config", path],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=clean_environment(),
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.readline()
+            time.sleep(1)  # the pipe fills up
+            process.send_signal(signal.SIGINT)
+            process.stdout.close()
+            log = process.stderr.read()
+    assert process.returncode == 130
+    assert log.splitlines()[-1].endswith(
+        "stopped by signal 2; the next run goes on from the last STATE"
+    )
+
+
+@pytest.mark.parametrize("options", [[], ["--discover"]], ids=["a run", "--discover"])
+def test_a_stdout_that_takes_nothing_is_one_line(tmp_path: Path, options: list[str]) -> None:
+    path = tmp_path / "config.json"
+    with serve(account(DAYS)) as server, Path("/dev/full").open("w") as full:
+        path.write_text(json.dumps(config(server.url)))
+        run = subprocess.run(
+            [COMMAND, "--config", path, *options],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env=clean_environment(),
+        )
+    assert run.returncode == 1
+    assert "No space left on device" in run.stderr.splitlines()[-1]
+    assert "Traceback" not in run.stderr
+
+
+def test_a_config_can_come_through_a_pipe() -> None:
+    """So that secrets need not be on the disk."""
+    with serve(account(DAYS)) as server:
+        run = subprocess.run(
+            [COMMAND, "--config", "/dev/stdin"],
+            input=json.dumps(config(server.url)),
+            capture_output=True,
+            text=True,
+            check=False,
+            env=clean_environment(),
+        )
+    assert run.returncode == 0
+    assert '"type":"RECORD"' in run.stdout
+
+
+@pytest.mark.parametrize(
+    "env",
+    [{"TAP_TWILIO_USAGE_LOGLEVEL": "loud"}, {"SINGER_SDK_LOG_CONFIG": "/dev/null"}],
+    ids=["level", "file"],
+)
+def test_a_log_that_cannot_be_set_up_is_one_line(sync: Sync, env: dict[str, str]) -> None:
+    run = sync(None, "--about", env=env)
+    assert run.code == 1
+    assert run.log.count("\n") == 1
+    assert run.log.startswith("the log cannot be set up: ")
+
+
+def test_a_log_that_cannot_be_written_shows_no_secret(sync: Sync, tmp_path: Path) -> None:
+    (tmp_path / "log.yml").write_text(
+        "version: 1\n"
+        "handlers: {full: {class: logging.FileHandler, filename: /dev/full}}\n"
+        "root: {level: DEBUG, handlers: [full]}\n"
+    )
+    with serve(account(DAYS)) as server:
+        run = sync(config(server.url), env={"SINGER_SDK_LOG_CONFIG": str(tmp_path / "log.yml")})
+    assert run.code == 0
+    assert "Arguments" not in run.log

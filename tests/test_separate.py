@@ -12,7 +12,7 @@ import pytest
 
 from sandbox import API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN, MAIN_SID, Company, Server
 from sandbox.errors import ApiError as SandboxError
-from tests.conftest import Run, Sync, catalog_of
+from tests.conftest import ROOT, Run, Sync, catalog_of
 from tests.twilio import between
 
 FIRST, LAST = date(2025, 9, 20), date(2025, 10, 5)
@@ -208,6 +208,21 @@ def test_a_failure_in_one_account_leaves_the_others_complete(
     assert f"some accounts failed, all else is complete: {ACTIVE}: " in run.last_line
     assert f"{status}" in run.last_line
     assert "Traceback" not in run.log
+
+
+def test_two_accounts_that_give_up_apart_from_each_other_do_not_end_the_run(sync: Sync) -> None:
+    """Those between show that the service answers, also where `categories` asks about them."""
+    company = Company(today=LAST, since=FIRST - timedelta(days=60), subaccounts=6, categories=1)
+    sids = [account.sid for account in company.accounts()]
+    gone = {sids[2], sids[4]}
+    hurry = {"PYTHONPATH": f"{ROOT / 'tests' / 'faults' / 'hurry'}", "HURRY": "500"}
+    with failing(company, **dict.fromkeys(gone, SandboxError(503, 20503, "no"))) as server:
+        run = sync(settings(server), env=hurry)
+    assert run.code == 1
+    assert "some accounts failed, all else is complete: " in run.last_line
+    assert by_account(run.records()).keys() == {
+        sid for sid in sids if any(truth(company, sid).values()) and sid not in gone
+    }
 
 
 def test_all_accounts_failing_is_a_failure(sync: Sync, company: Company) -> None:

@@ -175,7 +175,7 @@ def test_a_number_in_the_environment_that_is_none_is_one_line(sync: Sync) -> Non
     assert "page_size" in run.last_line
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"x"'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"x"', "[" * 100_000])
 @pytest.mark.parametrize("option", ["config", "state", "catalog"])
 def test_a_file_that_is_no_json_object_is_one_line(sync: Sync, option: str, text: str) -> None:
     files: dict[str, Any] = {"state": None, "catalog": None, option: text}
@@ -187,7 +187,22 @@ def test_a_file_that_is_no_json_object_is_one_line(sync: Sync, option: str, text
     assert f"--{option}" in run.last_line
 
 
-@pytest.mark.parametrize("streams", [[{}], [5], [{"tap_stream_id": "categories", "schema": {}}]])
+STREAM = {"tap_stream_id": "categories", "schema": {"properties": {"category": {}}}}
+
+
+@pytest.mark.parametrize(
+    "streams",
+    [
+        [{}],
+        [5],
+        [{**STREAM, "schema": {}}],
+        [{**STREAM, "schema": {"properties": {"category": 5}}}],
+        [{**STREAM, "metadata": 5}],
+        [{**STREAM, "metadata": [5]}],
+        [{**STREAM, "metadata": [{}]}],
+        [{**STREAM, "replication_key": 5}],
+    ],
+)
 def test_a_catalog_that_is_none_is_one_line(sync: Sync, streams: Any) -> None:
     run = sync(config(NOWHERE), catalog={"streams": streams})
     assert run.code == 1

@@ -321,7 +321,7 @@ def test_a_bookmark_in_the_future_gives_no_records_and_a_valid_state(sync: Sync)
     with serve(account(THREE)) as server:
         run = sync(config(server.url, end_date="2099-12-31"), state=at("2099-01-01"))
     assert (run.code, run.records(), run.bookmarks[-1]) == (0, [], "2099-01-01")
-    assert "no day to load" in run.log
+    assert "lies in the future" in run.log
 
 
 def test_no_day_after_today_is_asked_for_and_the_bookmark_stays_behind_it(sync: Sync) -> None:

@@ -21,7 +21,7 @@ from tap_twilio_usage.errors import ApiError
 from tap_twilio_usage.oddities import Oddities
 from tap_twilio_usage.parallel import in_order
 from tap_twilio_usage.records import Periods, Record
-from tap_twilio_usage.windows import DAY, Granularity, Window, today
+from tap_twilio_usage.windows import DAY, EARLIEST, Granularity, Window, today
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
@@ -123,7 +123,15 @@ class PeriodStream(TwilioStream):
         settings, now = self._tap.settings, today()
         bookmark = state.bookmark(partition)
         if self.replication_method == "INCREMENTAL" and bookmark:
-            start = bookmark - min(settings.lookback_days, (bookmark - date.min).days) * DAY
+            if bookmark > now:
+                self.logger.warning(
+                    "%s: its bookmark, %s, lies in the future: nothing is read until then; if it "
+                    "is wrong, run once with --full-refresh, or without a state",
+                    what,
+                    bookmark,
+                )
+                return Window(bookmark, now)
+            start = bookmark - min(settings.lookback_days, (bookmark - EARLIEST).days) * DAY
             # Only a start_date that was asked for: the default one moves on by itself, and
             # would leave a hole after a pause of months. While rows are being replaced, the
             # first day that has some.

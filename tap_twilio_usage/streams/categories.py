@@ -76,6 +76,7 @@ class CategoriesStream(TwilioStream):
         reported: dict[str, Reported] = {}
         for account, answer in zip(chosen, answers, strict=True):
             if not isinstance(answer, ApiError):
+                self._tap.failures.none_here()
                 reported = {each.category: each for each in answer} | reported
             elif settings.separates_accounts:
                 self.fail({"account_sid": account.sid}, answer)

@@ -74,3 +74,10 @@ def test_an_answer_that_is_too_large_is_not_read_to_its_end(lab: Lab) -> None:
     assert run.code == 1
     assert run.last_line.endswith("/2010-04-01/Accounts.json answered with over 32 MB; stopped")
     assert len(sent) == 1
+
+
+def test_a_redirect_is_not_read_to_its_end_either(lab: Lab) -> None:
+    large = Reply(302, {"Location": "/elsewhere"}, b" " * (40 * 2**20))
+    run = lab.with_faults(of("accounts", lambda _: large), "accounts")
+    assert run.code == 1
+    assert run.last_line.endswith("/2010-04-01/Accounts.json answered with over 32 MB; stopped")

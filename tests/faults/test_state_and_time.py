@@ -55,7 +55,9 @@ def bookmarks(state: dict[str, Any]) -> dict[tuple[str, str], str]:
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-@pytest.mark.parametrize("kind", ["no object", "garbage", "no partitions", "no context"])
+@pytest.mark.parametrize(
+    "kind", ["no object", "garbage", "no partitions", "no context", "no markers"]
+)
 def test_a_state_that_is_none_is_refused_before_the_first_request(
     lab: Lab, stream: str, kind: str
 ) -> None:
@@ -63,6 +65,7 @@ def test_a_state_that_is_none_is_refused_before_the_first_request(
         "no object": {"bookmarks": {stream: 5}},
         "garbage": state_of(stream, "soon"),
         "no partitions": {"bookmarks": {stream: {"partitions": {"a": 1}}}},
+        "no markers": state_of(stream, "2025-09-15", progress_markers=5),
         "no context": {"bookmarks": {stream: {"partitions": [{"context": {}}]}}},
     }[kind]
     with Server(lab.company) as server:
@@ -88,19 +91,21 @@ def test_a_state_of_an_unknown_stream_is_refused(lab: Lab) -> None:
     assert "'usage_records_weekly' is no stream of this tap" in run.last_line
 
 
+@pytest.mark.parametrize("bookmark", [f"{TODAY + timedelta(days=1)}", "2999-12-31"])
 @pytest.mark.parametrize("stream", DATED)
 def test_a_bookmark_in_the_future_gives_no_record_and_a_state_to_go_on_from(
-    lab: Lab, stream: str
+    lab: Lab, stream: str, bookmark: str
 ) -> None:
-    state = state_of(stream, "2099-01-01")
-    one: dict[str, Any] = {"lookback_days": 10, "billing_group_ids": [BILLING_GROUP_IDS[0]]}
+    env = {"NOW": f"{TODAY}T12:00:00+00:00"}
+    state = state_of(stream, bookmark)
+    one: dict[str, Any] = {"end_date": None, "billing_group_ids": [BILLING_GROUP_IDS[0]]}
     with Server(lab.company) as server:
-        run = lab.run(server.url, stream, state=state, **one)
-        again = lab.run(server.url, stream, state=run.states[-1], **one)
+        run = lab.run(server.url, stream, state=state, env=env, **one)
+        again = lab.run(server.url, stream, state=run.states[-1], env=env, **one)
     assert (run.code, again.code) == (0, 0)
     assert table(run) == table(again) == {}
     assert bookmarks(run.states[-1]) == bookmarks(state) == bookmarks(again.states[-1])
-    assert "no day to load" in run.log
+    assert "lies in the future: nothing is read until then" in run.log
 
 
 # 25: time.
