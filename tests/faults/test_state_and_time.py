@@ -133,7 +133,7 @@ def test_midnight_in_the_middle_of_a_run_costs_no_row(lab: Lab) -> None:
     with Server(lab.company, latency=0.1) as server:
         began = time.monotonic()
         night = lab.run(
-            server.url, *DATED, end_date=None, env={"NOW": f"{the_day_before}T23:59:59.0+00:00"}
+            server.url, *DATED, end_date=None, env={"NOW": f"{the_day_before}T23:59:59+00:00"}
         )
         assert time.monotonic() - began > 1.2
         noon = {"NOW": f"{LAST}T12:00:00+00:00"}
