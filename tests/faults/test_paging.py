@@ -18,6 +18,7 @@ from tests.faults.conftest import (
     LISTS,
     PAGED,
     STREAMS,
+    TYPICAL,
     Fault,
     Lab,
     changed,
@@ -67,6 +68,9 @@ def test_a_link_is_followed_however_it_is_written(lab: Lab, healthy: Run, way: s
 
 ELSEWHERE: dict[str, Callable[[str, str], Link]] = {
     "another host": lambda _, evil: lambda uri: evil + uri,
+    "another name of the host": lambda own, _: (
+        lambda uri: own.replace("127.0.0.1", "localhost") + uri
+    ),
     "two slashes": lambda _, evil: lambda uri: f"//{urlsplit(evil).netloc}{uri}",
     "another account": lambda *_: lambda uri: uri.replace(MAIN_SID, "AC" + "f" * 32),
     "another port": lambda own, _: lambda uri: f"{own[:-1]}{int(own[-1]) ^ 1}{uri}",
@@ -75,6 +79,7 @@ ELSEWHERE: dict[str, Callable[[str, str], Link]] = {
     "a host that begins alike": lambda own, evil: lambda uri: f"{own}@{urlsplit(evil).netloc}{uri}",
     "backslashes": lambda _, evil: lambda uri: f"\\\\{urlsplit(evil).netloc}{uri}",
     "a backslash": lambda own, evil: lambda uri: f"{own}\\@{urlsplit(evil).netloc}{uri}",
+    "a backslash in the query": lambda *_: lambda uri: f"{uri}\\",
     "a folder above": lambda *_: lambda uri: f"/2010-04-01/..{uri}",
     "another resource": lambda *_: lambda uri: uri.replace("?", "/Other?"),
     "no URL": lambda *_: lambda _: "http://[",
@@ -188,6 +193,21 @@ def test_rows_that_come_twice_go_out_once(lab: Lab, healthy: Run) -> None:
     assert table(run) == table(healthy)
     assert each_went_out_once(run)
     assert run.log.count(" rows came twice and were emitted once") >= len(STREAMS) - 1
+
+
+@pytest.mark.parametrize("stream", sorted(TYPICAL))
+def test_rows_that_come_twice_are_counted(lab: Lab, stream: str) -> None:
+    again: list[Any] = []
+
+    def change(page: Any) -> None:
+        rows = rows_of(page)
+        again.extend(rows[:3])
+        rows.extend(rows[:3])
+
+    run = lab.with_faults(of(stream, changed(change)), stream)
+    counts = re.findall(r" (\d+) rows came twice and were emitted once", run.log)
+    assert run.code == 0
+    assert sum(map(int, counts)) == len(again) > 0
 
 
 def test_rows_that_move_to_the_next_page_go_out_once(lab: Lab, healthy: Run) -> None:
