@@ -15,6 +15,7 @@ from sandbox import MAIN_SID, Reply, Request, Server
 from tests.conftest import Run
 from tests.faults.conftest import (
     BILLING,
+    DATED,
     LISTS,
     PAGED,
     STREAMS,
@@ -182,6 +183,23 @@ def test_no_rows_at_all_are_a_success_with_a_state(lab: Lab) -> None:
     assert run.code == 0
     assert run.states
     assert {key[0] for key in table(run)} == {"categories"}  # the shipped table
+
+
+@pytest.mark.parametrize("stream", DATED)
+def test_days_without_rows_move_the_bookmark_all_the_same(
+    lab: Lab, healthy: Run, stream: str
+) -> None:
+    run = lab.with_faults(lambda _: changed(lambda page: rows_of(page).clear()), stream)
+    assert run.code == 0
+    assert table(run) == {}
+    assert bookmarks(run, stream) == bookmarks(healthy, stream)
+
+
+def bookmarks(run: Run, stream: str) -> list[str]:
+    return [
+        partition["replication_key_value"]
+        for partition in run.states[-1]["bookmarks"][stream]["partitions"]
+    ]
 
 
 # 17: rows that come twice.
