@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +25,7 @@ from tests.faults.conftest import (
     changed,
     is_of,
     of,
+    of_streams,
     rows_of,
     spread,
     table,
@@ -228,7 +229,10 @@ def test_rows_that_come_twice_are_counted(lab: Lab, stream: str) -> None:
     assert sum(map(int, counts)) == len(again) > 0
 
 
-def test_rows_that_move_to_the_next_page_go_out_once(lab: Lab, healthy: Run) -> None:
+@pytest.mark.parametrize(("streams", "page_size"), [(STREAMS, 50), (LISTS, 2)])
+def test_rows_that_move_to_the_next_page_go_out_once(
+    lab: Lab, healthy: Run, streams: Iterable[str], page_size: int
+) -> None:
     """As when a row comes in while the pages are read: the last of one is the first of the next."""
     last: dict[str, Any] = {}
 
@@ -245,9 +249,9 @@ def test_rows_that_move_to_the_next_page_go_out_once(lab: Lab, healthy: Run) -> 
 
         return changed(change)
 
-    run = lab.with_faults(plan, page_size=50)
+    run = lab.with_faults(plan, *streams, page_size=page_size)
     assert run.code == 0
-    assert table(run) == table(healthy)
+    assert table(run) == of_streams(healthy, *streams)
     assert each_went_out_once(run)
     assert " rows came twice and were emitted once" in run.log
 
