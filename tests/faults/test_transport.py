@@ -142,6 +142,14 @@ def test_what_lasts_ends_in_one_line(lab: Lab, stream: str, fault: str) -> None:
     assert table(run, stream) == {}
 
 
+def test_what_a_server_says_at_length_is_cut_short(lab: Lab) -> None:
+    """As `Lab.run` sees for every line."""
+    fault = error(500, 20500, "Internal Server Error " * 5000)
+    run = lab.with_faults(of("usage_records_daily", fault), "usage_records_daily")
+    assert run.code == 1
+    assert "code 20500, Internal Server Error " in run.last_line
+
+
 @pytest.mark.parametrize("stream", DATED)
 def test_what_begins_in_the_middle_leaves_whole_periods(
     lab: Lab, healthy: Run, stream: str
