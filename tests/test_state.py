@@ -40,6 +40,15 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a bookmark that is no date": (at("soon"), f"for {SID} is no date"),
     "a bookmark that is a number": (partition(replication_key_value=20260101), "is no date"),
     "a bookmark in another form": (at("2026-1-1"), "is no date"),
+    **{
+        f"{key} that is no date": (partition(**{key: "soon"}), "is no date")
+        for key in ("first_day", "catch_up_to", "last_day", "withdrawn")
+    },
+    "older days of another type": (partition(older_days=[]), "is no JSON object"),
+    "older days without a date": (
+        partition(older_days={"day": "2026-01-01"}),
+        f"a date is missing in older_days of usage_records_daily for {SID}",
+    ),
     "used categories of another type": (partition(used_categories="calls"), "is no list of names"),
     "two bookmarks of one account": (
         {

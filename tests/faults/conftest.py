@@ -130,6 +130,11 @@ def every_row(change: Callable[[dict[str, Any]], Any]) -> Fault:
     return changed(change_all)
 
 
+def warned(run: Run) -> str:
+    """Give the warnings in the log."""
+    return "\n".join(line for line in run.log.splitlines() if " | WARNING " in line)
+
+
 def table(run: Run, *streams: str) -> Table:
     """Give what a target that upserts has of the streams; `as_of` is the time of the answer."""
     keys = {stream: schema["key_properties"] for stream, schema in run.schemas().items()}
@@ -200,10 +205,13 @@ class Lab:
         return run
 
     def resumed(self, run: Run, *streams: str, **options: Any) -> Table:
-        """Give what a target has after the run and one without fault from its last STATE."""
+        """Give what a target has after the run and one without fault from its last STATE.
+
+        Which reads no day before its bookmark again: that would hide a bookmark past the data.
+        """
         with Server(self.company) as server:
             state = run.states[-1] if run.states else None
-            rest = self.run(server.url, *streams, state=state, **options)
+            rest = self.run(server.url, *streams, state=state, lookback_days=0, **options)
         assert rest.code == 0
         return table(run) | table(rest)
 

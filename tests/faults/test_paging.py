@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,14 +15,17 @@ from sandbox import MAIN_SID, Reply, Request, Server
 from tests.conftest import Run
 from tests.faults.conftest import (
     BILLING,
+    DATED,
     LISTS,
     PAGED,
     STREAMS,
+    TYPICAL,
     Fault,
     Lab,
     changed,
     is_of,
     of,
+    of_streams,
     rows_of,
     spread,
     table,
@@ -67,6 +70,9 @@ def test_a_link_is_followed_however_it_is_written(lab: Lab, healthy: Run, way: s
 
 ELSEWHERE: dict[str, Callable[[str, str], Link]] = {
     "another host": lambda _, evil: lambda uri: evil + uri,
+    "another name of the host": lambda own, _: (
+        lambda uri: own.replace("127.0.0.1", "localhost") + uri
+    ),
     "two slashes": lambda _, evil: lambda uri: f"//{urlsplit(evil).netloc}{uri}",
     "another account": lambda *_: lambda uri: uri.replace(MAIN_SID, "AC" + "f" * 32),
     "another port": lambda own, _: lambda uri: f"{own[:-1]}{int(own[-1]) ^ 1}{uri}",
@@ -75,6 +81,7 @@ ELSEWHERE: dict[str, Callable[[str, str], Link]] = {
     "a host that begins alike": lambda own, evil: lambda uri: f"{own}@{urlsplit(evil).netloc}{uri}",
     "backslashes": lambda _, evil: lambda uri: f"\\\\{urlsplit(evil).netloc}{uri}",
     "a backslash": lambda own, evil: lambda uri: f"{own}\\@{urlsplit(evil).netloc}{uri}",
+    "a backslash in the query": lambda *_: lambda uri: f"{uri}\\",
     "a folder above": lambda *_: lambda uri: f"/2010-04-01/..{uri}",
     "another resource": lambda *_: lambda uri: uri.replace("?", "/Other?"),
     "no URL": lambda *_: lambda _: "http://[",
@@ -179,6 +186,23 @@ def test_no_rows_at_all_are_a_success_with_a_state(lab: Lab) -> None:
     assert {key[0] for key in table(run)} == {"categories"}  # the shipped table
 
 
+@pytest.mark.parametrize("stream", DATED)
+def test_days_without_rows_move_the_bookmark_all_the_same(
+    lab: Lab, healthy: Run, stream: str
+) -> None:
+    run = lab.with_faults(lambda _: changed(lambda page: rows_of(page).clear()), stream)
+    assert run.code == 0
+    assert table(run) == {}
+    assert bookmarks(run, stream) == bookmarks(healthy, stream)
+
+
+def bookmarks(run: Run, stream: str) -> list[str]:
+    return [
+        partition["replication_key_value"]
+        for partition in run.states[-1]["bookmarks"][stream]["partitions"]
+    ]
+
+
 # 17: rows that come twice.
 
 
@@ -190,7 +214,25 @@ def test_rows_that_come_twice_go_out_once(lab: Lab, healthy: Run) -> None:
     assert run.log.count(" rows came twice and were emitted once") >= len(STREAMS) - 1
 
 
-def test_rows_that_move_to_the_next_page_go_out_once(lab: Lab, healthy: Run) -> None:
+@pytest.mark.parametrize("stream", sorted(TYPICAL))
+def test_rows_that_come_twice_are_counted(lab: Lab, stream: str) -> None:
+    again: list[Any] = []
+
+    def change(page: Any) -> None:
+        rows = rows_of(page)
+        again.extend(rows[:3])
+        rows.extend(rows[:3])
+
+    run = lab.with_faults(of(stream, changed(change)), stream)
+    counts = re.findall(r" (\d+) rows came twice and were emitted once", run.log)
+    assert run.code == 0
+    assert sum(map(int, counts)) == len(again) > 0
+
+
+@pytest.mark.parametrize(("streams", "page_size"), [(STREAMS, 50), (LISTS, 2)])
+def test_rows_that_move_to_the_next_page_go_out_once(
+    lab: Lab, healthy: Run, streams: Iterable[str], page_size: int
+) -> None:
     """As when a row comes in while the pages are read: the last of one is the first of the next."""
     last: dict[str, Any] = {}
 
@@ -207,9 +249,9 @@ def test_rows_that_move_to_the_next_page_go_out_once(lab: Lab, healthy: Run) -> 
 
         return changed(change)
 
-    run = lab.with_faults(plan, page_size=50)
+    run = lab.with_faults(plan, *streams, page_size=page_size)
     assert run.code == 0
-    assert table(run) == table(healthy)
+    assert table(run) == of_streams(healthy, *streams)
     assert each_went_out_once(run)
     assert " rows came twice and were emitted once" in run.log
 

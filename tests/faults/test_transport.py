@@ -9,8 +9,10 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 from itertools import cycle
 from typing import Any
 
@@ -23,6 +25,7 @@ from tests.conftest import Run
 from tests.faults.conftest import (
     DATED,
     STREAMS,
+    TYPICAL,
     Fault,
     Lab,
     Plan,
@@ -69,17 +72,35 @@ def test_bursts_cost_no_row_of_any_stream(lab: Lab, healthy: Run) -> None:
     assert table(run) == table(healthy)
 
 
-def test_retry_after_is_waited_for(lab: Lab) -> None:
+@pytest.mark.parametrize("fault", ["429", "429 with garbage", "500"])
+def test_waits_double_and_are_not_all_the_same(lab: Lab, fault: str) -> None:
+    run = lab.with_faults(at_first(*[FAULTS[fault]] * 7), env={"HURRY": "5000"})
+    waits = re.findall(r"; try (\d) after ([\d.]+) s", run.log)
+    assert run.code == 0
+    for number in range(2, 9):
+        least = min(2.0 ** (number - 2), 60)
+        waited = {float(seconds) for of, seconds in waits if of == f"{number}"}
+        assert least <= min(waited) < max(waited) <= least * 1.25 + 0.1
+
+
+def date_in_three_seconds() -> str:
+    """Give an HTTP date, which has no fractions of a second."""
+    moment = datetime.now(timezone.utc) + timedelta(seconds=4)
+    return format_datetime(moment, usegmt=True)
+
+
+@pytest.mark.parametrize("retry_after", [lambda: "3", date_in_three_seconds])
+def test_retry_after_is_waited_for(lab: Lab, retry_after: Callable[[], str]) -> None:
     """By a real clock, and longer than the tap would wait by itself."""
     asked: list[float] = []
 
     def plan(_: object) -> Fault | None:
         asked.append(time.monotonic())
-        return too_many("3") if len(asked) == 1 else None
+        return too_many(retry_after()) if len(asked) == 1 else None
 
     run = lab.with_faults(plan, "accounts", env={"HURRY": "1"})
     assert run.code == 0
-    assert 3 <= asked[1] - asked[0] < 3 * 1.25 + 10
+    assert 3 <= asked[1] - asked[0] < 4 * 1.25 + 10
 
 
 # 2 to 6: what does not pass.
@@ -119,6 +140,14 @@ def test_what_lasts_ends_in_one_line(lab: Lab, stream: str, fault: str) -> None:
     assert LASTING[fault] in run.last_line
     assert run.last_line.endswith("; gave up after 8 tries")
     assert table(run, stream) == {}
+
+
+def test_what_a_server_says_at_length_is_cut_short(lab: Lab) -> None:
+    """As `Lab.run` sees for every line."""
+    fault = error(500, 20500, "Internal Server Error " * 5000)
+    run = lab.with_faults(of("usage_records_daily", fault), "usage_records_daily")
+    assert run.code == 1
+    assert "code 20500, Internal Server Error " in run.last_line
 
 
 @pytest.mark.parametrize("stream", DATED)
@@ -199,11 +228,20 @@ def test_a_server_that_lets_no_one_in_is_given_up(lab: Lab, stream: str) -> None
     assert run.last_line.endswith("no connection within 0.3 s; gave up after 3 tries")
 
 
+@pytest.mark.parametrize("stream", sorted(TYPICAL))
+def test_a_server_that_says_nothing_is_given_up(lab: Lab, stream: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        run = lab.run(f"http://127.0.0.1:{server.getsockname()[1]}", stream, env=IN_A_MOMENT)
+    assert run.code == 1
+    assert run.last_line.endswith("no data for 0.3 s; gave up after 3 tries")
+
+
 @pytest.mark.parametrize("stream", STREAMS)
 def test_a_server_that_falls_silent_is_given_up(lab: Lab, stream: str) -> None:
     run = lab.with_faults(of(stream, silent), stream, env=IN_A_MOMENT)
     assert run.code == 1
     assert run.last_line.endswith("; gave up after 3 tries")
+    assert "no complete answer" not in run.log  # it is a read that is not waited for
     assert table(run, stream) == {}
 
 
