@@ -47,8 +47,8 @@ class Account:
         self.includes_subaccounts = includes_subaccounts
         self._client = client
         self._page_size = page_size
-        self.unknown_fields: set[str] = set()
-        self.repeated_rows = 0
+        self._unknown_fields: set[str] = set()
+        self._repeated_rows = 0
 
     @cached_property
     def all_time(self) -> list[Reported]:
@@ -111,6 +111,12 @@ class Account:
             )
         return _whole(granularity, answer)
 
+    def noticed(self) -> tuple[set[str], int]:
+        """Give the unknown fields and how many rows came twice, since it was last asked."""
+        noticed = self._unknown_fields, self._repeated_rows
+        self._unknown_fields, self._repeated_rows = set(), 0
+        return noticed
+
     def _by_period(self, rows: list[Record], granularity: Granularity, asked: str) -> Periods:
         keyed: dict[tuple[date, str], Record] = {}
         for row in rows:
@@ -124,7 +130,7 @@ class Account:
                     "holds only one"
                 )
             keyed[row["start_date"], row["category"]] = row
-        self.repeated_rows += len(rows) - len(keyed)
+        self._repeated_rows += len(rows) - len(keyed)
         periods: Periods = {}
         for (day, _), row in sorted(keyed.items()):
             periods.setdefault(day, []).append(row)
@@ -152,7 +158,7 @@ class Account:
             raise ApiError(
                 f"{where}: it is of another account than {self.sid}, which was asked for"
             )
-        self.unknown_fields |= records.unknown_fields(raw)
+        self._unknown_fields |= records.unknown_fields(raw)
         return record
 
 

@@ -40,8 +40,8 @@ class BillingGroup:
         self.name = f"billing group {number}"
         self._client = client
         self._page_size = page_size
-        self.unknown_fields: set[str] = set()
-        self.repeated_rows = 0
+        self._unknown_fields: set[str] = set()
+        self._repeated_rows = 0
 
     def usage(self, granularity: Granularity, window: Window) -> Periods:
         """Give the rows of each period of the window that has any, by its first day.
@@ -52,7 +52,7 @@ class BillingGroup:
         for row in self._rows(granularity, window):
             day, product = row["start_date"], row["product_name"]
             before = keyed.setdefault((day, row["product_category"], product), row)
-            self.repeated_rows += before is not row
+            self._repeated_rows += before is not row
             if before | {"as_of": row["as_of"]} != row:
                 raise ApiError(
                     f"{self.name}: {product!r} came twice for {day}, with different values; "
@@ -62,6 +62,12 @@ class BillingGroup:
         for (day, _, _), row in sorted(keyed.items()):
             periods.setdefault(day, []).append(row)
         return periods
+
+    def noticed(self) -> tuple[set[str], int]:
+        """Give the unknown fields and how many rows came twice, since it was last asked."""
+        noticed = self._unknown_fields, self._repeated_rows
+        self._unknown_fields, self._repeated_rows = set(), 0
+        return noticed
 
     def _rows(self, granularity: Granularity, window: Window) -> Iterator[Record]:
         body = {
@@ -134,7 +140,7 @@ class BillingGroup:
             )
         except TapError as error:
             raise ApiError(f"{self.name}: {where}: {error}") from None
-        self.unknown_fields |= raw.keys() - FIELDS.keys()
+        self._unknown_fields |= raw.keys() - FIELDS.keys()
         return {
             "product_name": record["productName"],
             "product_category": record["productCategory"],

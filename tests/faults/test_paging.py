@@ -230,6 +230,19 @@ def test_rows_that_come_twice_are_counted(lab: Lab, stream: str) -> None:
 
 
 @pytest.mark.parametrize(("streams", "page_size"), [(STREAMS, 50), (LISTS, 2)])
+def test_what_is_odd_about_one_stream_is_not_said_of_another(lab: Lab) -> None:
+    def change(page: Any) -> None:
+        rows = rows_of(page)
+        rows[0]["surprise"] = 1
+        rows.append(rows[0])
+
+    streams = ("usage_records_daily", "usage_records_monthly", "usage_records_today")
+    run = lab.with_faults(of("usage_records_daily", changed(change)), *streams)
+    assert run.code == 0
+    assert run.log.count(" rows came twice and were emitted once") == 1
+    assert run.log.count("Twilio sends a new field") == 1
+
+
 def test_rows_that_move_to_the_next_page_go_out_once(
     lab: Lab, healthy: Run, streams: Iterable[str], page_size: int
 ) -> None:
