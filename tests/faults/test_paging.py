@@ -229,7 +229,6 @@ def test_rows_that_come_twice_are_counted(lab: Lab, stream: str) -> None:
     assert sum(map(int, counts)) == len(again) > 0
 
 
-@pytest.mark.parametrize(("streams", "page_size"), [(STREAMS, 50), (LISTS, 2)])
 def test_what_is_odd_about_one_stream_is_not_said_of_another(lab: Lab) -> None:
     def change(page: Any) -> None:
         rows = rows_of(page)
@@ -243,6 +242,7 @@ def test_what_is_odd_about_one_stream_is_not_said_of_another(lab: Lab) -> None:
     assert run.log.count("Twilio sends a new field") == 1
 
 
+@pytest.mark.parametrize(("streams", "page_size"), [(STREAMS, 50), (LISTS, 2)])
 def test_rows_that_move_to_the_next_page_go_out_once(
     lab: Lab, healthy: Run, streams: Iterable[str], page_size: int
 ) -> None:
