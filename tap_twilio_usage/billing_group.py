@@ -12,9 +12,10 @@ from datetime import date
 from typing import Any
 
 from tap_twilio_usage import records
-from tap_twilio_usage.client import MOST_PAGES, Client, Json
+from tap_twilio_usage.client import MOST_PAGES, Client
 from tap_twilio_usage.errors import ApiError, NotFound, TapError
 from tap_twilio_usage.records import Fields, Periods, Record
+from tap_twilio_usage.transport import Json
 from tap_twilio_usage.windows import Granularity, Window
 
 PATH = "/v2/Usage/BillingGroups/{}/Records"

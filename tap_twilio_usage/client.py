@@ -1,4 +1,4 @@
-"""Twilio over HTTP: requests, retries, and the guards of answers and of paging."""
+"""Twilio over HTTP: retries, and the guards of answers and of paging."""
 
 from __future__ import annotations
 
@@ -6,24 +6,19 @@ import json
 import logging
 import random
 import re
-import ssl
 from collections.abc import Callable, Generator, Iterator, Mapping
-from concurrent.futures import TimeoutError as DeadlineExceeded
 from datetime import datetime, timezone
-from http.client import HTTPException
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 import backoff
 import requests
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
 
 from tap_twilio_usage.auth import Credentials
 from tap_twilio_usage.errors import ApiError, Denied, GaveUp, NotFound, Transient
 from tap_twilio_usage.masking import Mask
-from tap_twilio_usage.parallel import spawn
 from tap_twilio_usage.records import mail_date
+from tap_twilio_usage.transport import Answer, Call, Json, Transport
 from tap_twilio_usage.watch import Watch
 
 TRIES = 8
@@ -31,52 +26,11 @@ TRIES_WHEN_DENIED = 4
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 60.0
 LONGEST_RETRY_AFTER = 300.0
-TIMEOUTS = (10, 60)  # seconds to connect, and for each read
-DEADLINE = 120  # seconds for the whole answer, however slowly it drips
 MOST_PAGES = 1000
-MOST_BYTES = 32 * 2**20  # of an answer; a page of 1,000 records has less than two million
 NO_DATA = "20404"
 QUERY = re.compile(r"[!-~]{1,4000}")  # of a URL (RFC 3986); logs have parts of it
 
-Json = dict[str, Any]
-
-
-class Call(NamedTuple):
-    """A request: a GET, or a POST of the JSON or the form. Logs show its name and its dates."""
-
-    path: str
-    query: str = ""
-    json: Json | None = None
-    form: Mapping[str, str] | None = None
-    shown: str = ""
-
-    @property
-    def name(self) -> str:
-        """What logs and errors call it."""
-        return self.shown or self.path
-
-    def __str__(self) -> str:
-        """Give the name, and the days it asks for."""
-        body = (f"{key}={value}" for key, value in (self.json or {}).items())
-        asked = self.query.split("&") if self.query else body
-        dates = "&".join(part for part in asked if "Date=" in part)
-        return f"{self.name} {dates}".strip()
-
-
-class Answer(NamedTuple):
-    """What came back, whole."""
-
-    status: int
-    headers: Mapping[str, str]
-    content: bytes
-
-
 Attempt = Callable[[Call], Json]
-
-
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Give none: a redirect is no answer, and requests would read all of it to look ahead."""
 
 
 class Client:
@@ -104,10 +58,7 @@ class Client:
         self._watch = watch
         self._logger = logger
         self._proven = False
-        self._session = _Session()
-        self._session.headers["User-Agent"] = "tap-twilio-usage"
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
+        self._transport = Transport(base_url, setting, connections)
 
     def get(self, path: str, query: str = "", *, try_again_if_denied: bool = True) -> Json:
         """Give the JSON object that the path answers with.
@@ -204,58 +155,10 @@ class Client:
 
     def _attempt(self, call: Call) -> Json:
         auth = self._credentials.sign()
-        answer = self._send(call, auth)
+        answer = self._transport.send(call, auth)
         if answer.status == requests.codes.unauthorized and self._credentials.renew(auth):
-            answer = self._send(call, self._credentials.sign())
+            answer = self._transport.send(call, self._credentials.sign())
         return self._read(call, answer)
-
-    def _send(self, call: Call, auth: AuthBase) -> Answer:
-        try:
-            # On a thread of its own: nothing else bounds name resolution, or an answer that drips.
-            return spawn(lambda: self._request(call, auth)).result(DEADLINE)
-        except DeadlineExceeded:
-            raise Transient(f"no complete answer within {DEADLINE} s") from None
-        except requests.exceptions.SSLError as error:
-            if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
-                raise ApiError(
-                    f"the TLS certificate of {self._setting} could not be verified "
-                    "(REQUESTS_CA_BUNDLE?)"
-                ) from None
-            raise Transient(_reason(error)) from None
-        except requests.ConnectTimeout:
-            raise Transient(f"no connection within {TIMEOUTS[0]} s") from None
-        except requests.Timeout:
-            raise Transient(f"no data for {TIMEOUTS[1]} s") from None
-        except (
-            requests.ConnectionError,
-            requests.exceptions.ChunkedEncodingError,
-            requests.exceptions.ContentDecodingError,
-        ) as error:
-            raise Transient(_reason(error)) from None
-        except (OSError, TypeError, ValueError) as error:  # requests' own errors, and its lapses
-            kind = type(error).__name__
-            raise ApiError(
-                f"the request could not be made: {kind}; check {self._setting}, HTTPS_PROXY and "
-                "REQUESTS_CA_BUNDLE"
-            ) from None
-
-    def _request(self, call: Call, auth: AuthBase) -> Answer:
-        with self._session.request(
-            "GET" if call.json is call.form is None else "POST",
-            self._base_url + call.path + (f"?{call.query}" if call.query else ""),
-            json=call.json,
-            data=call.form,
-            auth=auth,
-            timeout=TIMEOUTS,
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            content = bytearray()
-            for chunk in response.iter_content(2**16):
-                content += chunk
-                if len(content) > MOST_BYTES:
-                    raise ApiError(f"{call.name} answered with over {MOST_BYTES >> 20} MB; stopped")
-            return Answer(response.status_code, response.headers, bytes(content))
 
     def _say_retry(self, details: Any) -> None:
         (call,) = details["args"]
@@ -359,20 +262,3 @@ def _waits() -> Generator[float, Exception, None]:
 def _jitter(seconds: float) -> float:
     """Add up to a quarter, never less than what was asked for."""
     return seconds * random.uniform(1, 1.25)  # noqa: S311
-
-
-def _reason(error: BaseException) -> str:
-    """Say what broke a connection, without the URL that requests puts in its message."""
-    causes = list(_causes(error))
-    why = next((c.strerror for c in causes if isinstance(c, OSError) and c.strerror), None)
-    kind = next((c for c in causes if isinstance(c, HTTPException)), error)
-    return f"connection failed: {why or type(kind).__name__}"
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Give the error and what lies beneath it, however requests and urllib3 have wrapped it."""
-    seen: list[BaseException] = [error]
-    for cause in seen:
-        yield cause
-        beneath = (getattr(cause, "reason", None), *cause.args, cause.__cause__, cause.__context__)
-        seen += [b for b in beneath if isinstance(b, BaseException) and b not in seen]

@@ -928,7 +928,7 @@ def client(answers: Answers, credentials: Credentials, path: str = "") -> Client
         connections=1,
         logger=logger,
     )
-    found._session.mount("http://", Wire(answers))
+    found._transport._session.mount("http://", Wire(answers))
     return found
 
 

@@ -15,6 +15,7 @@ import pytest
 import trustme
 
 from tap_twilio_usage import client as client_module
+from tap_twilio_usage import transport
 from tap_twilio_usage.auth import Basic
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.errors import ApiError, Denied, NotFound, Transient
@@ -123,7 +124,7 @@ def test_waits_grow_and_never_fall_short_of_what_was_asked() -> None:
 def test_a_server_that_says_nothing_is_waited_for_and_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(client_module, "TIMEOUTS", (1, 0.05))
+    monkeypatch.setattr(transport, "TIMEOUTS", (1, 0.05))
     monkeypatch.setattr(client_module, "TRIES", 3)
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
@@ -134,7 +135,7 @@ def test_a_server_that_says_nothing_is_waited_for_and_tried_again(
 
 def test_a_byte_a_second_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the time to connect nor that of a single read would ever end it."""
-    monkeypatch.setattr(client_module, "DEADLINE", 0.2)
+    monkeypatch.setattr(transport, "DEADLINE", 0.2)
     monkeypatch.setattr(client_module, "TRIES", 2)
     stop = threading.Event()
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import tap_twilio_usage.windows
-from tap_twilio_usage import client, watch
+from tap_twilio_usage import client, transport, watch
 
 sleep, hurry = time.sleep, float(os.environ.get("HURRY", "1"))
 
@@ -24,7 +24,8 @@ def in_a_hurry(seconds: float) -> None:
 setattr(time, "sleep", in_a_hurry)  # noqa: B010
 
 for name, value in json.loads(os.environ.get("CLIENT", "{}")).items():
-    setattr(client, name, tuple(value) if isinstance(value, list) else value)
+    module = client if hasattr(client, name) else transport
+    setattr(module, name, tuple(value) if isinstance(value, list) else value)
 
 if "SILENCE" in os.environ:
     watch.LONGEST_SILENCE = float(os.environ["SILENCE"])
