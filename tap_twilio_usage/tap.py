@@ -175,10 +175,10 @@ class TapTwilioUsage(Tap):
         """Check the settings in words of our own: the SDK's would print a secret's value."""
         self.append_builtin_config(self.config_jsonschema)
         settings.complete(self._config)
-        self.mask.put_on_the_log()
         problems = settings.problems(self._config, self.config_jsonschema)
         if problems and raise_errors:
             raise SettingsError(problems)
+        self.mask.put_on_the_log()
         return problems or super()._validate_config(raise_errors=raise_errors)
 
     @override

@@ -192,7 +192,11 @@ def test_no_command_says_a_secret(sync: Sync, options: list[str], level: str) ->
 
 
 @pytest.mark.parametrize("name", ["auth_token", "api_key_secret", "client_secret"])
-@pytest.mark.parametrize("value", [f"{TOKEN} {KEY_SECRET}", [TOKEN], {"a": TOKEN}, f"{TOKEN}\n"])
+@pytest.mark.parametrize(
+    "value",
+    [f"{TOKEN} {KEY_SECRET}", [TOKEN], {"a": TOKEN}, f"{TOKEN}\n", f"{TOKEN}\ud800"],
+    ids=["a blank", "a list", "an object", "a new line", "half a character"],
+)
 def test_a_secret_that_is_wrong_is_not_shown(sync: Sync, name: str, value: Any) -> None:
     run = sync(settings("http://127.0.0.1:1", **{name: value}), env=DEBUG)
     assert run.code == 1
