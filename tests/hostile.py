@@ -47,6 +47,7 @@ from tap_twilio_usage.auth import Basic, Credentials, OAuth, Unsigned
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.masking import Mask
 from tap_twilio_usage.watch import Watch
+from tests.canary import leaks
 from tests.conftest import Run, catalog_of
 from tests.forked import Forked
 from tests.http_server import Answer, Request, serve
@@ -787,7 +788,8 @@ def check_log(run: Run) -> None:
         assert len(line) <= LONGEST_LINE, f"{len(line)}: {line:.300}"
     errors = [line for line in lines if "| ERROR" in line]
     assert errors == lines[-1:] * run.code, run.log[-3000:]
-    assert not [secret for secret in SECRETS if secret in run.log + run.out]
+    assert not leaks(run.log, SECRETS)
+    assert not [secret for secret in SECRETS if secret in run.out]
 
 
 def check_messages(run: Run) -> None:

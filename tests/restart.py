@@ -25,6 +25,8 @@ from random import Random
 from threading import Timer
 from typing import NamedTuple
 
+from sandbox import AUTH_TOKEN, CLIENT_SECRET
+from tests.canary import leaks
 from tests.restart_cases import BILLING, MODES, Case, Key, Message, Run, State, Table, case_of
 
 PIPE = 4096  # bytes: as small as there is, so that the tap is never far ahead of its reader
@@ -33,6 +35,7 @@ POINTS_OF_A_CASE = 8
 STATES_OF_A_RUN = (2, 3)  # the first and the last, and perhaps one between
 STATES_OF_A_WHOLE_RUN = 10
 CUT_OFF_AGAIN = 0.25
+SECRETS = (AUTH_TOKEN, CLIENT_SECRET)
 Partition = tuple[str, frozenset[tuple[str, object]]]
 
 
@@ -122,6 +125,8 @@ def check_end(run: Run, cut: Cut | None) -> str:
     last = run.log.strip().splitlines()[-1:]
     if "Traceback" in run.log:
         raise Violation(f"a traceback: {last}")
+    if leaks(run.log, SECRETS) or any(secret in f"{run.messages}" for secret in SECRETS):
+        raise Violation("a secret in the log or in the messages")
     if run.half_line and not (cut and cut.ending in {"sigkill", "broken_pipe"}):
         raise Violation(f"ended with a part of a line: {run.half_line[-60:]!r}")
     ending = CUTS[cut.ending] if cut else Ending(0)
