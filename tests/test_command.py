@@ -295,6 +295,21 @@ def test_a_stdout_that_takes_nothing_is_one_line(tmp_path: Path, options: list[s
     assert "Traceback" not in run.stderr
 
 
+def test_a_stdout_that_is_closed_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config("http://127.0.0.1:1")))
+    run = subprocess.run(
+        ["bash", "-c", f"{COMMAND} --config {path} >&-"],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        env=clean_environment(),
+    )
+    assert run.returncode == 1
+    assert run.stderr.count("\n") == 1
+    assert "stdout is closed: there is nowhere to write to" in run.stderr
+
+
 def test_a_config_can_come_through_a_pipe() -> None:
     """So that secrets need not be on the disk."""
     with serve(account(DAYS)) as server:

@@ -23,6 +23,7 @@ from sandbox import FAULTS, Reply, Request, Server
 from sandbox.faults import error
 from tests.conftest import Run
 from tests.faults.conftest import (
+    BILLING,
     DATED,
     STREAMS,
     TYPICAL,
@@ -162,6 +163,13 @@ def test_what_begins_in_the_middle_leaves_whole_periods(
     assert table(run).items() <= whole.items()
     assert len(table(run)) < len(whole)
     assert lab.resumed(run, stream) == whole
+
+
+def test_a_token_that_is_not_to_be_had_is_asked_for_by_one_of_all_requests(lab: Lab) -> None:
+    with Server(lab.company, plan=lambda _: FAULTS["503"]) as server:
+        run = lab.run(server.url, *BILLING, start_date="2024-01-01", max_concurrent_requests=16)
+    assert run.code == 1
+    assert len(server.requests) == 8
 
 
 # 4, 7 and 8: no connection at all.
