@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from tap_twilio_usage import records
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.errors import ApiError, Denied, NotFound, TapError
+from tap_twilio_usage.oddities import Noticed
 from tap_twilio_usage.records import Fields, Periods, Record
 from tap_twilio_usage.windows import Granularity, Window, today
 
@@ -47,8 +48,7 @@ class Account:
         self.includes_subaccounts = includes_subaccounts
         self._client = client
         self._page_size = page_size
-        self._unknown_fields: set[str] = set()
-        self._repeated_rows = 0
+        self.noticed = Noticed()
 
     @cached_property
     def all_time(self) -> list[Reported]:
@@ -64,10 +64,9 @@ class Account:
         """The day the account began, GMT; None where these credentials cannot read it."""
         try:
             answer = self._client.get(f"{API}/{self.sid}.json", try_again_if_denied=False)
-            day = records.mail_date(answer.get("date_created")).date()
+            return day_created(answer.get("date_created"))
         except (Denied, NotFound, ValueError):
             return None
-        return day if day <= today() else None
 
     def usage(self, granularity: Granularity, window: Window) -> Periods:
         """Give the records of each period of the window that has any, by its first day.
@@ -111,12 +110,6 @@ class Account:
             )
         return _whole(granularity, answer)
 
-    def noticed(self) -> tuple[set[str], int]:
-        """Give the unknown fields and how many rows came twice, since it was last asked."""
-        noticed = self._unknown_fields, self._repeated_rows
-        self._unknown_fields, self._repeated_rows = set(), 0
-        return noticed
-
     def _by_period(self, rows: list[Record], granularity: Granularity, asked: str) -> Periods:
         keyed: dict[tuple[date, str], Record] = {}
         for row in rows:
@@ -130,7 +123,7 @@ class Account:
                     "holds only one"
                 )
             keyed[row["start_date"], row["category"]] = row
-        self._repeated_rows += len(rows) - len(keyed)
+        self.noticed.repeated_rows += len(rows) - len(keyed)
         periods: Periods = {}
         for (day, _), row in sorted(keyed.items()):
             periods.setdefault(day, []).append(row)
@@ -158,8 +151,16 @@ class Account:
             raise ApiError(
                 f"{where}: it is of another account than {self.sid}, which was asked for"
             )
-        self._unknown_fields |= records.unknown_fields(raw)
+        self.noticed.unknown_fields |= records.unknown_fields(raw)
         return record
+
+
+def day_created(value: object) -> date | None:
+    """Give the day of a mail's date; None if there is none, or it is yet to come."""
+    if value is None or value == "":
+        return None
+    day = records.mail_date(value).date()
+    return day if day <= today() else None
 
 
 def _whole(granularity: Granularity, periods: Periods) -> Periods:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime
 from itertools import chain
 from typing import NamedTuple
 
 from tap_twilio_usage import records
-from tap_twilio_usage.account import API, Account
+from tap_twilio_usage.account import API, Account, day_created
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.errors import ApiError, TapError
 from tap_twilio_usage.records import Fields, Record
 from tap_twilio_usage.settings import ACCOUNT_SID, Settings
-from tap_twilio_usage.windows import today
 
 
 def _sid(value: object) -> str:
@@ -24,7 +22,7 @@ def _sid(value: object) -> str:
     return sid
 
 
-LISTED: Fields = {"sid": _sid, "date_created": records.mail_moment}
+LISTED: Fields = {"sid": _sid, "date_created": day_created}
 
 
 class Accounts(NamedTuple):
@@ -56,7 +54,7 @@ def find(client: Client, settings: Settings) -> Accounts:
             main_sid if row["sid"].lower() == main_sid.lower() else row["sid"],
             includes_subaccounts=False,
             page_size=settings.page_size,
-            date_created=_day(row["date_created"]),
+            date_created=row["date_created"],
         )
         for row, _ in listed(client, f"{API}.json", "accounts", LISTED, settings.page_size)
     }
@@ -80,8 +78,3 @@ def listed(
             yield records.parse(raw, fields), raw.keys() - fields.keys()
         except TapError as error:
             raise ApiError(f"{key}: entry {position}: {error}") from None
-
-
-def _day(moment: str | None) -> date | None:
-    day = datetime.fromisoformat(moment).date() if moment else None
-    return day if day and day <= today() else None

@@ -14,6 +14,7 @@ from typing import Any
 from tap_twilio_usage import records
 from tap_twilio_usage.client import MOST_PAGES, Client
 from tap_twilio_usage.errors import ApiError, NotFound, TapError
+from tap_twilio_usage.oddities import Noticed
 from tap_twilio_usage.records import Fields, Periods, Record
 from tap_twilio_usage.transport import Json
 from tap_twilio_usage.windows import Granularity, Window
@@ -41,8 +42,7 @@ class BillingGroup:
         self.name = f"billing group {number}"
         self._client = client
         self._page_size = page_size
-        self._unknown_fields: set[str] = set()
-        self._repeated_rows = 0
+        self.noticed = Noticed()
 
     def usage(self, granularity: Granularity, window: Window) -> Periods:
         """Give the rows of each period of the window that has any, by its first day.
@@ -53,7 +53,7 @@ class BillingGroup:
         for row in self._rows(granularity, window):
             day, product = row["start_date"], row["product_name"]
             before = keyed.setdefault((day, row["product_category"], product), row)
-            self._repeated_rows += before is not row
+            self.noticed.repeated_rows += before is not row
             if before | {"as_of": row["as_of"]} != row:
                 raise ApiError(
                     f"{self.name}: {product!r} came twice for {day}, with different values; "
@@ -63,12 +63,6 @@ class BillingGroup:
         for (day, _, _), row in sorted(keyed.items()):
             periods.setdefault(day, []).append(row)
         return periods
-
-    def noticed(self) -> tuple[set[str], int]:
-        """Give the unknown fields and how many rows came twice, since it was last asked."""
-        noticed = self._unknown_fields, self._repeated_rows
-        self._unknown_fields, self._repeated_rows = set(), 0
-        return noticed
 
     def _rows(self, granularity: Granularity, window: Window) -> Iterator[Record]:
         body = {
@@ -141,7 +135,7 @@ class BillingGroup:
             )
         except TapError as error:
             raise ApiError(f"{self.name}: {where}: {error}") from None
-        self._unknown_fields |= raw.keys() - FIELDS.keys()
+        self.noticed.unknown_fields |= raw.keys() - FIELDS.keys()
         return {
             "product_name": record["productName"],
             "product_category": record["productCategory"],

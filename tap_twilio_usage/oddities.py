@@ -11,6 +11,21 @@ from tap_twilio_usage.hierarchy import normalise, shipped
 from tap_twilio_usage.records import LONGEST_NAME, Record, is_zero
 
 
+class Noticed:
+    """What is noticed of the rows of one account or billing group, until a stream takes it."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.unknown_fields: set[str] = set()
+        self.repeated_rows = 0
+
+    def take(self) -> tuple[set[str], int]:
+        """Give the unknown fields and how many rows came twice, since it was last taken."""
+        taken = self.unknown_fields, self.repeated_rows
+        self.unknown_fields, self.repeated_rows = set(), 0
+        return taken
+
+
 class Oddities:
     """What one stream has said in this run."""
 

@@ -20,6 +20,7 @@ from tests.twilio import SID, TOKEN, account, between
 CATALOGS = Path(__file__).with_name("catalogs")
 DAILY = "usage_records_daily"
 DAYS = dict.fromkeys(between("2026-01-01", "2026-01-31"), {"calls": "1", "totalprice": "1"})
+MUCH = dict.fromkeys(DAYS, {f"category-{number}": "1" for number in range(300)})  # for any pipe
 
 
 def test_the_catalog_is_the_one_on_file(sync: Sync) -> None:
@@ -121,6 +122,21 @@ def test_a_day_in_a_batch_that_is_not_out_yet_moves_no_bookmark(sync: Sync, tmp_
     assert set(run.bookmarks) <= {None}
 
 
+def start(
+    folder: Path, settings: dict[str, Any], stdout: Any = subprocess.PIPE
+) -> subprocess.Popen[str]:
+    """Start the command; its log is to be read from the process."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(settings))
+    return subprocess.Popen(
+        [COMMAND, "--config", path],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(),
+    )
+
+
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_it_at_once_with_the_shells_code(
     tmp_path: Path, signum: int, code: int
@@ -132,23 +148,19 @@ def test_a_signal_ends_it_at_once_with_the_shells_code(
             return Answer.error(429, 20429, Retry_After="60")
         return account(DAYS)(request)
 
-    path, out = tmp_path / "config.json", tmp_path / "out"
-    with serve(answer) as server, out.open("w") as stdout:
-        path.write_text(json.dumps(config(server.url, page_size=4)))
-        with subprocess.Popen(
-            [COMMAND, "--config", path],
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=clean_environment(),
-        ) as process:
-            deadline = time.monotonic() + 20
-            while len(server.requests) < 6 and time.monotonic() < deadline:
-                time.sleep(0.05)
-            time.sleep(0.3)
-            process.send_signal(signum)
-            began = time.monotonic()
-            _, log = process.communicate(timeout=20)
+    out = tmp_path / "out"
+    with (
+        serve(answer) as server,
+        out.open("w") as stdout,
+        start(tmp_path, config(server.url, page_size=4), stdout) as process,
+    ):
+        deadline = time.monotonic() + 20
+        while len(server.requests) < 6 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.3)
+        process.send_signal(signum)
+        began = time.monotonic()
+        _, log = process.communicate(timeout=20)
     assert time.monotonic() - began < 3
     assert process.returncode == code
     assert "Traceback" not in log
@@ -180,21 +192,12 @@ def test_a_signal_in_the_middle_of_a_line_comes_after_it(tmp_path: Path, unbuffe
 
 
 def test_a_target_that_stops_reading_is_said_in_one_line(tmp_path: Path) -> None:
-    path = tmp_path / "config.json"
-    with serve(account(DAYS)) as server:
-        path.write_text(json.dumps(config(server.url)))
-        with subprocess.Popen(
-            [COMMAND, "--config", path],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=clean_environment(),
-        ) as process:
-            assert process.stdout is not None
-            assert process.stderr is not None
-            process.stdout.readline()
-            process.stdout.close()
-            log = process.stderr.read()
+    with serve(account(DAYS)) as server, start(tmp_path, config(server.url)) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        log = process.stderr.read()
     assert process.returncode == 1
     assert log.splitlines()[-1].endswith("the target stopped reading; its own log says why")
     assert "Traceback" not in log
@@ -211,13 +214,9 @@ def test_no_output_holds_the_secret_though_a_server_echoes_it(sync: Sync) -> Non
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_it_starts_is_no_traceback(tmp_path: Path, signum: int) -> None:
-    path = tmp_path / "config.json"
-    path.write_text(json.dumps(config("http://127.0.0.1:1")))
     codes = set()
     for tenths in range(1, 5):
-        with subprocess.Popen(
-            [COMMAND, "--config", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process:
+        with start(tmp_path, config("http://127.0.0.1:1")) as process:
             time.sleep(tenths / 10)
             process.send_signal(signum)
             _, log = process.communicate(timeout=20)
@@ -228,49 +227,35 @@ def test_a_signal_while_it_starts_is_no_traceback(tmp_path: Path, signum: int) -
 
 def test_a_second_signal_ends_what_a_target_that_does_not_read_holds_up(tmp_path: Path) -> None:
     """But not at once: on Ctrl-C both the terminal and Meltano send one."""
-    path = tmp_path / "config.json"
-    with serve(account(dict.fromkeys(between("2026-01-01", "2026-01-31"), WIDE))) as server:
-        path.write_text(json.dumps(config(server.url, skip_unused_categories=False)))
-        with subprocess.Popen(
-            [COMMAND, "--config", path],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=clean_environment(),
-        ) as process:
-            assert process.stdout is not None
-            process.stdout.read(1)
-            time.sleep(1)  # the pipe fills up
-            for _ in range(2):
-                process.terminate()
-                time.sleep(1)
-            assert process.poll() is None
-            time.sleep(4)
+    with (
+        serve(account(MUCH)) as server,
+        start(tmp_path, config(server.url, skip_unused_categories=False)) as process,
+    ):
+        assert process.stdout is not None
+        process.stdout.read(1)
+        time.sleep(1)  # the pipe fills up
+        for _ in range(2):
             process.terminate()
-            assert process.wait(5) == 143
-
-
-WIDE = {f"category-{number}": "1" for number in range(300)}
+            time.sleep(1)
+        assert process.poll() is None
+        time.sleep(4)
+        process.terminate()
+        assert process.wait(5) == 143
 
 
 def test_a_signal_and_a_target_that_goes_away_are_a_signal(tmp_path: Path) -> None:
     """As on Ctrl-C of a pipeline."""
-    path = tmp_path / "config.json"
-    with serve(account(dict.fromkeys(between("2026-01-01", "2026-01-31"), WIDE))) as server:
-        path.write_text(json.dumps(config(server.url, skip_unused_categories=False)))
-        with subprocess.Popen(
-            [COMMAND, "--config", path],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=clean_environment(),
-        ) as process:
-            assert process.stdout is not None
-            assert process.stderr is not None
-            process.stdout.readline()
-            time.sleep(1)  # the pipe fills up
-            process.send_signal(signal.SIGINT)
-            process.stdout.close()
-            log = process.stderr.read()
+    with (
+        serve(account(MUCH)) as server,
+        start(tmp_path, config(server.url, skip_unused_categories=False)) as process,
+    ):
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        time.sleep(1)  # the pipe fills up
+        process.send_signal(signal.SIGINT)
+        process.stdout.close()
+        log = process.stderr.read()
     assert process.returncode == 130
     assert log.splitlines()[-1].endswith(
         "stopped by signal 2; the next run goes on from the last STATE"

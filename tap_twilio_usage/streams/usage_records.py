@@ -156,7 +156,7 @@ class UsageRecordsStream(PeriodStream):
             yield from self._named_period(account, partition, used)
         else:
             yield from self._periods(account, partition, used)
-        self.say_at_the_end(*account.noticed())
+        self.say_at_the_end(*account.noticed.take())
 
     def _named_period(
         self, account: Account, partition: state.Partition, used: UsedCategories
