@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from functools import cache, cached_property
-from itertools import chain, pairwise
-from typing import Any, NamedTuple
+from itertools import pairwise
+from typing import NamedTuple
 
 from tap_twilio_usage import records
 from tap_twilio_usage.client import Client
@@ -76,17 +75,14 @@ class Account:
         """
         params = {"StartDate": f"{window.start}", "EndDate": f"{window.end}"}
         try:
-            rows = list(self._records(granularity.resource, params, f"{window}", records.FIELDS))
+            rows = self._records(granularity.resource, params, f"{window}", records.FIELDS)
         except NotFound:
             periods = list(window.split(1, granularity))
             if len(periods) == 1:
                 return {}
             answers = (self.usage(granularity, period) for period in periods)
             return {day: rows for answer in answers for day, rows in answer.items()}
-        for row in rows:
-            if row["start_date"] not in window:
-                raise _not_asked_for(f"{window}", row)
-        answer = self._by_period(rows, granularity, f"{window}")
+        answer = self._by_period(rows, granularity, f"{window}", window)
         for before, after in pairwise(answer):
             if granularity.following(before) > after:
                 raise ApiError(
@@ -99,7 +95,7 @@ class Account:
         """Give the records of the one period that the resource means, by its first day."""
         asked = granularity.resource
         try:
-            rows = list(self._records(asked, {}, asked, records.FIELDS))
+            rows = self._records(asked, {}, asked, records.FIELDS)
         except NotFound:
             return {}
         answer = self._by_period(rows, granularity, asked)
@@ -110,49 +106,61 @@ class Account:
             )
         return _whole(granularity, answer)
 
-    def _by_period(self, rows: list[Record], granularity: Granularity, asked: str) -> Periods:
-        keyed: dict[tuple[date, str], Record] = {}
+    def _by_period(
+        self, rows: list[Record], granularity: Granularity, asked: str, window: Window | None = None
+    ) -> Periods:
+        spans = {(row["start_date"], row["end_date"]): row for row in rows}
+        for (start, end), row in spans.items():
+            if not granularity.has_one(start, end) or (window and start not in window):
+                raise ApiError(
+                    f"{asked}: Twilio sent category {row['category']!r} for {start}..{end}, which "
+                    "was not asked for"
+                )
+        periods: dict[date, dict[str, Record]] = {start: {} for start, _ in spans}
         for row in rows:
-            if not granularity.has_one(row["start_date"], row["end_date"]):
-                raise _not_asked_for(asked, row)
-            before = keyed.setdefault((row["start_date"], row["category"]), row)
+            period, category = periods[row["start_date"]], row["category"]
+            before = period.get(category)
+            period[category] = row
+            if before is None:
+                continue
+            self.noticed.repeated_rows += 1
             if before["price_unit"] != row["price_unit"]:
                 raise ApiError(
-                    f"{row['start_date']}: category {row['category']!r} came in two "
-                    f"currencies, {before['price_unit']!r} and {row['price_unit']!r}; one row "
-                    "holds only one"
+                    f"{row['start_date']}: category {category!r} came in two currencies, "
+                    f"{before['price_unit']!r} and {row['price_unit']!r}; one row holds only one"
                 )
-            keyed[row["start_date"], row["category"]] = row
-        self.noticed.repeated_rows += len(rows) - len(keyed)
-        periods: Periods = {}
-        for (day, _), row in sorted(keyed.items()):
-            periods.setdefault(day, []).append(row)
-        return periods
+        return {
+            day: [row for _, row in sorted(period.items())]
+            for day, period in sorted(periods.items())
+        }
 
     def _records(
         self, kind: str, params: dict[str, str], asked: str, fields: Fields
-    ) -> Iterator[Record]:
+    ) -> list[Record]:
         path = f"{API}/{self.sid}/Usage/Records/{kind}.json"
         params = {
             **params,
             "IncludeSubaccounts": "true" if self.includes_subaccounts else "false",
             "PageSize": f"{self._page_size}",
         }
-        pages = self._client.pages(path, params, "usage_records")
-        for position, raw in enumerate(chain.from_iterable(pages), 1):
-            yield self._checked(raw, f"usage record {position} of {asked}", fields)
-
-    def _checked(self, raw: Any, where: str, fields: Fields) -> Record:
-        try:
-            record = records.parse(raw, fields)
-        except TapError as error:
-            raise ApiError(f"{where} of {self.sid}: {error}") from None
-        if record["account_sid"].lower() != self.sid.lower():
-            raise ApiError(
-                f"{where}: it is of another account than {self.sid}, which was asked for"
-            )
-        self.noticed.unknown_fields |= records.unknown_fields(raw)
-        return record
+        rows: list[Record] = []
+        for page in self._client.pages(path, params, "usage_records", records.PAGE):
+            for raw in page:
+                try:
+                    row = records.parse(raw, fields)
+                except TapError as error:
+                    where = f"usage record {len(rows) + 1} of {asked} of {self.sid}"
+                    raise ApiError(f"{where}: {error}") from None
+                if row["account_sid"] != self.sid and (
+                    row["account_sid"].lower() != self.sid.lower()
+                ):
+                    raise ApiError(
+                        f"usage record {len(rows) + 1} of {asked}: it is of another account than "
+                        f"{self.sid}, which was asked for"
+                    )
+                self.noticed.unknown_fields |= records.unknown_fields(raw)
+                rows.append(row)
+        return rows
 
 
 def day_created(value: object) -> date | None:
@@ -172,13 +180,6 @@ def _whole(granularity: Granularity, periods: Periods) -> Periods:
         for row in rows:
             row["start_date"] = granularity.first(day)
     return {granularity.first(day): rows for day, rows in periods.items()}
-
-
-def _not_asked_for(asked: str, row: Record) -> ApiError:
-    return ApiError(
-        f"{asked}: Twilio sent category {row['category']!r} for "
-        f"{row['start_date']}..{row['end_date']}, which was not asked for"
-    )
 
 
 def _reported(row: Record) -> Reported:

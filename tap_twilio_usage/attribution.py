@@ -24,18 +24,19 @@ def attribute(rows: Iterable[Record]) -> list[Record]:
     the only one there is.
     """
     rows = list(rows)
+    units = {unit(row) for row in rows}
+    if len(units - {None}) <= 1:
+        return _attributed(rows)
     unit_of_total = next((unit(row) for row in rows if normalise(row["category"]) == TOTAL), None)
-    units = {unit(row) for row in rows} - {None}
-    unnamed = units.pop() if len(units) == 1 else unit_of_total
     scopes: defaultdict[str | None, list[Record]] = defaultdict(list)
     for row in rows:
-        scopes[unit(row) or unnamed].append(row)
+        scopes[unit(row) or unit_of_total].append(row)
     return [row for scope in scopes.values() for row in _attributed(scope)]
 
 
 def unit(row: Record) -> str | None:
     """Give the currency in one spelling."""
-    return (row["price_unit"] or "").strip().lower() or None
+    return normalise(row["price_unit"] or "") or None
 
 
 def total(rows: Iterable[Record]) -> Record | None:
@@ -53,19 +54,23 @@ def overshoot(rows: Sequence[Record]) -> Decimal | None:
     return excess if excess > rounding({row["category"]: row["price"] for row in rows}) else None
 
 
-def _attributed(scope: Sequence[Record]) -> Iterable[Record]:
+def _attributed(scope: Sequence[Record]) -> list[Record]:
     hierarchy = shipped()
     shares = deduplicate({row["category"]: row["price"] for row in scope})
     reported = {normalise(row["category"]) for row in scope}
+    attributed = []
     for row in scope:
         category = normalise(row["category"])
         known = hierarchy.categories.get(category)
-        share = shares[row["category"]]
-        yield {
-            **row,
-            "service": known.service if known else UNKNOWN_SERVICE,
-            "billing_kind": known.billing_kind if known else UNKNOWN_BILLING_KIND,
-            "parent_category": hierarchy.parent(category, reported),
-            "dedup_role": share.role,
-            "deduplicated_price": share.deduplicated_price,
-        }
+        role, share = shares[row["category"]]
+        attributed.append(
+            {
+                **row,
+                "service": known.service if known else UNKNOWN_SERVICE,
+                "billing_kind": known.billing_kind if known else UNKNOWN_BILLING_KIND,
+                "parent_category": hierarchy.parent(category, reported),
+                "dedup_role": role,
+                "deduplicated_price": share,
+            }
+        )
+    return attributed

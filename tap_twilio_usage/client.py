@@ -7,11 +7,13 @@ import logging
 import random
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 import backoff
+import msgspec
 import requests
 
 from tap_twilio_usage.auth import Credentials
@@ -31,6 +33,7 @@ NO_DATA = "20404"
 QUERY = re.compile(r"[!-~]{1,4000}")  # of a URL (RFC 3986); logs have parts of it
 
 Attempt = Callable[[Call], Json]
+Decoder = msgspec.json.Decoder[Any]
 
 
 class Client:
@@ -60,14 +63,23 @@ class Client:
         self._proven = False
         self._transport = Transport(base_url, setting, connections)
 
-    def get(self, path: str, query: str = "", *, try_again_if_denied: bool = True) -> Json:
+    def get(
+        self,
+        path: str,
+        query: str = "",
+        *,
+        decoder: Decoder | None = None,
+        try_again_if_denied: bool = True,
+    ) -> Json:
         """Give the JSON object that the path answers with.
 
         Numbers in it are left as text: no float comes near a price. A 401 or 403 is tried again
-        once these credentials have worked: Twilio has sent such in the middle of good runs.
+        once these credentials have worked: Twilio has sent such in the middle of good runs. What
+        the `decoder` can read comes as it gives it, in a dictionary.
         Raises ApiError: Denied, NotFound, GaveUp, or itself.
         """
-        return self._call(Call(path, query), try_again_if_denied=try_again_if_denied)
+        call = Call(path, query, decoder=decoder)
+        return self._call(call, try_again_if_denied=try_again_if_denied)
 
     def post(
         self,
@@ -94,7 +106,9 @@ class Client:
         self._proven = True
         return answer
 
-    def pages(self, path: str, params: Mapping[str, str], key: str) -> Iterator[list[Any]]:
+    def pages(
+        self, path: str, params: Mapping[str, str], key: str, decoder: Decoder | None = None
+    ) -> Iterator[list[Any]]:
         """Give the list under `key` of each page, following `next_page_uri` to the end.
 
         Only the query of that link is used, on this client's own URL, after a check that it
@@ -103,7 +117,7 @@ class Client:
         query = urlencode(params)
         asked = {query}
         while True:
-            page = self._page(path, query, first=len(asked) == 1)
+            page = self._page(path, query, decoder, first=len(asked) == 1)
             rows = page.get(key)
             if not isinstance(rows, list):
                 raise ApiError(
@@ -121,9 +135,9 @@ class Client:
                 raise ApiError(f"{path}: the paging {why}; stopped")
             asked.add(query)
 
-    def _page(self, path: str, query: str, *, first: bool) -> Json:
+    def _page(self, path: str, query: str, decoder: Decoder | None, *, first: bool) -> Json:
         try:
-            return self.get(path, query)
+            return self.get(path, query, decoder=decoder)
         except NotFound as error:
             if first:
                 raise
@@ -173,6 +187,9 @@ class Client:
     def _read(self, call: Call, answer: Answer) -> Json:
         if answer.status != requests.codes.ok:
             raise self._refusal(call, answer)
+        if call.decoder:
+            with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                return msgspec.structs.asdict(call.decoder.decode(answer.content))
         try:
             decoded = _decode(answer)
         except (ValueError, RecursionError):

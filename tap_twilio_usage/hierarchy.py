@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 TOTAL = "totalprice"
@@ -31,6 +31,7 @@ class Category:
     description: str | None
 
 
+@lru_cache(maxsize=4096)
 def normalise(name: str) -> str:
     """Give the form in which category names are compared: Twilio's own case varies."""
     return name.strip().lower()

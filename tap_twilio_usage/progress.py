@@ -44,8 +44,10 @@ class Progress:
     def add(self, day: date, rows: Sequence[Record], emitted: int) -> None:
         """Count a period that ends on the day; say how far it is from time to time."""
         self._rows += emitted
-        for row in rows:
-            self._sums[unit(row) or "no currency"].add(row)
+        with localcontext(EXACT):
+            for row in rows:
+                if row["price"] or row["deduplicated_price"]:
+                    self._sums[unit(row) or "no currency"].add(row)
         if time.monotonic() - self._said >= SAY_HOW_FAR_EVERY:
             self._said = time.monotonic()
             self._logger.info(
@@ -82,12 +84,9 @@ class _Sums:
 
     def add(self, row: Record) -> None:
         price, share = row["price"] or 0, row["deduplicated_price"] or 0
-        if not price and not share:
-            return
-        with localcontext(EXACT):
-            self.deduplicated += share
-            if row["dedup_role"] == "total":
-                self.total += price
-                self.unattributed += share
-            else:
-                self.naive += price
+        self.deduplicated += share
+        if row["dedup_role"] == "total":
+            self.total += price
+            self.unattributed += share
+        else:
+            self.naive += price

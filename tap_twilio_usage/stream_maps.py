@@ -17,6 +17,7 @@ from singer_sdk.mapper import (
     MAPPER_KEY_PROPERTIES_OPTION,
     PluginMapper,
     RemoveRecordTransform,
+    SameRecordTransform,
     StreamMap,
 )
 
@@ -78,7 +79,7 @@ class FlaggingMapper(PluginMapper):
         self.stream_maps[stream_name] = [
             stream_map
             if isinstance(stream_map, RemoveRecordTransform)
-            else _Flagging(stream_map, stream_name, flag)
+            else Flagging(stream_map, stream_name, flag)
             for stream_map in self.stream_maps[stream_name]
         ]
 
@@ -100,10 +101,11 @@ def _with_key(stream_map: Any, schema: dict[str, Any], key: Sequence[str] | None
     return {**{name: name for name in kept if name in schema["properties"]}, **stream_map}
 
 
-class _Flagging(StreamMap):
+class Flagging(StreamMap):
     """Another stream map, given records that have the flag."""
 
     def __init__(self, inner: StreamMap, stream_name: str, flag: Flag | None) -> None:
+        """Take what it is put in front of."""
         super().__init__(inner.stream_alias, inner.raw_schema, inner.raw_key_properties, None)
         self.transformed_schema = inner.transformed_schema
         self.transformed_key_properties = inner.transformed_key_properties
@@ -111,10 +113,19 @@ class _Flagging(StreamMap):
         self._stream_name = stream_name
         self._flag = flag
 
+    @property
+    def only_flags(self) -> bool:
+        """Whether nothing else is done with a record."""
+        return isinstance(self._inner, SameRecordTransform) and not self._inner.flattening_enabled
+
+    def flagged(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Give the record with the flag."""
+        return {**record, FLAG: self._flag.of(record)} if self._flag else record
+
     @override
     def transform(self, record: dict[str, Any]) -> dict[str, Any] | None:
         try:
-            return self._inner.transform(self._flagged(record))
+            return self._inner.transform(self.flagged(record))
         except (MapExpressionError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             hint = " (is an operand null there?)" if isinstance(error, TypeError) else ""
             raise TapError(f"stream_maps: {self._stream_name}: {error}{hint}") from error
@@ -123,6 +134,3 @@ class _Flagging(StreamMap):
     def get_filter_result(self, record: dict[str, Any]) -> bool:
         # Only of use to child streams, and the tap has none: the filter itself is in transform.
         return True
-
-    def _flagged(self, record: dict[str, Any]) -> dict[str, Any]:
-        return {**record, FLAG: self._flag.of(record)} if self._flag else record

@@ -8,6 +8,7 @@ from concurrent.futures import TimeoutError as DeadlineExceeded
 from http.client import HTTPException
 from typing import Any, NamedTuple
 
+import msgspec
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
@@ -23,13 +24,17 @@ Json = dict[str, Any]
 
 
 class Call(NamedTuple):
-    """A request: a GET, or a POST of the JSON or the form. Logs show its name and its dates."""
+    """A request: a GET, or a POST of the JSON or the form. Logs show its name and its dates.
+
+    The decoder is for answers of the form that Twilio documents; others are read as any JSON is.
+    """
 
     path: str
     query: str = ""
     json: Json | None = None
     form: Mapping[str, str] | None = None
     shown: str = ""
+    decoder: msgspec.json.Decoder[Any] | None = None
 
     @property
     def name(self) -> str:

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-from singer_sdk.io_base import SingerWriter
+from singer_sdk.contrib.msgspec import MsgSpecWriter
 
 from tap_twilio_usage.compat import override
 from tap_twilio_usage.errors import Stopped, TapError
@@ -15,7 +15,7 @@ from tap_twilio_usage.errors import Stopped, TapError
 PATIENCE = 5.0  # seconds
 
 
-class WholeLines(SingerWriter):
+class WholeLines(MsgSpecWriter):
     """Writes messages; what stops the tap in the middle of one does so after it.
 
     Otherwise Python may lose what is left of a line that the target has not taken yet, if it is
@@ -43,9 +43,14 @@ class WholeLines(SingerWriter):
 
     @override
     def write_message(self, message: Any) -> None:
+        self.write_lines(self.format_message(message))
+
+    def write_lines(self, lines: bytes | bytearray) -> None:
+        """Write messages that are encoded, each ended by a new line."""
         self._is_writing = True
         try:
-            super().write_message(message)
+            sys.stdout.buffer.write(lines)
+            sys.stdout.flush()
         except OSError as error:
             drop_stdout()
             raise self._stop or _failure(error) from None

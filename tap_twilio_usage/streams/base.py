@@ -11,10 +11,10 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk import Stream
+from singer_sdk import Stream, metrics
 from singer_sdk.batch import Batcher
 
-from tap_twilio_usage import state
+from tap_twilio_usage import at_once, state
 from tap_twilio_usage.auth import Need
 from tap_twilio_usage.compat import override
 from tap_twilio_usage.errors import ApiError
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from tap_twilio_usage.tap import TapTwilioUsage
+    from tap_twilio_usage.whole_lines import WholeLines
 
 ROWS_FOR_EACH_CONTEXT = 10
 
@@ -53,15 +54,36 @@ class TwilioStream(Stream):
             super().log(message, *args, level=level, **kwargs)
 
     @abstractmethod
-    def rows(self, context: Context | None) -> Iterator[dict[str, Any]]:
-        """Give the records of one context."""
+    def rows(self, context: Context | None) -> Iterator[list[Record]]:
+        """Give the records of one context, some at a time."""
 
     @override
-    def get_records(self, context: Context | None) -> Iterable[dict[str, Any]]:
+    def get_records(self, context: Context | None) -> Iterable[Record]:
         # The SDK ends --test by an exception, and logs it as an error; this ends it quietly.
-        return islice(self._others_go_on(context), self.ABORT_AT_RECORD_COUNT)
+        return islice(self._left_to_the_sdk(context), self.ABORT_AT_RECORD_COUNT)
 
-    def _others_go_on(self, context: Context | None) -> Iterator[dict[str, Any]]:
+    def _left_to_the_sdk(self, context: Context | None) -> Iterator[Record]:
+        """Give the records, unless all of them can be written at once."""
+        write = at_once.writer(self)
+        for records in self._others_go_on(context):
+            if write is None:
+                yield from records
+            else:
+                write(records)
+                self._counter.increment(len(records))
+                self.state_manager.is_flushed = False
+
+    @override
+    def get_record_counter(self, **kwargs: Any) -> metrics.Counter:
+        self._counter = super().get_record_counter(**kwargs)
+        return self._counter
+
+    @property
+    def message_writer(self) -> WholeLines:
+        """What writes to the target."""
+        return self._tap.message_writer
+
+    def _others_go_on(self, context: Context | None) -> Iterator[list[Record]]:
         try:
             yield from self.rows(context)
         except ApiError as error:
@@ -163,14 +185,17 @@ class PeriodStream(TwilioStream):
             for period in asked.split(1, self.granularity):
                 yield period, by_period.get(period.start, [])
 
-    def message(self, row: Record, partition: state.Partition) -> Record:
-        """Give the row as it is emitted."""
-        return {
-            **row,
-            "start_date": row["start_date"].isoformat(),
-            "end_date": row["end_date"].isoformat(),
-            **partition["context"],
-        }
+    def messages(self, rows: Iterable[Record], partition: state.Partition) -> list[Record]:
+        """Give the rows as they are emitted."""
+        return [
+            {
+                **row,
+                "start_date": row["start_date"].isoformat(),
+                "end_date": row["end_date"].isoformat(),
+                **partition["context"],
+            }
+            for row in rows
+        ]
 
     def write_state(self, rows: int | None = None) -> None:
         """Write the state; after a period of so many rows, only if enough have come since.

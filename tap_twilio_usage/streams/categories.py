@@ -17,6 +17,7 @@ from tap_twilio_usage.hierarchy import (
     shipped,
 )
 from tap_twilio_usage.parallel import in_order
+from tap_twilio_usage.records import Record
 from tap_twilio_usage.streams.base import TwilioStream
 
 if TYPE_CHECKING:
@@ -57,15 +58,21 @@ class CategoriesStream(TwilioStream):
     ).to_dict()
 
     @override
-    def rows(self, context: Context | None) -> Iterator[dict[str, Any]]:
+    def rows(self, context: Context | None) -> Iterator[list[Record]]:
         reported = self._reported()
         hierarchy = shipped()
         names = {normalise(category) for category in reported}
         containers = hierarchy.containers(names)
         unreported = hierarchy.categories.keys() - names
-        for category in sorted(reported.keys() | unreported):
-            role = hierarchy.role(normalise(category), containers)
-            yield _category(category, role, reported.get(category), names)
+        yield [
+            _category(
+                category,
+                hierarchy.role(normalise(category), containers),
+                reported.get(category),
+                names,
+            )
+            for category in sorted(reported.keys() | unreported)
+        ]
 
     def _reported(self) -> dict[str, Reported]:
         """Give what any account reports, by its name."""

@@ -132,15 +132,15 @@ class UsageRecordsStream(PeriodStream):
         super().failed(context, error)
 
     @override
-    def rows(self, context: Context | None) -> Iterator[Record]:
+    def rows(self, context: Context | None) -> Iterator[list[Record]]:
         partition = self.get_context_state(context)
         account = self._tap.accounts.get(partition["context"]["account_sid"])
         rows = self._withdrawn(partition) if account is None else self._of(account, partition)
-        for row in rows:
-            yield self.message(row, partition)
+        for taken in rows:
+            yield self.messages(taken, partition)
 
-    def _of(self, account: Account, partition: state.Partition) -> Iterator[Record]:
-        """Give the account's rows."""
+    def _of(self, account: Account, partition: state.Partition) -> Iterator[list[Record]]:
+        """Give the account's rows, a period at a time."""
         settings, main = self._tap.settings, self._tap.accounts.main
         last_period = self.granularity.first(settings.last_day(today()))
         state.take_over(partition, self.state_partitions, last_period)
@@ -160,18 +160,18 @@ class UsageRecordsStream(PeriodStream):
 
     def _named_period(
         self, account: Account, partition: state.Partition, used: UsedCategories
-    ) -> Iterator[Record]:
+    ) -> Iterator[list[Record]]:
         """Give the one period that the resource stands for."""
         is_main = account is self._tap.accounts.main
         periods = self._main_now if is_main else account.usage_now(self.granularity)
         for day, rows in periods.items():
             self._begin(partition, day)
-            yield from self._taken(day, attribute(rows), used)
+            yield self._taken(day, attribute(rows), used)
         state.has_caught_up(partition)
 
     def _periods(
         self, account: Account, partition: state.Partition, used: UsedCategories
-    ) -> Iterator[Record]:
+    ) -> Iterator[list[Record]]:
         """Fetch windows in parallel, share out each period, emit it, and move the bookmark."""
         whole = self._window(account, partition)
         if whole.days < 1:
@@ -188,7 +188,7 @@ class UsageRecordsStream(PeriodStream):
         for period, found in self.periods(windows, ask):
             rows = attribute(found)
             taken = self._taken(period.start, rows, used)
-            yield from taken
+            yield taken
             state.advance(partition, period.start)
             self.write_state(len(taken))
             progress.add(period.end, rows, len(taken))
@@ -285,7 +285,7 @@ class UsageRecordsStream(PeriodStream):
             self.write_state()
         return taken
 
-    def _withdrawn(self, partition: state.Partition) -> Iterator[Record]:
+    def _withdrawn(self, partition: state.Partition) -> Iterator[list[Record]]:
         """Give zeros for every row that a subaccount may have in the target.
 
         For its money is inside the main account's rows from now on, or not asked for at all. Of a
@@ -305,7 +305,7 @@ class UsageRecordsStream(PeriodStream):
         self.logger.info("%s: its rows of %s become zero", sid, days)
         unit = next((each.price_unit for each in main.all_time), None)
         for period in periods:
-            yield from attribute(
+            yield attribute(
                 zero(sid, category, period, unit)
                 for category in partition.get(state.USED_CATEGORIES, ())
             )
