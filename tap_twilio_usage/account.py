@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import date
 from functools import cache, cached_property
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tap_twilio_usage import records
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.errors import ApiError, Denied, NotFound, TapError
 from tap_twilio_usage.oddities import Noticed
-from tap_twilio_usage.records import Fields, Periods, Record
+from tap_twilio_usage.records import Fields, Periods, UsageRecord
 from tap_twilio_usage.windows import Granularity, Window, today
 
 API = "/2010-04-01/Accounts"
@@ -56,7 +56,7 @@ class Account:
         That it answers proves the account readable, so that a later 404 means "no data".
         """
         rows = self._records("AllTime", {}, "AllTime", records.UNDATED)
-        return [_reported(row) for row in {row["category"]: row for row in rows}.values()]
+        return [_reported(row) for row in {row.category: row for row in rows}.values()]
 
     @cached_property
     def date_created(self) -> date | None:
@@ -107,27 +107,31 @@ class Account:
         return _whole(granularity, answer)
 
     def _by_period(
-        self, rows: list[Record], granularity: Granularity, asked: str, window: Window | None = None
+        self,
+        rows: list[UsageRecord],
+        granularity: Granularity,
+        asked: str,
+        window: Window | None = None,
     ) -> Periods:
-        spans = {(row["start_date"], row["end_date"]): row for row in rows}
+        spans = {(row.start_date, row.end_date): row for row in rows}
         for (start, end), row in spans.items():
             if not granularity.has_one(start, end) or (window and start not in window):
                 raise ApiError(
-                    f"{asked}: Twilio sent category {row['category']!r} for {start}..{end}, which "
+                    f"{asked}: Twilio sent category {row.category!r} for {start}..{end}, which "
                     "was not asked for"
                 )
-        periods: dict[date, dict[str, Record]] = {start: {} for start, _ in spans}
+        periods: dict[date, dict[str, UsageRecord]] = {start: {} for start, _ in spans}
         for row in rows:
-            period, category = periods[row["start_date"]], row["category"]
+            period, category = periods[row.start_date], row.category
             before = period.get(category)
             period[category] = row
             if before is None:
                 continue
             self.noticed.repeated_rows += 1
-            if before["price_unit"] != row["price_unit"]:
+            if before.price_unit != row.price_unit:
                 raise ApiError(
-                    f"{row['start_date']}: category {category!r} came in two currencies, "
-                    f"{before['price_unit']!r} and {row['price_unit']!r}; one row holds only one"
+                    f"{row.start_date}: category {category!r} came in two currencies, "
+                    f"{before.price_unit!r} and {row.price_unit!r}; one row holds only one"
                 )
         return {
             day: [row for _, row in sorted(period.items())]
@@ -136,30 +140,38 @@ class Account:
 
     def _records(
         self, kind: str, params: dict[str, str], asked: str, fields: Fields
-    ) -> list[Record]:
+    ) -> list[UsageRecord]:
         path = f"{API}/{self.sid}/Usage/Records/{kind}.json"
         params = {
             **params,
             "IncludeSubaccounts": "true" if self.includes_subaccounts else "false",
             "PageSize": f"{self._page_size}",
         }
-        rows: list[Record] = []
+        rows: list[UsageRecord] = []
         for page in self._client.pages(path, params, "usage_records", records.PAGE):
-            for raw in page:
-                try:
-                    row = records.parse(raw, fields)
-                except TapError as error:
-                    where = f"usage record {len(rows) + 1} of {asked} of {self.sid}"
-                    raise ApiError(f"{where}: {error}") from None
-                if row["account_sid"] != self.sid and (
-                    row["account_sid"].lower() != self.sid.lower()
-                ):
-                    raise ApiError(
-                        f"usage record {len(rows) + 1} of {asked}: it is of another account than "
-                        f"{self.sid}, which was asked for"
-                    )
-                self.noticed.unknown_fields |= records.unknown_fields(raw)
-                rows.append(row)
+            try:
+                rows += records.read(page, fields)
+            except (AttributeError, ValueError):
+                rows += self._one_by_one(page, f"of {asked} of {self.sid}", len(rows), fields)
+        sids = [row.account_sid for row in rows]
+        for sid in set(sids):
+            if sid.lower() != self.sid.lower():
+                raise ApiError(
+                    f"usage record {sids.index(sid) + 1} of {asked}: it is of another account "
+                    f"than {self.sid}, which was asked for"
+                )
+        return rows
+
+    def _one_by_one(
+        self, page: list[Any], of: str, before: int, fields: Fields
+    ) -> list[UsageRecord]:
+        rows = []
+        for position, raw in enumerate(page, before + 1):
+            try:
+                rows.append(records.read_one(raw, fields))
+            except TapError as error:
+                raise ApiError(f"usage record {position} {of}: {error}") from None
+            self.noticed.unknown_fields |= records.unknown_fields(raw)
         return rows
 
 
@@ -178,18 +190,18 @@ def _whole(granularity: Granularity, periods: Periods) -> Periods:
     """
     for day, rows in periods.items():
         for row in rows:
-            row["start_date"] = granularity.first(day)
+            row.start_date = granularity.first(day)
     return {granularity.first(day): rows for day, rows in periods.items()}
 
 
-def _reported(row: Record) -> Reported:
+def _reported(row: UsageRecord) -> Reported:
     reported = Reported(
-        row["category"],
-        row["description"],
-        row["count_unit"],
-        row["usage_unit"],
-        row["price_unit"],
-        records.amounts(row),
+        row.category,
+        row.description,
+        row.count_unit,
+        row.usage_unit,
+        row.price_unit,
+        None if records.is_zero(row) else records.amounts(row),
     )
     return reported if reported.amounts else _one_for_all(reported)
 

@@ -14,10 +14,10 @@ from tap_twilio_usage.hierarchy import (
     normalise,
     shipped,
 )
-from tap_twilio_usage.records import Record
+from tap_twilio_usage.records import UsageRecord
 
 
-def attribute(rows: Iterable[Record]) -> list[Record]:
+def attribute(rows: Iterable[UsageRecord]) -> list[UsageRecord]:
     """Give the period's rows with service, billing_kind, parent_category and their share.
 
     Each currency is shared out by itself; a row that names none goes with the total's, or with
@@ -27,50 +27,42 @@ def attribute(rows: Iterable[Record]) -> list[Record]:
     units = {unit(row) for row in rows}
     if len(units - {None}) <= 1:
         return _attributed(rows)
-    unit_of_total = next((unit(row) for row in rows if normalise(row["category"]) == TOTAL), None)
-    scopes: defaultdict[str | None, list[Record]] = defaultdict(list)
+    unit_of_total = next((unit(row) for row in rows if normalise(row.category) == TOTAL), None)
+    scopes: defaultdict[str | None, list[UsageRecord]] = defaultdict(list)
     for row in rows:
         scopes[unit(row) or unit_of_total].append(row)
     return [row for scope in scopes.values() for row in _attributed(scope)]
 
 
-def unit(row: Record) -> str | None:
+def unit(row: UsageRecord) -> str | None:
     """Give the currency in one spelling."""
-    return normalise(row["price_unit"] or "") or None
+    return normalise(row.price_unit or "") or None
 
 
-def total(rows: Iterable[Record]) -> Record | None:
+def total(rows: Iterable[UsageRecord]) -> UsageRecord | None:
     """Give the period's row of `totalprice`."""
-    return next((row for row in rows if row["dedup_role"] == "total"), None)
+    return next((row for row in rows if row.dedup_role == "total"), None)
 
 
-def overshoot(rows: Sequence[Record]) -> Decimal | None:
+def overshoot(rows: Sequence[UsageRecord]) -> Decimal | None:
     """Give by how much the period's rows hold more than its total, beyond rounding; else None."""
     row = total(rows)
-    remainder = row["deduplicated_price"] if row else None
+    remainder = row.deduplicated_price if row else None
     if not remainder or remainder >= 0:
         return None
     excess: Decimal = remainder.copy_negate()
-    return excess if excess > rounding({row["category"]: row["price"] for row in rows}) else None
+    return excess if excess > rounding({row.category: row.price for row in rows}) else None
 
 
-def _attributed(scope: Sequence[Record]) -> list[Record]:
+def _attributed(scope: list[UsageRecord]) -> list[UsageRecord]:
     hierarchy = shipped()
-    shares = deduplicate({row["category"]: row["price"] for row in scope})
-    reported = {normalise(row["category"]) for row in scope}
-    attributed = []
+    shares = deduplicate({row.category: row.price for row in scope})
+    reported = {normalise(row.category) for row in scope}
     for row in scope:
-        category = normalise(row["category"])
+        category = normalise(row.category)
         known = hierarchy.categories.get(category)
-        role, share = shares[row["category"]]
-        attributed.append(
-            {
-                **row,
-                "service": known.service if known else UNKNOWN_SERVICE,
-                "billing_kind": known.billing_kind if known else UNKNOWN_BILLING_KIND,
-                "parent_category": hierarchy.parent(category, reported),
-                "dedup_role": role,
-                "deduplicated_price": share,
-            }
-        )
-    return attributed
+        row.service = known.service if known else UNKNOWN_SERVICE
+        row.billing_kind = known.billing_kind if known else UNKNOWN_BILLING_KIND
+        row.parent_category = hierarchy.parent(category, reported)
+        row.dedup_role, row.deduplicated_price = shares[row.category]
+    return scope

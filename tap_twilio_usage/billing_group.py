@@ -15,7 +15,7 @@ from tap_twilio_usage import records
 from tap_twilio_usage.client import MOST_PAGES, Client
 from tap_twilio_usage.errors import ApiError, NotFound, TapError
 from tap_twilio_usage.oddities import Noticed
-from tap_twilio_usage.records import Fields, Periods, Record
+from tap_twilio_usage.records import Fields, Record
 from tap_twilio_usage.transport import Json
 from tap_twilio_usage.windows import Granularity, Window
 
@@ -44,7 +44,7 @@ class BillingGroup:
         self._page_size = page_size
         self.noticed = Noticed()
 
-    def usage(self, granularity: Granularity, window: Window) -> Periods:
+    def usage(self, granularity: Granularity, window: Window) -> dict[date, list[Record]]:
         """Give the rows of each period of the window that has any, by its first day.
 
         One row a product, ordered by category and name. Raises ApiError.
@@ -59,7 +59,7 @@ class BillingGroup:
                     f"{self.name}: {product!r} came twice for {day}, with different values; "
                     "there is one row for them"
                 )
-        periods: Periods = {}
+        periods: dict[date, list[Record]] = {}
         for (day, _, _), row in sorted(keyed.items()):
             periods.setdefault(day, []).append(row)
         return periods

@@ -60,7 +60,8 @@ class _Scope:
         self.tolerance = rounding(prices)
         self.total = min((c for c in prices if normalise(c) == TOTAL), key=_plainest, default=None)
         self.reported = {normalise(category) for category in prices}
-        self.overlaps = {c for c in prices if c != self.total and self._is_overlap(c)}
+        repeating = hierarchy.overlaps | {TOTAL}
+        self.overlaps = {c for c in prices if normalise(c) in repeating} - {self.total}
         self.counted = {
             category: price
             for category, price in prices.items()
@@ -81,18 +82,15 @@ class _Scope:
             excess = sum(self.own.values(), ZERO) - total
             if excess > self.tolerance:
                 self._explain(excess)
-        shares: dict[str, Share] = {}
-        for category in self.prices:
-            own = self.own.get(category, ZERO)
-            shares[category] = Share(self._role(category), own if total is not None else None)
-        if self.total is not None and total is not None:
-            remainder = total - sum(self.own.values(), ZERO)
+        nothing = None if total is None else ZERO
+        shares = dict.fromkeys(self.prices, Share("leaf", nothing))
+        shares |= dict.fromkeys(self.overlaps, Share("overlap", nothing))
+        for category, own in self.own.items():
+            shares[category] = Share(self._role(category), None if total is None else own)
+        if self.total is not None:
+            remainder = None if total is None else total - sum(self.own.values(), ZERO)
             shares[self.total] = Share("total", remainder)
         return shares
-
-    def _is_overlap(self, category: str) -> bool:
-        name = normalise(category)
-        return name == TOTAL or self.hierarchy.is_overlap(name)
 
     def _parent(self, category: str) -> str | None:
         """Climb to the nearest category above that holds money here; None is the total."""
@@ -112,8 +110,6 @@ class _Scope:
         return own if price < 0 or category not in self.inside else max(ZERO, own)
 
     def _role(self, category: str) -> str:
-        if category == self.total:
-            return "total"
         if category in self.overlaps:
             return "overlap"
         return "rollup" if category in self.inside else "leaf"

@@ -43,11 +43,8 @@ class Hierarchy:
     def __init__(self, categories: Iterable[Category]) -> None:
         """Take the table's rows; the last one of a name wins."""
         self.categories = {row.category: row for row in categories}
-
-    def is_overlap(self, name: str) -> bool:
-        """Tell whether the category repeats money that another one holds."""
-        row = self.categories.get(name)
-        return row is not None and bool(row.also_included_in)
+        # Those that repeat money that another one holds.
+        self.overlaps = {row.category for row in self.categories.values() if row.also_included_in}
 
     def parent(self, name: str, reported: Iterable[str] = ()) -> str | None:
         """Give the category that contains this one, None for the total and for overlaps.
@@ -74,7 +71,7 @@ class Hierarchy:
 
     def level(self, name: str, reported: Iterable[str] = ()) -> int | None:
         """Give the distance from the total, which is 0; None for an overlap."""
-        if self.is_overlap(name):
+        if name in self.overlaps:
             return None
         level, path = 0, [name]
         while (parent := self.parent(path[-1], reported)) and parent not in path:
@@ -91,7 +88,7 @@ class Hierarchy:
         """Give `total`, `overlap`, `rollup` (it is one of the `containers`) or `leaf`."""
         if name == TOTAL:
             return "total"
-        if self.is_overlap(name):
+        if name in self.overlaps:
             return "overlap"
         return "rollup" if name in containers else "leaf"
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 from tap_twilio_usage.attribution import overshoot, total, unit
 from tap_twilio_usage.hierarchy import normalise, shipped
-from tap_twilio_usage.records import LONGEST_NAME, Record, is_zero
+from tap_twilio_usage.records import LONGEST_NAME, UsageRecord, is_zero
 
 
 class Noticed:
@@ -46,10 +46,10 @@ class Oddities:
             name = repr(field) if len(field) <= LONGEST_NAME else f"of {len(field)} characters"
             self.say_once(f"field {field}", "Twilio sends a new field, not loaded: %s", name)
 
-    def say_rows(self, day: date, rows: list[Record]) -> None:
+    def say_rows(self, day: date, rows: Sequence[UsageRecord]) -> None:
         """Say what is odd about a period."""
         totalprice = total(rows)
-        if rows and (totalprice is None or totalprice["price"] is None):
+        if rows and (totalprice is None or totalprice.price is None):
             self.say_once(
                 "no total",
                 "%s has no price of totalprice: deduplicated_price is null there",
@@ -66,15 +66,15 @@ class Oddities:
         for row in rows:
             if is_zero(row):
                 continue
-            category = row["category"]
+            category = row.category
             if normalise(category) not in shipped().categories:
                 self.say_once(
                     f"category {category}",
                     "unknown category %r, counted under %r",
                     category,
-                    row["parent_category"],
+                    row.parent_category,
                 )
-            if row["price"] is None:
+            if row.price is None:
                 self.say_once(f"null {category}", "%r has usage but no price on %s", category, day)
         if len(units := {unit(row) for row in rows} - {None}) > 1:
             self.say_once(

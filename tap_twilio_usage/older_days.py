@@ -18,7 +18,7 @@ from decimal import Decimal, localcontext
 from tap_twilio_usage import state
 from tap_twilio_usage.account import Reported
 from tap_twilio_usage.dedup import EXACT
-from tap_twilio_usage.records import AMOUNTS, Record
+from tap_twilio_usage.records import ZERO, UsageRecord, amounts
 from tap_twilio_usage.state import Partition
 from tap_twilio_usage.windows import Window, today
 
@@ -53,7 +53,7 @@ class OlderDays:
             bookmark is not None and (bookmark - window.start).days >= lookback_days
         )
 
-    def are_unchanged(self, upto: str, newer: Iterable[Record]) -> bool:
+    def are_unchanged(self, upto: str, newer: Iterable[UsageRecord]) -> bool:
         """Tell whether the days `before` the bookmark, or those `upto` it, are as they were.
 
         The rows of all days that are `newer` are needed for it. False as well where it cannot be
@@ -70,7 +70,7 @@ class OlderDays:
         """Have them read: from now on the target may have some of them as they are now."""
         self._partition.pop(state.OLDER_DAYS, None)
 
-    def note(self, day: date, rows: Iterable[Record], *, were_read: bool) -> None:
+    def note(self, day: date, rows: Iterable[UsageRecord], *, were_read: bool) -> None:
         """Keep what all days up to this one, the newest, add up to, and without its `rows`."""
         if were_read and not self._is_complete:
             self.forget()
@@ -82,19 +82,19 @@ class OlderDays:
             "read_on": f"{today() if were_read else self._read_on}",
         }
 
-    def _fingerprint(self, newest: Iterable[Record]) -> str:
-        sums: defaultdict[str, list[Decimal]] = defaultdict(lambda: [Decimal(0)] * len(AMOUNTS))
+    def _fingerprint(self, newest: Iterable[UsageRecord]) -> str:
+        sums: defaultdict[str, list[Decimal]] = defaultdict(lambda: [ZERO] * 3)
         with localcontext(EXACT):
             for reported in self._all_time:
                 if reported.amounts:
                     sums[reported.category] = list(reported.amounts)
             for row in newest:
-                for position, field in enumerate(AMOUNTS):
-                    sums[row["category"]][position] -= row[field] or 0
+                used = zip(sums[row.category], amounts(row), strict=True)
+                sums[row.category] = [before - amount for before, amount in used]
             left = sorted(
-                (category, [f"{amount.normalize():f}" for amount in amounts])
-                for category, amounts in sums.items()
-                if any(amounts)
+                (category, [f"{amount.normalize():f}" for amount in left])
+                for category, left in sums.items()
+                if any(left)
             )
         told = json.dumps([left, *map(str, self._reasons)])
         return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()

@@ -12,7 +12,7 @@ from decimal import Decimal, localcontext
 from tap_twilio_usage.account import Account
 from tap_twilio_usage.attribution import unit
 from tap_twilio_usage.dedup import EXACT
-from tap_twilio_usage.records import Record
+from tap_twilio_usage.records import UsageRecord
 from tap_twilio_usage.windows import Window
 
 SAY_HOW_FAR_EVERY = 30.0  # seconds
@@ -41,12 +41,12 @@ class Progress:
             requests,
         )
 
-    def add(self, day: date, rows: Sequence[Record], emitted: int) -> None:
+    def add(self, day: date, rows: Sequence[UsageRecord], emitted: int) -> None:
         """Count a period that ends on the day; say how far it is from time to time."""
         self._rows += emitted
         with localcontext(EXACT):
             for row in rows:
-                if row["price"] or row["deduplicated_price"]:
+                if row.price or row.deduplicated_price:
                     self._sums[unit(row) or "no currency"].add(row)
         if time.monotonic() - self._said >= SAY_HOW_FAR_EVERY:
             self._said = time.monotonic()
@@ -82,10 +82,10 @@ class _Sums:
     def __init__(self) -> None:
         self.total = self.deduplicated = self.unattributed = self.naive = Decimal(0)
 
-    def add(self, row: Record) -> None:
-        price, share = row["price"] or 0, row["deduplicated_price"] or 0
+    def add(self, row: UsageRecord) -> None:
+        price, share = row.price or 0, row.deduplicated_price or 0
         self.deduplicated += share
-        if row["dedup_role"] == "total":
+        if row.dedup_role == "total":
             self.total += price
             self.unattributed += share
         else:

@@ -7,7 +7,8 @@ added properties; it stands in the SCHEMA message and not in the catalog.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
@@ -30,25 +31,24 @@ FLAG = "counts_in_total"
 class Flag(NamedTuple):
     """How a stream's flag is worked out of a record, and of which of its properties."""
 
-    of: Callable[[Mapping[str, Any]], bool | None]
-    needs: frozenset[str]
+    of: Callable[..., bool | None]
+    needs: tuple[str, ...]
     description: str
 
 
-def _usage_record(record: Mapping[str, Any]) -> bool | None:
-    share = record["deduplicated_price"]
-    return None if share is None else bool(record["price"]) and share == record["price"]
+def _usage_record(price: Decimal | None, share: Decimal | None) -> bool | None:
+    return None if share is None else bool(price) and share == price
 
 
 FLAGS = {
     "usage_records_*": Flag(
         _usage_record,
-        frozenset({"price", "deduplicated_price"}),
+        ("price", "deduplicated_price"),
         "Whether the row's whole price counts: it is not 0 and equals deduplicated_price",
     ),
     "categories": Flag(
-        lambda record: bool(record["role"] == "leaf"),
-        frozenset({"role"}),
+        lambda role: bool(role == "leaf"),
+        ("role",),
         "Whether the category is a leaf of the hierarchy",
     ),
 }
@@ -62,7 +62,7 @@ class FlaggingMapper(PluginMapper):
         self, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None
     ) -> None:
         flag = next((flag for like, flag in FLAGS.items() if fnmatch(stream_name, like)), None)
-        if flag and not flag.needs <= schema["properties"].keys():
+        if flag and not set(flag.needs) <= schema["properties"].keys():
             flag = None  # what it is worked out of was deselected
         if flag:
             described = {"type": ["boolean", "null"], "description": flag.description}
@@ -111,21 +111,17 @@ class Flagging(StreamMap):
         self.transformed_key_properties = inner.transformed_key_properties
         self._inner = inner
         self._stream_name = stream_name
-        self._flag = flag
+        self.flag = flag
 
     @property
     def only_flags(self) -> bool:
         """Whether nothing else is done with a record."""
         return isinstance(self._inner, SameRecordTransform) and not self._inner.flattening_enabled
 
-    def flagged(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Give the record with the flag."""
-        return {**record, FLAG: self._flag.of(record)} if self._flag else record
-
     @override
     def transform(self, record: dict[str, Any]) -> dict[str, Any] | None:
         try:
-            return self._inner.transform(self.flagged(record))
+            return self._inner.transform(self._flagged(record))
         except (MapExpressionError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             hint = " (is an operand null there?)" if isinstance(error, TypeError) else ""
             raise TapError(f"stream_maps: {self._stream_name}: {error}{hint}") from error
@@ -134,3 +130,8 @@ class Flagging(StreamMap):
     def get_filter_result(self, record: dict[str, Any]) -> bool:
         # Only of use to child streams, and the tap has none: the filter itself is in transform.
         return True
+
+    def _flagged(self, record: dict[str, Any]) -> dict[str, Any]:
+        if self.flag is None:
+            return record
+        return {**record, FLAG: self.flag.of(*(record[name] for name in self.flag.needs))}

@@ -7,7 +7,7 @@ from typing import Any
 
 from tap_twilio_usage import state
 from tap_twilio_usage.account import Account
-from tap_twilio_usage.records import Record, is_zero
+from tap_twilio_usage.records import UsageRecord, is_zero
 
 
 class UsedCategories:
@@ -27,14 +27,14 @@ class UsedCategories:
         """Tell whether no row can be worth emitting."""
         return self._skip_unused and not self._used
 
-    def take(self, row: Record) -> bool:
+    def take(self, row: UsageRecord) -> bool:
         """Tell whether to emit the row; from then on its category counts as used."""
-        category = row["category"]
+        category = row.category
         taken = (
             not self._skip_unused
             or category in self._used
             or not is_zero(row)
-            or bool(row["deduplicated_price"])
+            or bool(row.deduplicated_price)
         )
         if taken:
             self._used.add(category)

@@ -387,7 +387,7 @@ def test_charges_are_found_where_they_were_made(
 ) -> None:
     """Rows built from charges by the shipped tree give back each charge's home."""
     hierarchy = shipped()
-    charges = {c: price for c, price in charges.items() if price and not hierarchy.is_overlap(c)}
+    charges = {c: price for c, price in charges.items() if price and c not in hierarchy.overlaps}
     rows: dict[str, Decimal | None] = dict.fromkeys(hierarchy.categories, Decimal(0))
     for home, price in charges.items():
         category: str | None = home

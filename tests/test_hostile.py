@@ -6,9 +6,10 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
 from sandbox import BILLING_GROUP_IDS, CLIENT_ID, CLIENT_SECRET, MAIN_SID
 from sandbox.oauth import TOKEN_PATH
@@ -24,7 +26,7 @@ from tap_twilio_usage.accounts import Accounts, find, listed
 from tap_twilio_usage.auth import OAuth, Unsigned
 from tap_twilio_usage.billing_group import BillingGroup
 from tap_twilio_usage.errors import ApiError
-from tap_twilio_usage.records import AMOUNTS, Fields, Periods, Record, amounts
+from tap_twilio_usage.records import Fields, Periods, Record
 from tap_twilio_usage.settings import Settings
 from tap_twilio_usage.streams.lists import AccountsStream, UsageTriggersStream
 from tap_twilio_usage.windows import DAILY, GRANULARITIES, MONTHLY, Granularity, Window
@@ -70,7 +72,12 @@ def waits() -> Iterator[list[float]]:
 
 
 def of_days(periods: Periods) -> Rows:
-    return [row for rows in periods.values() for row in rows]
+    return [asdict(row) for rows in periods.values() for row in rows]
+
+
+def amounts(row: Mapping[str, Any]) -> tuple[Decimal, ...] | None:
+    values = tuple(USAGE[name](row) or Decimal(0) for name in ("count", "usage", "price"))
+    return values if any(values) else None
 
 
 def account(answers: Answers) -> Account:
@@ -83,7 +90,7 @@ def history(answers: Answers) -> Rows:
 
 def billing_group(answers: Answers) -> Rows:
     group = BillingGroup(by_oauth(answers), BILLING_GROUP_IDS[0], 1, 40)
-    return of_days(group.usage(DAILY, DAYS))
+    return [row for rows in group.usage(DAILY, DAYS).values() for row in rows]
 
 
 def listed_accounts(answers: Answers) -> Accounts:
@@ -118,7 +125,7 @@ HISTORY = SOURCES["usage_records_all_time"]._replace(
     readers={
         **{name: USAGE[name] for name in ("category", "description", "count_unit", "usage_unit")},
         "price_unit": USAGE["price_unit"],
-        "amounts": lambda row: amounts({name: USAGE[name](row) for name in AMOUNTS}),
+        "amounts": amounts,
     },
     keys=("category",),
 )

@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from datetime import date
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from singer_sdk import Stream, metrics
+from singer_sdk import Stream
 from singer_sdk.batch import Batcher
 
-from tap_twilio_usage import at_once, state
+from tap_twilio_usage import state
 from tap_twilio_usage.auth import Need
 from tap_twilio_usage.compat import override
 from tap_twilio_usage.errors import ApiError
 from tap_twilio_usage.oddities import Oddities
 from tap_twilio_usage.parallel import in_order
-from tap_twilio_usage.records import Periods, Record
 from tap_twilio_usage.windows import DAY, EARLIEST, Granularity, Window, today
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
     from tap_twilio_usage.tap import TapTwilioUsage
-    from tap_twilio_usage.whole_lines import WholeLines
 
 ROWS_FOR_EACH_CONTEXT = 10
+R = TypeVar("R")
 
 
 class TwilioStream(Stream):
@@ -54,36 +53,15 @@ class TwilioStream(Stream):
             super().log(message, *args, level=level, **kwargs)
 
     @abstractmethod
-    def rows(self, context: Context | None) -> Iterator[list[Record]]:
-        """Give the records of one context, some at a time."""
+    def rows(self, context: Context | None) -> Iterator[dict[str, Any]]:
+        """Give the records of one context."""
 
     @override
-    def get_records(self, context: Context | None) -> Iterable[Record]:
+    def get_records(self, context: Context | None) -> Iterable[dict[str, Any]]:
         # The SDK ends --test by an exception, and logs it as an error; this ends it quietly.
-        return islice(self._left_to_the_sdk(context), self.ABORT_AT_RECORD_COUNT)
+        return islice(self._others_go_on(context), self.ABORT_AT_RECORD_COUNT)
 
-    def _left_to_the_sdk(self, context: Context | None) -> Iterator[Record]:
-        """Give the records, unless all of them can be written at once."""
-        write = at_once.writer(self)
-        for records in self._others_go_on(context):
-            if write is None:
-                yield from records
-            else:
-                write(records)
-                self._counter.increment(len(records))
-                self.state_manager.is_flushed = False
-
-    @override
-    def get_record_counter(self, **kwargs: Any) -> metrics.Counter:
-        self._counter = super().get_record_counter(**kwargs)
-        return self._counter
-
-    @property
-    def message_writer(self) -> WholeLines:
-        """What writes to the target."""
-        return self._tap.message_writer
-
-    def _others_go_on(self, context: Context | None) -> Iterator[list[Record]]:
+    def _others_go_on(self, context: Context | None) -> Iterator[dict[str, Any]]:
         try:
             yield from self.rows(context)
         except ApiError as error:
@@ -176,26 +154,14 @@ class PeriodStream(TwilioStream):
         return Window(self.granularity.first(window.start), window.end)
 
     def periods(
-        self, windows: Sequence[Window], ask: Callable[[Window], Periods]
-    ) -> Iterator[tuple[Window, list[Record]]]:
+        self, windows: Sequence[Window], ask: Callable[[Window], Mapping[date, list[R]]]
+    ) -> Iterator[tuple[Window, list[R]]]:
         """Ask for the windows in parallel; give every period in order, with the rows it has."""
         first, at_once = self.granularity.first, self._tap.settings.max_concurrent_requests
         for asked, answer in zip(windows, in_order(ask, windows, at_once), strict=True):
             by_period = {first(day): rows for day, rows in answer.items()}
             for period in asked.split(1, self.granularity):
                 yield period, by_period.get(period.start, [])
-
-    def messages(self, rows: Iterable[Record], partition: state.Partition) -> list[Record]:
-        """Give the rows as they are emitted."""
-        return [
-            {
-                **row,
-                "start_date": row["start_date"].isoformat(),
-                "end_date": row["end_date"].isoformat(),
-                **partition["context"],
-            }
-            for row in rows
-        ]
 
     def write_state(self, rows: int | None = None) -> None:
         """Write the state; after a period of so many rows, only if enough have come since.

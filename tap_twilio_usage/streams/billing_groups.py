@@ -69,7 +69,7 @@ class BillingGroupRecordsStream(PeriodStream):
         self._tap.failures.add("billing groups", group.name, error)
 
     @override
-    def rows(self, context: Context | None) -> Iterator[list[Record]]:
+    def rows(self, context: Context | None) -> Iterator[Record]:
         partition = self.get_context_state(context)
         group = self._group(partition)
         window = self.window(partition, group.name)
@@ -79,7 +79,13 @@ class BillingGroupRecordsStream(PeriodStream):
         self.logger.info("%s: %s in %d requests or more", group.name, window, len(windows))
         count = 0
         for period, rows in self.periods(windows, partial(group.usage, self.granularity)):
-            yield self.messages(rows, partition)
+            for row in rows:
+                yield {
+                    **row,
+                    "start_date": row["start_date"].isoformat(),
+                    "end_date": row["end_date"].isoformat(),
+                    **partition["context"],
+                }
             count += len(rows)
             state.advance(partition, period.start)
             self.write_state(len(rows))

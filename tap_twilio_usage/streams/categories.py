@@ -17,7 +17,6 @@ from tap_twilio_usage.hierarchy import (
     shipped,
 )
 from tap_twilio_usage.parallel import in_order
-from tap_twilio_usage.records import Record
 from tap_twilio_usage.streams.base import TwilioStream
 
 if TYPE_CHECKING:
@@ -58,21 +57,15 @@ class CategoriesStream(TwilioStream):
     ).to_dict()
 
     @override
-    def rows(self, context: Context | None) -> Iterator[list[Record]]:
+    def rows(self, context: Context | None) -> Iterator[dict[str, Any]]:
         reported = self._reported()
         hierarchy = shipped()
         names = {normalise(category) for category in reported}
         containers = hierarchy.containers(names)
         unreported = hierarchy.categories.keys() - names
-        yield [
-            _category(
-                category,
-                hierarchy.role(normalise(category), containers),
-                reported.get(category),
-                names,
-            )
-            for category in sorted(reported.keys() | unreported)
-        ]
+        for category in sorted(reported.keys() | unreported):
+            role = hierarchy.role(normalise(category), containers)
+            yield _category(category, role, reported.get(category), names)
 
     def _reported(self) -> dict[str, Reported]:
         """Give what any account reports, by its name."""

@@ -35,16 +35,17 @@ class ListStream(TwilioStream):
         raise TypeError(self.name)
 
     @override
-    def rows(self, context: Context | None) -> Iterator[list[Record]]:
+    def rows(self, context: Context | None) -> Iterator[dict[str, Any]]:
         tap = self._tap
         path, page_size = self.path(context), tap.settings.page_size
-        found = list(listed(tap.client, path, self.key, self.fields, page_size))
-        by_sid: dict[str, Record] = {}
-        for record, _ in found:
-            by_sid.setdefault(record["sid"], record)
-        yield [self.message(record) for record in by_sid.values()]
-        unknown = set[str]().union(*(others for _, others in found))
-        self.say_at_the_end(unknown - self.left_out, len(found) - len(by_sid))
+        rows, sids, unknown = 0, set(), set[str]()
+        for record, others in listed(tap.client, path, self.key, self.fields, page_size):
+            rows += 1
+            unknown |= others
+            if record["sid"] not in sids:
+                sids.add(record["sid"])
+                yield self.message(record)
+        self.say_at_the_end(unknown - self.left_out, rows - len(sids))
 
     def message(self, record: Record) -> Record:
         """Give the record as it is emitted."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import asdict
+from singer_sdk import metrics
 from singer_sdk import typing as th
 
-from tap_twilio_usage import state
+from tap_twilio_usage import at_once, state
 from tap_twilio_usage.account import Account
 from tap_twilio_usage.attribution import attribute
 from tap_twilio_usage.compat import override
@@ -17,7 +19,8 @@ from tap_twilio_usage.errors import ApiError
 from tap_twilio_usage.older_days import BEFORE, UPTO, OlderDays
 from tap_twilio_usage.parallel import in_order
 from tap_twilio_usage.progress import Progress
-from tap_twilio_usage.records import Periods, Record, zero
+from tap_twilio_usage.records import Periods, Record, UsageRecord, zero
+from tap_twilio_usage.stream_maps import FLAG
 from tap_twilio_usage.streams.base import PeriodStream
 from tap_twilio_usage.used_categories import UsedCategories
 from tap_twilio_usage.windows import ALL_TIME, DAY, Granularity, Window, today
@@ -132,14 +135,32 @@ class UsageRecordsStream(PeriodStream):
         super().failed(context, error)
 
     @override
-    def rows(self, context: Context | None) -> Iterator[list[Record]]:
+    def rows(self, context: Context | None) -> Iterator[Record]:
         partition = self.get_context_state(context)
         account = self._tap.accounts.get(partition["context"]["account_sid"])
-        rows = self._withdrawn(partition) if account is None else self._of(account, partition)
-        for taken in rows:
-            yield self.messages(taken, partition)
+        taken = self._withdrawn(partition) if account is None else self._of(account, partition)
+        write = at_once.writer(self)
+        for rows in taken:
+            for row in rows:
+                row.account_sid = partition["context"]["account_sid"]
+                row.includes_subaccounts = partition["context"]["includes_subaccounts"]
+            if write:
+                write(rows)
+            else:
+                yield from map(_for_the_sdk, rows)
 
-    def _of(self, account: Account, partition: state.Partition) -> Iterator[list[Record]]:
+    @override
+    def get_record_counter(self, **kwargs: Any) -> metrics.Counter:
+        self._counter = super().get_record_counter(**kwargs)
+        return self._counter
+
+    def write_lines(self, lines: bytes, records: int) -> None:
+        """Write messages of so many records, and count them as the SDK does its own."""
+        self._tap.message_writer.write_lines(lines)
+        self._counter.increment(records)
+        self.state_manager.is_flushed = False
+
+    def _of(self, account: Account, partition: state.Partition) -> Iterator[list[UsageRecord]]:
         """Give the account's rows, a period at a time."""
         settings, main = self._tap.settings, self._tap.accounts.main
         last_period = self.granularity.first(settings.last_day(today()))
@@ -160,7 +181,7 @@ class UsageRecordsStream(PeriodStream):
 
     def _named_period(
         self, account: Account, partition: state.Partition, used: UsedCategories
-    ) -> Iterator[list[Record]]:
+    ) -> Iterator[list[UsageRecord]]:
         """Give the one period that the resource stands for."""
         is_main = account is self._tap.accounts.main
         periods = self._main_now if is_main else account.usage_now(self.granularity)
@@ -171,7 +192,7 @@ class UsageRecordsStream(PeriodStream):
 
     def _periods(
         self, account: Account, partition: state.Partition, used: UsedCategories
-    ) -> Iterator[list[Record]]:
+    ) -> Iterator[list[UsageRecord]]:
         """Fetch windows in parallel, share out each period, emit it, and move the bookmark."""
         whole = self._window(account, partition)
         if whole.days < 1:
@@ -275,7 +296,9 @@ class UsageRecordsStream(PeriodStream):
             created=lambda: account.date_created,
         )
 
-    def _taken(self, day: date, rows: list[Record], used: UsedCategories) -> list[Record]:
+    def _taken(
+        self, day: date, rows: Sequence[UsageRecord], used: UsedCategories
+    ) -> list[UsageRecord]:
         """Give the period's rows that are worth emitting."""
         self.oddities.say_rows(day, rows)
         taken = [row for row in rows if used.take(row)]
@@ -285,7 +308,7 @@ class UsageRecordsStream(PeriodStream):
             self.write_state()
         return taken
 
-    def _withdrawn(self, partition: state.Partition) -> Iterator[list[Record]]:
+    def _withdrawn(self, partition: state.Partition) -> Iterator[list[UsageRecord]]:
         """Give zeros for every row that a subaccount may have in the target.
 
         For its money is inside the main account's rows from now on, or not asked for at all. Of a
@@ -317,5 +340,15 @@ class UsageRecordsStream(PeriodStream):
         return self._tap.accounts.main.usage_now(self.granularity)
 
 
-def _rows(known: Mapping[Window, Periods]) -> Iterator[Record]:
+def _rows(known: Mapping[Window, Periods]) -> Iterator[UsageRecord]:
     return (row for periods in known.values() for rows in periods.values() for row in rows)
+
+
+def _for_the_sdk(row: UsageRecord) -> Record:
+    record = asdict(row)
+    del record[FLAG]
+    return {
+        **record,
+        "start_date": row.start_date.isoformat(),
+        "end_date": row.end_date.isoformat(),
+    }
