@@ -10,7 +10,10 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the tap handles it
 
 def main() -> None:
     """Run the tap."""
+    from tap_twilio_usage.memory import keep_what_was_freed  # noqa: PLC0415
     from tap_twilio_usage.tap import TapTwilioUsage  # noqa: PLC0415
+
+    keep_what_was_freed()
 
     try:
         command = TapTwilioUsage.cli
