@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import NamedTuple
 
 from tap_twilio_usage import records
 from tap_twilio_usage.account import API, Account, day_created
@@ -25,16 +24,23 @@ def _sid(value: object) -> str:
 LISTED: Fields = {"sid": _sid, "date_created": day_created}
 
 
-class Accounts(NamedTuple):
+class Accounts:
     """The main account, those to read (the main one first) and what was asked for in vain."""
 
-    main: Account
-    chosen: list[Account]
-    missing: list[str]
+    def __init__(self, main: Account, chosen: list[Account], missing: list[str]) -> None:
+        """Take them."""
+        self.main = main
+        self.chosen = chosen
+        self.missing = missing
+        self._by_sid = {account.sid: account for account in (main, *chosen)}
 
-    def get(self, sid: str) -> Account | None:
-        """Give the one to read that has this SID; the main account even if it was not chosen."""
-        return next((each for each in (self.main, *self.chosen) if each.sid == sid), None)
+    def __contains__(self, sid: str) -> bool:
+        """Tell whether it can be read: so can the main account even if it was not chosen."""
+        return sid in self._by_sid
+
+    def __getitem__(self, sid: str) -> Account:
+        """Give one that can be read."""
+        return self._by_sid[sid]
 
 
 def find(client: Client, settings: Settings) -> Accounts:

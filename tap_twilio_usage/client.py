@@ -187,7 +187,7 @@ class Client:
     def _read(self, call: Call, answer: Answer) -> Json:
         if answer.status != requests.codes.ok:
             raise self._refusal(call, answer)
-        if call.decoder:
+        if call.decoder and answer.content.isascii():  # else: it does not check what it leaves out
             with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 return msgspec.structs.asdict(call.decoder.decode(answer.content))
         try:

@@ -49,8 +49,10 @@ class OlderDays:
         self._noted = partition.get(state.OLDER_DAYS)
         self._read_on = date.fromisoformat(self._noted["read_on"]) if self._noted else today()
         # Otherwise start_date leaves some days out of the lookback, which may have been restated.
-        self._is_complete = window.start == first_day or (
-            bookmark is not None and (bookmark - window.start).days >= lookback_days
+        self._is_complete = (
+            first_day is None
+            or window.start <= first_day
+            or (bookmark is not None and (bookmark - window.start).days >= lookback_days)
         )
 
     def are_unchanged(self, upto: str, newer: Iterable[UsageRecord]) -> bool:

@@ -6,7 +6,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from typing import TypeVar
+from functools import partial
+from itertools import islice
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -26,12 +28,38 @@ def spawn(work: Callable[[], R]) -> Future[R]:
     return future
 
 
-def in_order(work: Callable[[T], R], items: Iterable[T], at_once: int) -> Iterator[R]:
-    """Give the results in the order of the items, with up to `at_once` under way or waiting."""
-    under_way: deque[Future[R]] = deque()
-    for item in items:
-        under_way.append(spawn(lambda item=item: work(item)))  # type: ignore[misc]
-        if len(under_way) >= at_once:
-            yield under_way.popleft().result()
-    while under_way:
-        yield under_way.popleft().result()
+class InOrder(Generic[T, R]):
+    """Results of work, in the order of its items; an iterator that an error does not end.
+
+    Up to `at_once` results are `ahead`: under way, or waiting for their turn.
+    """
+
+    def __init__(self, work: Callable[[T], R], items: Iterable[T], at_once: int) -> None:
+        """Begin with nothing."""
+        self._work = work
+        self._items = iter(items)
+        self._at_once = at_once
+        self.ahead: deque[Future[R]] = deque()
+
+    def begin(self, at_once: int) -> None:
+        """Begin what is missing to so many."""
+        for item in islice(self._items, max(0, at_once - len(self.ahead))):
+            self.ahead.append(spawn(partial(self._work, item)))
+
+    def __iter__(self) -> Iterator[R]:
+        """Give itself."""
+        return self
+
+    def __next__(self) -> R:
+        """Give the next result, or raise its error."""
+        self.begin(self._at_once)
+        if not self.ahead:
+            raise StopIteration
+        return self.ahead.popleft().result()
+
+    def done(self) -> Iterator[R]:
+        """Give the next results, without waiting, up to one that is not there."""
+        for future in self.ahead:
+            if not future.done() or future.exception():
+                return
+            yield future.result()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -33,11 +33,7 @@ Record = dict[str, Any]
 Fields = Mapping[str, Callable[[object], Any]]
 Amounts = tuple[Decimal, Decimal, Decimal]
 
-# The same few values come again and again: most amounts are 0. Rows share them as well.
-remembered = lru_cache(maxsize=4096)
 
-
-@remembered
 def number(value: object) -> Decimal | None:
     """Give an exact decimal; None for null and for "", which Twilio sends where there is none."""
     if value is None or value == "":
@@ -47,7 +43,6 @@ def number(value: object) -> Decimal | None:
     return Decimal(value)
 
 
-@remembered
 def day(value: object) -> date:
     """Give the date."""
     if not isinstance(value, str) or not DATE.fullmatch(value):
@@ -55,7 +50,6 @@ def day(value: object) -> date:
     return date.fromisoformat(value)
 
 
-@remembered
 def moment(value: object) -> str | None:
     """Give the date-time as Twilio wrote it, if it is one."""
     if value is None or value == "":
@@ -83,7 +77,6 @@ def mail_moment(value: object) -> str | None:
     return None if value is None or value == "" else mail_date(value).isoformat()
 
 
-@remembered
 def text(value: object) -> str | None:
     """Give the text."""
     if value is None:
@@ -93,7 +86,6 @@ def text(value: object) -> str | None:
     return value
 
 
-@remembered
 def currency(value: object) -> str | None:
     """Give the name of a currency, as it is written: short, for logs have it as well."""
     unit = text(value)
@@ -102,7 +94,6 @@ def currency(value: object) -> str | None:
     return unit
 
 
-@remembered
 def name(value: object) -> str:
     """Give a text that may not be missing: a part of the key."""
     if not isinstance(value, str) or not value.strip():
@@ -200,9 +191,17 @@ def read(page: list[Any], fields: Fields) -> list[UsageRecord]:
 
     Raises AttributeError or ValueError where one of them is not: `read_one` says what is wrong.
     """
-    # Column by column: so no line of Python runs for each value.
-    columns = [map(reader, map(attrgetter(field), page)) for field, reader in fields.items()]
+    # Column by column: no line of Python runs for each value.
+    columns = [
+        map(_remembered(reader), map(attrgetter(field), page)) for field, reader in fields.items()
+    ]
     return list(map(UsageRecord, *columns))
+
+
+@cache
+def _remembered(reader: Callable[[object], Any]) -> Callable[[object], Any]:
+    """Give a reader that knows the values of late: the same few come again and again."""
+    return lru_cache(maxsize=4096)(reader)
 
 
 def read_one(raw: object, fields: Fields) -> UsageRecord:
@@ -219,19 +218,14 @@ def parse(raw: object, fields: Fields) -> Record:
     """
     if not isinstance(raw, dict):
         raise TapError("it is no JSON object")
-    try:
-        return {field: read(raw.get(field)) for field, read in fields.items()}
-    except (TypeError, ValueError):
-        raise TapError(_what_is_wrong(raw, fields)) from None
-
-
-def _what_is_wrong(raw: dict[str, Any], fields: Fields) -> str:
-    for field, read in fields.items():
+    record = {}
+    for field, reader in fields.items():
         try:
-            getattr(read, "__wrapped__", read)(raw.get(field))
+            record[field] = reader(raw.get(field))
         except ValueError as error:
-            return f"its {field} {error if str(error).startswith('is ') else 'cannot be read'}"
-    return "it cannot be read"
+            why = str(error) if str(error).startswith("is ") else "cannot be read"
+            raise TapError(f"its {field} {why}") from None
+    return record
 
 
 def is_zero(record: UsageRecord) -> bool:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 DAY = timedelta(days=1)
 EARLIEST = date(1000, 1, 1)
+MOST_PAGES = 4  # of one window
 
 
 class Granularity(NamedTuple):
@@ -90,6 +91,15 @@ class Window(NamedTuple):
                 following = granularity.following(following)
             yield Window(start, min(following - DAY, self.end))
             start = following
+
+
+def periods_that_fill_pages(rows: int, page_size: int) -> int:
+    """Give for how many periods of so many rows to ask at once: those that waste least of a page.
+
+    The pages of one answer come one after the other, those of different ones in parallel.
+    """
+    by_pages = {pages: pages * page_size // max(1, rows) for pages in range(1, MOST_PAGES + 1)}
+    return max(1, max(by_pages.items(), key=lambda item: (item[1] / item[0], -item[0]))[1])
 
 
 def today() -> date:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_twilio_usage.parallel import in_order
+from tap_twilio_usage.parallel import InOrder
 from tap_twilio_usage.windows import GRANULARITIES, Granularity, Window, six_months_back
 
 DAILY, MONTHLY, YEARLY = GRANULARITIES[:3]
@@ -74,7 +74,7 @@ def test_results_come_in_order_whatever_ends_first() -> None:
         time.sleep(0.02 if number % 3 == 0 else 0)
         return number
 
-    assert list(in_order(work, range(20), 4)) == list(range(20))
+    assert list(InOrder(work, range(20), 4)) == list(range(20))
 
 
 def test_no_more_work_is_under_way_than_allowed_and_it_does_go_on_in_parallel() -> None:
@@ -88,13 +88,13 @@ def test_no_more_work_is_under_way_than_allowed_and_it_does_go_on_in_parallel() 
         with lock:
             now[0] -= 1
 
-    list(in_order(work, range(20), 3))
+    list(InOrder(work, range(20), 3))
     assert most == [3]
 
 
 def test_work_is_not_begun_before_it_is_wanted() -> None:
     begun: list[int] = []
-    results = in_order(begun.append, range(100), 4)
+    results = InOrder(begun.append, range(100), 4)
     next(results)
     time.sleep(0.05)
     assert len(begun) == 4
@@ -106,7 +106,7 @@ def test_an_error_comes_in_its_turn() -> None:
             raise ValueError(number)
         return number
 
-    results = in_order(work, range(9), 4)
+    results = InOrder(work, range(9), 4)
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(ValueError, match="2"):
         next(results)

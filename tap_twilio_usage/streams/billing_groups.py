@@ -13,6 +13,7 @@ from tap_twilio_usage.auth import Need
 from tap_twilio_usage.billing_group import BillingGroup
 from tap_twilio_usage.compat import override
 from tap_twilio_usage.errors import ApiError
+from tap_twilio_usage.parallel import InOrder
 from tap_twilio_usage.records import Record
 from tap_twilio_usage.streams.base import PeriodStream
 from tap_twilio_usage.windows import DAILY, MONTHLY, Granularity
@@ -78,7 +79,8 @@ class BillingGroupRecordsStream(PeriodStream):
         windows = list(window.split(PERIODS_PER_REQUEST[self.granularity.name], self.granularity))
         self.logger.info("%s: %s in %d requests or more", group.name, window, len(windows))
         count = 0
-        for period, rows in self.periods(windows, partial(group.usage, self.granularity)):
+        answers = InOrder(partial(group.usage, self.granularity), windows, self.at_once)
+        for period, rows in self.periods(zip(windows, answers, strict=True)):
             for row in rows:
                 yield {
                     **row,

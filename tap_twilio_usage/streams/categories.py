@@ -16,7 +16,7 @@ from tap_twilio_usage.hierarchy import (
     normalise,
     shipped,
 )
-from tap_twilio_usage.parallel import in_order
+from tap_twilio_usage.parallel import InOrder
 from tap_twilio_usage.streams.base import TwilioStream
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class CategoriesStream(TwilioStream):
         settings, chosen = self._tap.settings, self._tap.accounts.chosen
         if self.ABORT_AT_RECORD_COUNT is not None:
             chosen = chosen[:1]
-        answers = in_order(_all_time, chosen, settings.max_concurrent_requests)
+        answers = InOrder(_all_time, chosen, settings.max_concurrent_requests)
         reported: dict[str, Reported] = {}
         for account, answer in zip(chosen, answers, strict=True):
             if not isinstance(answer, ApiError):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
@@ -16,14 +16,15 @@ from tap_twilio_usage.account import Account
 from tap_twilio_usage.attribution import attribute
 from tap_twilio_usage.compat import override
 from tap_twilio_usage.errors import ApiError
-from tap_twilio_usage.older_days import BEFORE, UPTO, OlderDays
-from tap_twilio_usage.parallel import in_order
+from tap_twilio_usage.older_days import OlderDays
+from tap_twilio_usage.parallel import InOrder
 from tap_twilio_usage.progress import Progress
+from tap_twilio_usage.reading import Answer, Reading
 from tap_twilio_usage.records import Periods, Record, UsageRecord, zero
 from tap_twilio_usage.stream_maps import FLAG
 from tap_twilio_usage.streams.base import PeriodStream
 from tap_twilio_usage.used_categories import UsedCategories
-from tap_twilio_usage.windows import ALL_TIME, DAY, Granularity, Window, today
+from tap_twilio_usage.windows import ALL_TIME, Granularity, Window, today
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
@@ -83,9 +84,6 @@ SCHEMA = th.PropertiesList(
 ).to_dict()
 
 
-MOST_READ_AHEAD = 8  # windows, to find out whether the others need to be read
-
-
 class UsageRecordsStream(PeriodStream):
     """A row for every account, category and period of one granularity."""
 
@@ -105,7 +103,7 @@ class UsageRecordsStream(PeriodStream):
         The main account comes before its subaccounts: while its rows in the target may still have
         them inside, theirs may not be there.
         """
-        main, chosen, _ = self._tap.accounts
+        main, chosen = self._tap.accounts.main, self._tap.accounts.chosen
         if main in chosen or not state.holds_subaccounts(self.state_partitions, main.sid):
             read = chosen
         else:
@@ -116,16 +114,27 @@ class UsageRecordsStream(PeriodStream):
             if self._tap.settings.separates_accounts
             else state.to_withdraw(self.state_partitions, main.sid)
         )
-        return [
-            *(dict(partition["context"]) for partition in withdrawn),
-            *(
-                {
-                    "account_sid": account.sid,
-                    "includes_subaccounts": account.includes_subaccounts,
-                }
-                for account in read
-            ),
+        to_read = [
+            {"account_sid": account.sid, "includes_subaccounts": account.includes_subaccounts}
+            for account in read
         ]
+        self._readings = InOrder(self._read, self._to_read(to_read), self.at_once)
+        return [*(dict(partition["context"]) for partition in withdrawn), *to_read]
+
+    def _to_read(
+        self, contexts: list[dict[str, Any]]
+    ) -> Iterator[tuple[state.Partition, date | None]]:
+        """Give the state of each account as it has to be before it is read."""
+        settings, main = self._tap.settings, self._tap.accounts.main
+        last_period = self.granularity.first(settings.last_day(today()))
+        for context in contexts:
+            partition = self.get_context_state(context)
+            state.take_over(partition, self.state_partitions, last_period)
+            if context["account_sid"] != main.sid:
+                partition[state.MAIN_ACCOUNT] = main.sid
+                if state.bookmark(partition) is None and not self.granularity.says_when:
+                    state.catch_up(partition, last_period)
+            yield partition, state.since(self.state_partitions, main.sid)
 
     @override
     def failed(self, context: Context | None, error: ApiError) -> None:
@@ -137,8 +146,8 @@ class UsageRecordsStream(PeriodStream):
     @override
     def rows(self, context: Context | None) -> Iterator[Record]:
         partition = self.get_context_state(context)
-        account = self._tap.accounts.get(partition["context"]["account_sid"])
-        taken = self._withdrawn(partition) if account is None else self._of(account, partition)
+        is_read = partition["context"]["account_sid"] in self._tap.accounts
+        taken = self._of(partition) if is_read else self._withdrawn(partition)
         write = at_once.writer(self)
         for rows in taken:
             for row in rows:
@@ -160,53 +169,59 @@ class UsageRecordsStream(PeriodStream):
         self._counter.increment(records)
         self.state_manager.is_flushed = False
 
-    def _of(self, account: Account, partition: state.Partition) -> Iterator[list[UsageRecord]]:
+    def _read(self, to_read: tuple[state.Partition, date | None]) -> Reading:
+        """Ask an account for what tells which of its days to ask for, and choose them."""
+        (partition, since), settings = to_read, self._tap.settings
+        account = self._tap.accounts[partition["context"]["account_sid"]]
+        reading = Reading(account, self.granularity, settings.page_size, self.at_once)
+        is_unused = settings.separates_accounts and self._used(account, partition).is_empty
+        if not self.granularity.says_when:
+            began = lambda: account.date_created  # noqa: E731
+            reading.whole = self.window(partition, account.sid, since=since, created=began)
+            if not is_unused and reading.whole.days > 0:
+                older_days = self._older_days(account, partition, reading.whole)
+                reading.plan(state.bookmark(partition), older_days)
+        elif not is_unused:
+            is_main = account is self._tap.accounts.main
+            reading.now = self._main_now if is_main else account.usage_now(self.granularity)
+        return reading
+
+    def _of(self, partition: state.Partition) -> Iterator[list[UsageRecord]]:
         """Give the account's rows, a period at a time."""
-        settings, main = self._tap.settings, self._tap.accounts.main
-        last_period = self.granularity.first(settings.last_day(today()))
-        state.take_over(partition, self.state_partitions, last_period)
-        if account is not main:
-            partition[state.MAIN_ACCOUNT] = main.sid
-            if state.bookmark(partition) is None and not self.granularity.says_when:
-                state.catch_up(partition, last_period)
-        used = UsedCategories(account, partition, skip_unused=settings.skip_unused_categories)
-        if settings.separates_accounts and used.is_empty:
+        reading = next(self._readings)
+        account = reading.account
+        used = self._used(account, partition)
+        if self._tap.settings.separates_accounts and used.is_empty:
             self.logger.info("%s has never used anything", account.sid)
-            self._pass_over(account, partition)
+            if reading.whole.days > 0:  # passed over: they cannot hold anything
+                self._begin(partition, reading.whole.start)
+                state.advance(partition, self.granularity.first(reading.whole.end))
         elif self.granularity.says_when:
-            yield from self._named_period(account, partition, used)
-        else:
-            yield from self._periods(account, partition, used)
+            yield from self._named_period(reading, partition, used)
+        elif reading.whole.days > 0:
+            yield from self._periods(reading, partition, used)
         self.say_at_the_end(*account.noticed.take())
 
     def _named_period(
-        self, account: Account, partition: state.Partition, used: UsedCategories
+        self, reading: Reading, partition: state.Partition, used: UsedCategories
     ) -> Iterator[list[UsageRecord]]:
         """Give the one period that the resource stands for."""
-        is_main = account is self._tap.accounts.main
-        periods = self._main_now if is_main else account.usage_now(self.granularity)
-        for day, rows in periods.items():
+        for day, rows in reading.now.items():
             self._begin(partition, day)
             yield self._taken(day, attribute(rows), used)
         state.has_caught_up(partition)
 
     def _periods(
-        self, account: Account, partition: state.Partition, used: UsedCategories
+        self, reading: Reading, partition: state.Partition, used: UsedCategories
     ) -> Iterator[list[UsageRecord]]:
-        """Fetch windows in parallel, share out each period, emit it, and move the bookmark."""
-        whole = self._window(account, partition)
-        if whole.days < 1:
-            return
-        self._begin(partition, whole.start)
-        older_days = self._older_days(account, partition, whole)
-        windows, known = self._requests(account, partition, whole, older_days)
-        progress = Progress(self.logger, account, Window(windows[0].start, whole.end))
-        progress.begin(len(windows))
-
-        def ask(asked: Window) -> Periods:
-            return known[asked] if asked in known else account.usage(self.granularity, asked)
-
-        for period, found in self.periods(windows, ask):
+        """Share out each period, emit it, and move the bookmark."""
+        self._begin(partition, reading.whole.start)
+        older_days = reading.older_days
+        if older_days and reading.older_days_may_differ:
+            older_days.forget()
+        progress = Progress(self.logger, reading.account, reading.days)
+        progress.begin(reading.requests)
+        for period, found in self.periods(self._answers(reading)):
             rows = attribute(found)
             taken = self._taken(period.start, rows, used)
             yield taken
@@ -215,46 +230,25 @@ class UsageRecordsStream(PeriodStream):
             progress.add(period.end, rows, len(taken))
         progress.end()
         if older_days:
-            older_days.note(period.start, rows, were_read=windows[0].start == whole.start)
+            were_read = reading.days.start == reading.whole.start
+            older_days.note(period.start, rows, were_read=were_read)
 
-    def _requests(
-        self,
-        account: Account,
-        partition: state.Partition,
-        whole: Window,
-        older_days: OlderDays | None,
-    ) -> tuple[list[Window], dict[Window, Periods]]:
-        """Give the windows to ask for, and the answers there are.
+    def _answers(self, reading: Reading) -> Iterator[Answer]:
+        self._read_ahead(reading)
+        for answer in reading.answers:
+            self._read_ahead(reading)
+            yield answer
 
-        What an account used since the bookmark, together with its whole history, tells whether
-        any day before can have changed: if not, they are left out.
-        """
-        granularity, bookmark = self.granularity, state.bookmark(partition)
-        periods = max(1, self._tap.settings.page_size // max(1, len(account.all_time)))
-        windows = list(whole.split(periods, granularity))
-        if older_days is None or bookmark is None or bookmark not in whole:
-            return windows, {}
-        last, newer = Window(bookmark, whole.end), []
-        if len(list(last.split(periods, granularity))) > 1:
-            following = granularity.following(bookmark)
-            last = Window(bookmark, following - DAY)
-            newer = list(Window(following, whole.end).split(periods, granularity))
-        if len(newer) > MOST_READ_AHEAD:
-            return windows, {}
-        known = self._ask(account, newer)
-        if newer and older_days.are_unchanged(UPTO, _rows(known)):
-            return newer, known
-        known |= self._ask(account, [last])
-        if older_days.are_unchanged(BEFORE, _rows(known)):
-            return [last, *newer], known
-        older_days.forget()
-        older = Window(whole.start, bookmark - DAY).split(periods, granularity)
-        return [*older, last, *newer], known
+    def _read_ahead(self, reading: Reading) -> None:
+        """Ask for what is next: of this account, and once that is under way, of those after it."""
+        room = self.at_once
+        for each in (reading, *self._readings.done()):
+            each.answers.begin(room)
+            room -= len(each.answers.ahead)
 
-    def _ask(self, account: Account, windows: list[Window]) -> dict[Window, Periods]:
-        at_once = self._tap.settings.max_concurrent_requests
-        answers = in_order(partial(account.usage, self.granularity), windows, at_once)
-        return dict(zip(windows, answers, strict=True))
+    def _used(self, account: Account, partition: state.Partition) -> UsedCategories:
+        skip_unused = self._tap.settings.skip_unused_categories
+        return UsedCategories(account, partition, skip_unused=skip_unused)
 
     def _older_days(
         self, account: Account, partition: state.Partition, whole: Window
@@ -275,26 +269,9 @@ class UsageRecordsStream(PeriodStream):
             (settings.skip_unused_categories, self._tap.plugin_version),
         )
 
-    def _pass_over(self, account: Account, partition: state.Partition) -> None:
-        """Move the bookmark over days that cannot hold anything."""
-        if self.granularity.says_when:
-            return
-        window = self._window(account, partition)
-        if window.days > 0:
-            self._begin(partition, window.start)
-            state.advance(partition, self.granularity.first(window.end))
-
     def _begin(self, partition: state.Partition, day: date) -> None:
         if state.begin(partition, day):
             self.write_state()
-
-    def _window(self, account: Account, partition: state.Partition) -> Window:
-        return self.window(
-            partition,
-            account.sid,
-            since=state.since(self.state_partitions, self._tap.accounts.main.sid),
-            created=lambda: account.date_created,
-        )
 
     def _taken(
         self, day: date, rows: Sequence[UsageRecord], used: UsedCategories
@@ -338,10 +315,6 @@ class UsageRecordsStream(PeriodStream):
     def _main_now(self) -> Periods:
         """The main account's records of the period that the resource stands for."""
         return self._tap.accounts.main.usage_now(self.granularity)
-
-
-def _rows(known: Mapping[Window, Periods]) -> Iterator[UsageRecord]:
-    return (row for periods in known.values() for rows in periods.values() for row in rows)
 
 
 def _for_the_sdk(row: UsageRecord) -> Record:
