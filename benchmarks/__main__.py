@@ -25,7 +25,8 @@ Part = Callable[[Sizes], Iterator[str | Target]]
 
 def main() -> int:
     """Run the parts; the exit code is 1 if a target fails, unless the sizes are too small."""
-    options = _options()
+    parser = _parser()
+    options = parser.parse_args()
     parts: dict[str, Part] = {
         "year": year,
         "accounts": accounts,
@@ -33,6 +34,8 @@ def main() -> int:
         "limited": limited,
         "growth": partial(growth, picture=options.picture),
     }
+    if unknown := set(options.parts) - set(parts):
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(parts)}")
     sizes = QUICK if options.quick else FULL
     _say(f"{_surroundings()}; {sizes}.")
     targets = []
@@ -42,20 +45,19 @@ def main() -> int:
                 targets.append(result)
             else:
                 _say(result)
-    _say("\n### Targets" + " (the sizes are too small to tell)" * options.quick + "\n")
+    _say(f"\n### Targets{' (these sizes are too small to tell)' * options.quick}\n")
     for target in targets:
         _say(f"{target}")
     return 0 if options.quick or all(target.holds for target in targets) else 1
 
 
-def _options() -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument(
-        "parts", nargs="*", help="year, accounts, night, limited, growth; all if none is named"
-    )
-    parser.add_argument("--quick", action="store_true", help="small sizes, to see that all works")
-    parser.add_argument("--picture", type=Path, default=PICTURE, help="where growth is drawn")
-    return parser.parse_args()
+    add = parser.add_argument
+    add("parts", nargs="*", help="year, accounts, night, limited, growth; all if none is named")
+    add("--quick", action="store_true", help="small sizes, to see that everything works")
+    add("--picture", type=Path, default=PICTURE, help="where growth is drawn")
+    return parser
 
 
 def _surroundings() -> str:

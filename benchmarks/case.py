@@ -27,7 +27,8 @@ class Case:
 
     def __str__(self) -> str:
         """Give it as a heading says it."""
-        return f"{self.accounts} account{'s' * (self.accounts > 1)}, {self.days} days"
+        accounts, days = ("s" * (number > 1) for number in (self.accounts, self.days))
+        return f"{self.accounts} account{accounts}, {self.days} day{days}"
 
     @property
     def first(self) -> date:

@@ -27,20 +27,20 @@ def year(sizes: Sizes) -> Iterator[str | Target]:
     """Compare them on one account."""
     runs = yield from _compare(sizes.year, sizes)
     yield from _speed(sizes.year, sizes, runs)
-    yield _requests(sizes.year, runs, within=2)
+    yield _requests(sizes.year, runs)
 
 
 def accounts(sizes: Sizes) -> Iterator[str | Target]:
     """Compare them on many accounts."""
     runs = yield from _compare(sizes.accounts, sizes)
     yield from _speed(sizes.accounts, sizes, runs)
-    yield _requests(sizes.accounts, runs, within=sizes.accounts.fewest_requests() // 10)
+    yield _requests(sizes.accounts, runs)
 
 
 def night(sizes: Sizes) -> Iterator[str | Target]:
     """Compare a run of the tap after another with the others, which have no state."""
     runs = yield from _compare(sizes.night, sizes, resumed=True)
-    yield _requests(sizes.night, runs, within=2, resumed=True)
+    yield _requests(sizes.night, runs, resumed=True)
 
 
 def _compare(
@@ -54,7 +54,7 @@ def _compare(
             yield f"\n### {case}{' from a state' * resumed}, latency {latency * 1000:.0f} ms"
             table = Table(*HEADS)
             yield from table.head()
-            how = Conditions(latency, repeats=1 if latency else sizes.repeats)
+            how = Conditions(latency, repeats=sizes.repeated(case, latency))
             for tool in (*TOOLS, EIGHT) if latency == sizes.latencies[-1] else TOOLS:
                 state = last_state(tool, sandbox) if resumed and isinstance(tool, Tap) else None
                 run = runs[latency, tool] = measure(tool, sandbox, how, state)
@@ -101,10 +101,11 @@ def _speed(case: Case, sizes: Sizes, runs: Runs) -> Iterator[Target]:
         )
 
 
-def _requests(case: Case, runs: Runs, *, within: int, resumed: bool = False) -> Target:
+def _requests(case: Case, runs: Runs, *, resumed: bool = False) -> Target:
+    """Allow a tenth more than the fewest, and no more than two for each account."""
     fewest = case.fewest_requests(resumed=resumed)
     return Target(
         f"{case}{' from a state' * resumed}: requests, where {fewest} is the fewest",
         runs[0.0, TAP].requests,
-        fewest + within,
+        fewest + min(fewest // 10, 2 * case.accounts),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import linear_regression
 from typing import NamedTuple
@@ -14,16 +14,8 @@ from benchmarks.sandboxed import Sandbox
 from benchmarks.sizes import Sizes
 from benchmarks.tools import ALL_ROWS, TAP, Tool
 
-REPEATS = 2
 YEAR, FIVE_YEARS = -3, -1  # in the sizes by day
-MOST_MEMORY, MOST_GROWTH = 100.0, 1.1  # MB; times
-
-
-class Point(NamedTuple):
-    """A run of a case."""
-
-    case: Case
-    run: Run
+MOST_MEMORY, MOST_GROWTH = 100, 1.1  # MB; times
 
 
 class Line(NamedTuple):
@@ -45,19 +37,19 @@ class Line(NamedTuple):
 
 
 class Series(NamedTuple):
-    """What grows: wall time in seconds, and requests."""
+    """What grows by a unit, with a title: wall time in seconds, and requests."""
 
     unit: str
+    title: str
     wall: Line
     requests: Line
 
     @classmethod
-    def of(cls, unit: str, size: Callable[[Case], int], points: Sequence[Point]) -> Series:
-        """Measure the points by the size of their cases, in the unit."""
-        sizes = [size(point.case) for point in points]
-        wall = Line.through(sizes, [point.run.cost.wall for point in points])
-        requests = Line.through(sizes, [point.run.requests for point in points])
-        return cls(unit, wall, requests)
+    def of(cls, unit: str, title: str, points: Mapping[int, Run]) -> Series:
+        """Fit lines to runs by the number of units."""
+        wall = Line.through(tuple(points), [run.cost.wall for run in points.values()])
+        requests = Line.through(tuple(points), [run.requests for run in points.values()])
+        return cls(unit, title, wall, requests)
 
     def __str__(self) -> str:
         """Give the slopes."""
@@ -71,37 +63,43 @@ def growth(sizes: Sizes, picture: Path) -> Iterator[str | Target]:
     """Measure the tap with its defaults, by days and by accounts, and draw it."""
     from benchmarks.picture import draw  # noqa: PLC0415  (matplotlib takes a second)
 
-    series = []
     yield "\n### Growth, latency 0 ms"
     days = yield from _measured(TAP, sizes.days, sizes)
-    series.append(Series.of("day", lambda case: case.days, days))
-    yield f"\n{series[-1]}"
-    by_account = yield from _measured(TAP, sizes.by_account, sizes)
-    series.append(Series.of("account", lambda case: case.accounts, by_account))
-    yield f"\n{series[-1]}"
-    draw(series, picture)
-    all_rows = yield from _measured(ALL_ROWS, (sizes.days[YEAR], sizes.days[FIVE_YEARS]), sizes)
-    for each in series:
-        yield _is_straight(each)
-    yield from _memory(TAP, days[YEAR], days[FIVE_YEARS])
-    yield from _memory(ALL_ROWS, *all_rows)
+    by_day = Series.of("day", "1 account", {case.days: run for case, run in days.items()})
+    yield f"\n{by_day}"
+    accounts = yield from _measured(TAP, sizes.by_account, sizes)
+    by_account = Series.of(
+        "account",
+        f"{sizes.by_account[0].days} days of each account",
+        {case.accounts: run for case, run in accounts.items()},
+    )
+    yield f"\n{by_account}"
+    draw([by_day, by_account], picture)
+    year, five_years = sizes.days[YEAR], sizes.days[FIVE_YEARS]
+    all_rows = yield from _measured(ALL_ROWS, (year, five_years), sizes)
+    yield _is_straight(by_day)
+    yield _is_straight(by_account)
+    for tool, runs in ((TAP, days), (ALL_ROWS, all_rows)):
+        short, long = runs[year].cost.peak, runs[five_years].cost.peak
+        name = f"{tool.name}, {five_years}: peak memory"
+        yield Target(f"{name}, times that of {year.days} days", long / short, MOST_GROWTH)
+        yield Target(f"{name} in MB", max(short, long), MOST_MEMORY)
 
 
 def _measured(
     tool: Tool, cases: Sequence[Case], sizes: Sizes
-) -> Generator[str | Target, None, list[Point]]:
-    points = []
+) -> Generator[str | Target, None, dict[Case, Run]]:
+    runs = {}
     table = Table(tool.name, "wall s", "CPU s", "peak MB", "requests", "fewest", "rows")
     yield from table.head()
     for case in cases:
         with Sandbox(case) as sandbox:
             if sizes.warm:
                 measure(tool, sandbox)
-            run = measure(tool, sandbox, Conditions(repeats=min(REPEATS, sizes.repeats)))
-        points.append(Point(case, run))
+            run = runs[case] = measure(tool, sandbox, Conditions(repeats=sizes.repeated(case)))
         fewest = case.fewest_requests()
         yield table.row(f"{case}", *run.cost, run.requests, fewest, run.rows)
-    return points
+    return runs
 
 
 def _is_straight(series: Series) -> Target:
@@ -112,13 +110,3 @@ def _is_straight(series: Series) -> Target:
         y[-1] / Line.through(x[:-1], y[:-1])(x[-1]),
         MOST_GROWTH,
     )
-
-
-def _memory(tool: Tool, year: Point, five_years: Point) -> Iterator[Target]:
-    peaks = (year.run.cost.peak, five_years.run.cost.peak)
-    yield Target(
-        f"{tool.name}, {five_years.case}: peak memory, times that of {year.case.days} days",
-        peaks[1] / peaks[0],
-        MOST_GROWTH,
-    )
-    yield Target(f"{tool.name}, {five_years.case}: peak memory in MB", max(peaks), MOST_MEMORY)

@@ -22,6 +22,7 @@ def draw(series: Sequence[Series], path: Path) -> None:
             "axes.grid": True,
             "axes.spines.right": False,
             "axes.spines.top": False,
+            "font.sans-serif": ["DejaVu Sans"],
             "font.size": 9,
             "grid.alpha": 0.3,
             "svg.fonttype": "none",  # text, not the outlines of letters
@@ -29,12 +30,14 @@ def draw(series: Sequence[Series], path: Path) -> None:
         }
     ):
         figure = Figure(figsize=(9, 6), layout="constrained")
+        figure.suptitle("tap-twilio-usage with its defaults, latency 0 ms")
         columns = figure.subplots(2, len(series), squeeze=False).T
         for (above, below), each in zip(columns, series, strict=True):
             slope = f"{each.wall.slope * 1000:.1f} ms for each {each.unit}"
             _plot(above, each.wall, slope, f"{each.unit}s", "wall, s")
             slope = f"{each.requests.slope:.2f} requests for each {each.unit}"
             _plot(below, each.requests, slope, f"{each.unit}s", "requests")
+            above.set_title(each.title)
         figure.savefig(path, format="svg", metadata={"Creator": None, "Date": None})
 
 

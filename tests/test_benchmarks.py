@@ -78,7 +78,7 @@ def test_the_same_numbers_are_the_same_picture(tmp_path: Path) -> None:
     line = Line.through((1.0, 2.0, 3.0), (2.0, 4.0, 6.0))
     first, second = tmp_path / "first.svg", tmp_path / "second.svg"
     for path in (first, second):
-        draw([Series("day", line, line)], path)
+        draw([Series("day", "1 account", line, line)], path)
     assert line(4.0) == 8.0
     assert first.read_bytes() == second.read_bytes()
 
