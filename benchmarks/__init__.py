@@ -1,1 +1,1 @@
-"""What the README says of the tap's memory, and the commands that measure it."""
+"""How fast the tap is, beside others that read the same, and the command that measures it."""

@@ -1,0 +1,74 @@
+"""The benchmarks: `python -m benchmarks`, all of them, or parts by name."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks.comparison import accounts, night, year
+from benchmarks.growth import growth
+from benchmarks.limited import limited
+from benchmarks.report import Target
+from benchmarks.sizes import FULL, QUICK, Sizes
+
+PICTURE = Path(__file__).with_name("growth.svg")
+PACKAGES = ("singer-sdk", "requests", "orjson", "twilio")
+
+Part = Callable[[Sizes], Iterator[str | Target]]
+
+
+def main() -> int:
+    """Run the parts; the exit code is 1 if a target fails, unless the sizes are too small."""
+    parser = _parser()
+    options = parser.parse_args()
+    parts: dict[str, Part] = {
+        "year": year,
+        "accounts": accounts,
+        "night": night,
+        "limited": limited,
+        "growth": partial(growth, picture=options.picture),
+    }
+    if unknown := set(options.parts) - set(parts):
+        parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(parts)}")
+    sizes = QUICK if options.quick else FULL
+    _say(f"{_surroundings()}; {sizes}.")
+    targets = []
+    for name in options.parts or parts:
+        for result in parts[name](sizes):
+            if isinstance(result, Target):
+                targets.append(result)
+            else:
+                _say(result)
+    _say(f"\n### Targets{' (these sizes are too small to tell)' * options.quick}\n")
+    for target in targets:
+        _say(f"{target}")
+    return 0 if options.quick or all(target.holds for target in targets) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    add = parser.add_argument
+    add("parts", nargs="*", help="year, accounts, night, limited, growth; all if none is named")
+    add("--quick", action="store_true", help="small sizes, to see that everything works")
+    add("--picture", type=Path, default=PICTURE, help="where growth is drawn")
+    return parser
+
+
+def _surroundings() -> str:
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return f"Python {platform.python_version()}, {os.cpu_count()} cores, {packages}"
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""The tap beside others that read the same: a year, 50 accounts, a night."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+
+from benchmarks.case import Case
+from benchmarks.report import Table, Target
+from benchmarks.runs import Conditions, Run, last_state, measure, start_up
+from benchmarks.sandboxed import Sandbox
+from benchmarks.sizes import Sizes
+from benchmarks.tools import ALL_ROWS, EIGHT, FLOOR, LIBRARY, PLAIN, TAP, Tap, Tool
+
+TOOLS = (FLOOR, LIBRARY, PLAIN, TAP, ALL_ROWS)
+WARMING = (FLOOR, TAP, ALL_ROWS)  # the first three of TOOLS ask for the same pages
+HEADS = (
+    *("reader", "wall s", "x floor", "CPU s", "start-up s", "CPU without", "x floor"),
+    *("peak MB", "requests", "rows"),
+)
+MOST_CPU = 1.5  # times the floor's
+LEAST_SPEED, LEAST_OVERLAP = 4, 6  # times as fast
+
+Runs = dict[tuple[float, Tool], Run]
+
+
+def year(sizes: Sizes) -> Iterator[str | Target]:
+    """Compare them on one account."""
+    runs = yield from _compare(sizes.year, sizes)
+    yield from _speed(sizes.year, sizes, runs)
+    yield _requests(sizes.year, runs)
+
+
+def accounts(sizes: Sizes) -> Iterator[str | Target]:
+    """Compare them on many accounts."""
+    runs = yield from _compare(sizes.accounts, sizes)
+    yield from _speed(sizes.accounts, sizes, runs)
+    yield _requests(sizes.accounts, runs)
+
+
+def night(sizes: Sizes) -> Iterator[str | Target]:
+    """Compare a run of the tap after another with the others, which have no state."""
+    runs = yield from _compare(sizes.night, sizes, resumed=True)
+    yield _requests(sizes.night, runs, resumed=True)
+
+
+def _compare(
+    case: Case, sizes: Sizes, *, resumed: bool = False
+) -> Generator[str | Target, None, Runs]:
+    runs: Runs = {}
+    with Sandbox(case) as sandbox:
+        for tool in WARMING if sizes.warm else ():
+            measure(tool, sandbox)
+        for latency in sizes.latencies:
+            yield f"\n### {case}{' from a state' * resumed}, latency {latency * 1000:.0f} ms"
+            table = Table(*HEADS)
+            yield from table.head()
+            how = Conditions(latency, repeats=sizes.repeated(case, latency))
+            for tool in (*TOOLS, EIGHT) if latency == sizes.latencies[-1] else TOOLS:
+                state = last_state(tool, sandbox) if resumed and isinstance(tool, Tap) else None
+                run = runs[latency, tool] = measure(tool, sandbox, how, state)
+                floor, begun = runs[latency, FLOOR].cost, start_up(tool.module, sizes.repeats).cpu
+                yield table.row(
+                    tool.name,
+                    run.cost.wall,
+                    run.cost.wall / floor.wall,
+                    run.cost.cpu,
+                    begun,
+                    run.cost.cpu - begun,
+                    _work(run, tool, sizes) / _work(runs[latency, FLOOR], FLOOR, sizes),
+                    run.cost.peak,
+                    run.requests,
+                    run.rows,
+                )
+    yield f"\nThe fewest requests for the tap: {case.fewest_requests(resumed=resumed)}."
+    return runs
+
+
+def _work(run: Run, tool: Tool, sizes: Sizes) -> float:
+    """Give the CPU time without that of the start-up."""
+    return run.cost.cpu - start_up(tool.module, sizes.repeats).cpu
+
+
+def _speed(case: Case, sizes: Sizes, runs: Runs) -> Iterator[Target]:
+    none, most = sizes.latencies[0], sizes.latencies[-1]
+    yield Target(
+        f"{case}, defaults, latency 0: CPU without start-up, times the floor's",
+        _work(runs[none, TAP], TAP, sizes) / _work(runs[none, FLOOR], FLOOR, sizes),
+        MOST_CPU,
+    )
+    yield Target(
+        f"{case}, skip_unused_categories: false, latency 0: times as fast as the plain SDK stream",
+        runs[none, PLAIN].cost.wall / runs[none, ALL_ROWS].cost.wall,
+        least=LEAST_SPEED,
+    )
+    for tool in (FLOOR, LIBRARY):
+        yield Target(
+            f"{case}, 8 requests at a time, latency {most * 1000:.0f} ms: times as fast as the "
+            f"sequential {tool.name}",
+            runs[most, tool].cost.wall / runs[most, EIGHT].cost.wall,
+            least=LEAST_OVERLAP,
+        )
+
+
+def _requests(case: Case, runs: Runs, *, resumed: bool = False) -> Target:
+    """Allow a tenth more than the fewest, and no more than two for each account."""
+    fewest = case.fewest_requests(resumed=resumed)
+    return Target(
+        f"{case}{' from a state' * resumed}: requests, where {fewest} is the fewest",
+        runs[0.0, TAP].requests,
+        fewest + min(fewest // 10, 2 * case.accounts),
+    )

@@ -1,0 +1,58 @@
+"""How results are said: tables in Markdown, a line at a time, and targets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+
+class Target(NamedTuple):
+    """What is claimed, and the measured number with the most, or the least, that it may be."""
+
+    claim: str
+    measured: float
+    most: float = math.inf
+    least: float = 0.0
+
+    @property
+    def holds(self) -> bool:
+        """Whether the claim is true."""
+        return self.least <= self.measured <= self.most
+
+    def __str__(self) -> str:
+        """Give it in a line."""
+        verdict = "holds" if self.holds else "FAILS"
+        limit = f"at least {self.least:g}" if self.least else f"at most {self.most:g}"
+        return f"- {verdict}: {self.claim}: {round(self.measured, 2):g} ({limit})"
+
+
+class Table:
+    """Lines of a table: the first column is text, the others are numbers."""
+
+    def __init__(self, *heads: str, first: int = 38) -> None:
+        """Have these heads; the first column is so wide."""
+        self._heads = heads
+        self._widths = [first, *(max(7, len(head)) for head in heads[1:])]
+
+    def head(self) -> Iterator[str]:
+        """Give the lines above the numbers."""
+        yield ""
+        yield self._line(self._heads)
+        yield self._line([":" + "-" * 5, *["-" * 5 + ":"] * (len(self._heads) - 1)])
+
+    def row(self, name: str, *values: float | str) -> str:
+        """Give a line: whole numbers as they are, others with two decimals."""
+        return self._line([name, *map(_text, values)])
+
+    def _line(self, cells: Sequence[str]) -> str:
+        first, *others = self._widths
+        words = [
+            f"{cells[0]:{first}}",
+            *(f"{c:>{w}}" for c, w in zip(cells[1:], others, strict=True)),
+        ]
+        return f"| {' | '.join(words)} |"
+
+
+def _text(value: float | str) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else f"{value}"

@@ -1,0 +1,111 @@
+"""Runs of tools, each in a process of its own, and what they cost."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from benchmarks.sandboxed import Sandbox
+from benchmarks.surroundings import ROOT, environment
+from benchmarks.tools import Json, Task, Tool
+
+MEGABYTE = 1_000_000
+TOO_MANY_REQUESTS = 429
+
+
+class Cost(NamedTuple):
+    """Seconds of wall and CPU time, and the peak of resident memory in megabytes (10^6 bytes)."""
+
+    wall: float
+    cpu: float
+    peak: float
+
+    def best(self, other: Cost) -> Cost:
+        """Give the least time of both, of either kind, and the most memory."""
+        wall, cpu, peak = other
+        return Cost(min(self.wall, wall), min(self.cpu, cpu), max(self.peak, peak))
+
+
+class Conditions(NamedTuple):
+    """How the sandbox answers, and how often a run is measured: the best counts."""
+
+    latency: float = 0.0  # seconds
+    max_concurrent: int = 0
+    repeats: int = 1
+
+
+NO_LATENCY = Conditions()
+
+
+class Run(NamedTuple):
+    """The cost of a run with what it read, and the requests it made; some were refused with 429."""
+
+    cost: Cost
+    rows: int
+    requests: int
+    refused: int
+
+
+def measure(
+    tool: Tool, sandbox: Sandbox, how: Conditions = NO_LATENCY, state: Json | None = None
+) -> Run:
+    """Run the tool on the sandbox's case."""
+    runs = [_run(tool, sandbox, how, state) for _ in range(how.repeats)]
+    best = runs[-1]
+    for run in runs:
+        best = best._replace(cost=best.cost.best(run.cost))
+    return best
+
+
+def last_state(tool: Tool, sandbox: Sandbox) -> Json:
+    """Give the state with which a run of the tap on the sandbox's case ends."""
+    with TemporaryDirectory() as folder:
+        output = Path(folder) / "output"
+        _spend(tool.command(Task(sandbox.case, sandbox.url), Path(folder)), output)
+        with output.open("rb") as lines:
+            *_, last = (line for line in lines if line.startswith(b'{"type":"STATE"'))
+        state: Json = json.loads(last)["value"]
+        return state
+
+
+@cache
+def start_up(module: str, repeats: int) -> Cost:
+    """Give what it costs to import the module; a first time, which compiles it, does not count."""
+    with TemporaryDirectory() as folder:
+        command, output = [sys.executable, "-c", f"import {module}"], Path(folder) / "output"
+        _, *costs = (_spend(command, output) for _ in range(1 + repeats))
+    best = costs[0]
+    for cost in costs:
+        best = best.best(cost)
+    return best
+
+
+def _run(tool: Tool, sandbox: Sandbox, how: Conditions, state: Json | None) -> Run:
+    with TemporaryDirectory() as folder:
+        output = Path(folder) / "output"
+        command = tool.command(Task(sandbox.case, sandbox.url, state), Path(folder))
+        sandbox.behave(how.latency, how.max_concurrent)
+        cost = _spend(command, output)
+        statuses = sandbox.behave()
+        refused = statuses.count(TOO_MANY_REQUESTS)
+        return Run(cost, tool.rows(output), len(statuses), refused)
+
+
+def _spend(command: list[str], output: Path) -> Cost:
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "benchmarks.cost", output, *command],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    cost = json.loads(done.stdout)
+    return Cost(cost["wall"], cost["cpu"], cost["peak"] / MEGABYTE)
