@@ -33,7 +33,7 @@ class Progress:
     def begin(self, requests: int) -> None:
         """Say what is going to be read."""
         self._logger.info(
-            "%s, subaccounts %s: %s, %d days in some %d requests",
+            "%s, subaccounts %s: %s, %d days in %d requests or more",
             self._account.sid,
             "included" if self._account.includes_subaccounts else "excluded",
             self._window,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
 from tests.conftest import Sync, bookmark, config
 from tests.http_server import Answer, Request, serve
 from tests.twilio import SID, account, between, page, record
@@ -126,15 +128,45 @@ def test_days_go_out_in_ascending_order_with_a_state_after_each(sync: Sync) -> N
     assert marks == between("2026-01-01", "2026-01-20")
 
 
-def test_windows_are_as_large_as_fit_one_page(sync: Sync) -> None:
-    days = dict.fromkeys(between("2026-01-01", "2026-01-10"), DAY)
+def test_windows_are_as_large_as_fills_some_pages(sync: Sync) -> None:
+    days = dict.fromkeys(between("2026-01-01", "2026-01-31"), DAY)
     with serve(account(days)) as server:
-        sync(config(server.url, end_date="2026-01-10", page_size=13))
+        sync(config(server.url, end_date="2026-01-31", page_size=13))
     daily = [r.query for r in server.requests if r.path.endswith("Daily.json")]
     lengths = [len(between(q["StartDate"], q["EndDate"])) for q in daily]
-    assert sorted(lengths) == [1, 3, 3, 3]
+    assert sorted(lengths) == [5, 13, 13]  # of four rows a day: 52 of them are four pages
     assert {q["PageSize"] for q in daily} == {"13"}
-    assert len(server.requests) == 6  # with AllTime and the account itself
+    assert len(server.requests) == 5  # with AllTime and the account itself
+
+
+def test_windows_follow_the_rows_that_days_have(sync: Sync) -> None:
+    """AllTime tells how many categories there are now; days before had fewer."""
+    few, many = ({f"calls-{number}": "1" for number in range(size)} for size in (4, 8))
+    days = {**dict.fromkeys(between("2026-01-01", "2026-01-20"), few), "2026-01-21": many}
+    with serve(account(days)) as server:
+        sync(config(server.url, end_date="2026-01-20", page_size=16, max_concurrent_requests=1))
+    daily = [r.query for r in server.requests if r.path.endswith("Daily.json")]
+    lengths = [len(between(q["StartDate"], q["EndDate"])) for q in daily]
+    assert lengths == [2, 4, 4, 4, 4, 2]
+
+
+def test_a_year_takes_the_fewest_requests_that_pages_allow(sync: Sync) -> None:
+    company = Company(since=date(2025, 1, 1), today=date(2025, 12, 31), categories=290)
+    with Server(company) as server:
+        run = sync(
+            config(
+                server.url,
+                auth_token=AUTH_TOKEN,
+                account_sid=MAIN_SID,
+                start_date="2025-01-01",
+                end_date="2025-12-31",
+                skip_unused_categories=False,
+            )
+        )
+    fewest = math.ceil(len(run.records()) / 1000)
+    asked = [r for r in server.requests if r.path.endswith("Daily.json")]
+    assert len({tuple(sorted(r.query.items())) for r in asked}) == len(asked)
+    assert fewest <= len(asked) <= fewest * 1.1
 
 
 def test_rows_that_do_not_fit_the_page_are_fetched_too(sync: Sync) -> None:
@@ -607,7 +639,9 @@ def test_an_excess_that_nothing_explains_is_said(sync: Sync) -> None:
 def test_the_log_ends_with_the_reconciliation(sync: Sync) -> None:
     with serve(account(THREE)) as server:
         run = sync(config(server.url, end_date="2026-01-03"))
-    assert f"{SID}, subaccounts included: 2026-01-01..2026-01-03, 3 days in 1 requests" in run.log
+    assert (
+        f"{SID}, subaccounts included: 2026-01-01..2026-01-03, 3 days in some 1 requests" in run.log
+    )
     assert f"{SID}: done, 3 days, 9 rows" in run.log
     assert (
         "usd: totalprice 8.40, deduplicated 8.40, of that 0.90 in no category; the prices of all "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from datetime import date, timedelta
@@ -11,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_twilio_usage.parallel import InOrder
-from tap_twilio_usage.windows import GRANULARITIES, Granularity, Window, six_months_back
+from tap_twilio_usage.windows import (
+    GRANULARITIES,
+    MOST_PAGES,
+    Granularity,
+    Window,
+    periods_that_fill_pages,
+    six_months_back,
+)
 
 DAILY, MONTHLY, YEARLY = GRANULARITIES[:3]
 
@@ -67,6 +75,26 @@ def test_the_period_that_follows(granularity: Granularity, day: date, following:
 )
 def test_six_months_back(day: date, first: date) -> None:
     assert six_months_back(day) == first
+
+
+@given(st.integers(0, 5000), st.integers(1, 1000))
+def test_windows_waste_no_more_of_pages_than_those_of_one_page(rows: int, page_size: int) -> None:
+    def rows_a_page(periods: int) -> float:
+        return rows * periods / math.ceil(rows * periods / page_size)
+
+    periods = periods_that_fill_pages(rows, page_size)
+    assert periods >= 1
+    assert rows * (periods - 1) <= MOST_PAGES * page_size
+    if rows:
+        assert rows_a_page(periods) >= rows_a_page(max(1, page_size // rows))
+
+
+@pytest.mark.parametrize(
+    ("rows", "periods"),
+    [(290, 10), (350, 11), (520, 7), (100, 10), (1000, 1), (1200, 3), (5000, 1)],
+)
+def test_windows_that_fill_pages_of_a_thousand(rows: int, periods: int) -> None:
+    assert periods_that_fill_pages(rows, 1000) == periods
 
 
 def test_results_come_in_order_whatever_ends_first() -> None:
