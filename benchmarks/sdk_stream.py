@@ -1,7 +1,8 @@
 """A plain tap of the Meltano SDK for the same records: the baseline.
 
 As one would write it in an hour: the SDK's `RESTStream` for the accounts and, as its child, for
-the daily usage records. It counts no dollar once.
+the daily usage records, with all fields that Twilio sends, as the Singer tap of old has them
+(singer-io/tap-twilio). It counts no dollar once.
 """
 
 from __future__ import annotations
@@ -18,6 +19,18 @@ from singer_sdk.helpers.types import Context, Record
 from singer_sdk.pagination import BaseHATEOASPaginator
 
 from tap_twilio_usage.compat import override
+
+
+SUBRESOURCES = (
+    "all_time",
+    "daily",
+    "last_month",
+    "monthly",
+    "this_month",
+    "today",
+    "yearly",
+    "yesterday",
+)
 
 
 class NextPage(BaseHATEOASPaginator):
@@ -102,6 +115,11 @@ class UsageRecordsStream(TwilioStream):
         th.Property("price", th.StringType),
         th.Property("price_unit", th.StringType),
         th.Property("start_date", th.DateType, required=True),
+        th.Property(
+            "subresource_uris",
+            th.ObjectType(*(th.Property(name, th.StringType) for name in SUBRESOURCES)),
+        ),
+        th.Property("uri", th.StringType),
         th.Property("usage", th.StringType),
         th.Property("usage_unit", th.StringType),
     ).to_dict()

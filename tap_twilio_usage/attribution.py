@@ -60,9 +60,11 @@ def _attributed(scope: list[UsageRecord]) -> list[UsageRecord]:
     reported = {normalise(row.category) for row in scope}
     for row in scope:
         category = normalise(row.category)
-        known = hierarchy.categories.get(category)
-        row.service = known.service if known else UNKNOWN_SERVICE
-        row.billing_kind = known.billing_kind if known else UNKNOWN_BILLING_KIND
-        row.parent_category = hierarchy.parent(category, reported)
+        if known := hierarchy.categories.get(category):
+            row.service, row.billing_kind = known.service, known.billing_kind
+            row.parent_category = known.parent
+        else:
+            row.service, row.billing_kind = UNKNOWN_SERVICE, UNKNOWN_BILLING_KIND
+            row.parent_category = hierarchy.parent(category, reported)
         row.dedup_role, row.deduplicated_price = shares[row.category]
     return scope

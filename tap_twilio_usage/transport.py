@@ -119,12 +119,13 @@ class Transport:
             allow_redirects=False,
             stream=True,
         ) as response:
-            content = bytearray()
+            chunks, size = [], 0
             for chunk in response.iter_content(2**16):
-                content += chunk
-                if len(content) > MOST_BYTES:
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > MOST_BYTES:
                     raise ApiError(f"{call.name} answered with over {MOST_BYTES >> 20} MB; stopped")
-            return Answer(response.status_code, response.headers, bytes(content))
+            return Answer(response.status_code, response.headers, b"".join(chunks))
 
 
 def _reason(error: BaseException) -> str:
