@@ -20,7 +20,6 @@ from singer_sdk.pagination import BaseHATEOASPaginator
 
 from tap_twilio_usage.compat import override
 
-
 SUBRESOURCES = (
     "all_time",
     "daily",
