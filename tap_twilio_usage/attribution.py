@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 
 from tap_twilio_usage.dedup import deduplicate, rounding
@@ -17,21 +17,24 @@ from tap_twilio_usage.hierarchy import (
 from tap_twilio_usage.records import UsageRecord
 
 
-def attribute(rows: Iterable[UsageRecord]) -> list[UsageRecord]:
+def attribute(
+    rows: Iterable[UsageRecord], reported: Iterable[UsageRecord] = ()
+) -> list[UsageRecord]:
     """Give the period's rows with service, billing_kind, parent_category and their share.
 
     Each currency is shared out by itself; a row that names none goes with the total's, or with
-    the only one there is.
+    the only one there is. Of rows of zeros that are left out it is enough that they are `reported`.
     """
     rows = list(rows)
+    names = {normalise(row.category) for row in reported or rows}
     units = {unit(row) for row in rows}
     if len(units - {None}) <= 1:
-        return _attributed(rows)
+        return _attributed(rows, names)
     unit_of_total = next((unit(row) for row in rows if normalise(row.category) == TOTAL), None)
     scopes: defaultdict[str | None, list[UsageRecord]] = defaultdict(list)
     for row in rows:
         scopes[unit(row) or unit_of_total].append(row)
-    return [row for scope in scopes.values() for row in _attributed(scope)]
+    return [row for scope in scopes.values() for row in _attributed(scope, names)]
 
 
 def unit(row: UsageRecord) -> str | None:
@@ -54,10 +57,9 @@ def overshoot(rows: Sequence[UsageRecord]) -> Decimal | None:
     return excess if excess > rounding({row.category: row.price for row in rows}) else None
 
 
-def _attributed(scope: list[UsageRecord]) -> list[UsageRecord]:
+def _attributed(scope: list[UsageRecord], reported: Collection[str]) -> list[UsageRecord]:
     hierarchy = shipped()
     shares = deduplicate({row.category: row.price for row in scope})
-    reported = {normalise(row.category) for row in scope}
     for row in scope:
         category = normalise(row.category)
         if known := hierarchy.categories.get(category):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from typing import Any
 
 from tap_twilio_usage import state
 from tap_twilio_usage.account import Account
+from tap_twilio_usage.hierarchy import TOTAL, normalise
 from tap_twilio_usage.records import UsageRecord, is_zero
 
 
@@ -26,6 +27,16 @@ class UsedCategories:
     def is_empty(self) -> bool:
         """Tell whether no row can be worth emitting."""
         return self._skip_unused and not self._used
+
+    def leave_out(self, rows: Iterable[UsageRecord]) -> Iterator[UsageRecord]:
+        """Give the rows without those of zeros that are sure not to be emitted."""
+        return (
+            row
+            for row in rows
+            if row.category in self._used
+            or not (self._skip_unused and is_zero(row))
+            or normalise(row.category) == TOTAL  # it may hold a remainder all the same
+        )
 
     def take(self, row: UsageRecord) -> bool:
         """Tell whether to emit the row; from then on its category counts as used."""

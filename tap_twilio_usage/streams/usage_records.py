@@ -208,7 +208,7 @@ class UsageRecordsStream(PeriodStream):
         """Give the one period that the resource stands for."""
         for day, rows in reading.now.items():
             self._begin(partition, day)
-            yield self._taken(day, attribute(rows), used)
+            yield self._taken(day, attribute(used.leave_out(rows), rows), used)
         state.has_caught_up(partition)
 
     def _periods(
@@ -222,7 +222,7 @@ class UsageRecordsStream(PeriodStream):
         progress = Progress(self.logger, reading.account, reading.days)
         progress.begin(reading.requests)
         for period, found in self.periods(self._answers(reading)):
-            rows = attribute(found)
+            rows = attribute(used.leave_out(found), found)
             taken = self._taken(period.start, rows, used)
             yield taken
             state.advance(partition, period.start)
