@@ -7,7 +7,8 @@ import sys
 import time
 from typing import Any
 
-from singer_sdk.contrib.msgspec import MsgSpecWriter
+from singer_sdk.contrib.msgspec import MsgSpecWriter, serialize_jsonl
+from singer_sdk.singerlib import StateMessage
 
 from tap_twilio_usage.compat import override
 from tap_twilio_usage.errors import Stopped, TapError
@@ -40,6 +41,12 @@ class WholeLines(MsgSpecWriter):
             os._exit(128 + stop.signum)  # the target does not read: nothing else would end it
         if not self._is_writing:
             raise self._stop
+
+    @override
+    def serialize_message(self, message: Any) -> bytearray:
+        if isinstance(message, StateMessage):  # the SDK would copy all that is in it first
+            return serialize_jsonl({"type": "STATE", "value": message.value})
+        return super().serialize_message(message)
 
     @override
     def write_message(self, message: Any) -> None:
