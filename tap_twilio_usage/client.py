@@ -15,11 +15,13 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 import backoff
 import msgspec
 import requests
+from requests.auth import AuthBase
 
 from tap_twilio_usage.auth import Credentials
 from tap_twilio_usage.errors import ApiError, Denied, GaveUp, NotFound, Transient
 from tap_twilio_usage.masking import Mask
 from tap_twilio_usage.records import mail_date
+from tap_twilio_usage.throttle import Throttle
 from tap_twilio_usage.transport import Answer, Call, Json, Transport
 from tap_twilio_usage.watch import Watch
 
@@ -62,6 +64,7 @@ class Client:
         self._logger = logger
         self._proven = False
         self._transport = Transport(base_url, setting, connections)
+        self._throttle = Throttle(connections, logger)
 
     def get(
         self,
@@ -168,11 +171,19 @@ class Client:
         return url.query
 
     def _attempt(self, call: Call) -> Json:
-        auth = self._credentials.sign()
-        answer = self._transport.send(call, auth)
+        answer, auth = self._send(call)
         if answer.status == requests.codes.unauthorized and self._credentials.renew(auth):
-            answer = self._transport.send(call, self._credentials.sign())
+            answer, _ = self._send(call)
         return self._read(call, answer)
+
+    def _send(self, call: Call) -> tuple[Answer, AuthBase]:
+        """Give the answer, and what signed the request: in its turn, for a token may expire."""
+        with self._throttle.turn() as turn:
+            auth = self._credentials.sign()
+            answer = self._transport.send(call, auth)
+            if answer.status < requests.codes.server_error:
+                turn.was_accepted = answer.status != requests.codes.too_many_requests
+            return answer, auth
 
     def _say_retry(self, details: Any) -> None:
         (call,) = details["args"]

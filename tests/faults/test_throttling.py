@@ -1,0 +1,74 @@
+"""Case 29: fewer requests at a time than the setting would have."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from sandbox import FAULTS, Reply, Request
+from tests.conftest import Run
+from tests.faults.conftest import Fault, Lab, of_streams, table
+
+STREAM = "usage_records_daily"
+
+
+class Limit:
+    """A plan that lets as many requests in at a time as it is told to, by what it has seen."""
+
+    def __init__(self, allowed: Callable[[Limit], int]) -> None:
+        self._allowed = allowed
+        self._lock = threading.Lock()
+        self._inside = 0
+        self.most = 0  # inside at a time
+        self.answered = 0
+        self.refused = 0
+        self.answered_since_refusal = 0
+
+    def __call__(self, request: Request) -> Fault:
+        return self._pass
+
+    def _pass(self, reply: Reply) -> Reply:
+        with self._lock:
+            if self._inside >= self._allowed(self):
+                self.refused += 1
+                return FAULTS["429"](reply)
+            self._inside += 1
+            self.most = max(self.most, self._inside)
+        time.sleep(0.05)
+        with self._lock:
+            self._inside -= 1
+            self.answered += 1
+            self.answered_since_refusal += self.refused > 0
+        return reply
+
+
+def load(lab: Lab, healthy: Run, limit: Limit) -> str:
+    """Give the log of a run of ten days, some 150 pages, with all their rows."""
+    run = lab.with_faults(limit, STREAM, page_size=10, max_concurrent_requests=16)
+    assert run.code == 0
+    assert table(run) == of_streams(healthy, STREAM)
+    assert limit.refused == run.log.count("; try ")
+    assert limit.answered > 100
+    return run.log
+
+
+def test_a_server_that_takes_two_at_a_time_refuses_few(lab: Lab, healthy: Run) -> None:
+    limit = Limit(lambda _: 2)
+    log = load(lab, healthy, limit)
+    assert 0 < limit.refused < 0.1 * limit.answered
+    assert log.count("Twilio allows fewer requests at a time: ") <= 3
+
+
+def test_more_are_made_again_when_the_server_takes_more(lab: Lab, healthy: Run) -> None:
+    limit = Limit(lambda seen: 2 if seen.answered_since_refusal < 8 else 16)
+    load(lab, healthy, limit)
+    assert limit.refused > 0
+    assert limit.most >= 5
+
+
+def test_fewer_are_made_when_the_server_takes_fewer(lab: Lab, healthy: Run) -> None:
+    limit = Limit(lambda seen: 16 if seen.answered < 60 else 1)
+    load(lab, healthy, limit)
+    assert limit.most >= 5
+    assert limit.refused < 0.3 * limit.answered
