@@ -22,7 +22,7 @@ from tap_twilio_usage.auth import Basic
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.errors import ApiError
 from tap_twilio_usage.masking import Mask
-from tap_twilio_usage.parallel import in_order, spawn
+from tap_twilio_usage.parallel import InOrder, spawn
 from tap_twilio_usage.throttle import Allowance, Throttle, Turn
 from tap_twilio_usage.watch import Watch
 from tests.http_server import Answer, Request, serve
@@ -333,5 +333,5 @@ def test_a_request_is_signed_when_its_turn_comes() -> None:
 
     with serve(answer) as server:
         twilio = client(server.url, Signing("AC", TOKEN), connections=1)
-        list(in_order(twilio.get, ["/x"] * 4, 4))
+        list(InOrder(twilio.get, ["/x"] * 4, 4))
     assert signed == [0, 1, 2, 3]
