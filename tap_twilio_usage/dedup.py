@@ -67,14 +67,18 @@ class _Scope:
             for category, price in prices.items()
             if price and category != self.total and category not in self.overlaps
         }
-        # Should a name come in two spellings, one of them holds the children.
-        self.rows = {normalise(c): c for c in sorted(self.counted, key=_plainest, reverse=True)}
+        self.rows: dict[str, str] = {}
+        for category in self.counted:
+            # Should a name come in two spellings, one of them holds the children.
+            same = self.rows.setdefault(normalise(category), category)
+            if same != category:
+                self.rows[normalise(category)] = min(same, category, key=_plainest)
         self.parents = {category: self._parent(category) for category in self.counted}
         self.inside: defaultdict[str, Decimal] = defaultdict(Decimal)
         for category, parent in self.parents.items():
             if parent:
                 self.inside[parent] += self.counted[category]
-        self.own = {category: self._own(category) for category in self.counted}
+        self.own = {**self.counted, **{rollup: self._own(rollup) for rollup in self.inside}}
 
     def shares(self) -> dict[str, Share]:
         total = None if self.total is None else self.prices[self.total]
@@ -104,10 +108,10 @@ class _Scope:
                 return self.rows[name]
             passed.add(name)
 
-    def _own(self, category: str) -> Decimal:
-        price = self.counted[category]
-        own = price - self.inside.get(category, ZERO)
-        return own if price < 0 or category not in self.inside else max(ZERO, own)
+    def _own(self, rollup: str) -> Decimal:
+        price = self.counted[rollup]
+        own = price - self.inside[rollup]
+        return own if price < 0 else max(ZERO, own)
 
     def _role(self, category: str) -> str:
         if category in self.overlaps:

@@ -65,9 +65,9 @@ class Hierarchy:
     def above(self, name: str, reported: Iterable[str] = ()) -> str:
         """Give the next category up: the parent; what includes it, for an overlap; the total."""
         row = self.categories.get(name)
-        if row is not None and row.also_included_in:
-            return row.also_included_in[0]
-        return self.parent(name, reported) or TOTAL
+        if row is None:
+            return self.parent(name, reported) or TOTAL
+        return row.also_included_in[0] if row.also_included_in else row.parent or TOTAL
 
     def level(self, name: str, reported: Iterable[str] = ()) -> int | None:
         """Give the distance from the total, which is 0; None for an overlap."""

@@ -13,7 +13,7 @@ from bisect import insort
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-AT_FIRST = 2  # so that a server that takes few refuses few
+AT_FIRST = 4  # so that a server that takes few refuses few
 MOST_PATIENCE = 64  # answers before the number is tried out upwards
 
 

@@ -106,6 +106,10 @@ class PeriodStream(TwilioStream):
         found: list[state.Partition] = self.stream_state.setdefault("partitions", [])
         return found
 
+    def goes_on_from(self, partition: state.Partition) -> date | None:
+        """Give the bookmark, unless all is to be read again."""
+        return state.bookmark(partition) if self.replication_method == "INCREMENTAL" else None
+
     def window(
         self,
         partition: state.Partition,
@@ -120,8 +124,8 @@ class PeriodStream(TwilioStream):
         first period is whole; the window has no days if there are none to read.
         """
         settings, now = self._tap.settings, today()
-        bookmark = state.bookmark(partition)
-        if self.replication_method == "INCREMENTAL" and bookmark:
+        bookmark = self.goes_on_from(partition)
+        if bookmark:
             if bookmark > now:
                 self.logger.warning(
                     "%s: its bookmark, %s, lies in the future: nothing is read until then; if it "

@@ -17,7 +17,7 @@ from tap_twilio_usage.attribution import attribute
 from tap_twilio_usage.compat import override
 from tap_twilio_usage.errors import ApiError
 from tap_twilio_usage.older_days import OlderDays
-from tap_twilio_usage.parallel import InOrder
+from tap_twilio_usage.parallel import InOrder, spawn
 from tap_twilio_usage.progress import Progress
 from tap_twilio_usage.reading import Answer, Reading
 from tap_twilio_usage.records import Periods, Record, UsageRecord, zero
@@ -173,11 +173,13 @@ class UsageRecordsStream(PeriodStream):
         """Ask an account for what tells which of its days to ask for, and choose them."""
         (partition, since), settings = to_read, self._tap.settings
         account = self._tap.accounts[partition["context"]["account_sid"]]
+        begins = not self.granularity.says_when and self.goes_on_from(partition) is None
+        # At the same time as its history.
+        created = spawn(lambda: account.date_created if begins else None)
         reading = Reading(account, self.granularity, settings.page_size, self.at_once)
         is_unused = settings.separates_accounts and self._used(account, partition).is_empty
         if not self.granularity.says_when:
-            began = lambda: account.date_created  # noqa: E731
-            reading.whole = self.window(partition, account.sid, since=since, created=began)
+            reading.whole = self.window(partition, account.sid, since=since, created=created.result)
             if not is_unused and reading.whole.days > 0:
                 older_days = self._older_days(account, partition, reading.whole)
                 reading.plan(state.bookmark(partition), older_days)
