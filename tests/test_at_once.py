@@ -1,0 +1,149 @@
+"""Usage records that are written at once: as the SDK would have written each of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.conftest import Run, Sync, catalog_of, config
+from tests.http_server import Answer, Request, serve
+from tests.twilio import Days, account, page, record
+
+STREAM = "usage_records_daily"
+DAYS: Days = {
+    "2026-01-01": {"calls": "3", "calls-inbound": "2.50", "sms": "1E+1", "totalprice": "14"},
+    "2026-01-02": {"sms": "-0.000001", "mms": None, "totalprice": "12345678901234567890.123456"},
+    "2026-01-03": {"Überraschung": "1", 'quote"d \\ line\nbreak': "2", "totalprice": "3"},
+    "2026-01-04": {"calls": "5"},
+}
+THE_SDK: dict[str, Any] = {STREAM: {}}  # a stream map that does nothing has the SDK do everything
+
+
+def nothing(_: list[dict[str, Any]]) -> None:
+    """Leave the catalog as it is discovered."""
+
+
+def without(*names: str) -> Callable[[list[dict[str, Any]]], None]:
+    """Deselect properties."""
+
+    def change(streams: list[dict[str, Any]]) -> None:
+        for entry in streams[0]["metadata"]:
+            if entry["breadcrumb"] and entry["breadcrumb"][-1] in names:
+                entry["metadata"]["selected"] = False
+
+    return change
+
+
+def unlisted(streams: list[dict[str, Any]]) -> None:
+    """Take a property out of the catalog."""
+    del streams[0]["schema"]["properties"]["usage_unit"]
+
+
+def added(streams: list[dict[str, Any]]) -> None:
+    """Put a property into the catalog that no record has."""
+    streams[0]["schema"]["properties"]["colour"] = {"type": ["string", "null"]}
+
+
+def full_table(streams: list[dict[str, Any]]) -> None:
+    """Have the stream read whole."""
+    streams[0]["replication_method"] = "FULL_TABLE"
+
+
+def run(sync: Sync, change: Any, **settings: Any) -> Run:
+    catalog = catalog_of(sync(config("https://api.twilio.com"), "--discover").catalog, STREAM)
+    catalog["streams"] = [each for each in catalog["streams"] if each["tap_stream_id"] == STREAM]
+    change(catalog["streams"])
+    with serve(account(DAYS)) as server:
+        settings = config(server.url, end_date="2026-01-04", **settings)
+        done = sync(settings, catalog=catalog, env={"TAP_TWILIO_USAGE_LOGLEVEL": "DEBUG"})
+    assert done.code == 0
+    return done
+
+
+def told(done: Run) -> list[Any]:
+    """Give all messages, but for the time at which a record was extracted."""
+    return [{**message, "time_extracted": None} for message in done.messages]
+
+
+def counted(done: Run) -> list[str]:
+    """Give what the SDK's metrics say was counted."""
+    return re.findall(r'"record_count","value":(\d+)', done.log)
+
+
+@pytest.mark.parametrize("skip", [True, False], ids=["used", "all"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        nothing,
+        without("description"),
+        without("price"),
+        without("deduplicated_price", "as_of"),
+        unlisted,
+        added,
+        full_table,
+    ],
+)
+def test_messages_and_metrics_are_those_of_the_sdk(
+    sync: Sync,
+    change: Any,
+    skip: Any,
+) -> None:
+    at_once = run(sync, change, skip_unused_categories=skip)
+    by_the_sdk = run(sync, change, skip_unused_categories=skip, stream_maps=THE_SDK)
+    assert told(at_once) == told(by_the_sdk)
+    assert counted(at_once) == counted(by_the_sdk) == [f"{len(at_once.records())}"]
+    # And it was written at once: by the day.
+    times = Counter(m["time_extracted"] for m in at_once.messages if m["type"] == "RECORD")
+    assert len(times) == len(DAYS)
+
+
+def test_records_keep_the_digits_and_the_characters(sync: Sync) -> None:
+    rows = {(r["start_date"], r["category"]): r for r in run(sync, nothing).records()}
+    assert rows["2026-01-02", "totalprice"]["price"].as_tuple().exponent == -6
+    assert f"{rows['2026-01-02', 'totalprice']['price']}" == "12345678901234567890.123456"
+    assert rows["2026-01-03", "Überraschung"]["price"] == 1
+    assert rows["2026-01-03", 'quote"d \\ line\nbreak']["price"] == 2
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"stream_maps": {STREAM: {"__alias__": "renamed"}}},
+        {"flattening_enabled": True, "flattening_max_depth": 1},
+    ],
+)
+def test_where_there_is_more_to_do_the_sdk_does_it(sync: Sync, settings: dict[str, Any]) -> None:
+    records = [m for m in run(sync, nothing, **settings).messages if m["type"] == "RECORD"]
+    assert len({m["time_extracted"] for m in records}) == len(records)
+
+
+@pytest.mark.parametrize(
+    ("fields", "read"),
+    [
+        ({"price": 2.5, "count": 3, "usage": 1e3}, {"price": "2.5", "count": "3", "usage": "1E+3"}),
+        ({"colour": "red"}, {"price": "2.50"}),
+        ({"description": "Überraschung"}, {"description": "Überraschung"}),
+        ({"uri": None, "subresource_uris": None, "as_of": ""}, {"as_of": "None"}),
+    ],
+)
+def test_what_twilio_does_not_document_is_read_all_the_same(
+    sync: Sync, fields: dict[str, Any], read: dict[str, str]
+) -> None:
+    def answer(request: Request) -> Answer:
+        if not request.path.endswith("Daily.json"):
+            return account(DAYS)(request)
+        rows = [record("calls", "5"), record("sms", "2.50") | fields, record("totalprice", "7.5")]
+        return Answer(json.dumps(page(rows)).replace("1000.0", "1E+3").encode())
+
+    with serve(answer) as server:
+        done = sync(config(server.url, end_date="2026-01-01"))
+    rows = {row["category"]: row for row in done.records()}
+    assert {name: f"{rows['sms'][name]}" for name in read} == read
+    assert rows["calls"]["deduplicated_price"] == 5
+    assert rows["sms"]["deduplicated_price"] == rows["sms"]["price"]
+    assert ("new field, not loaded: 'colour'" in done.log) == ("colour" in fields)
