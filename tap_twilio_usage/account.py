@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from functools import cache, cached_property
+from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from tap_twilio_usage import records
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.errors import ApiError, Denied, NotFound, TapError
 from tap_twilio_usage.oddities import Noticed
+from tap_twilio_usage.parallel import once
 from tap_twilio_usage.records import Fields, Periods, UsageRecord
 from tap_twilio_usage.windows import Granularity, Window, today
 
@@ -49,7 +50,7 @@ class Account:
         self._page_size = page_size
         self.noticed = Noticed()
 
-    @cached_property
+    @once
     def all_time(self) -> list[Reported]:
         """Each category with its whole history; asked for once a run.
 
@@ -58,7 +59,7 @@ class Account:
         rows = self._records("AllTime", {}, "AllTime", records.UNDATED)
         return [_reported(row) for row in {row.category: row for row in rows}.values()]
 
-    @cached_property
+    @once
     def date_created(self) -> date | None:
         """The day the account began, GMT; None where these credentials cannot read it."""
         try:

@@ -14,7 +14,7 @@ from singer_sdk.helpers._util import utc_now
 from singer_sdk.singerlib import RecordMessage
 
 from tap_twilio_usage.records import UsageRecord
-from tap_twilio_usage.stream_maps import Flagging
+from tap_twilio_usage.stream_maps import FLAG, Flagging
 
 if TYPE_CHECKING:
     from tap_twilio_usage.streams.usage_records import UsageRecordsStream
@@ -27,11 +27,16 @@ def writer(stream: UsageRecordsStream) -> Callable[[Sequence[UsageRecord]], None
     stream_map, *others = stream.stream_maps
     if others or not isinstance(stream_map, Flagging) or not stream_map.only_flags:
         return None
-    flag, selected = stream_map.flag, stream_map.transformed_schema["properties"]
+    described, ours = stream.effective_schema["properties"], type(stream).schema["properties"]
+    if any(described[field] != ours[field] for field in ours.keys() & described.keys()):
+        return None  # a catalog of the user's has other types
+    flag, selected = stream_map.flag, {*described, *([FLAG] if stream_map.flag else [])}
     fields = [field for field in UsageRecord.__struct_fields__ if field in selected]
     are_all = len(fields) == len(UsageRecord.__struct_fields__)
 
     def write(records: Sequence[UsageRecord]) -> None:
+        if not records:
+            return
         for record in records:
             if flag:
                 record.counts_in_total = flag.of(record.price, record.deduplicated_price)

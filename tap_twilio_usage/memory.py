@@ -18,7 +18,7 @@ def keep_what_was_freed() -> None:
     """
     if sys.platform != "linux":
         return
-    with suppress(AttributeError):  # another C library
+    with suppress(AttributeError, OSError):  # another C library
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_ARENA_MAX, 1)
         mallopt(M_MMAP_THRESHOLD, 32 * 2**20)

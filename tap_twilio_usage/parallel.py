@@ -31,7 +31,7 @@ def spawn(work: Callable[[], R]) -> Future[R]:
 class InOrder(Generic[T, R]):
     """Results of work, in the order of its items; an iterator that an error does not end.
 
-    Up to `at_once` results are `ahead`: under way, or waiting for their turn.
+    Up to `at_once` of them are ahead: under way, or waiting for their turn.
     """
 
     def __init__(self, work: Callable[[T], R], items: Iterable[T], at_once: int) -> None:
@@ -39,12 +39,29 @@ class InOrder(Generic[T, R]):
         self._work = work
         self._items = iter(items)
         self._at_once = at_once
-        self.ahead: deque[Future[R]] = deque()
+        self._ahead: deque[tuple[T, Future[R]]] = deque()
+
+    def __len__(self) -> int:
+        """Give how many are ahead."""
+        return len(self._ahead)
 
     def begin(self, at_once: int) -> None:
         """Begin what is missing to so many."""
-        for item in islice(self._items, max(0, at_once - len(self.ahead))):
-            self.ahead.append(spawn(partial(self._work, item)))
+        for item in islice(self._items, max(0, at_once - len(self))):
+            self._ahead.append((item, self._begun(item)))
+
+    def begin_again(self, error: type[Exception]) -> None:
+        """Begin what has ended with the error ahead of its turn once more."""
+        for position, (item, future) in enumerate(self._ahead):
+            if future.done() and isinstance(future.exception(), error):
+                self._ahead[position] = item, self._begun(item)
+
+    def done(self) -> Iterator[R]:
+        """Give the next results, without waiting, up to one that is not there."""
+        for _, future in self._ahead:
+            if not future.done() or future.exception():
+                return
+            yield future.result()
 
     def __iter__(self) -> Iterator[R]:
         """Give itself."""
@@ -53,13 +70,35 @@ class InOrder(Generic[T, R]):
     def __next__(self) -> R:
         """Give the next result, or raise its error."""
         self.begin(self._at_once)
-        if not self.ahead:
+        if not self._ahead:
             raise StopIteration
-        return self.ahead.popleft().result()
+        _, future = self._ahead.popleft()
+        return future.result()
 
-    def done(self) -> Iterator[R]:
-        """Give the next results, without waiting, up to one that is not there."""
-        for future in self.ahead:
-            if not future.done() or future.exception():
-                return
-            yield future.result()
+    def _begun(self, item: T) -> Future[R]:
+        return spawn(partial(self._work, item))
+
+
+class once(Generic[T, R]):  # noqa: N801  (used as a decorator)
+    """A property that is worked out once for each object, whichever threads ask for it.
+
+    The one of functools has one lock for all objects up to Python 3.11, and none since.
+    """
+
+    def __init__(self, work: Callable[[T], R]) -> None:
+        """Take what works it out; if it raises, the next one to ask tries again."""
+        self._work = work
+        self.__doc__ = work.__doc__
+
+    def __set_name__(self, _: type[T], name: str) -> None:
+        """Learn the name."""
+        self._name = name
+
+    def __get__(self, instance: T, _: type[T]) -> R:
+        """Give the value; from then on it is an attribute of the object."""
+        known = vars(instance)
+        with known.setdefault(f"lock of {self._name}", threading.Lock()):
+            if self._name not in known:
+                known[self._name] = self._work(instance)
+            value: R = known[self._name]
+            return value

@@ -13,6 +13,7 @@ from tap_twilio_usage.records import Periods, UsageRecord
 from tap_twilio_usage.windows import DAY, Granularity, Window, periods_that_fill_pages
 
 Answer = tuple[Window, Periods]
+MOST_PAGES = 32  # under way or waiting for their turn, which is what takes memory
 MOST_ASKED_BEFORE = 3  # windows, to find out whether the others are needed
 NO_DAYS = Window(date.max, date.min)
 
@@ -32,7 +33,7 @@ class Reading:
         self._known: dict[Window, Periods] = {}
         self.whole = NO_DAYS
         self.older_days: OlderDays | None = None
-        self.older_days_may_differ = False
+        self.older_days_may_differ = True
         self.now: Periods = {}  # of a resource that says when
         self.ask_for(NO_DAYS)
 
@@ -60,13 +61,14 @@ class Reading:
             return
         self._learn(newer)
         if newer and older_days.are_unchanged(UPTO, self._known_rows()):
+            self.older_days_may_differ = False
             self.ask_for(Window(newer[0].start, whole.end), *newer)
             return
         self._learn([last])
         if older_days.are_unchanged(BEFORE, self._known_rows()):
+            self.older_days_may_differ = False
             self.ask_for(Window(bookmark, whole.end), last, *newer)
             return
-        self.older_days_may_differ = True
         older = self._windows(Window(whole.start, bookmark - DAY))
         self.answers = InOrder(self._ask, chain(older, [last, *newer]), self._at_once)
 
@@ -83,7 +85,9 @@ class Reading:
         """Give windows that fill pages, by the number of rows that answers had so far."""
         start = days.start
         while start <= days.end:
-            periods = periods_that_fill_pages(self._rows_of_a_period, self._page_size)
+            periods = periods_that_fill_pages(
+                self._rows_of_a_period, self._page_size, max(1, MOST_PAGES // self._at_once)
+            )
             window = next(Window(start, days.end).split(periods, self._granularity))
             yield window
             start = window.end + DAY

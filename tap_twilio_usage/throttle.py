@@ -74,9 +74,10 @@ class Allowance:
     def _refused(self, *, is_recent: bool) -> None:
         """Lower the number to the others under way, for those were taken, as far as is known.
 
-        And to half, if nothing was taken since it was last lowered.
+        To half, if there was room for more; and if nothing was taken since it was last lowered.
         """
-        fewer = self._under_way
+        was_full = self._under_way + 1 >= self.now
+        fewer = self._under_way if was_full else max(self._under_way, self.now // 2)
         if is_recent and not self._has_worked:
             fewer = min(fewer, (self.now + 1) // 2)
         self.now = max(1, min(fewer, self.now))

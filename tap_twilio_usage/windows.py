@@ -93,12 +93,13 @@ class Window(NamedTuple):
             start = following
 
 
-def periods_that_fill_pages(rows: int, page_size: int) -> int:
+def periods_that_fill_pages(rows: int, page_size: int, most_pages: int = MOST_PAGES) -> int:
     """Give for how many periods of so many rows to ask at once: those that waste least of a page.
 
     The pages of one answer come one after the other, those of different ones in parallel.
     """
-    by_pages = {pages: pages * page_size // max(1, rows) for pages in range(1, MOST_PAGES + 1)}
+    sizes = range(1, min(most_pages, MOST_PAGES) + 1)
+    by_pages = {pages: pages * page_size // max(1, rows) for pages in sizes}
     return max(1, max(by_pages.items(), key=lambda item: (item[1] / item[0], -item[0]))[1])
 
 

@@ -7,7 +7,6 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from datetime import date
-from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +18,7 @@ from tap_twilio_usage.auth import Need
 from tap_twilio_usage.compat import override
 from tap_twilio_usage.errors import ApiError
 from tap_twilio_usage.oddities import Oddities
+from tap_twilio_usage.parallel import once
 from tap_twilio_usage.windows import DAY, EARLIEST, Granularity, Window, today
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class TwilioStream(Stream):
         """What its credentials have to be allowed to read."""
         return Need.SUBACCOUNTS if self._tap.settings.separates_accounts else Need.MAIN_ACCOUNT
 
-    @cached_property
+    @once
     def oddities(self) -> Oddities:
         """What is odd about the rows, and has been said."""
         return Oddities(self.logger)
@@ -79,7 +79,7 @@ class TwilioStream(Stream):
         if self.ABORT_AT_RECORD_COUNT is not None:
             raise error
         named = copy(error)  # it may be the same one for several streams
-        named.args = (f"{self.name}: {error}",)
+        named.args = (f"{self.name}: {f'{error}'.removeprefix(f'{self.name}: ')}",)
         self.failed(context, named)
 
     def failed(self, context: Context | None, error: ApiError) -> None:

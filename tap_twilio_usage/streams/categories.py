@@ -9,7 +9,7 @@ from singer_sdk import typing as th
 
 from tap_twilio_usage.account import Account, Reported
 from tap_twilio_usage.compat import override
-from tap_twilio_usage.errors import ApiError
+from tap_twilio_usage.errors import ApiError, GaveUp
 from tap_twilio_usage.hierarchy import (
     UNKNOWN_BILLING_KIND,
     UNKNOWN_SERVICE,
@@ -74,22 +74,22 @@ class CategoriesStream(TwilioStream):
             chosen = chosen[:1]
         answers = InOrder(_all_time, chosen, settings.max_concurrent_requests)
         reported: dict[str, Reported] = {}
-        for account, answer in zip(chosen, answers, strict=True):
-            if not isinstance(answer, ApiError):
+        for account in chosen:
+            answers.begin_again(GaveUp)  # as the streams of usage records do
+            try:
+                answer = next(answers)
+            except ApiError as error:
+                if not settings.separates_accounts:
+                    raise
+                self.fail({"account_sid": account.sid}, error)
+            else:
                 self._tap.failures.none_here()
                 reported = {each.category: each for each in answer} | reported
-            elif settings.separates_accounts:
-                self.fail({"account_sid": account.sid}, answer)
-            else:
-                raise answer
         return reported
 
 
-def _all_time(account: Account) -> list[Reported] | ApiError:
-    try:
-        return account.all_time
-    except ApiError as error:
-        return error
+def _all_time(account: Account) -> list[Reported]:
+    return account.all_time
 
 
 def _category(

@@ -15,7 +15,7 @@ from tap_twilio_usage import at_once, state
 from tap_twilio_usage.account import Account
 from tap_twilio_usage.attribution import attribute
 from tap_twilio_usage.compat import override
-from tap_twilio_usage.errors import ApiError
+from tap_twilio_usage.errors import ApiError, GaveUp
 from tap_twilio_usage.older_days import OlderDays
 from tap_twilio_usage.parallel import InOrder, spawn
 from tap_twilio_usage.progress import Progress
@@ -190,8 +190,13 @@ class UsageRecordsStream(PeriodStream):
 
     def _of(self, partition: state.Partition) -> Iterator[list[UsageRecord]]:
         """Give the account's rows, a period at a time."""
+        # What failed ahead of its turn may have done so for the same reason as the one before.
+        self._readings.begin_again(GaveUp)
         reading = next(self._readings)
+        reading.answers.begin_again(GaveUp)
         account = reading.account
+        if account.sid != partition["context"]["account_sid"]:
+            raise RuntimeError(f"{account.sid} was read in the place of another account")
         used = self._used(account, partition)
         if self._tap.settings.separates_accounts and used.is_empty:
             self.logger.info("%s has never used anything", account.sid)
@@ -243,10 +248,10 @@ class UsageRecordsStream(PeriodStream):
 
     def _read_ahead(self, reading: Reading) -> None:
         """Ask for what is next: of this account, and once that is under way, of those after it."""
-        room = self.at_once
+        room = self.at_once if self.at_once > 1 else 0
         for each in (reading, *self._readings.done()):
             each.answers.begin(room)
-            room -= len(each.answers.ahead)
+            room -= len(each.answers)
 
     def _used(self, account: Account, partition: state.Partition) -> UsedCategories:
         skip_unused = self._tap.settings.skip_unused_categories
