@@ -55,7 +55,7 @@ def _compare(
             table = Table(*HEADS)
             yield from table.head()
             how = Conditions(latency, repeats=sizes.repeated(case, latency))
-            for tool in (*TOOLS, EIGHT) if latency == sizes.latencies[-1] else TOOLS:
+            for tool in _tools(case, sizes, latency):
                 state = last_state(tool, sandbox) if resumed and isinstance(tool, Tap) else None
                 run = runs[latency, tool] = measure(tool, sandbox, how, state)
                 floor, begun = runs[latency, FLOOR].cost, start_up(tool.module, sizes.repeats).cpu
@@ -75,6 +75,15 @@ def _compare(
     return runs
 
 
+def _tools(case: Case, sizes: Sizes, latency: float) -> Iterator[Tool]:
+    """Leave out what only waits for many minutes, as the floor does: it takes as many requests."""
+    for tool in TOOLS:
+        if not (latency and case.accounts > 1 and tool in {LIBRARY, PLAIN}):
+            yield tool
+    if latency == sizes.latencies[-1]:
+        yield EIGHT
+
+
 def _work(run: Run, tool: Tool, sizes: Sizes) -> float:
     """Give the CPU time without that of the start-up."""
     return run.cost.cpu - start_up(tool.module, sizes.repeats).cpu
@@ -92,7 +101,7 @@ def _speed(case: Case, sizes: Sizes, runs: Runs) -> Iterator[Target]:
         runs[none, PLAIN].cost.wall / runs[none, ALL_ROWS].cost.wall,
         least=LEAST_SPEED,
     )
-    for tool in (FLOOR, LIBRARY):
+    for tool in (FLOOR, LIBRARY) if (most, LIBRARY) in runs else (FLOOR,):
         yield Target(
             f"{case}, 8 requests at a time, latency {most * 1000:.0f} ms: times as fast as the "
             f"sequential {tool.name}",
@@ -102,10 +111,10 @@ def _speed(case: Case, sizes: Sizes, runs: Runs) -> Iterator[Target]:
 
 
 def _requests(case: Case, runs: Runs, *, resumed: bool = False) -> Target:
-    """Allow a tenth more than the fewest, and no more than two for each account."""
+    """Allow a twentieth more than the fewest, or two: windows have whole days, pages do not."""
     fewest = case.fewest_requests(resumed=resumed)
     return Target(
         f"{case}{' from a state' * resumed}: requests, where {fewest} is the fewest",
         runs[0.0, TAP].requests,
-        fewest + min(fewest // 10, 2 * case.accounts),
+        fewest + max(fewest // 20, 2),
     )

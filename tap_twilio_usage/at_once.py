@@ -30,7 +30,8 @@ def writer(stream: UsageRecordsStream) -> Callable[[Sequence[UsageRecord]], None
     described, ours = stream.effective_schema["properties"], type(stream).schema["properties"]
     if any(described[field] != ours[field] for field in ours.keys() & described.keys()):
         return None  # a catalog of the user's has other types
-    flag, selected = stream_map.flag, {*described, *([FLAG] if stream_map.flag else [])}
+    flag = stream_map.flag
+    selected = stream_map.transformed_schema["properties"].keys() - (set() if flag else {FLAG})
     fields = [field for field in UsageRecord.__struct_fields__ if field in selected]
     are_all = len(fields) == len(UsageRecord.__struct_fields__)
 

@@ -49,6 +49,12 @@ def added(streams: list[dict[str, Any]]) -> None:
     streams[0]["schema"]["properties"]["colour"] = {"type": ["string", "null"]}
 
 
+def with_the_flag(streams: list[dict[str, Any]]) -> None:
+    """Take the properties from a SCHEMA message; without what the flag is worked out of."""
+    streams[0]["schema"]["properties"]["counts_in_total"] = {"type": ["boolean", "null"]}
+    without("price")(streams)
+
+
 def full_table(streams: list[dict[str, Any]]) -> None:
     """Have the stream read whole."""
     streams[0]["replication_method"] = "FULL_TABLE"
@@ -85,6 +91,7 @@ def counted(done: Run) -> list[str]:
         without("deduplicated_price", "as_of"),
         unlisted,
         added,
+        with_the_flag,
         full_table,
     ],
 )
@@ -100,6 +107,15 @@ def test_messages_and_metrics_are_those_of_the_sdk(
     # And it was written at once: by the day.
     times = Counter(m["time_extracted"] for m in at_once.messages if m["type"] == "RECORD")
     assert len(times) == len(DAYS)
+
+
+def retyped(streams: list[dict[str, Any]]) -> None:
+    """Have another type in the catalog."""
+    streams[0]["schema"]["properties"]["description"] = {"type": "boolean"}
+
+
+def test_a_catalog_with_types_of_its_own_is_left_to_the_sdk(sync: Sync) -> None:
+    assert told(run(sync, retyped)) == told(run(sync, retyped, stream_maps=THE_SDK))
 
 
 def test_records_keep_the_digits_and_the_characters(sync: Sync) -> None:

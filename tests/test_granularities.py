@@ -98,7 +98,7 @@ def test_the_open_month_is_read_again_until_it_closes(sync: Sync, server: Server
 def test_requests_begin_on_the_first_day_of_a_period(sync: Sync, server: Server) -> None:
     load(sync, server, "usage_records_monthly")
     asked = [r.query["StartDate"] for r in server.requests if r.path.endswith("Monthly.json")]
-    assert sorted(asked) == ["2024-11-01", "2025-02-01"]  # three months a page
+    assert set(asked) == {"2024-11-01"}
 
 
 def test_what_an_account_says_of_itself_is_asked_once_for_all_streams(

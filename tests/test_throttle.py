@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from requests.auth import AuthBase
 
 from tap_twilio_usage import client as client_module
+from tap_twilio_usage import throttle as throttle_module
 from tap_twilio_usage.auth import Basic
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.errors import ApiError
@@ -32,6 +33,12 @@ LOGGER = logging.getLogger("test")
 MOST = 16
 
 # The number, by itself.
+
+
+@pytest.fixture(autouse=True)
+def _from_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin with two requests at a time: fewer to count."""
+    monkeypatch.setattr(throttle_module, "AT_FIRST", 2)
 
 
 def fill(allowance: Allowance) -> list[Turn]:
@@ -89,6 +96,14 @@ def test_answers_with_room_left_say_nothing_of_more() -> None:
         allowance.begin(turn)
         end(allowance, turn, accepted=True)
     assert allowance.now == 2
+
+
+def test_a_refusal_with_room_left_says_less_and_halves_it() -> None:
+    allowance = fast()
+    turn = Turn(0)
+    allowance.begin(turn)
+    end(allowance, turn, accepted=False)
+    assert allowance.now == MOST // 2
 
 
 def test_a_refusal_lowers_it_to_what_was_taken_and_its_burst_to_no_less() -> None:

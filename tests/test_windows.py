@@ -6,12 +6,13 @@ import math
 import threading
 import time
 from datetime import date, timedelta
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_twilio_usage.parallel import InOrder
+from tap_twilio_usage.parallel import InOrder, once, spawn
 from tap_twilio_usage.windows import (
     GRANULARITIES,
     MOST_PAGES,
@@ -126,6 +127,57 @@ def test_work_is_not_begun_before_it_is_wanted() -> None:
     next(results)
     time.sleep(0.05)
     assert len(begun) == 4
+
+
+def test_what_failed_ahead_of_its_turn_can_be_begun_again() -> None:
+    is_down = [True]
+
+    def work(number: int) -> int:
+        if is_down[0] and number:
+            raise LookupError(number)
+        return number
+
+    results = InOrder(work, range(4), 4)
+    assert next(results) == 0
+    time.sleep(0.05)
+    is_down[0] = False
+    results.begin_again(ValueError)  # of another kind
+    with pytest.raises(LookupError, match="1"):
+        next(results)
+    results.begin_again(LookupError)
+    assert list(results) == [2, 3]
+
+
+def test_once_is_worked_out_once_for_each_object_and_not_one_after_the_other() -> None:
+    asked, both = [], threading.Barrier(2, timeout=5)
+
+    class Asked:
+        @once
+        def value(self) -> int:
+            asked.append(self)
+            both.wait()  # for the one of the other object
+            return len(asked)
+
+    objects = Asked(), Asked()
+    futures = [spawn(partial(getattr, each, "value")) for each in objects * 3]
+    assert len({future.result(timeout=5) for future in futures}) == 1
+    assert len(asked) == 2
+
+
+def test_once_tries_again_after_an_error() -> None:
+    class Asked:
+        errors = iter([ValueError("once")])
+
+        @once
+        def value(self) -> int:
+            for error in self.errors:
+                raise error
+            return 1
+
+    asked = Asked()
+    with pytest.raises(ValueError, match="once"):
+        _ = asked.value
+    assert asked.value == 1
 
 
 def test_an_error_comes_in_its_turn() -> None:

@@ -180,7 +180,8 @@ def test_nothing_of_the_day_of_a_wrong_record_goes_out(lab: Lab, healthy: Run) -
         if row["start_date"] == wrong_from and row["category"] == "totalprice":
             row["price"] = "free"
 
-    run = lab.with_faults(of("usage_records_daily", every_row(change)), "usage_records_daily")
+    plan = of("usage_records_daily", every_row(change))
+    run = lab.with_faults(plan, "usage_records_daily", page_size=50)  # each day by itself
     whole = of_streams(healthy, "usage_records_daily")
     assert run.code == 1
     assert table(run) == {k: row for k, row in whole.items() if row["start_date"] < wrong_from}
