@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
@@ -25,14 +27,15 @@ class Cost(NamedTuple):
     cpu: float
     peak: float
 
-    def best(self, other: Cost) -> Cost:
-        """Give the least time of both, of either kind, and the most memory."""
-        wall, cpu, peak = other
-        return Cost(min(self.wall, wall), min(self.cpu, cpu), max(self.peak, peak))
+
+def typical(costs: Sequence[Cost]) -> Cost:
+    """Give the median of the times, of either kind, and the most memory."""
+    walls, cpus, peaks = zip(*costs, strict=True)
+    return Cost(median(walls), median(cpus), max(peaks))
 
 
 class Conditions(NamedTuple):
-    """How the sandbox answers, and how often a run is measured: the best counts."""
+    """How the sandbox answers, and how often a run is measured: the median counts."""
 
     latency: float = 0.0  # seconds
     max_concurrent: int = 0
@@ -56,10 +59,7 @@ def measure(
 ) -> Run:
     """Run the tool on the sandbox's case."""
     runs = [_run(tool, sandbox, how, state) for _ in range(how.repeats)]
-    best = runs[-1]
-    for run in runs:
-        best = best._replace(cost=best.cost.best(run.cost))
-    return best
+    return runs[-1]._replace(cost=typical([run.cost for run in runs]))
 
 
 def last_state(tool: Tool, sandbox: Sandbox) -> Json:
@@ -79,10 +79,7 @@ def start_up(module: str, repeats: int) -> Cost:
     with TemporaryDirectory() as folder:
         command, output = [sys.executable, "-c", f"import {module}"], Path(folder) / "output"
         _, *costs = (_spend(command, output) for _ in range(1 + repeats))
-    best = costs[0]
-    for cost in costs:
-        best = best.best(cost)
-    return best
+    return typical(costs)
 
 
 def _run(tool: Tool, sandbox: Sandbox, how: Conditions, state: Json | None) -> Run:

@@ -28,7 +28,7 @@ class Sizes(NamedTuple):
         """Say how it is measured."""
         warmed = "after runs that warm the sandbox up" if self.warm else "from a cold sandbox"
         return (
-            f"{warmed}: the best of {self.repeats} with one account and latency 0, others once; "
+            f"{warmed}: the median of {self.repeats} with one account and latency 0, others once; "
             "MB are 10^6 bytes"
         )
 
@@ -48,7 +48,7 @@ FULL = Sizes(
     ),
     latencies=(0.0, 0.1, 0.3),
     limited_latency=0.1,
-    repeats=3,
+    repeats=5,
     warm=True,
 )
 QUICK = Sizes(
