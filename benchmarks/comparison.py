@@ -27,13 +27,14 @@ def year(sizes: Sizes) -> Iterator[str | Target]:
     """Compare them on one account."""
     runs = yield from _compare(sizes.year, sizes)
     yield from _speed(sizes.year, sizes, runs)
+    yield from _overlap(sizes.year, sizes, runs)
     yield _requests(sizes.year, runs)
 
 
 def accounts(sizes: Sizes) -> Iterator[str | Target]:
     """Compare them on many accounts."""
     runs = yield from _compare(sizes.accounts, sizes)
-    yield from _speed(sizes.accounts, sizes, runs)
+    yield from _overlap(sizes.accounts, sizes, runs)
     yield _requests(sizes.accounts, runs)
 
 
@@ -90,7 +91,7 @@ def _work(run: Run, tool: Tool, sizes: Sizes) -> float:
 
 
 def _speed(case: Case, sizes: Sizes, runs: Runs) -> Iterator[Target]:
-    none, most = sizes.latencies[0], sizes.latencies[-1]
+    none = sizes.latencies[0]
     yield Target(
         f"{case}, defaults, latency 0: CPU without start-up, times the floor's",
         _work(runs[none, TAP], TAP, sizes) / _work(runs[none, FLOOR], FLOOR, sizes),
@@ -101,6 +102,10 @@ def _speed(case: Case, sizes: Sizes, runs: Runs) -> Iterator[Target]:
         runs[none, PLAIN].cost.wall / runs[none, ALL_ROWS].cost.wall,
         least=LEAST_SPEED,
     )
+
+
+def _overlap(case: Case, sizes: Sizes, runs: Runs) -> Iterator[Target]:
+    most = sizes.latencies[-1]
     for tool in (FLOOR, LIBRARY) if (most, LIBRARY) in runs else (FLOOR,):
         yield Target(
             f"{case}, 8 requests at a time, latency {most * 1000:.0f} ms: times as fast as the "

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tap_twilio_usage.tap import TapTwilioUsage
 
-ROWS_FOR_EACH_CONTEXT = 10
+ROWS_FOR_EACH_CONTEXT = 50
 R = TypeVar("R")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from itertools import cycle
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 from sandbox import API_KEY_SECRET, API_KEY_SID, BILLING_GROUP_IDS, MAIN_SID, Server
 from sandbox.faults import error
+from sandbox.server import Request
+from tap_twilio_usage.client import TRIES
 from tests.conftest import Run
 from tests.faults.conftest import (
     BILLING,
@@ -28,6 +31,7 @@ from tests.faults.conftest import (
 )
 
 UNAUTHORIZED = error(401, 20003, "Authenticate")
+UNAVAILABLE = error(503, 20503, "Service Unavailable")
 FORBIDDEN = error(403, 20003, "Forbidden")
 REFUSALS = {"401": UNAUTHORIZED, "403": FORBIDDEN}
 SUBACCOUNT = f"AC{2:032d}"
@@ -190,3 +194,22 @@ def test_no_credentials_are_refused_before_the_first_request(lab: Lab, stream: s
     assert "client_secret is missing" in run.last_line or "no credentials" in run.last_line
     assert server.requests == []
     assert run.out == ""
+
+
+def test_accounts_that_failed_ahead_of_their_turn_are_asked_again_in_it(
+    lab: Lab, healthy_separate: Run
+) -> None:
+    """An outage that ended meanwhile is no reason to give up the accounts that were read ahead."""
+    stream, tries = "usage_records_daily", Counter[str]()
+
+    def plan(request: Request) -> Fault | None:
+        tries[request.path] += 1
+        is_of_subaccount = request.path.endswith("AllTime.json") and MAIN_SID not in request.path
+        return UNAVAILABLE if is_of_subaccount and tries[request.path] <= TRIES else None
+
+    run = lab.with_faults(plan, stream, subaccounts="separate")
+    whole = of_streams(healthy_separate, stream)
+    accounts = {key[1] for key in whole}
+    assert len(accounts) >= 3
+    assert len({key[1] for key in table(run)}) >= len(accounts) - 1
+    assert lab.resumed(run, stream, subaccounts="separate") == whole
