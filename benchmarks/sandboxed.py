@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict
-from types import TracebackType
 from typing import Any
 
 from benchmarks.case import Case
@@ -35,12 +34,7 @@ class Sandbox:
         self.url = self._ask(asdict(self.case))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End it."""
         self._process.communicate()
 

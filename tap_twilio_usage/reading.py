@@ -13,7 +13,7 @@ from tap_twilio_usage.records import Periods, UsageRecord
 from tap_twilio_usage.windows import DAY, Granularity, Window, periods_that_fill_pages
 
 Answer = tuple[Window, Periods]
-MOST_PAGES = 32  # under way or waiting for their turn, which is what takes memory
+MOST_PAGES_AHEAD = 32  # under way or waiting for their turn, which is what takes memory
 MOST_ASKED_BEFORE = 3  # windows, to find out whether the others are needed
 NO_DAYS = Window(date.max, date.min)
 
@@ -37,7 +37,7 @@ class Reading:
         self.now: Periods = {}  # of a resource that says when
         self.ask_for(NO_DAYS)
 
-    def ask_for(self, days: Window, *windows: Window) -> None:
+    def ask_for(self, days: Window, windows: Iterable[Window] | None = None) -> None:
         """Let the answers be those for the days, in windows that fill pages, or in these."""
         self.days = days
         self.answers = InOrder(self._ask, windows or self._windows(days), self._at_once)
@@ -62,15 +62,15 @@ class Reading:
         self._learn(newer)
         if newer and older_days.are_unchanged(UPTO, self._known_rows()):
             self.older_days_may_differ = False
-            self.ask_for(Window(newer[0].start, whole.end), *newer)
+            self.ask_for(Window(newer[0].start, whole.end), newer)
             return
         self._learn([last])
         if older_days.are_unchanged(BEFORE, self._known_rows()):
             self.older_days_may_differ = False
-            self.ask_for(Window(bookmark, whole.end), last, *newer)
+            self.ask_for(Window(bookmark, whole.end), [last, *newer])
             return
         older = self._windows(Window(whole.start, bookmark - DAY))
-        self.answers = InOrder(self._ask, chain(older, [last, *newer]), self._at_once)
+        self.ask_for(whole, chain(older, [last, *newer]))
 
     @property
     def requests(self) -> int:
@@ -86,7 +86,7 @@ class Reading:
         start = days.start
         while start <= days.end:
             periods = periods_that_fill_pages(
-                self._rows_of_a_period, self._page_size, max(1, MOST_PAGES // self._at_once)
+                self._rows_of_a_period, self._page_size, max(1, MOST_PAGES_AHEAD // self._at_once)
             )
             window = next(Window(start, days.end).split(periods, self._granularity))
             yield window
