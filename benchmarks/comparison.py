@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 
 from benchmarks.case import Case
 from benchmarks.report import Table, Target
-from benchmarks.runs import Conditions, Run, last_state, measure, start_up
+from benchmarks.runs import Conditions, Run, last_state, measure, measure_in_turn, start_up
 from benchmarks.sandboxed import Sandbox
 from benchmarks.sizes import Sizes
 from benchmarks.tools import ALL_ROWS, EIGHT, FLOOR, LIBRARY, PLAIN, TAP, Tap, Tool
@@ -56,18 +56,23 @@ def _compare(
             table = Table(*HEADS)
             yield from table.head()
             how = Conditions(latency, repeats=sizes.repeated(case, latency))
-            for tool in _tools(case, sizes, latency):
-                state = last_state(tool, sandbox) if resumed and isinstance(tool, Tap) else None
-                run = runs[latency, tool] = measure(tool, sandbox, how, state)
-                floor, begun = runs[latency, FLOOR].cost, start_up(tool.module, sizes.repeats).cpu
+            states = {
+                tool: last_state(tool, sandbox) if resumed and isinstance(tool, Tap) else None
+                for tool in _tools(case, sizes, latency)
+            }
+            measured = measure_in_turn(states, sandbox, how)
+            runs |= {(latency, tool): run for tool, run in measured.items()}
+            floor = measured[FLOOR]
+            for tool, run in measured.items():
+                begun = start_up(tool.module, sizes.repeats).cpu
                 yield table.row(
                     tool.name,
                     run.cost.wall,
-                    run.cost.wall / floor.wall,
+                    run.cost.wall / floor.cost.wall,
                     run.cost.cpu,
                     begun,
                     run.cost.cpu - begun,
-                    _work(run, tool, sizes) / _work(runs[latency, FLOOR], FLOOR, sizes),
+                    _work(run, tool, sizes) / _work(floor, FLOOR, sizes),
                     run.cost.peak,
                     run.requests,
                     run.rows,

@@ -10,8 +10,10 @@ from __future__ import annotations
 import csv
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
+
+from tap_twilio_usage.remembered import remembered
 
 TOTAL = "totalprice"
 UNKNOWN_SERVICE = "Other"
@@ -31,7 +33,7 @@ class Category:
     description: str | None
 
 
-@lru_cache(maxsize=4096)
+@remembered
 def normalise(name: str) -> str:
     """Give the form in which category names are compared: Twilio's own case varies."""
     return name.strip().lower()

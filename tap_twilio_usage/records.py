@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from functools import cache, lru_cache
+from functools import cache
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from tap_twilio_usage.errors import TapError
+from tap_twilio_usage.remembered import remembered
 from tap_twilio_usage.windows import Window
 
 # A price of more digits is none; the bound keeps exact sums affordable.
@@ -193,15 +194,12 @@ def read(page: list[Any], fields: Fields) -> list[UsageRecord]:
     """
     # Column by column: no line of Python runs for each value.
     columns = [
-        map(_remembered(reader), map(attrgetter(field), page)) for field, reader in fields.items()
+        map(_known(reader), map(attrgetter(field), page)) for field, reader in fields.items()
     ]
     return list(map(UsageRecord, *columns))
 
 
-@cache
-def _remembered(reader: Callable[[object], Any]) -> Callable[[object], Any]:
-    """Give a reader that knows the values of late: the same few come again and again."""
-    return lru_cache(maxsize=4096)(reader)
+_known = cache(remembered)  # one for all columns that a reader reads
 
 
 def read_one(raw: object, fields: Fields) -> UsageRecord:

@@ -26,7 +26,7 @@ from tap_twilio_usage.streams.categories import CategoriesStream
 from tap_twilio_usage.streams.lists import AccountsStream, UsageTriggersStream
 from tap_twilio_usage.streams.usage_records import UsageRecordsStream
 from tap_twilio_usage.watch import Watch
-from tap_twilio_usage.whole_lines import WholeLines
+from tap_twilio_usage.whole_lines import States, WholeLines
 from tap_twilio_usage.windows import GRANULARITIES
 
 if TYPE_CHECKING:
@@ -53,6 +53,11 @@ class TapTwilioUsage(Tap):
         PluginCapabilities.STREAM_MAPS,
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Take what the SDK gives; ask for nothing yet."""
+        super().__init__(*args, **kwargs)
+        self._state_writer = States(self.message_writer)
 
     @cached_property
     def settings(self) -> Settings:

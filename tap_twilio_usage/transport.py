@@ -18,6 +18,7 @@ from tap_twilio_usage.parallel import spawn
 
 TIMEOUTS = (10, 60)  # seconds to connect, and for each read
 DEADLINE = 120  # seconds for the whole answer, however slowly it drips
+CHUNK = 2**20  # bytes read at a time; the fewer, the less threads wait for each other
 MOST_BYTES = 32 * 2**20  # of an answer; a page of 1,000 records has less than two million
 
 Json = dict[str, Any]
@@ -120,7 +121,7 @@ class Transport:
             stream=True,
         ) as response:
             chunks, size = [], 0
-            for chunk in response.iter_content(2**16):
+            for chunk in response.iter_content(CHUNK):
                 chunks.append(chunk)
                 size += len(chunk)
                 if size > MOST_BYTES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 from tap_twilio_usage import state
@@ -28,15 +28,18 @@ class UsedCategories:
         """Tell whether no row can be worth emitting."""
         return self._skip_unused and not self._used
 
-    def leave_out(self, rows: Iterable[UsageRecord]) -> Iterator[UsageRecord]:
+    def leave_out(self, rows: list[UsageRecord]) -> list[UsageRecord]:
         """Give the rows without those of zeros that are sure not to be emitted."""
-        return (
+        if not self._skip_unused:
+            return rows
+        used = self._used
+        return [
             row
             for row in rows
-            if row.category in self._used
-            or not (self._skip_unused and is_zero(row))
+            if row.category in used
+            or (row.price or row.usage or row.count)
             or normalise(row.category) == TOTAL  # it may hold a remainder all the same
-        )
+        ]
 
     def take(self, row: UsageRecord) -> bool:
         """Tell whether to emit the row; from then on its category counts as used."""
