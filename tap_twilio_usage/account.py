@@ -189,10 +189,13 @@ def _whole(granularity: Granularity, periods: Periods) -> Periods:
 
     The day is in the key, and zeros overwrite rows by it when nobody asks when the account began.
     """
+    whole: Periods = {}
     for day, rows in periods.items():
+        first = granularity.first(day)
+        whole[first] = rows
         for row in rows:
-            row.start_date = granularity.first(day)
-    return {granularity.first(day): rows for day, rows in periods.items()}
+            row.start_date = first
+    return whole
 
 
 def _reported(row: UsageRecord) -> Reported:

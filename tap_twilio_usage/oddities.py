@@ -63,11 +63,12 @@ class Oddities:
                 day,
                 excess,
             )
+        known = shipped().categories
         for row in rows:
             if is_zero(row):
                 continue
             category = row.category
-            if normalise(category) not in shipped().categories:
+            if normalise(category) not in known:
                 self.say_once(
                     f"category {category}",
                     "unknown category %r, counted under %r",
