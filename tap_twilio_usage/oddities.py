@@ -65,10 +65,11 @@ class Oddities:
             )
         known = shipped().categories
         for row in rows:
-            if is_zero(row):
-                continue
             category = row.category
-            if normalise(category) not in known:
+            is_known = normalise(category) in known
+            if (is_known and row.price is not None) or is_zero(row):
+                continue
+            if not is_known:
                 self.say_once(
                     f"category {category}",
                     "unknown category %r, counted under %r",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -25,8 +24,7 @@ def spawn(work: Callable[[], R]) -> Future[R]:
         except BaseException as error:  # noqa: BLE001  (it belongs to who waits)
             future.set_exception(error)
 
-    # What threading.Thread does, but it waits for the thread to run: a twentieth of a run's time.
-    start_new_thread(run, ())
+    threading.Thread(target=run, daemon=True).start()
     return future
 
 

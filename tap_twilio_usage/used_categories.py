@@ -41,18 +41,17 @@ class UsedCategories:
             or normalise(row.category) == TOTAL  # it may hold a remainder all the same
         ]
 
-    def take(self, row: UsageRecord) -> bool:
-        """Tell whether to emit the row; from then on its category counts as used."""
-        category = row.category
-        taken = (
-            not self._skip_unused
-            or category in self._used
-            or not is_zero(row)
-            or bool(row.deduplicated_price)
-        )
-        if taken:
-            self._used.add(category)
-        return taken
+    def take(self, rows: list[UsageRecord]) -> list[UsageRecord]:
+        """Give the period's rows to emit; from then on their categories count as used."""
+        used = self._used
+        if self._skip_unused:
+            rows = [
+                row
+                for row in rows
+                if row.category in used or not is_zero(row) or row.deduplicated_price
+            ]
+        used.update([row.category for row in rows])
+        return rows
 
     def record(self) -> bool:
         """Put them into the account's state; tell whether there was anything new."""

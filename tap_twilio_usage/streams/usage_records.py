@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -280,12 +280,10 @@ class UsageRecordsStream(PeriodStream):
         if state.begin(partition, day):
             self.write_state()
 
-    def _taken(
-        self, day: date, rows: Sequence[UsageRecord], used: UsedCategories
-    ) -> list[UsageRecord]:
+    def _taken(self, day: date, rows: list[UsageRecord], used: UsedCategories) -> list[UsageRecord]:
         """Give the period's rows that are worth emitting."""
         self.oddities.say_rows(day, rows)
-        taken = [row for row in rows if used.take(row)]
+        taken = used.take(rows)
         # The state names a category before its first row goes out: should the run end here and
         # the row be restated to zero, the next one still overwrites it.
         if used.record():
