@@ -43,6 +43,7 @@ class Account:
     ) -> None:
         """Ask nothing yet; not at all for `date_created` where it is known."""
         self.sid = sid
+        self.friendly_name: str | None = None  # as long as Twilio has not said it
         if date_created:
             self.date_created = date_created
         self.includes_subaccounts = includes_subaccounts
@@ -64,6 +65,7 @@ class Account:
         """The day the account began, GMT; None where these credentials cannot read it."""
         try:
             answer = self._client.get(f"{API}/{self.sid}.json", try_again_if_denied=False)
+            self.friendly_name = friendly_name(answer.get("friendly_name"))
             return day_created(answer.get("date_created"))
         except (Denied, NotFound, ValueError):
             return None
@@ -182,6 +184,11 @@ def day_created(value: object) -> date | None:
         return None
     day = records.mail_date(value).date()
     return day if day <= today() else None
+
+
+def friendly_name(value: object) -> str | None:
+    """Give an account's name; None for what is none."""
+    return value.strip() or None if isinstance(value, str) and value.isprintable() else None
 
 
 def _whole(granularity: Granularity, periods: Periods) -> Periods:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from tap_twilio_usage import records
-from tap_twilio_usage.account import API, Account, day_created
+from tap_twilio_usage.account import API, Account, day_created, friendly_name
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.errors import ApiError, TapError
 from tap_twilio_usage.records import Fields, Record
@@ -21,7 +21,7 @@ def _sid(value: object) -> str:
     return sid
 
 
-LISTED: Fields = {"sid": _sid, "date_created": day_created}
+LISTED: Fields = {"sid": _sid, "date_created": day_created, "friendly_name": friendly_name}
 
 
 class Accounts:
@@ -42,6 +42,10 @@ class Accounts:
         """Give one that can be read."""
         return self._by_sid[sid]
 
+    def get(self, sid: str) -> Account | None:
+        """Give it, if it can be read."""
+        return self._by_sid.get(sid)
+
 
 def find(client: Client, settings: Settings) -> Accounts:
     """Give the accounts that the settings choose; those of `separate` are listed by Twilio."""
@@ -54,16 +58,17 @@ def find(client: Client, settings: Settings) -> Accounts:
             page_size=settings.page_size,
         )
         return Accounts(main, [main], [])
-    found = {
-        row["sid"].lower(): Account(
+    found: dict[str, Account] = {}
+    for row, _ in listed(client, f"{API}.json", "accounts", LISTED, settings.page_size):
+        is_main = row["sid"].lower() == main_sid.lower()
+        account = found[row["sid"].lower()] = Account(
             client,
-            main_sid if row["sid"].lower() == main_sid.lower() else row["sid"],
+            main_sid if is_main else row["sid"],
             includes_subaccounts=False,
             page_size=settings.page_size,
             date_created=row["date_created"],
         )
-        for row, _ in listed(client, f"{API}.json", "accounts", LISTED, settings.page_size)
-    }
+        account.friendly_name = row["friendly_name"]
     if main_sid.lower() not in found:
         raise ApiError(f"Twilio's list of accounts leaves out the main one, {main_sid}")
     main = found[main_sid.lower()]

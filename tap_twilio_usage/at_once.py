@@ -6,7 +6,7 @@ For that takes ten times as long as all the rest. Where there is something to do
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from singer_sdk.contrib.msgspec import encoder
@@ -41,14 +41,16 @@ def writer(stream: UsageRecordsStream) -> Callable[[Sequence[UsageRecord]], None
         for record in records:
             if flag:
                 record.counts_in_total = flag.of(record.price, record.deduplicated_price)
-        message = RecordMessage(stream.name, {}, time_extracted=utc_now()).to_dict()
-        lines = (
-            {**message, "record": record if are_all else _only(fields, record)}
-            for record in records
-        )
-        stream.write_lines(encoder.encode_lines(lines), len(records))
+        chosen = records if are_all else (_only(fields, record) for record in records)
+        stream.write_lines(messages(stream.name, chosen), len(records))
 
     return write
+
+
+def messages(stream_name: str, records: Iterable[object]) -> bytes:
+    """Give a RECORD for each, a line each."""
+    message = RecordMessage(stream_name, {}, time_extracted=utc_now()).to_dict()
+    return encoder.encode_lines({**message, "record": record} for record in records)
 
 
 def _only(fields: Sequence[str], record: UsageRecord) -> dict[str, object]:

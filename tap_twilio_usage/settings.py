@@ -130,6 +130,21 @@ SCHEMA = th.PropertiesList(
         ),
     ),
     th.Property(
+        "focus",
+        th.BooleanType,
+        default=False,
+        title="FOCUS",
+        description=(
+            "Emit focus_cost_and_usage as well: usage_records_daily with the columns of FOCUS 1.2"
+        ),
+    ),
+    th.Property(
+        "billing_account_name",
+        th.StringType,
+        title="Billing account name",
+        description="With focus: BillingAccountName where Twilio does not say the account's name",
+    ),
+    th.Property(
         "max_concurrent_requests",
         th.IntegerType(minimum=1, maximum=32),
         default=4,
@@ -188,6 +203,8 @@ class Settings:
     end_date: date | None
     lookback_days: int
     skip_unused_categories: bool
+    focus: bool
+    billing_account_name: str | None
     max_concurrent_requests: int
     page_size: int
     api_url: str

@@ -7,7 +7,8 @@ the first day of the last period that was emitted whole, `first_day` the first o
 
 A subaccount's partition names its `main_account_sid`. When its rows become zero, `last_day` is what
 its bookmark was, and `withdrawn` the day up to which they are zero. After a change of `subaccounts`
-all days up to `catch_up_to` are read, whatever `start_date` says. For `older_days` see its module.
+all days up to `catch_up_to` are read, whatever `start_date` says. For `older_days` and `billed` see
+their modules.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ CATCH_UP_TO = "catch_up_to"
 LAST_DAY = "last_day"
 WITHDRAWN = "withdrawn"
 OLDER_DAYS = "older_days"
+BILLED, BILLED_CATEGORIES, BILLED_DAYS = "billed", "categories", "days"
+ACCOUNT_NAME = "account_name"
 PROGRESS_MARKERS = "progress_markers"  # of the SDK, which reads them
 
 Partition = dict[str, Any]
@@ -100,6 +103,29 @@ def take_over(partition: Partition, partitions: list[Partition], last_day: date)
                 catch_up(partition, day or last_day)
             used = {*partition.get(USED_CATEGORIES, ()), *other.get(USED_CATEGORIES, ())}
             partition[USED_CATEGORIES] = sorted(used)
+            if billed := {*billed_categories(partition), *billed_categories(other)}:
+                partition[BILLED] = {BILLED_CATEGORIES: sorted(billed)}
+
+
+def billed_categories(partition: Partition) -> list[str]:
+    """Give the categories of which the target may have rows of FOCUS."""
+    found: list[str] = partition.get(BILLED, {}).get(BILLED_CATEGORIES, [])
+    return found
+
+
+def account_names(partitions: Iterable[Partition]) -> dict[str, str]:
+    """Give the names of accounts as far as Twilio has said them, by SID."""
+    return {
+        partition["context"]["account_sid"]: partition[ACCOUNT_NAME]
+        for partition in partitions
+        if ACCOUNT_NAME in partition
+    }
+
+
+def may_hold_up_to(partition: Partition) -> str:
+    """Give the last day of which the target may have rows by earlier runs; "" for none."""
+    days: list[str] = [partition.get(key, "") for key in (BOOKMARK, CATCH_UP_TO, LAST_DAY)]
+    return max(days)
 
 
 def holds_subaccounts(partitions: Iterable[Partition], account_sid: str) -> bool:
@@ -179,9 +205,12 @@ def _context(partition: object, stream: str) -> tuple[Any, ...]:
             _day(partition, key)
     except ValueError:
         raise _refused(f"the bookmark of {what} is no date") from None
-    used = partition.get(USED_CATEGORIES, [])
-    if not isinstance(used, list) or not all(isinstance(category, str) for category in used):
-        raise _refused(f"{USED_CATEGORIES} of {what} is no list of names")
+    _names(partition.get(USED_CATEGORIES, []), f"{USED_CATEGORIES} of {what}")
+    if not isinstance(partition.get(ACCOUNT_NAME, ""), str):
+        raise _refused(f"{ACCOUNT_NAME} of {what} is no text")
+    billed = _mapping(partition.get(BILLED, {}), f"{BILLED} of {what}")
+    _names(billed.get(BILLED_CATEGORIES, []), f"{BILLED_CATEGORIES} of {BILLED} of {what}")
+    _mapping(billed.get(BILLED_DAYS, {}), f"{BILLED_DAYS} of {BILLED} of {what}")
     _mapping(partition.get(PROGRESS_MARKERS, {}), f"{PROGRESS_MARKERS} of {what}")
     older = _mapping(partition.get(OLDER_DAYS, {}), f"{OLDER_DAYS} of {what}")
     try:
@@ -201,6 +230,11 @@ def _mapping(value: object, what: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise _refused(f"{what} is no JSON object")
     return value
+
+
+def _names(value: object, what: str) -> None:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise _refused(f"{what} is no list of names")
 
 
 def _refused(why: str) -> TapError:

@@ -10,7 +10,7 @@ from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.tap_base import CliTestOptionValue
 
-from tap_twilio_usage import accounts, auth, preflight, settings, state
+from tap_twilio_usage import accounts, auth, focus_columns, preflight, settings, state
 from tap_twilio_usage.accounts import Accounts
 from tap_twilio_usage.billing_group import BillingGroup
 from tap_twilio_usage.client import Client
@@ -18,16 +18,18 @@ from tap_twilio_usage.command import Command
 from tap_twilio_usage.compat import override
 from tap_twilio_usage.errors import ApiError, SettingsError, Stopped
 from tap_twilio_usage.failures import Failures
+from tap_twilio_usage.focus_columns import STREAM as FOCUS
 from tap_twilio_usage.masking import Mask
 from tap_twilio_usage.settings import Settings
 from tap_twilio_usage.stream_maps import FlaggingMapper
 from tap_twilio_usage.streams.billing_groups import BILLING_STREAMS, BillingGroupRecordsStream
 from tap_twilio_usage.streams.categories import CategoriesStream
+from tap_twilio_usage.streams.focus import UsageRecordsAndFocusStream
 from tap_twilio_usage.streams.lists import AccountsStream, UsageTriggersStream
 from tap_twilio_usage.streams.usage_records import UsageRecordsStream
 from tap_twilio_usage.watch import Watch
 from tap_twilio_usage.whole_lines import States, WholeLines
-from tap_twilio_usage.windows import GRANULARITIES
+from tap_twilio_usage.windows import DAILY, GRANULARITIES, Granularity
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -128,7 +130,7 @@ class TapTwilioUsage(Tap):
             AccountsStream(self),
             CategoriesStream(self),
             UsageTriggersStream(self),
-            *(UsageRecordsStream(self, each) for each in GRANULARITIES),
+            *(self._usage_records(each) for each in GRANULARITIES),
         ]
         if self.config.get("billing_group_ids"):
             streams += [
@@ -140,11 +142,20 @@ class TapTwilioUsage(Tap):
                 stream.selected_by_default &= stream.name in BILLING_STREAMS
         return streams
 
+    def _usage_records(self, granularity: Granularity) -> UsageRecordsStream:
+        if granularity is DAILY and self.config.get("focus"):
+            return UsageRecordsAndFocusStream(self, granularity)
+        return UsageRecordsStream(self, granularity)
+
     @override
     def setup_mapper(self) -> None:
         self._mapper = FlaggingMapper(plugin_config=dict(self.config), logger=self.logger)
         self._mapper.register_raw_streams_from_catalog(self.catalog)
-        self._mapper.refuse_unknown_streams({*self.streams, *BILLING_STREAMS})
+        streams = {*self.streams, *BILLING_STREAMS}
+        if self.config.get("focus"):
+            self._mapper.register_raw_stream_schema(FOCUS, focus_columns.SCHEMA, focus_columns.KEY)
+            streams.add(FOCUS)
+        self._mapper.refuse_unknown_streams(streams)
 
     @override
     def load_state(self, state_dict: dict[str, Any]) -> None:

@@ -145,18 +145,22 @@ class UsageRecordsStream(PeriodStream):
 
     @override
     def rows(self, context: Context | None) -> Iterator[Record]:
-        partition = self.get_context_state(context)
-        is_read = partition["context"]["account_sid"] in self._tap.accounts
-        taken = self._of(partition) if is_read else self._withdrawn(partition)
         write = at_once.writer(self)
-        for rows in taken:
-            for row in rows:
-                row.account_sid = partition["context"]["account_sid"]
-                row.includes_subaccounts = partition["context"]["includes_subaccounts"]
+        for rows in self.taken(self.get_context_state(context)):
             if write:
                 write(rows)
             else:
                 yield from map(_for_the_sdk, rows)
+
+    def taken(self, partition: state.Partition) -> Iterator[list[UsageRecord]]:
+        """Give the rows to emit of an account, a period at a time."""
+        context = partition["context"]
+        is_read = context["account_sid"] in self._tap.accounts
+        for rows in self._of(partition) if is_read else self._withdrawn(partition):
+            for row in rows:
+                row.account_sid = context["account_sid"]
+                row.includes_subaccounts = context["includes_subaccounts"]
+            yield rows
 
     @override
     def get_record_counter(self, **kwargs: Any) -> metrics.Counter:
@@ -273,7 +277,7 @@ class UsageRecordsStream(PeriodStream):
             account.all_time,
             whole,
             settings.lookback_days,
-            (settings.skip_unused_categories, self._tap.plugin_version),
+            (settings.skip_unused_categories, settings.focus, self._tap.plugin_version),
         )
 
     def _begin(self, partition: state.Partition, day: date) -> None:

@@ -1,0 +1,1 @@
+"""The official FOCUS validator, run on what the tap loads from the sandbox."""

@@ -1,0 +1,111 @@
+"""`focus-validator` of the FinOps Foundation: installed apart, run offline, its output read."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Container
+from pathlib import Path
+from typing import NamedTuple
+
+REQUIREMENTS = ("focus-validator==2.2.1", "pyarrow<26")
+LEAST_PYTHON = (3, 12)
+VERSION = "1.2"
+CRITERIA = (
+    "ACCOUNT_NAMING",
+    "USAGE_MEASUREMENT",
+    "SUB_ACCOUNT",
+    "UNIT_PRICING",
+    "NEGOTIATED_PRICING",
+    "PUBLIC_PRICE_LIST",
+    "MULTIPLE_PRICING_CATEGORIES",
+    "MULTIPLE_BILLING_ACCOUNT_TYPES",
+    "MULTIPLE_SUB_ACCOUNT_TYPES",
+    "REGION",
+    "PRICING_BILLING_CURRENCY_DIFFERENCES",
+)
+# What fails for every file: one of two branches of the first, and every Purchase by the second,
+# of which the validator has only half.
+ALLOWED = frozenset({"InvoiceId-C-005-C", "EffectiveCost-C-005-C"})
+RESULT = re.compile(r"^\S+ (\S+): (PASS|FAIL|SKIPPED)\b", re.MULTILINE)
+
+
+class Verdict(NamedTuple):
+    """How many rules passed and were skipped, and which failed, without those that only sum up."""
+
+    passed: int
+    skipped: int
+    failed: frozenset[str]
+
+    @property
+    def unexpected(self) -> list[str]:
+        """The failures that not every file has."""
+        return sorted(self.failed - ALLOWED)
+
+
+def python() -> str | None:
+    """Give a Python that the validator runs on; None where there is none."""
+    minors = range(LEAST_PYTHON[1], LEAST_PYTHON[1] + 2)
+    by_pyenv = (Path.home() / ".pyenv" / "versions").glob("3.*/bin/python")
+    candidates = [sys.executable, *(f"python3.{minor}" for minor in minors), *map(str, by_pyenv)]
+    return next(filter(_is_fit, candidates), None)
+
+
+def install(folder: Path, interpreter: str) -> Path:
+    """Give the Python of an environment in the folder that has the validator."""
+    executable = folder / "bin" / "python"
+    if not (folder / "complete").exists():
+        subprocess.run([interpreter, "-m", "venv", "--clear", folder], check=True)  # noqa: S603
+        install = [executable, "-m", "pip", "install", "--quiet", *REQUIREMENTS]
+        subprocess.run(install, check=True)  # noqa: S603
+        (folder / "complete").touch()
+    return executable
+
+
+def run(executable: Path, data: Path) -> Verdict:
+    """Give what it says of the file. Raises SystemExit if it says nothing that can be read."""
+    where = [executable, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    site = Path(subprocess.run(where, capture_output=True, text=True, check=True).stdout.strip())  # noqa: S603
+    done = subprocess.run(  # noqa: S603
+        [
+            *(executable, "-m", "focus_validator.main", "--data-file", data.resolve()),
+            *("--validate-version", VERSION, "--block-download", "--applicability-criteria"),
+            ",".join(f"{name}_SUPPORTED" for name in CRITERIA),
+        ],
+        cwd=site,  # it opens its list of currencies relative to it
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = verdict(done.stdout, _composites(site))
+    if not found.passed:
+        raise SystemExit(f"the validator gave no results:\n{done.stderr[-2000:]}")
+    return found
+
+
+def verdict(output: str, composites: Container[str]) -> Verdict:
+    """Give what the output says of the rules: it ends with 0 whatever it finds."""
+    results = RESULT.findall(output)
+    outcomes = Counter(outcome for _, outcome in results)
+    failed = (rule for rule, outcome in results if outcome == "FAIL" and rule not in composites)
+    return Verdict(outcomes["PASS"], outcomes["SKIPPED"], frozenset(failed))
+
+
+def _composites(site: Path) -> set[str]:
+    """Give the rules that only sum up others."""
+    models = (site / "focus_validator" / "rules").glob(f"model-{VERSION}*.json")
+    rules = (json.loads(model.read_text("utf-8"))["ModelRules"] for model in models)
+    return {
+        name for each in rules for name, rule in each.items() if rule["Function"] == "Composite"
+    }
+
+
+def _is_fit(interpreter: str) -> bool:
+    check = f"import sys; sys.exit(sys.version_info < {LEAST_PYTHON})"
+    try:
+        return not subprocess.run([interpreter, "-c", check], capture_output=True).returncode  # noqa: PLW1510, S603
+    except OSError:
+        return False
