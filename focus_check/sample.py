@@ -1,4 +1,4 @@
-"""A year of three accounts as a file of FOCUS: the sandbox, the installed tap, Parquet by DuckDB."""
+"""A year of three accounts of the sandbox, loaded by the installed tap, as a file of FOCUS."""
 
 from __future__ import annotations
 

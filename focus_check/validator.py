@@ -58,28 +58,25 @@ def install(folder: Path, interpreter: str) -> Path:
     """Give the Python of an environment in the folder that has the validator."""
     executable = folder / "bin" / "python"
     if not (folder / "complete").exists():
-        subprocess.run([interpreter, "-m", "venv", "--clear", folder], check=True)  # noqa: S603
-        install = [executable, "-m", "pip", "install", "--quiet", *REQUIREMENTS]
-        subprocess.run(install, check=True)  # noqa: S603
+        for command in (
+            (interpreter, "-m", "venv", "--clear", folder),
+            (executable, "-m", "pip", "install", "--quiet", *REQUIREMENTS),
+        ):
+            subprocess.run(command, check=True)  # noqa: S603
         (folder / "complete").touch()
     return executable
 
 
 def run(executable: Path, data: Path) -> Verdict:
     """Give what it says of the file. Raises SystemExit if it says nothing that can be read."""
-    where = [executable, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
-    site = Path(subprocess.run(where, capture_output=True, text=True, check=True).stdout.strip())  # noqa: S603
-    done = subprocess.run(  # noqa: S603
-        [
-            *(executable, "-m", "focus_validator.main", "--data-file", data.resolve()),
-            *("--validate-version", VERSION, "--block-download", "--applicability-criteria"),
-            ",".join(f"{name}_SUPPORTED" for name in CRITERIA),
-        ],
-        cwd=site,  # it opens its list of currencies relative to it
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    (site,) = executable.parents[1].glob("lib/python3.*/site-packages")
+    command = [
+        *(f"{executable}", "-m", "focus_validator.main", "--data-file", f"{data.resolve()}"),
+        *("--validate-version", VERSION, "--block-download"),
+        *("--applicability-criteria", ",".join(f"{name}_SUPPORTED" for name in CRITERIA)),
+    ]
+    # It opens its list of currencies relative to where it is.
+    done = subprocess.run(command, cwd=site, capture_output=True, text=True, check=False)  # noqa: S603
     found = verdict(done.stdout, _composites(site))
     if not found.passed:
         raise SystemExit(f"the validator gave no results:\n{done.stderr[-2000:]}")

@@ -7,6 +7,7 @@ from singer_sdk import typing as th
 STREAM = "focus_cost_and_usage"
 KEY = ("x_AccountSid", "x_Category", "ChargePeriodStart")
 
+NOT_SAID = "Null: Twilio does not say"
 COST = "deduplicated_price: a day's rows sum to the price of its totalprice"
 SCHEMA = th.PropertiesList(
     th.Property("BilledCost", th.NumberType, required=True, description=COST),
@@ -76,10 +77,8 @@ SCHEMA = th.PropertiesList(
     th.Property("PricingCategory", th.StringType, description="Standard, for Usage and Purchase"),
     th.Property("SkuId", th.StringType, description="The category, for Usage and Purchase"),
     th.Property("SkuPriceId", th.StringType, description="As SkuId"),
-    th.Property(
-        "SkuMeter", th.StringType, description="As ChargeDescription, where there is a SkuId"
-    ),
-    th.Property("SkuPriceDetails", th.StringType, description="Null: Twilio does not say"),
+    th.Property("SkuMeter", th.StringType, description="ChargeDescription, where SkuId is"),
+    th.Property("SkuPriceDetails", th.StringType, description=NOT_SAID),
     th.Property(
         "ServiceName", th.StringType, description="Product family; Unattributed for the remainder"
     ),
@@ -92,20 +91,18 @@ SCHEMA = th.PropertiesList(
     th.Property("ServiceProviderName", th.StringType, description="Twilio"),
     th.Property("HostProviderName", th.StringType, description="Twilio"),
     th.Property("InvoiceIssuerName", th.StringType, description="Twilio"),
-    th.Property("InvoiceId", th.StringType, description="Null: Twilio does not say"),
-    th.Property("ListUnitPrice", th.NumberType, description="Null: Twilio does not say"),
-    th.Property("ContractedUnitPrice", th.NumberType, description="Null: Twilio does not say"),
-    th.Property(
-        "PricingCurrencyListUnitPrice", th.NumberType, description="Null: Twilio does not say"
-    ),
+    th.Property("InvoiceId", th.StringType, description=NOT_SAID),
+    th.Property("ListUnitPrice", th.NumberType, description=NOT_SAID),
+    th.Property("ContractedUnitPrice", th.NumberType, description=NOT_SAID),
+    th.Property("PricingCurrencyListUnitPrice", th.NumberType, description=NOT_SAID),
     th.Property(
         "PricingCurrencyContractedUnitPrice",
         th.NumberType,
-        description="Null: Twilio does not say",
+        description=NOT_SAID,
     ),
-    th.Property("RegionId", th.StringType, description="Null: Twilio does not say"),
-    th.Property("RegionName", th.StringType, description="Null: Twilio does not say"),
-    th.Property("CommitmentDiscountStatus", th.StringType, description="Null: Twilio does not say"),
+    th.Property("RegionId", th.StringType, description=NOT_SAID),
+    th.Property("RegionName", th.StringType, description=NOT_SAID),
+    th.Property("CommitmentDiscountStatus", th.StringType, description=NOT_SAID),
     th.Property(
         "x_AccountSid", th.StringType, required=True, description="Account whose usage it is"
     ),

@@ -33,6 +33,7 @@ from sandbox import (
     Company,
     Server,
 )
+from tap_twilio_usage.focus_columns import SCHEMA as FOCUS_SCHEMA
 from tests.canary import leaks
 from tests.conftest import ROOT, clean_environment
 
@@ -40,6 +41,7 @@ FIRST, LAST = date(2025, 8, 20), date(2025, 9, 20)
 DAYS = [FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1)]
 SCHEMA = "tap_twilio_usage"
 README = ROOT / "README.md"
+README_QUERIES = re.findall(r"```sql\n(.*?)```", README.read_text(), re.DOTALL)
 
 Rows = list[tuple[Any, ...]]
 Query = Callable[[str], Rows]
@@ -195,7 +197,7 @@ def test_every_dollar_once_in_postgresql_and_the_same_again(
             "(WHERE category = 'totalprice') FROM usage_records_daily"
         )
         assert naive > total * Decimal("1.8")
-        by_service, unreconciled = re.findall(r"```sql\n(.*?)```", README.read_text(), re.DOTALL)
+        by_service, unreconciled, *_ = README_QUERIES
         assert sum(spend for _, _, spend, _ in query(by_service)) == total
         assert query(unreconciled) == []
         first = table(query)
@@ -260,6 +262,47 @@ def test_a_kill_in_the_middle_and_a_run_again_give_the_same_rows(
     reconciles(query)
 
 
+def test_focus_in_postgresql_sums_to_the_total_of_each_day_also_after_restatements(
+    meltano: Meltano, query: Query, company: Company
+) -> None:
+    focus = {"TAP_TWILIO_USAGE_FOCUS": "true", "TAP_TWILIO_USAGE_SUBACCOUNTS": "separate"}
+    longer, gone = LAST - timedelta(days=3), LAST - timedelta(days=5)
+    with Server(company) as server:
+        meltano.run(server, "target-postgres", **focus)
+        assert focus_by_day(query) == {day: company.total(day) for day in DAYS}
+        company.restate(longer, "sms-outbound-longcode", price_factor=Decimal("1.25"))
+        company.restate(gone, "calls-outbound", price=Decimal(0))
+        meltano.run(server, "target-postgres", **focus, TAP_TWILIO_USAGE_LOOKBACK_DAYS="7")
+    assert focus_by_day(query) == {day: company.total(day) for day in DAYS}
+    types: dict[str, str] = dict(
+        query(
+            "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = "
+            "'focus_cost_and_usage'"
+        )
+    )
+    assert types.keys() >= FOCUS_SCHEMA["properties"].keys()
+    assert types["BilledCost"] == types["x_Price"] == "numeric"
+    assert types["ChargePeriodStart"].startswith("timestamp")
+    query_and_commit(
+        meltano,
+        "CREATE SCHEMA aws; CREATE TABLE aws.focus AS SELECT 'AWS' AS \"ProviderName\", "
+        '\'Compute\' AS "ServiceCategory", 12.5 AS "BilledCost", \'USD\' AS "BillingCurrency", '
+        f"'{LAST}'::timestamp AS \"ChargePeriodStart\"",
+    )
+    *_, beside_others = README_QUERIES
+    rows = query(beside_others)
+    assert ("AWS", "Compute", Decimal("12.5"), "USD") in [row[1:] for row in rows]
+    twilio = [cost for _, provider, _, cost, _ in rows if provider == "Twilio"]
+    assert sum(twilio) == sum(company.total(day) for day in DAYS)
+
+
+def focus_by_day(query: Query) -> dict[date, Decimal]:
+    rows = query(
+        'SELECT "ChargePeriodStart", SUM("BilledCost") FROM focus_cost_and_usage GROUP BY 1'
+    )
+    return {start.date(): cost for start, cost in rows}
+
+
 def everything(server: Server) -> dict[str, str]:
     """Give the settings with which every stream is loaded."""
     return {
@@ -308,7 +351,7 @@ def test_every_stream_in_each_mode_one_after_the_other_in_one_database(
 ) -> None:
     """Each dollar stands once in every table, under the README's queries too, after each change."""
     company.today = LAST
-    by_service, unreconciled = re.findall(r"```sql\n(.*?)```", README.read_text(), re.DOTALL)
+    by_service, unreconciled, *_ = README_QUERIES
     with Server(company) as server:
         for subaccounts in ("separate", "rolled_up", "separate", "excluded", "rolled_up"):
             mode = {"TAP_TWILIO_USAGE_SUBACCOUNTS": subaccounts}

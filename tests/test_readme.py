@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from decimal import Decimal
@@ -42,7 +43,7 @@ def kind(schema: dict[str, Any]) -> str:
 
 def default(schema: dict[str, Any]) -> str:
     value = schema.get("default")
-    return "" if value is None else f"`{str(value).lower() if value is True else value}`"
+    return "" if value is None else f"`{value if isinstance(value, str) else json.dumps(value)}`"
 
 
 def about(sync: Sync) -> dict[str, Any]:

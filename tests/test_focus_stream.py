@@ -1,0 +1,327 @@
+"""The stream `focus_cost_and_usage`, as the installed command emits it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
+from tap_twilio_usage.focus_columns import KEY, SCHEMA, STREAM
+from tests.conftest import Run, Sync, catalog_of, config
+from tests.http_server import Answer, Request, serve
+from tests.twilio import SID, account
+
+USAGE = "usage_records_daily"
+FIRST, LAST = date(2025, 9, 20), date(2025, 9, 30)
+DAYS = [FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1)]
+
+Table = dict[tuple[str, ...], dict[str, Any]]
+
+
+@pytest.fixture
+def company() -> Company:
+    return Company(since=date(2025, 8, 1), today=LAST, subaccounts=2, categories=60)
+
+
+@pytest.fixture
+def server(company: Company) -> Iterator[Server]:
+    with Server(company) as running:
+        yield running
+
+
+def settings(server: Server, **more: Any) -> dict[str, Any]:
+    return {
+        "account_sid": MAIN_SID,
+        "auth_token": AUTH_TOKEN,
+        "start_date": f"{FIRST}",
+        "end_date": f"{LAST}",
+        "focus": True,
+        "api_url": server.url,
+        **more,
+    }
+
+
+def table(*runs: Run) -> Table:
+    """Give what a target that upserts has of FOCUS after the runs."""
+    return {
+        tuple(row[column] for column in KEY): row for run in runs for row in run.records(STREAM)
+    }
+
+
+def costs(rows: Table) -> dict[tuple[str, str], Decimal]:
+    """Give the sum for each account and day."""
+    sums: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for row in rows.values():
+        sums[row["x_AccountSid"], row["ChargePeriodStart"][:10]] += row["BilledCost"]
+    return dict(sums)
+
+
+def totals(company: Company, *, inside: bool) -> dict[tuple[str, str], Decimal]:
+    """Give what the company spent, by account and day, where it spent anything."""
+    sids = [MAIN_SID] if inside else [each.sid for each in company.accounts()]
+    return {
+        (sid, f"{day}"): total
+        for sid in sids
+        for day in DAYS
+        if (total := company.total(day, sid, include_subaccounts=inside))
+    }
+
+
+def asked(server: Server) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
+    return sorted((each.path, tuple(sorted(each.query.items()))) for each in server.requests)
+
+
+def test_the_schema_says_what_each_column_is(sync: Sync, server: Server) -> None:
+    run = sync(settings(server))
+    message = run.schemas()[STREAM]
+    assert message["key_properties"] == [*KEY]
+    assert message["schema"]["properties"] == SCHEMA["properties"]
+    assert run.records(STREAM)[0].keys() == SCHEMA["properties"].keys()
+    assert STREAM not in sync(None, "--discover").out
+
+
+def test_without_the_setting_there_is_none_and_with_it_no_request_more(
+    sync: Sync, company: Company
+) -> None:
+    with Server(company) as server:
+        without = sync(settings(server, focus=False))
+        as_always = asked(server)
+    with Server(company) as server:
+        run = sync(settings(server))
+        assert asked(server) == as_always
+    assert STREAM not in without.out
+    freshness = {"as_of": None}
+    assert [row | freshness for row in run.records()] == [
+        row | freshness for row in without.records()
+    ]
+
+
+@pytest.mark.parametrize("subaccounts", ["rolled_up", "separate", "excluded"])
+def test_the_rows_of_a_day_sum_to_its_total_in_every_mode(
+    sync: Sync, server: Server, company: Company, subaccounts: str
+) -> None:
+    rows = table(run := sync(settings(server, subaccounts=subaccounts)))
+    expected = totals(company, inside=subaccounts == "rolled_up")
+    if subaccounts == "excluded":
+        expected = {key: total for key, total in expected.items() if key[0] == MAIN_SID}
+    assert costs(rows) == expected
+    assert len(run.records(STREAM)) == len(rows)
+    assert all(row["BilledCost"] for row in rows.values())
+    assert {row["BillingAccountId"] for row in rows.values()} == {MAIN_SID}
+    assert {row["BillingAccountName"] for row in rows.values()} == {"Sandbox Company"}
+    subs = {(row["SubAccountId"], row["SubAccountName"]) for row in rows.values()}
+    others = {(each.sid, each.friendly_name) for each in company.accounts() if not each.is_main}
+    assert subs == ({(None, None), *others} if subaccounts == "separate" else {(None, None)})
+
+
+def test_rows_are_whole_whatever_is_selected_of_the_records(sync: Sync, server: Server) -> None:
+    whole = table(sync(settings(server)))
+    catalog = catalog_of(sync(settings(server), "--discover").catalog, USAGE)
+    for stream in catalog["streams"]:
+        for entry in stream["metadata"]:
+            if entry["breadcrumb"][1:] in (["price"], ["deduplicated_price"], ["service"]):
+                entry["metadata"]["selected"] = False
+    run = sync(settings(server), catalog=catalog)
+    assert "price" not in run.records()[0]
+    freshness = {"x_AsOf": None}
+    assert {key: row | freshness for key, row in table(run).items()} == {
+        key: row | freshness for key, row in whole.items()
+    }
+
+
+def test_it_comes_with_usage_records_daily_only(sync: Sync, server: Server) -> None:
+    catalog = catalog_of(sync(settings(server), "--discover").catalog, "categories")
+    assert STREAM not in sync(settings(server), catalog=catalog).out
+
+
+# A user's own stream_maps.
+
+
+def test_it_can_come_alone(sync: Sync, server: Server, company: Company) -> None:
+    run = sync(settings(server, stream_maps={USAGE: None}))
+    assert USAGE not in run.schemas()
+    assert costs(table(run)) == totals(company, inside=True)
+
+
+def test_maps_of_the_records_leave_it_whole(sync: Sync, server: Server, company: Company) -> None:
+    maps = {USAGE: {"__filter__": "counts_in_total", "price": None, "__alias__": "usage"}}
+    run = sync(settings(server, stream_maps=maps))
+    assert run.records("usage")
+    assert costs(table(run)) == totals(company, inside=True)
+
+
+def test_it_has_maps_of_its_own(sync: Sync, server: Server) -> None:
+    maps = {
+        STREAM: {
+            "__filter__": "ChargeCategory == 'Purchase'",
+            "__alias__": "spend",
+            "x_Team": "'voice'",
+            "ListCost": None,
+        }
+    }
+    run = sync(settings(server, stream_maps=maps))
+    assert STREAM not in run.schemas()
+    assert "ListCost" not in run.schemas()["spend"]["schema"]["properties"]
+    rows = run.records("spend")
+    assert {(row["ChargeCategory"], row["x_Team"]) for row in rows} == {("Purchase", "voice")}
+    assert run.records()
+
+
+def test_it_can_be_taken_away_by_a_map(sync: Sync, server: Server) -> None:
+    run = sync(settings(server, stream_maps={STREAM: None}))
+    assert run.code == 0
+    assert STREAM not in run.schemas()
+    assert run.records()
+
+
+def test_a_map_of_it_needs_the_setting(sync: Sync, server: Server) -> None:
+    run = sync(settings(server, focus=False, stream_maps={STREAM: None}))
+    assert run.code == 1
+    assert f"stream_maps: '{STREAM}' is no stream" in run.last_line
+
+
+def test_it_is_written_beside_batch_files(
+    sync: Sync, server: Server, company: Company, tmp_path: Path
+) -> None:
+    batches = {
+        "encoding": {"format": "jsonl", "compression": "gzip"},
+        "storage": {"root": tmp_path.as_uri()},
+    }
+    run = sync(settings(server, batch_config=batches))
+    assert not run.records()
+    assert costs(table(run)) == totals(company, inside=True)
+
+
+def test_a_check_of_the_credentials_writes_no_row(sync: Sync, server: Server) -> None:
+    run = sync(settings(server), "--test")
+    assert run.code == 0
+    assert STREAM not in run.out or not run.records(STREAM)
+
+
+# Names of accounts.
+
+
+def named(friendly_name: Any) -> Any:
+    """Give the answers of an account of this name that spends a dollar a day."""
+    answers = account({f"2026-01-0{n}": {"calls": "1", "totalprice": "1"} for n in range(1, 6)})
+
+    def answer(request: Request) -> Answer:
+        if not request.path.endswith(f"/{SID}.json"):
+            return answers(request)
+        created = "Thu, 01 Jan 2026 00:00:00 +0000"
+        return Answer.json({"friendly_name": friendly_name, "date_created": created})
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("friendly_name", "setting", "name"),
+    [
+        ("Acme", "Other", "Acme"),
+        ("", "Other", "Other"),
+        (None, None, SID),
+        (["no", "name"], None, SID),
+        ("two\nlines", None, SID),
+    ],
+)
+def test_the_billing_account_always_has_a_name(
+    sync: Sync, friendly_name: Any, setting: str | None, name: str
+) -> None:
+    with serve(named(friendly_name)) as server:
+        own = {"billing_account_name": setting} if setting else {}
+        run = sync(config(server.url, focus=True, end_date="2026-01-02", **own))
+    assert {row["BillingAccountName"] for row in run.records(STREAM)} == {name}
+
+
+def test_the_name_is_the_same_in_the_runs_after(sync: Sync) -> None:
+    with serve(named("Acme")) as server:
+        first = sync(config(server.url, focus=True, end_date="2026-01-02"))
+        before = len(server.requests)
+        settings = config(server.url, focus=True, end_date="2026-01-03")
+        second = sync(settings, state=first.states[-1])
+        assert f"{SID}.json" not in server.paths()[before:]
+    assert {row["BillingAccountName"] for row in second.records(STREAM)} == {"Acme"}
+
+
+def test_an_account_that_may_not_be_read_leaves_the_name_to_the_setting(sync: Sync) -> None:
+    days = {"2026-01-01": {"calls": "1", "totalprice": "1"}}
+    with serve(account(days, created=None)) as server:
+        own = config(server.url, focus=True, end_date="2026-01-01")
+        run = sync({**own, "billing_account_name": "Acme Inc."})
+    assert {row["BillingAccountName"] for row in run.records(STREAM)} == {"Acme Inc."}
+
+
+# One run after another.
+
+
+def test_the_same_run_again_gives_the_same_rows(sync: Sync, server: Server) -> None:
+    first = sync(settings(server))
+    second = sync(settings(server), state=first.states[-1])
+    assert len(second.records(STREAM)) == len(first.records(STREAM))
+    assert table(first, second).keys() == table(first).keys()
+
+
+@pytest.mark.parametrize("lookback_days", [3, 35])
+def test_a_day_restated_to_nothing_is_overwritten(
+    sync: Sync, server: Server, company: Company, lookback_days: int
+) -> None:
+    """Rows that bear no cost any more become zero, and no others come."""
+    own = settings(server, lookback_days=lookback_days, subaccounts="excluded")
+    day, category = LAST - timedelta(days=2), "sms-outbound-longcode"
+    key = MAIN_SID, category, f"{day}T00:00:00Z"
+    first = sync(own)
+    assert table(first)[key]["BilledCost"]
+    company.restate(day, category, price=0)
+    second = sync(own, state=first.states[-1])
+    rows = table(first, second)
+    assert costs(rows)[MAIN_SID, f"{day}"] == company.total(day, include_subaccounts=False)
+    gone = {each for each, row in table(second).items() if not row["BilledCost"]}
+    assert key in gone
+    assert {each[2] for each in gone} == {key[2]}
+    assert rows[key]["ConsumedQuantity"] is None
+    third = sync(own, state=second.states[-1])
+    assert all(row["BilledCost"] for row in third.records(STREAM))
+
+
+def test_a_run_that_was_cut_off_ends_with_the_same_rows(
+    sync: Sync, server: Server, company: Company
+) -> None:
+    whole = sync(settings(server))
+    states = [state for state in whole.states if "replication_key_value" in json.dumps(state)]
+    half = sync(settings(server), state=states[len(states) // 2])
+    assert table(whole, half).keys() == table(whole).keys()
+    assert costs(table(whole, half)) == totals(company, inside=True)
+
+
+def test_a_change_of_mode_there_and_back_leaves_no_dollar_twice(
+    sync: Sync, server: Server, company: Company
+) -> None:
+    runs, state = list[Run](), None
+    for subaccounts in ("rolled_up", "separate", "rolled_up"):
+        runs.append(sync(settings(server, subaccounts=subaccounts), state=state))
+        state = runs[-1].states[-1]
+        spent = {key: cost for key, cost in costs(table(*runs)).items() if cost}
+        assert spent == totals(company, inside=subaccounts == "rolled_up")
+
+
+def test_switched_on_later_it_says_what_it_lacks(sync: Sync, server: Server) -> None:
+    first = sync(settings(server, focus=False))
+    own = settings(server, lookback_days=2)
+    second = sync(own, state=first.states[-1])
+    assert f"{STREAM} begins with the days that are read again" in second.log
+    assert min(table(second))[2] == f"{LAST - timedelta(days=2)}T00:00:00Z"
+    assert "begins with" not in sync(own, state=second.states[-1]).log
+
+
+def test_the_log_says_what_was_billed(sync: Sync, server: Server, company: Company) -> None:
+    run = sync(settings(server))
+    cost = sum(totals(company, inside=True).values())
+    rows = len(run.records(STREAM))
+    assert f"{MAIN_SID}: {rows} rows of {STREAM}, BilledCost {cost}" in run.log
