@@ -413,12 +413,12 @@ def wait_for_rows(query: Query) -> int:
     pytest.fail("no row arrived")
 
 
-def test_duckdb_holds_every_row_and_reconciles(
+def test_duckdb_holds_every_row_and_reconciles_focus_too(
     meltano: Meltano, query: Query, company: Company
 ) -> None:
     with Server(company) as server:
         meltano.run(server, "target-postgres")
-        meltano.run(server, "target-duckdb")
+        meltano.run(server, "target-duckdb", TAP_TWILIO_USAGE_FOCUS="true")
     with duckdb.connect(meltano.environment["TARGET_DUCKDB_PATH"], read_only=True) as warehouse:
         warehouse.execute(f"USE {SCHEMA}")
         rows = warehouse.execute("SELECT category, start_date FROM usage_records_daily").fetchall()
@@ -427,5 +427,10 @@ def test_duckdb_holds_every_row_and_reconciles(
             "(38, 12)) FILTER (category = 'totalprice') FROM usage_records_daily "
             "GROUP BY start_date"
         ).fetchall()
+        focus = warehouse.execute(
+            'SELECT LEFT("ChargePeriodStart"::VARCHAR, 10)::DATE, '
+            'SUM("BilledCost"::VARCHAR::DECIMAL(38, 12)) FROM focus_cost_and_usage GROUP BY 1'
+        ).fetchall()
     assert len(rows) == len(set(rows)) == len(table(query))
     assert all(deduplicated == total for deduplicated, total in days)
+    assert dict(focus) == {day: company.total(day) for day in DAYS}
