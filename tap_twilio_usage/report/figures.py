@@ -1,0 +1,240 @@
+"""What the report says, summed exactly from charges: no database, no charts, no float."""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import cached_property
+from itertools import groupby
+from typing import NamedTuple
+
+TOTAL = "totalprice"
+ZERO = Decimal(0)
+LARGEST = 10
+
+Sums = dict[str, Decimal]
+
+
+class Charge(NamedTuple):
+    """A row of `usage_records_daily`, as far as the report needs it."""
+
+    account: str
+    rolled_up: bool | None
+    unit: str
+    day: date
+    category: str
+    service: str
+    price: Decimal | None
+    deduplicated: Decimal | None
+
+
+@dataclass
+class Period:
+    """The sums of the loaded days from one to another; `total` is None where Twilio gives none."""
+
+    first: date
+    last: date
+    services: defaultdict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    naive: Decimal = ZERO
+    deduplicated: Decimal = ZERO
+    total: Decimal | None = None
+    remainder: Decimal = ZERO
+
+    def add(self, charge: Charge) -> None:
+        """Count a charge."""
+        price, deduplicated = charge.price or ZERO, charge.deduplicated or ZERO
+        self.services[charge.service] += deduplicated
+        self.deduplicated += deduplicated
+        if charge.category == TOTAL:
+            self.total = price + (self.total or ZERO)
+            self.remainder += deduplicated
+        else:
+            self.naive += price
+
+
+class Wrong(NamedTuple):
+    """A day of an account whose deduplicated sum is not Twilio's total."""
+
+    day: date
+    account: str
+    deduplicated: Decimal
+    total: Decimal | None
+
+
+class Changed(NamedTuple):
+    """What a service cost in the same days of two months."""
+
+    service: str
+    before: Decimal
+    after: Decimal
+
+    @property
+    def difference(self) -> Decimal:
+        """Give by how much it grew."""
+        return self.after - self.before
+
+
+class Change(NamedTuple):
+    """The last month against the same days of the month before, the largest difference first."""
+
+    before: tuple[date, date]
+    after: tuple[date, date]
+    services: list[Changed]
+
+    @property
+    def sum(self) -> Changed:
+        """Give the change of all services."""
+        return _sum("All services", self.services)
+
+    @property
+    def largest(self) -> list[Changed]:
+        """Give the ten services that changed most."""
+        return self.services[:LARGEST]
+
+    @property
+    def others(self) -> Changed | None:
+        """Give the change of all others, where there are any."""
+        rest = self.services[LARGEST:]
+        return _sum(f"{len(rest)} other services", rest) if rest else None
+
+
+@dataclass
+class Section:
+    """What is summed together: one currency, and accounts with or without their subaccounts."""
+
+    unit: str
+    rolled_up: bool | None
+    _days: dict[date, Period] = field(default_factory=dict)
+    _by_account: dict[tuple[date, str], Period] = field(default_factory=dict)
+    _categories: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+
+    def add(self, charge: Charge) -> None:
+        """Count a charge."""
+        day = charge.day
+        self._days.setdefault(day, Period(day, day)).add(charge)
+        self._by_account.setdefault((day, charge.account), Period(day, day)).add(charge)
+        if charge.category != TOTAL:
+            name = (charge.category, charge.service)
+            self._categories[name] = self._categories.get(name, ZERO) + (
+                charge.deduplicated or ZERO
+            )
+
+    @cached_property
+    def days(self) -> list[Period]:
+        """Give every loaded day, the first one first."""
+        return [self._days[day] for day in sorted(self._days)]
+
+    @cached_property
+    def months(self) -> list[Period]:
+        """Give every month of which a day is loaded."""
+        months = groupby(self.days, key=lambda day: (day.first.year, day.first.month))
+        return [_merged(days) for _, days in months]
+
+    @cached_property
+    def whole(self) -> Period:
+        """Give the sums of all days."""
+        return _merged(self.days)
+
+    @cached_property
+    def services(self) -> list[tuple[str, Decimal]]:
+        """Give each service that cost anything on any day, the largest first."""
+        used = {name for day in self.days for name, amount in day.services.items() if amount}
+        return _largest({name: self.whole.services[name] for name in used})
+
+    @cached_property
+    def categories(self) -> list[tuple[tuple[str, str], Decimal]]:
+        """Give the ten largest categories, each with its service."""
+        ranked = sorted(self._categories.items(), key=lambda item: (-item[1], item[0]))
+        return [(name, amount) for name, amount in ranked if amount > 0][:LARGEST]
+
+    @cached_property
+    def accounts(self) -> list[tuple[str, Decimal]]:
+        """Give what each account cost, the largest first."""
+        sums: Sums = defaultdict(Decimal)
+        for (_, account), period in self._by_account.items():
+            sums[account] += period.deduplicated
+        return _largest(sums)
+
+    @cached_property
+    def wrong(self) -> list[Wrong]:
+        """Give the days of accounts that do not add up to Twilio's total."""
+        return [
+            Wrong(day, account, period.deduplicated, period.total)
+            for (day, account), period in sorted(self._by_account.items())
+            if period.deduplicated != period.total
+        ]
+
+    @cached_property
+    def change(self) -> Change | None:
+        """Compare the last month with the same days of the one before, where they are loaded."""
+        after, before = _same_days(self.days[-1].first)
+        if self.days[0].first > before[0]:
+            return None
+        then, now = (
+            _merged(day for day in self.days if first <= day.first <= last)
+            for first, last in (before, after)
+        )
+        services = [
+            Changed(name, then.services[name], now.services[name]) for name, _ in self.services
+        ]
+        services.sort(key=lambda each: -abs(each.difference))
+        return Change(before, after, services)
+
+
+def summed(charges: Iterable[Charge]) -> list[Section]:
+    """Sum charges by currency, and apart by whether subaccounts are inside; the largest first.
+
+    Accounts that never cost anything are left out: a change of `subaccounts` leaves zeros behind.
+    """
+    sections: dict[tuple[str, bool | None], Section] = {}
+    zeros: dict[tuple[str, bool | None, str], list[Charge]] = defaultdict(list)
+    used: set[tuple[str, bool | None, str]] = set()
+    for charge in charges:
+        key = (charge.unit, charge.rolled_up)
+        account = (*key, charge.account)
+        if charge.price or charge.deduplicated:
+            used.add(account)
+            sections.setdefault(key, Section(*key)).add(charge)
+        else:
+            zeros[account].append(charge)
+    for account in used & zeros.keys():
+        for charge in zeros[account]:
+            sections[account[:2]].add(charge)
+    return sorted(sections.values(), key=lambda each: (-each.whole.deduplicated, each.unit))
+
+
+def _merged(days: Iterable[Period]) -> Period:
+    first, *more = days
+    found = Period(first.first, first.last)
+    for day in (first, *more):
+        found.last = day.last
+        for name, amount in day.services.items():
+            found.services[name] += amount
+        found.naive += day.naive
+        found.deduplicated += day.deduplicated
+        found.remainder += day.remainder
+        if day.total is not None:
+            found.total = day.total + (found.total or ZERO)
+    return found
+
+
+def _sum(name: str, services: Sequence[Changed]) -> Changed:
+    before = sum((each.before for each in services), ZERO)
+    return Changed(name, before, sum((each.after for each in services), ZERO))
+
+
+def _largest(sums: Sums) -> list[tuple[str, Decimal]]:
+    return sorted(sums.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _same_days(last: date) -> tuple[tuple[date, date], tuple[date, date]]:
+    """Give the month of a day up to it, and the same days of the month before; whole if whole."""
+    first = last.replace(day=1)
+    end = first - timedelta(days=1)
+    whole = last.day == monthrange(last.year, last.month)[1]
+    same = end if whole else end.replace(day=min(last.day, end.day))
+    return (first, last), (end.replace(day=1), same)

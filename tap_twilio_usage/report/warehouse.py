@@ -1,0 +1,152 @@
+"""What the report reads: `usage_records_daily` of any database that SQLAlchemy can reach."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from sqlalchemy import (
+    Connection,
+    Date,
+    Select,
+    TableClause,
+    cast,
+    column,
+    create_engine,
+    func,
+    inspect,
+    or_,
+    select,
+    table,
+)
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from tap_twilio_usage.report.errors import ReportError
+from tap_twilio_usage.report.figures import TOTAL, Charge
+
+TABLE = "usage_records_daily"
+SCHEMA = "tap_twilio_usage"  # of the targets in meltano.yml
+MONTHS_BACK = 6  # as the tap's default start_date
+COLUMNS = (
+    *("account_sid", "includes_subaccounts", "price_unit", "start_date", "category", "service"),
+    *("price", "deduplicated_price"),
+)
+DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
+SECRET = re.compile("password|passwd|token|secret|key|credential", re.IGNORECASE)
+
+
+@contextmanager
+def charges(url: str, schema: str | None, since: date | None) -> Iterator[Iterator[Charge]]:
+    """Give the charges since a day, by default the first of the month six months before the last.
+
+    Whatever fails on the way, also in the body, is a `ReportError` without the URL's secrets.
+    """
+    address = _parsed(url)
+    try:
+        engine = create_engine(address, connect_args=_connect_args(address))
+        with engine.connect() as connection:
+            found = _table(connection, schema)
+            first = since or _default_start(connection, found)
+            query = _query(found, first)
+            yield (
+                _charge(row)
+                for row in connection.execution_options(yield_per=10_000).execute(query)
+            )
+    except ReportError:
+        raise
+    except Exception as error:  # noqa: BLE001  (a driver raises what it likes)
+        raise ReportError(_line(error, address)) from None
+
+
+def _parsed(text: str) -> URL:
+    if text.count("@") > 1:
+        raise ReportError("the URL has more than one @: write one in the password as %40")
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise ReportError(
+            "the URL is none of SQLAlchemy's, as in postgresql://USER:PASSWORD@HOST/DATABASE or "
+            "duckdb:///FILE"
+        ) from None
+    return url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
+
+
+def _connect_args(url: URL) -> dict[str, Any]:
+    # Else DuckDB would create a file that is missing, and lock the one that is there.
+    return {"read_only": True} if url.get_backend_name() == "duckdb" else {}
+
+
+def _table(connection: Connection, schema: str | None) -> TableClause:
+    inspector = inspect(connection)
+    for name in [schema] if schema else [SCHEMA, None]:
+        if inspector.has_table(TABLE, schema=name):
+            return table(TABLE, *(column(each) for each in COLUMNS), schema=name)
+    where = f"schema {schema}" if schema else f"schema {SCHEMA}, nor in the default one"
+    raise ReportError(f"no table {TABLE} in {where}: load it first, or name its --schema")
+
+
+def _default_start(connection: Connection, found: TableClause) -> date:
+    last = connection.execute(select(func.max(cast(found.c.start_date, Date)))).scalar()
+    if last is None:
+        raise ReportError(f"{found.fullname} is empty: load it first")
+    month: date = last.replace(day=1)
+    for _ in range(MONTHS_BACK):
+        month = (month - timedelta(days=1)).replace(day=1)
+    return month
+
+
+def _query(found: TableClause, since: date) -> Select[Any]:
+    day = cast(found.c.start_date, Date)  # target-duckdb stores dates as text
+    columns = [day if each.name == "start_date" else each for each in found.c]
+    matters = or_(
+        found.c.price != 0,
+        found.c.deduplicated_price != 0,
+        func.lower(func.trim(found.c.category)) == TOTAL,
+    )
+    return select(*columns).where(day >= since, matters)
+
+
+def _charge(row: Any) -> Charge:
+    account, rolled_up, unit, day, category, service, price, deduplicated = row
+    return Charge(
+        account=account or "no account",
+        rolled_up=None if rolled_up is None else bool(rolled_up),
+        unit=(unit or "no currency").strip().upper(),
+        day=day,
+        category=category.strip().lower(),
+        service=service or "Other",
+        price=_exact(price),
+        deduplicated=_exact(deduplicated),
+    )
+
+
+def _exact(value: Any) -> Decimal | None:
+    """Give a number as it was written: the text of a DOUBLE is that, for up to 15 digits."""
+    return None if value is None else Decimal(str(value))
+
+
+def _line(error: Exception, url: URL) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return f"the driver {error.name} is not installed: pip install {error.name}"
+    if isinstance(error, NoSuchModuleError):
+        return f"no dialect {url.drivername} is installed: the list of SQLAlchemy's says where it is"
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    said = " ".join(str(cause).split()) or type(cause).__name__
+    for secret in _secrets(url):
+        said = said.replace(secret, "***")
+    return f"{url.render_as_string(hide_password=True).partition('?')[0]}: {said}"
+
+
+def _secrets(url: URL) -> Iterator[str]:
+    values = [url.password or ""]
+    for name, value in url.query.items():
+        if SECRET.search(name):
+            values += [value] if isinstance(value, str) else value
+    for value in values:
+        yield from filter(None, {value, quote(value, safe=""), quote_plus(value)})

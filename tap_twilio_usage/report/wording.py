@@ -1,0 +1,51 @@
+"""How the report writes amounts, shares and days."""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from datetime import date
+from decimal import Decimal
+
+PENNIES = 2
+
+
+def money(amount: Decimal, decimals: int = PENNIES, *, signed: bool = False) -> str:
+    """Write an amount exactly: with as many decimals as it has, and no fewer than asked for."""
+    text = f"{amount:,.{max(decimals, places(amount))}f}"
+    return f"+{text}" if signed and amount > 0 else text
+
+
+def places(amount: Decimal) -> int:
+    """Count the decimals that an amount needs."""
+    return len(f"{amount:f}".partition(".")[2].rstrip("0"))
+
+
+def share(part: Decimal, whole: Decimal | None) -> str:
+    """Write a part as a percentage."""
+    if not whole:
+        return ""
+    percent = 100 * part / whole
+    return f"{percent:.1f}%" if abs(percent) >= 1 else f"{percent:.2g}%"
+
+
+def times(naive: Decimal, total: Decimal | None) -> str:
+    """Write how many times the total an amount is."""
+    return f"{naive / total:.2f}" if total else ""
+
+
+def day(value: date) -> str:
+    """Write a day."""
+    return f"{value.day} {value:%B %Y}"
+
+
+def month(first: date, last: date) -> str:
+    """Write a month, or its days where they are not all there."""
+    whole = first.day == 1 and last.day == monthrange(last.year, last.month)[1]
+    return f"{first:%b %Y}" if whole else f"{first.day}\u2013{last.day} {first:%b %Y}"
+
+
+def span(first: date, last: date) -> str:
+    """Write the days from one to another."""
+    if (first.year, first.month) == (last.year, last.month):
+        return day(first) if first == last else f"{first.day} to {day(last)}"
+    return f"{day(first)} to {day(last)}"
