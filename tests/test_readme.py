@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from tap_twilio_usage.tap import TapTwilioUsage
-from tests.conftest import ROOT, Sync, clean_environment, discovered
+from tests.conftest import ROOT, Sync, clean_environment, discovered, text_of
 
 README = (ROOT / "README.md").read_text()
 MELTANO = yaml.safe_load((ROOT / "meltano.yml").read_text())
@@ -150,6 +150,9 @@ def test_the_demo_runs_as_written_and_reconciles(project: Path) -> None:
         Decimal(sums[name].replace(",", "")) for name in ("Sum of all", "SUM", "Twilio's total")
     )
     assert naive > deduplicated == total
+    page = (project / "output" / "report.html").read_text()
+    assert f"Spend, every dollar once {total:,f} USD" in text_of(page)
+    assert "Every day reconciles" in page
 
 
 def test_every_fault_is_mapped_to_tests_that_there_are() -> None:

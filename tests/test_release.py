@@ -95,8 +95,10 @@ def test_the_wheel_holds_the_package_with_its_data_and_nothing_else(wheel: Path)
 
 def test_the_wheel_asks_for_three_packages(metadata: Message) -> None:
     asked = metadata.get_all("Requires-Dist", [])
-    names = sorted(re.split(r"[^\w-]", requirement)[0] for requirement in asked)
+    needed = [requirement for requirement in asked if "extra ==" not in requirement]
+    names = sorted(re.split(r"[^\w-]", requirement)[0] for requirement in needed)
     assert names == ["python-backoff", "requests", "singer-sdk"]
+    assert metadata.get_all("Provides-Extra") == ["report"]
 
 
 def test_the_wheel_runs_by_itself(wheel: Path, tmp_path: Path) -> None:

@@ -7,12 +7,15 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import date
+from decimal import Context, localcontext
 from pathlib import Path
 
 from tap_twilio_usage.report.errors import ReportError
 
+# More digits than any price: sums are exact, however long the amounts.
+EXACT = Context(prec=1000)
 URL = "TAP_TWILIO_USAGE_REPORT_URL"
-EXTRA = {"altair", "duckdb_engine", "jinja2", "markupsafe", "sqlalchemy", "vl_convert"}
+EXTRA = {"altair", "duckdb_engine", "jinja2", "markupsafe", "psycopg", "sqlalchemy", "vl_convert"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -26,9 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ReportError as error:
         sys.exit(f"report: {error}")
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in EXTRA:
-            raise
-        sys.exit(f"report: {error.name} is missing: pip install 'tap-twilio-usage[report]'")
+        wanted = "'tap-twilio-usage[report]'" if error.name in EXTRA else "the package it is in"
+        sys.exit(f"report: {error.name} is missing: pip install {wanted}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,12 +58,14 @@ def _write(url: str, schema: str | None, since: date | None, output: Path) -> No
     from tap_twilio_usage.report.page import rendered  # noqa: PLC0415
     from tap_twilio_usage.report.warehouse import charges  # noqa: PLC0415
 
-    with charges(url, schema, since) as found:
-        sections = summed(found)
-    if not sections:
-        raise ReportError("the warehouse holds no spend in these days")
+    with localcontext(EXACT):
+        with charges(url, schema, since) as found:
+            sections = summed(found)
+        if not sections:
+            raise ReportError("the warehouse holds no spend in these days")
+        page = rendered(sections)
     try:
-        output.write_text(rendered(sections), encoding="utf-8")
+        output.write_text(page, encoding="utf-8")
     except OSError as error:
         raise ReportError(f"{output} cannot be written: {error.strerror}") from None
     sys.stdout.write(f"report: open {output} in a browser\n")

@@ -12,7 +12,8 @@ from functools import cached_property
 from itertools import groupby
 from typing import NamedTuple
 
-TOTAL = "totalprice"
+from tap_twilio_usage.hierarchy import TOTAL, normalise
+
 ZERO = Decimal(0)
 LARGEST = 10
 
@@ -30,6 +31,11 @@ class Charge(NamedTuple):
     service: str
     price: Decimal | None
     deduplicated: Decimal | None
+
+    @property
+    def is_total(self) -> bool:
+        """Say whether it is Twilio's total of the day."""
+        return normalise(self.category) == TOTAL
 
 
 @dataclass
@@ -49,7 +55,7 @@ class Period:
         price, deduplicated = charge.price or ZERO, charge.deduplicated or ZERO
         self.services[charge.service] += deduplicated
         self.deduplicated += deduplicated
-        if charge.category == TOTAL:
+        if charge.is_total:
             self.total = price + (self.total or ZERO)
             self.remainder += deduplicated
         else:
@@ -117,7 +123,7 @@ class Section:
         day = charge.day
         self._days.setdefault(day, Period(day, day)).add(charge)
         self._by_account.setdefault((day, charge.account), Period(day, day)).add(charge)
-        if charge.category != TOTAL:
+        if not charge.is_total:
             name = (charge.category, charge.service)
             self._categories[name] = self._categories.get(name, ZERO) + (
                 charge.deduplicated or ZERO
@@ -127,6 +133,11 @@ class Section:
     def days(self) -> list[Period]:
         """Give every loaded day, the first one first."""
         return [self._days[day] for day in sorted(self._days)]
+
+    @cached_property
+    def missing(self) -> int:
+        """Count the days between the first one and the last that are not loaded."""
+        return len(_each_day(self.days[0].first, self.days[-1].first)) - len(self.days)
 
     @cached_property
     def months(self) -> list[Period]:
@@ -170,13 +181,12 @@ class Section:
 
     @cached_property
     def change(self) -> Change | None:
-        """Compare the last month with the same days of the one before, where they are loaded."""
+        """Compare the last month with the same days of the one before, if all are loaded."""
         after, before = _same_days(self.days[-1].first)
-        if self.days[0].first > before[0]:
+        if any(day not in self._days for span in (before, after) for day in _each_day(*span)):
             return None
         then, now = (
-            _merged(day for day in self.days if first <= day.first <= last)
-            for first, last in (before, after)
+            _merged(self._days[day] for day in _each_day(*span)) for span in (before, after)
         )
         services = [
             Changed(name, then.services[name], now.services[name]) for name, _ in self.services
@@ -229,6 +239,10 @@ def _sum(name: str, services: Sequence[Changed]) -> Changed:
 
 def _largest(sums: Sums) -> list[tuple[str, Decimal]]:
     return sorted(sums.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _each_day(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
 def _same_days(last: date) -> tuple[tuple[date, date], tuple[date, date]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import altair as alt
@@ -69,6 +70,7 @@ def _decimals(section: Section) -> int:
     return max(wording.PENNIES, *map(wording.places, amounts))
 
 
+@cache
 def _library() -> str:
     """Give Vega-Lite as one script; it stands in the page, so nothing in it may end a script."""
     version = alt.SCHEMA_VERSION.rpartition(".")[0]

@@ -26,9 +26,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.pool import NullPool
 
+from tap_twilio_usage.hierarchy import TOTAL
 from tap_twilio_usage.report.errors import ReportError
-from tap_twilio_usage.report.figures import TOTAL, Charge
+from tap_twilio_usage.report.figures import Charge
 
 TABLE = "usage_records_daily"
 SCHEMA = "tap_twilio_usage"  # of the targets in meltano.yml
@@ -45,11 +47,12 @@ SECRET = re.compile("password|passwd|token|secret|key|credential", re.IGNORECASE
 def charges(url: str, schema: str | None, since: date | None) -> Iterator[Iterator[Charge]]:
     """Give the charges since a day, by default the first of the month six months before the last.
 
-    Whatever fails on the way, also in the body, is a `ReportError` without the URL's secrets.
+    Whatever fails on the way, also in the body, is a `ReportError` without the URL's secrets; but
+    `ModuleNotFoundError` where a driver is not installed.
     """
     address = _parsed(url)
     try:
-        engine = create_engine(address, connect_args=_connect_args(address))
+        engine = create_engine(address, poolclass=NullPool, connect_args=_connect_args(address))
         with engine.connect() as connection:
             found = _table(connection, schema)
             first = since or _default_start(connection, found)
@@ -58,7 +61,7 @@ def charges(url: str, schema: str | None, since: date | None) -> Iterator[Iterat
                 _charge(row)
                 for row in connection.execution_options(yield_per=10_000).execute(query)
             )
-    except ReportError:
+    except (ReportError, ModuleNotFoundError):
         raise
     except Exception as error:  # noqa: BLE001  (a driver raises what it likes)
         raise ReportError(_line(error, address)) from None
@@ -119,7 +122,7 @@ def _charge(row: Any) -> Charge:
         rolled_up=None if rolled_up is None else bool(rolled_up),
         unit=(unit or "no currency").strip().upper(),
         day=day,
-        category=category.strip().lower(),
+        category=category,
         service=service or "Other",
         price=_exact(price),
         deduplicated=_exact(deduplicated),
@@ -132,10 +135,10 @@ def _exact(value: Any) -> Decimal | None:
 
 
 def _line(error: Exception, url: URL) -> str:
-    if isinstance(error, ModuleNotFoundError):
-        return f"the driver {error.name} is not installed: pip install {error.name}"
     if isinstance(error, NoSuchModuleError):
-        return f"no dialect {url.drivername} is installed: the list of SQLAlchemy's says where it is"
+        return (
+            f"no dialect {url.drivername} is installed: the list of SQLAlchemy's says where it is"
+        )
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     said = " ".join(str(cause).split()) or type(cause).__name__
     for secret in _secrets(url):

@@ -1,0 +1,573 @@
+"""The HTML report: its figures, both kinds of warehouse, its one-line failures, a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tap_twilio_usage.report.__main__ import main
+from tap_twilio_usage.report.charts import Legend, drawn
+from tap_twilio_usage.report.figures import Charge, Section, summed
+from tap_twilio_usage.report.page import rendered
+from tap_twilio_usage.report.wording import money, month, share
+from tests.conftest import clean_environment, text_of
+
+MAIN = "AC" + "1" * 32
+SERVICES = ("SMS & MMS", "Voice", "Lookup", "Video", "Verify", "Sync", "Studio", "RCS", "Flex")
+HOSTILE = "sms-</script><script>alert(1)</script>"
+
+
+def charge(  # noqa: PLR0913
+    day: date | str,
+    category: str,
+    price: str,
+    deduplicated: str | None = None,
+    *,
+    service: str = "Voice",
+    unit: str = "USD",
+    account: str = MAIN,
+    rolled_up: bool | None = True,
+) -> Charge:
+    day = date.fromisoformat(day) if isinstance(day, str) else day
+    counted = Decimal(price if deduplicated is None else deduplicated)
+    service = "Unattributed" if category == "totalprice" else service
+    return Charge(account, rolled_up, unit, day, category, service, Decimal(price), counted)
+
+
+def a_day(day: date | str, *prices: str, **more: Any) -> list[Charge]:
+    """Give a day that reconciles: a category for each service, a roll-up of them, a remainder."""
+    whole = sum(map(Decimal, prices))
+    return [
+        *(
+            charge(day, f"{name.lower()}-outbound", price, service=name, **more)
+            for name, price in zip(SERVICES, prices, strict=False)
+        ),
+        charge(day, "a-rollup", f"{whole}", "0", **more),
+        charge(day, "totalprice", f"{whole + Decimal('0.000001')}", "0.000001", **more),
+    ]
+
+
+def days(first: str, last: str) -> list[date]:
+    start, end = date.fromisoformat(first), date.fromisoformat(last)
+    return [start + timedelta(days=n) for n in range((end - start).days + 1)]
+
+
+def only(charges: list[Charge]) -> Section:
+    (section,) = summed(charges)
+    return section
+
+
+ROWS = [
+    charge("2026-01-31", "calls", "3.1", "1.1"),
+    charge("2026-01-31", "calls-inbound", "2"),
+    charge("2026-01-31", "totalprice", "3.6", "0.5"),
+    charge("2026-02-01", "sms", "0.1", service="SMS & MMS"),
+    charge("2026-02-01", "totalprice", "0.1", "0"),
+]
+
+
+def test_it_sums_days_months_services_and_categories() -> None:
+    section = only(ROWS)
+    assert [day.first for day in section.days] == days("2026-01-31", "2026-02-01")
+    assert [(m.naive, m.deduplicated, m.total, m.remainder) for m in section.months] == [
+        (Decimal("5.1"), Decimal("3.6"), Decimal("3.6"), Decimal("0.5")),
+        (Decimal("0.1"), Decimal("0.1"), Decimal("0.1"), Decimal(0)),
+    ]
+    assert section.services == [
+        ("Voice", Decimal("3.1")),
+        ("Unattributed", Decimal("0.5")),
+        ("SMS & MMS", Decimal("0.1")),
+    ]
+    assert section.categories == [
+        (("calls-inbound", "Voice"), Decimal(2)),
+        (("calls", "Voice"), Decimal("1.1")),
+        (("sms", "SMS & MMS"), Decimal("0.1")),
+    ]
+    assert not section.wrong
+
+
+def test_the_ten_largest_categories_are_ten_and_the_largest() -> None:
+    rows = [charge("2026-01-01", f"c{n:02}", f"{n}") for n in range(1, 13)]
+    assert [name for (name, _), _ in only(rows).categories] == [
+        f"c{n:02}" for n in range(12, 2, -1)
+    ]
+
+
+def test_currencies_and_kinds_of_accounts_are_never_summed_together() -> None:
+    sections = summed(
+        [
+            *a_day("2026-01-01", "9"),
+            *a_day("2026-01-01", "7", unit="EUR"),
+            *a_day("2026-01-01", "5", account="AC2", rolled_up=False),
+        ]
+    )
+    assert [(s.unit, s.rolled_up, s.whole.total) for s in sections] == [
+        ("USD", True, Decimal("9.000001")),
+        ("EUR", True, Decimal("7.000001")),
+        ("USD", False, Decimal("5.000001")),
+    ]
+    text = text_of(rendered(sections))
+    assert "3 parts, one for each currency and kind of account: they are not summed." in text
+    assert "21.000003" not in text
+
+
+def test_accounts_that_are_summed_are_said_and_listed() -> None:
+    rows = [
+        *a_day("2026-01-01", "9", account="AC1", rolled_up=False),
+        *a_day("2026-01-01", "5", account="AC2", rolled_up=False),
+    ]
+    text = text_of(rendered(summed(rows)))
+    assert "the sum of 2 accounts, each by itself" in text
+    assert "AC1 9.000001 64.3% AC2 5.000001 35.7%" in text
+
+
+def test_the_zeros_that_a_change_of_subaccounts_leaves_are_no_account() -> None:
+    rows = [
+        *a_day("2026-01-01", "9"),
+        charge("2026-01-01", "totalprice", "0", account="AC2", rolled_up=False),
+        charge("2026-01-01", "totalprice", "0", account="AC3"),
+    ]
+    assert only(rows).accounts == [(MAIN, Decimal("9.000001"))]
+
+
+def test_a_day_without_spend_is_a_day() -> None:
+    section = only([*a_day("2026-01-01", "9"), charge("2026-01-02", "totalprice", "0")])
+    assert len(section.days) == 2
+
+
+def test_the_days_that_do_not_reconcile_are_named_also_where_accounts_make_up_for_each_other() -> (
+    None
+):
+    rows = [
+        *a_day("2026-01-01", "9", account="AC1"),
+        *a_day("2026-01-01", "9", account="AC2"),
+        charge("2026-01-01", "late", "1", account="AC1"),
+        charge("2026-01-01", "late", "-1", account="AC2"),
+        charge("2026-01-02", "calls", "4"),
+    ]
+    section = only(rows)
+    assert section.days[0].deduplicated == section.days[0].total
+    assert [(w.day.day, w.account, w.total) for w in section.wrong] == [
+        (1, "AC1", Decimal("9.000001")),
+        (1, "AC2", Decimal("9.000001")),
+        (2, MAIN, None),
+    ]
+    text = text_of(rendered([section]))
+    assert "Days that reconcile 0 of 2" in text
+    assert f"2026-01-02 {MAIN} 4.000000 missing" in text
+    assert "Every day reconciles" not in text
+
+
+@pytest.mark.parametrize(
+    ("last", "after", "before"),
+    [
+        ("2026-03-21", ("2026-03-01", "2026-03-21"), ("2026-02-01", "2026-02-21")),
+        ("2026-02-28", ("2026-02-01", "2026-02-28"), ("2026-01-01", "2026-01-31")),
+        ("2026-03-30", ("2026-03-01", "2026-03-30"), ("2026-02-01", "2026-02-28")),
+    ],
+)
+def test_a_month_is_compared_with_the_same_days_of_the_one_before(
+    last: str, after: tuple[str, str], before: tuple[str, str]
+) -> None:
+    rows = [row for day in days("2026-01-01", last) for row in a_day(day, "1")]
+    change = only(rows).change
+    assert change is not None
+    assert (change.after, change.before) == tuple(
+        tuple(map(date.fromisoformat, span)) for span in (after, before)
+    )
+    voice = next(each for each in change.services if each.service == SERVICES[0])
+    assert (voice.after, voice.before) == (len(days(*after)), len(days(*before)))
+
+
+@pytest.mark.parametrize("missing", ["2026-01-01", "2026-01-20", "2026-02-05"])
+def test_a_month_is_not_compared_where_a_day_is_missing(missing: str) -> None:
+    loaded = [day for day in days("2026-01-01", "2026-02-20") if f"{day}" != missing]
+    rows = [row for day in loaded for row in a_day(day, "1")]
+    assert only(rows).change is None
+    assert "Not all of the same days of the month before are loaded" in rendered(summed(rows))
+
+
+def test_days_that_are_missing_in_between_are_counted() -> None:
+    rows = [row for day in ("2026-01-01", "2026-01-05") for row in a_day(day, "1")]
+    assert "Not loaded: 3 of the days in between." in text_of(rendered(summed(rows)))
+    assert "Not loaded" not in text_of(rendered(summed(rows[:3])))
+
+
+def test_services_beyond_the_ten_that_changed_most_are_summed_in_one_row() -> None:
+    rows = [
+        charge(day, f"c{n}", f"{n * day.month}", service=f"Service {n}")
+        for day in (date(2026, 1, 1), date(2026, 2, 1))
+        for n in range(1, 13)
+    ]
+    change = only(rows).change
+    assert change is not None
+    assert [each.service for each in change.largest] == [f"Service {n}" for n in range(12, 2, -1)]
+    assert change.others == ("2 other services", 3, 6)
+    assert change.sum == ("All services", 78, 156)
+
+
+AMOUNTS = st.decimals(-1000, 1000, places=9)
+
+
+@given(st.lists(st.tuples(st.integers(1, 12), AMOUNTS), min_size=1, max_size=30))
+def test_what_is_drawn_of_a_day_is_its_sum(spent: list[tuple[int, Decimal]]) -> None:
+    rows = [charge("2026-01-01", f"c{n}", f"{a:f}", service=f"S{n}") for n, a in spent]
+    for section in summed(rows):
+        amounts = Legend.of(section).amounts(section.days[0])
+        assert sum(amount for _, amount in amounts) == sum(amount for _, amount in spent)
+        assert [name for name, _ in amounts] == [name for name, _ in Legend.of(section).entries]
+
+
+def test_amounts_are_written_exactly_and_shares_so_that_small_ones_are_not_zero() -> None:
+    assert money(Decimal("1234567.1")) == "1,234,567.10"
+    assert money(Decimal("0.123456789012345678")) == "0.123456789012345678"
+    assert money(Decimal("0.1"), signed=True) == "+0.10"
+    assert money(Decimal("-0.1"), signed=True) == "-0.10"
+    assert share(Decimal(1), Decimal(3)) == "33.3%"
+    assert share(Decimal(1), Decimal(7000)) == "0.014%"
+    assert share(Decimal(1), Decimal(0)) == ""
+
+
+def test_a_month_that_is_not_whole_is_written_with_its_days() -> None:
+    assert month(date(2026, 2, 1), date(2026, 2, 28)) == "Feb 2026"
+    assert month(date(2026, 2, 1), date(2026, 2, 27)) == "1\N{EN DASH}27 Feb 2026"
+    assert month(date(2026, 2, 3), date(2026, 2, 28)) == "3\N{EN DASH}28 Feb 2026"
+
+
+COLUMNS = (
+    "account_sid {text}, includes_subaccounts boolean, price_unit {text}, start_date {date}, "
+    "category {text}, service {text}, price {number}, deduplicated_price {number}"
+)
+IN_POSTGRES = COLUMNS.format(text="text", date="date", number="numeric")
+IN_DUCKDB = COLUMNS.format(text="varchar", date="varchar", number="double")
+
+
+def as_stored(row: Charge) -> tuple[Any, ...]:
+    return (row.account, row.rolled_up, row.unit.lower(), f"{row.day}", *row[4:])
+
+
+def duckdb_of(rows: list[Charge], path: Path, schema: str = "main") -> str:
+    """Give the URL of a file as target-duckdb leaves it: DOUBLEs, dates as text."""
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        table = f"{schema}.usage_records_daily"
+        connection.execute(f"CREATE TABLE {table} ({IN_DUCKDB})")
+        for row in rows:
+            *names, price, counted = as_stored(row)
+            values = [*names, None if price is None else float(price), float(counted)]
+            connection.execute(f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+    return f"duckdb:///{path}"
+
+
+def postgres_of(rows: list[Charge], uri: str) -> str:
+    with psycopg.connect(uri) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE SCHEMA tap_twilio_usage")
+        cursor.execute(f"CREATE TABLE tap_twilio_usage.usage_records_daily ({IN_POSTGRES})")
+        cursor.executemany(
+            "INSERT INTO tap_twilio_usage.usage_records_daily VALUES "
+            "(%s, %s, %s, %s, %s, %s, %s, %s)",
+            [as_stored(row) for row in rows],
+        )
+    return uri
+
+
+def written(url: str, folder: Path, *options: str) -> str:
+    main(["--url", url, "--output", str(folder / "report.html"), *options])
+    return (folder / "report.html").read_text()
+
+
+def test_postgresql_and_duckdb_give_the_same_page_to_the_last_digit(
+    database: str, tmp_path: Path
+) -> None:
+    rows = [*ROWS, *a_day("2026-02-02", "0.1", "0.2", "1234567.123456")]
+    page = written(postgres_of(rows, database), tmp_path)
+    assert "Spend, every dollar once 1,234,571.123457 USD" in text_of(page)
+    assert page == written(duckdb_of(rows, tmp_path / "w.duckdb", "tap_twilio_usage"), tmp_path)
+
+
+def test_postgresql_keeps_more_digits_than_a_double_or_pythons_decimals_have(
+    database: str, tmp_path: Path
+) -> None:
+    price = "12345678901234567890.123456789012345678"
+    rows = [charge("2026-01-01", "calls", price), charge("2026-01-01", "totalprice", price, "0")]
+    page = written(postgres_of(rows, database), tmp_path)
+    assert f"once {Decimal(price):,f} USD" in text_of(page)
+    assert "1 of 1" in text_of(page)
+
+
+def test_it_begins_six_months_back_or_where_it_is_asked_to(tmp_path: Path) -> None:
+    rows = [row for day in ("2025-12-31", "2026-01-01", "2026-07-05") for row in a_day(day, "1")]
+    url = duckdb_of(rows, tmp_path / "w.duckdb")
+    assert "1 January 2026 to 5 July 2026" in text_of(written(url, tmp_path))
+    asked = written(url, tmp_path, "--since", "2025-12-01")
+    assert "31 December 2025 to 5 July 2026" in text_of(asked)
+
+
+def test_the_schema_is_the_targets_or_the_default_one_or_the_one_asked_for(tmp_path: Path) -> None:
+    url = duckdb_of(a_day("2026-01-01", "1"), tmp_path / "w.duckdb")
+    assert " 1.000001 " in text_of(written(url, tmp_path))
+    duckdb_of(a_day("2026-01-01", "2"), tmp_path / "w.duckdb", "tap_twilio_usage")
+    assert " 2.000001 " in text_of(written(url, tmp_path))
+    assert " 1.000001 " in text_of(written(url, tmp_path, "--schema", "main"))
+
+
+def test_rows_of_any_spelling_and_without_a_price_are_read(tmp_path: Path) -> None:
+    total = charge("2026-01-01", " TotalPrice ", "2", "0")
+    rows = [charge("2026-01-01", "calls", "2"), total]
+    rows.append(rows[0]._replace(category="new", price=None))
+    rows[-1] = rows[-1]._replace(deduplicated=Decimal(0))
+    page = written(duckdb_of(rows, tmp_path / "w.duckdb"), tmp_path)
+    assert "Spend, every dollar once 2.00 USD" in text_of(page)
+    assert "1 of 1" in text_of(page)
+
+
+def run(*arguments: str, code: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    program = f"import sys; {code}from tap_twilio_usage.report.__main__ import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env={**clean_environment(), **env},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def failure(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Give the one line with which the command fails."""
+    with pytest.raises(SystemExit) as exited:
+        main(arguments)
+    said = str(exited.value.code)
+    assert capsys.readouterr() == ("", "")
+    assert "\n" not in said
+    return said
+
+
+PASSWORD = "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        (f"postgresql://me:{PASSWORD}@127.0.0.1:1/db", "Connection refused"),
+        (f"postgresql://127.0.0.1:1/db?user=me&password={PASSWORD}", "Connection refused"),
+        (f"postgresql://me:{PASSWORD}@127.0.0.1:1/db?{PASSWORD}=1", "invalid connection option"),
+        (f"postgresql://me:{PASSWORD}@host:port/db", "the URL is none of SQLAlchemy's"),
+        (f"postgresql://me:x@{PASSWORD}@host/db", "write one in the password as %40"),
+        (f"oracle://me:{PASSWORD}@host/db", " is missing: pip install the package it is in"),
+        (f"nothing://me:{PASSWORD}@host/db", "no dialect nothing is installed"),
+        ("no-url", "the URL is none of SQLAlchemy's"),
+        ("sqlite://", "no table usage_records_daily in schema tap_twilio_usage, nor in the"),
+    ],
+)
+def test_a_url_that_does_not_work_is_one_line_without_its_password(
+    url: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = failure(capsys, "--url", url)
+    assert said.startswith("report: ")
+    assert why in said
+    assert PASSWORD not in said
+
+
+def test_a_file_that_is_missing_is_one_line_and_not_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "does not exist" in failure(capsys, "--url", f"duckdb:///{tmp_path}/no.duckdb")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_warehouse_without_rows_or_spend_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    empty = duckdb_of([], tmp_path / "empty.duckdb")
+    assert failure(capsys, "--url", empty).endswith("usage_records_daily is empty: load it first")
+    zero = duckdb_of([charge("2026-01-01", "totalprice", "0")], tmp_path / "zero.duckdb")
+    assert failure(capsys, "--url", zero) == "report: the warehouse holds no spend in these days"
+
+
+def test_a_file_that_cannot_be_written_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = duckdb_of(ROWS, tmp_path / "w.duckdb")
+    said = failure(capsys, "--url", url, "--output", str(tmp_path / "no" / "report.html"))
+    assert said.endswith("report.html cannot be written: No such file or directory")
+
+
+def test_the_url_can_come_from_the_environment(tmp_path: Path) -> None:
+    url = duckdb_of(ROWS, tmp_path / "w.duckdb")
+    output = tmp_path / "report.html"
+    done = run("--output", str(output), TAP_TWILIO_USAGE_REPORT_URL=url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"report: open {output} in a browser\n"
+    none = run()
+    assert none.returncode == 1
+    assert none.stderr == (
+        "report: no warehouse: give its --url, or set TAP_TWILIO_USAGE_REPORT_URL\n"
+    )
+
+
+@pytest.mark.parametrize("package", ["altair", "duckdb_engine", "jinja2", "sqlalchemy"])
+def test_without_the_extra_one_line_says_how_to_install_it(package: str, tmp_path: Path) -> None:
+    url = duckdb_of(ROWS, tmp_path / "w.duckdb")
+    done = run("--url", url, code=f"sys.modules['{package}'] = None; ")
+    assert done.returncode == 1
+    assert done.stderr == f"report: {package} is missing: pip install 'tap-twilio-usage[report]'\n"
+
+
+def test_the_tap_needs_nothing_of_the_report() -> None:
+    code = "import sys, tap_twilio_usage.tap; print([m for m in sys.modules if 'report' in m])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "tap_twilio_usage.report" not in done.stdout
+
+
+def demonstration() -> list[Section]:
+    """Give three months in two currencies with a hostile name, a credit and a wrong day."""
+    rows = [
+        row
+        for day in days("2026-01-01", "2026-03-21")
+        for row in a_day(day, *(f"{n * day.day + day.month}.123456" for n in range(1, 10)))
+    ]
+    rows += [charge(day, HOSTILE, "900", "0") for day in days("2026-01-01", "2026-03-21")]
+    rows += a_day("2026-03-21", "-7", "3", unit="EUR")
+    rows.append(charge("2026-03-21", HOSTILE, "900.5"))
+    return summed(rows)
+
+
+def test_names_from_the_warehouse_are_text_and_no_script() -> None:
+    page = rendered(demonstration())
+    assert "<script>alert" not in page
+    assert HOSTILE in text_of(page)
+
+
+def test_every_chart_has_its_numbers_in_a_table_and_every_table_is_named() -> None:
+    page = rendered(demonstration())
+    figures = re.findall(r"<figure.*?</figure>", page, re.DOTALL)
+    charts = [figure for figure in figures if 'class="chart"' in figure]
+    assert len(charts) == sum(len(drawn(s, Legend.of(s))) for s in demonstration())
+    assert all("<table>" in figure and "aria-label" in figure for figure in charts)
+    assert all('scope="row"' in figure for figure in charts)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Give Debian's Chromium; only where there is no CI its tests may be skipped."""
+    chromium = shutil.which("chromium")
+    if chromium is None and "CI" not in os.environ:
+        pytest.skip("no chromium here")
+    assert chromium, "no chromium: CI has to install it"
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(rendered(demonstration()))
+    return path
+
+
+def opened(browser: Browser, file: Path, **options: Any) -> tuple[Page, list[str]]:
+    """Open the page without a network; give what it says and asks for as well."""
+    context = browser.new_context(offline=True, **options)
+    page, said = context.new_page(), []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("dialog", lambda dialog: said.append(dialog.message))
+    page.on("request", lambda request: said.append(request.url))
+    page.goto(file.as_uri())
+    expect(page.locator(".chart svg")).to_have_count(page.locator(".chart").count())
+    return page, said
+
+
+COLOURS = """() => {
+  const solid = colour => !/rgba\\(.*, 0\\)|transparent/.test(colour);
+  const found = new Set();
+  for (const details of document.querySelectorAll("details")) details.open = true;
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some(n => n.nodeType === 3 && n.data.trim());
+    if (!own || /SCRIPT|STYLE/.test(element.tagName)) continue;
+    const style = getComputedStyle(element);
+    let behind = element;
+    while (!solid(getComputedStyle(behind).backgroundColor)) behind = behind.parentElement;
+    const ink = element instanceof SVGElement ? style.fill : style.color;
+    found.add(JSON.stringify([ink, getComputedStyle(behind).backgroundColor]));
+  }
+  return [...found].map(JSON.parse);
+}"""
+WIDER = """() => [...document.querySelectorAll("body *")].filter(e =>
+  !e.closest(".scroll") && e.getBoundingClientRect().right > innerWidth + 1
+).map(e => e.outerHTML)"""
+
+
+def luminance(colour: str) -> float:
+    channels = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one: str, other: str) -> float:
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 400])
+def test_a_browser_draws_it_without_network_error_or_overflow_and_readably(
+    browser: Browser, file: Path, width: int, scheme: Any
+) -> None:
+    page, said = opened(
+        browser, file, viewport={"width": width, "height": 900}, color_scheme=scheme
+    )
+    assert said == [file.as_uri()]
+    for chart in page.locator(".chart").all():
+        assert chart.locator(".mark-rect path").count() > 0
+        box = chart.locator("svg").bounding_box()
+        assert box is not None
+        assert width / 4 < box["width"] < width
+    assert page.evaluate(WIDER) == []
+    colours = page.evaluate(COLOURS)
+    assert len(colours) > 4
+    assert {tuple(pair): ratio for pair in colours if (ratio := contrast(*pair)) < 4.5} == {}
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (luminance(background) < 0.05) == (scheme == "dark")
+
+
+def test_a_bar_says_its_exact_amount_and_its_day_whatever_the_clock_of_the_browser(
+    browser: Browser, file: Path
+) -> None:
+    page, _ = opened(browser, file, timezone_id="America/Los_Angeles")
+    chart = page.locator("#by-day-0")
+    assert "01 Feb" in chart.inner_text()
+    chart.locator(".mark-rect path").first.hover()
+    tooltip = page.locator("#vg-tooltip-element")
+    expect(tooltip).to_be_visible()
+    assert re.search(r"2026-01-01.*\d\.123456", " ".join(tooltip.inner_text().split()))
+
+
+def test_the_charts_hold_exact_amounts_as_text_beside_their_coordinates() -> None:
+    section = only(ROWS)
+    spec = dict(drawn(section, Legend.of(section)))["by-day"]
+    (values,) = (json.loads(json.dumps(spec))["data"]["values"],)
+    assert {(v["Day"], v["Service"], v["amount"], v["Amount"]) for v in values} == {
+        ("2026-01-31", "Voice", 3.1, "3.10"),
+        ("2026-01-31", "Unattributed", 0.5, "0.50"),
+        ("2026-02-01", "SMS & MMS", 0.1, "0.10"),
+    }
