@@ -408,8 +408,8 @@ def test_duckdb_holds_every_row_reconciles_focus_too_and_gives_the_same_report(
     urls = (meltano.database, f"duckdb:///{meltano.environment['TARGET_DUCKDB_PATH']}")
     pages = []
     for url in urls:
-        command = [REPORT, "--url", url, "--output", tmp_path / "report.html"]
-        subprocess.run(command, check=True, env=clean_environment())
+        options = ("--url", url, "--output", f"{tmp_path / 'report.html'}")
+        subprocess.run([f"{REPORT}", *options], check=True, env=clean_environment())
         pages.append((tmp_path / "report.html").read_text())
     assert pages[0] == pages[1]
     total = sum(company.total(day) for day in DAYS)

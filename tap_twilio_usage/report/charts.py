@@ -180,7 +180,7 @@ def _day_axis() -> alt.X:
 
 
 def _amounts(ticks: int = 5) -> alt.Axis:
-    return alt.Axis(format="~s", tickCount=ticks, labelOverlap=True)
+    return alt.Axis(format=",.12~g", tickCount=ticks, labelOverlap=True)
 
 
 def _finished(chart: alt.Chart | alt.LayerChart) -> Spec:

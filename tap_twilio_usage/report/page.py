@@ -29,6 +29,7 @@ def rendered(sections: Sequence[Section]) -> str:
     environment.filters.update(
         money=money,
         month=lambda period: wording.month(period.first, period.last),
+        count=wording.count,
         share=wording.share,
         span=lambda days: wording.span(*days),
     )

@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 PENNIES = 2
+SMALLEST = Decimal("0.01")  # percent
 
 
 def money(amount: Decimal, decimals: int = PENNIES, *, signed: bool = False) -> str:
@@ -25,7 +26,14 @@ def share(part: Decimal, whole: Decimal | None) -> str:
     if not whole:
         return ""
     percent = 100 * part / whole
-    return f"{percent:.1f}%" if abs(percent) >= 1 else f"{percent:.2g}%"
+    if part and abs(percent) < SMALLEST:
+        return f"under {SMALLEST}%"
+    return f"{percent:.{1 if abs(percent) >= 1 else 2}f}%"
+
+
+def count(number: int, thing: str) -> str:
+    """Write a number of things."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def times(naive: Decimal, total: Decimal | None) -> str:
