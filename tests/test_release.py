@@ -47,6 +47,7 @@ MADE_UP = {
     *("sandbox-api-key-secret", "sandbox-client-secret"),  # open nothing but the sandbox
     *("key-secret", "another-one", "s3cret", "s3cret\\n", "secret", "wrong"),  # the tests'
     *("TWILIO_API_KEY", "TWILIO_API_SECRET", "client_secret"),  # names of settings
+    "PASSWORD",  # of a URL that shows where it stands
     *("SK", "not asked for"),  # words of a sentence and of an assertion
     *("canary+key/secret=7a1c&%7E", "canary+client/secret=3b9e&%7E", "pass"),  # to be looked for
 }
