@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import os
 import re
 import shutil
@@ -520,15 +522,67 @@ WIDER = """() => [...document.querySelectorAll("body *")].filter(e =>
 ).map(e => e.outerHTML)"""
 
 
+def linear(channels: list[float]) -> list[float]:
+    return [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+
+
 def luminance(colour: str) -> float:
-    channels = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+    light = linear([int(part) / 255 for part in re.findall(r"\d+", colour)[:3]])
+    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), light, strict=True))
 
 
 def contrast(one: str, other: str) -> float:
     dark, light = sorted((luminance(one), luminance(other)))
     return (light + 0.05) / (dark + 0.05)
+
+
+# How colours are seen (Machado, Oliveira and Fernandes 2009), on linear red, green and blue.
+SIGHTS = {
+    "normal": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "no red": (
+        (0.152286, 1.052583, -0.204868),
+        (0.114503, 0.786281, 0.099216),
+        (-0.003882, -0.048116, 1.051998),
+    ),
+    "no green": (
+        (0.367322, 0.860646, -0.227968),
+        (0.280085, 0.672501, 0.047413),
+        (-0.011820, 0.042940, 0.968881),
+    ),
+    "no blue": (
+        (1.255528, -0.076749, -0.178779),
+        (-0.078411, 0.930809, 0.147602),
+        (0.004733, 0.691367, 0.303900),
+    ),
+}
+
+
+def seen(colour: str, sight: str) -> tuple[float, float, float]:
+    """Give a colour in CIELAB, where distances are what an eye makes of them."""
+    light = linear([int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)])
+    r, g, b = (
+        min(1.0, max(0.0, sum(w * c for w, c in zip(row, light, strict=True))))
+        for row in SIGHTS[sight]
+    )
+    x = (0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.95047
+    y = 0.2126 * r + 0.7152 * g + 0.0722 * b
+    z = (0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.08883
+    x, y, z = (t ** (1 / 3) if t > 0.008856 else 7.787 * t + 16 / 116 for t in (x, y, z))
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+@pytest.mark.parametrize("sight", SIGHTS)
+def test_the_colours_of_services_can_be_told_apart_by_every_eye(sight: str) -> None:
+    light, dark = rendered(demonstration()).split("(prefers-color-scheme: dark)")
+    for style in (light, dark.split("</style>")[0]):
+        colours = re.findall(r"--s\d: (#\w{6})", style)
+        assert len(colours) == len(Legend.of(demonstration()[0]).entries) == 7
+        near = [
+            (one, other)
+            for one, other in itertools.combinations(colours, 2)
+            if math.dist(seen(one, sight), seen(other, sight)) < 12
+        ]
+        assert not near
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

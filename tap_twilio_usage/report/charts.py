@@ -34,7 +34,7 @@ class Legend:
     def of(cls, section: Section) -> Legend:
         """Choose the largest services."""
         names = [name for name, _ in section.services]
-        few = len(names) <= SHOWN + 1
+        few = len(names) <= SHOWN
         return cls(names if few else names[:SHOWN], not few)
 
     @property
