@@ -153,6 +153,11 @@ def test_the_demo_runs_as_written_and_reconciles(project: Path) -> None:
     page = (project / "output" / "report.html").read_text()
     assert f"Spend, every dollar once {total:,f} USD" in text_of(page)
     assert "Every day reconciles" in page
+    (project / ".env").write_text("TAP_TWILIO_USAGE_REPORT_URL=duckdb:///output/demo.duckdb\n")
+    (project / "output" / "report.html").unlink()
+    (command,) = re.findall(r"^.* invoke report .*$", README, re.MULTILINE)
+    subprocess.run(command, shell=True, cwd=project, env=clean_environment(), check=True)
+    assert (project / "output" / "report.html").read_text() == page
 
 
 def test_every_fault_is_mapped_to_tests_that_there_are() -> None:

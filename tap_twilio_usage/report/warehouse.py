@@ -120,7 +120,7 @@ def _charge(row: Any) -> Charge:
     return Charge(
         account=account or "no account",
         rolled_up=None if rolled_up is None else bool(rolled_up),
-        unit=(unit or "no currency").strip().upper(),
+        unit=unit.strip().upper() if unit else "no currency",
         day=day,
         category=category,
         service=service or "Other",
