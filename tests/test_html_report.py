@@ -333,13 +333,16 @@ def test_the_schema_is_the_targets_or_the_default_one_or_the_one_asked_for(tmp_p
 
 
 def test_rows_of_any_spelling_and_without_a_price_are_read(tmp_path: Path) -> None:
-    total = charge("2026-01-01", " TotalPrice ", "2", "0")
-    rows = [charge("2026-01-01", "calls", "2"), total]
-    rows.append(rows[0]._replace(category="new", price=None))
-    rows[-1] = rows[-1]._replace(deduplicated=Decimal(0))
+    calls = charge("2026-01-01", "calls", "2")
+    rows = [
+        calls,
+        calls._replace(category="new", price=None, deduplicated=Decimal(0)),
+        charge("2026-01-01", " TotalPrice ", "2", "0"),
+        charge("2026-01-02", " TotalPrice ", "0"),
+    ]
     page = written(duckdb_of(rows, tmp_path / "w.duckdb"), tmp_path)
     assert "Spend, every dollar once 2.00 USD" in text_of(page)
-    assert "1 of 1" in text_of(page)
+    assert "2 of 2" in text_of(page)
 
 
 def run(*arguments: str, code: str = "", **env: str) -> subprocess.CompletedProcess[str]:
