@@ -145,6 +145,8 @@ class UsageRecordsStream(PeriodStream):
 
     @override
     def rows(self, context: Context | None) -> Iterator[Record]:
+        if not context:  # the SDK comes without one where there is no account at all
+            return
         write = at_once.writer(self)
         for rows in self.taken(self.get_context_state(context)):
             if write:
