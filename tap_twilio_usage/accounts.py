@@ -76,9 +76,9 @@ def find(client: Client, settings: Settings) -> Accounts:
     main = found[main_sid.lower()]
     wanted = {sid.lower(): sid for sid in settings.account_sids or found}
     shard = settings.shard or ALL_ACCOUNTS
-    chosen = [account for sid, account in sorted(found.items()) if sid in wanted and sid in shard]
+    chosen = [account for sid, account in sorted(found.items()) if sid in wanted and shard.has(sid)]
     chosen.sort(key=lambda account: account is not main)
-    missing = [sid for lower, sid in wanted.items() if lower not in found and sid in shard]
+    missing = [sid for lower, sid in wanted.items() if lower not in found and shard.has(sid)]
     return Accounts(main, chosen, missing)
 
 

@@ -210,9 +210,9 @@ class Shard(NamedTuple):
         shard = cls(int(match[1]), int(match[2])) if match else None
         return shard if shard and 1 <= shard.number <= shard.of_all else None
 
-    def __contains__(self, account_sid: object) -> bool:
+    def has(self, account_sid: str) -> bool:
         """Tell whether an account is in it: by its SID alone, whichever others there are."""
-        return crc32(f"{account_sid}".lower().encode()) % self.of_all == self.number - 1
+        return crc32(account_sid.lower().encode()) % self.of_all == self.number - 1
 
     def __str__(self) -> str:
         """Give it as it is written."""

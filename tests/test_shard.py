@@ -82,13 +82,13 @@ def test_accounts_that_are_named_are_shared_out_too_and_missed_once(sync: Sync) 
 
 @given(st.from_regex(r"AC[0-9a-f]{32}", fullmatch=True), st.integers(1, 64))
 def test_each_account_is_in_one_shard(sid: str, of_all: int) -> None:
-    (shard,) = (s for n in range(1, of_all + 1) if sid in (s := Shard(n, of_all)))
-    assert sid.upper() in shard
+    (shard,) = (s for n in range(1, of_all + 1) if (s := Shard(n, of_all)).has(sid))
+    assert shard.has(sid.upper())
 
 
 def test_an_account_stays_in_its_shard() -> None:
     """For the state of its worker has its bookmark."""
-    assert MAIN_SID in Shard(8, 8)
+    assert Shard(8, 8).has(MAIN_SID)
 
 
 @pytest.mark.parametrize("text", ["", "2", "0/4", "5/4", "1/0", "a/b", "1/4 ", "-1/4"])
