@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -49,7 +50,8 @@ class Verdict(NamedTuple):
 def python() -> str | None:
     """Give a Python that the validator runs on; None where there is none."""
     minors = range(LEAST_PYTHON[1], LEAST_PYTHON[1] + 2)
-    by_pyenv = (Path.home() / ".pyenv" / "versions").glob("3.*/bin/python")
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    by_pyenv = sorted((pyenv / "versions").glob("3.1[23].*/bin/python"))
     candidates = [sys.executable, *(f"python3.{minor}" for minor in minors), *map(str, by_pyenv)]
     return next(filter(_is_fit, candidates), None)
 
