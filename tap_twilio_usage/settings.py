@@ -352,6 +352,9 @@ def _problems(config: Mapping[str, Any]) -> Iterator[str]:
     yield from _account_problems(config)
     yield from _secret_problems(config)
     yield from _date_problems(config)
+    name = config.get("billing_account_name", "-")
+    if not (name.strip() and name.isprintable()):
+        yield "billing_account_name: holds nothing, or a character that no name has"
     for name in URLS:
         if name in config and (wrong := _url_problem(config[name])):
             yield f"{name}: {wrong}"
