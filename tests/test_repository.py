@@ -113,3 +113,8 @@ def test_what_is_named_is_there(name: str) -> None:
     for module in re.findall(r"-m ((?:sandbox|focus_check|benchmarks|tests)[.\w]*)", text):
         path = ROOT / module.replace(".", "/")
         assert (path / "__main__.py").exists() or path.with_suffix(".py").exists()
+
+
+def test_what_is_run_first_is_the_readmes_command_without_the_tests() -> None:
+    (whole,) = re.findall(r"(?m)^python3 .* && .*pytest$", (ROOT / "README.md").read_text())
+    assert f"\n{whole.rpartition(' && ')[0]}\n" in (ROOT / "CONTRIBUTING.md").read_text()
