@@ -172,5 +172,5 @@ def services() -> Mapping[str, Service]:
 
 
 def _table(name: str) -> csv.DictReader[str]:
-    text = files(__package__).joinpath("data", name).read_text("utf-8")
+    text = files(__package__).joinpath(f"data/{name}").read_text("utf-8")
     return csv.DictReader(text.splitlines())

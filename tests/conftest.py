@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,9 @@ from tests.twilio import SID, TOKEN
 
 ROOT = Path(__file__).parents[1]
 PROJECT = ("meltano.yml", "pyproject.toml", "README.md", "LICENSE", "tap_twilio_usage", "sandbox")
+PYPROJECT = (ROOT / "pyproject.toml").read_text()
+VERSION = re.findall(r'(?m)^version = "(.+)"$', PYPROJECT)[0]
+PYTHONS = re.findall(r"Programming Language :: Python :: (3[.]\d+)", PYPROJECT)
 COMMAND = Path(sys.executable).with_name("tap-twilio-usage")
 
 
@@ -104,7 +108,7 @@ def sync(tmp_path: Path) -> Sync:
     return command_in(tmp_path)
 
 
-def command_in(folder: Path) -> Sync:
+def command_in(folder: Path, command: Path = COMMAND) -> Sync:
     def run(
         settings: dict[str, Any] | str | None,
         *options: str,
@@ -119,7 +123,7 @@ def command_in(folder: Path) -> Sync:
                 path.write_text(value if isinstance(value, str) else json.dumps(value))
                 arguments += [f"--{name}", str(path)]
         done = subprocess.run(
-            [str(COMMAND), *arguments],
+            [str(command), *arguments],
             capture_output=True,
             text=True,
             check=False,
