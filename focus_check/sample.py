@@ -25,11 +25,11 @@ TYPES = {"number": "DECIMAL(38, 12)", "string": "VARCHAR", "date-time": "TIMESTA
 Row = dict[str, Any]
 
 
-def write(path: Path, first: date = FIRST) -> str:
-    """Write the days from the first one on to the path; say what is in it."""
+def write(path: Path) -> str:
+    """Write it to the path; say what is in it."""
     company = Company(since=FIRST, today=LAST, subaccounts=2, new_category_from=NEW_CATEGORY_FROM)
     with Server(company) as server:
-        rows = list(_loaded(server.url, path.with_suffix(".json"), first))
+        rows = list(_loaded(server.url, path.with_suffix(".json")))
     lines = path.with_suffix(".jsonl")
     lines.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
     columns = {name: _type(described) for name, described in SCHEMA["properties"].items()}
@@ -40,12 +40,12 @@ def write(path: Path, first: date = FIRST) -> str:
     return _contents(rows)
 
 
-def _loaded(url: str, config: Path, first: date) -> Iterator[Row]:
+def _loaded(url: str, config: Path) -> Iterator[Row]:
     settings = {
         "account_sid": MAIN_SID,
         "auth_token": AUTH_TOKEN,
         "subaccounts": "separate",
-        "start_date": f"{first}",
+        "start_date": f"{FIRST}",
         "end_date": f"{LAST}",
         "focus": True,
         "stream_maps": {"usage_records_daily": None},

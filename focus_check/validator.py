@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 REQUIREMENTS = ("focus-validator==2.2.1", "pyarrow<26")
-LEAST_PYTHON = (3, 12)
+PYTHONS = (3, 12), (3, 14)  # from the first on, before the second
+LEAST_PASSED = 270  # of a file that has what FOCUS asks for; less is output that was cut short
 VERSION = "1.2"
 CRITERIA = (
     "ACCOUNT_NAMING",
@@ -48,22 +50,24 @@ class Verdict(NamedTuple):
 
 def python() -> str | None:
     """Give a Python that the validator runs on; None where there is none."""
-    minors = range(LEAST_PYTHON[1], LEAST_PYTHON[1] + 2)
-    by_pyenv = (Path.home() / ".pyenv" / "versions").glob("3.*/bin/python")
-    candidates = [sys.executable, *(f"python3.{minor}" for minor in minors), *map(str, by_pyenv)]
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    by_pyenv = sorted((pyenv / "versions").glob("3.1[23].*/bin/python"))
+    candidates = [sys.executable, "python3.12", "python3.13", *map(str, by_pyenv)]
     return next(filter(_is_fit, candidates), None)
 
 
 def install(folder: Path, interpreter: str) -> Path:
     """Give the Python of an environment in the folder that has the validator."""
     executable = folder / "bin" / "python"
-    if not (folder / "complete").exists():
+    complete, wanted = folder / "complete", "\n".join(REQUIREMENTS)
+    if not complete.exists() or complete.read_text("utf-8") != wanted:
         for command in (
             (interpreter, "-m", "venv", "--clear", folder),
             (executable, "-m", "pip", "install", "--quiet", *REQUIREMENTS),
         ):
-            subprocess.run(command, check=True)  # noqa: S603
-        (folder / "complete").touch()
+            if subprocess.run(command, check=False).returncode:  # noqa: S603
+                raise SystemExit(f"focus_check: {REQUIREMENTS[0]} cannot be installed here")
+        complete.write_text(wanted, "utf-8")
     return executable
 
 
@@ -78,8 +82,11 @@ def run(executable: Path, data: Path) -> Verdict:
     # It opens its list of currencies relative to where it is.
     done = subprocess.run(command, cwd=site, capture_output=True, text=True, check=False)  # noqa: S603
     found = verdict(done.stdout, _composites(site))
-    if not found.passed:
-        raise SystemExit(f"the validator gave no results:\n{done.stderr[-2000:]}")
+    if done.returncode or found.passed < LEAST_PASSED:
+        raise SystemExit(
+            f"focus_check: {found.passed} rules passed, exit code {done.returncode}: the validator "
+            f"did not come to its end\n{done.stderr[-2000:]}"
+        )
     return found
 
 
@@ -101,7 +108,7 @@ def _composites(site: Path) -> set[str]:
 
 
 def _is_fit(interpreter: str) -> bool:
-    check = f"import sys; sys.exit(sys.version_info < {LEAST_PYTHON})"
+    check = f"import sys; sys.exit(not {PYTHONS[0]} <= sys.version_info < {PYTHONS[1]})"
     try:
         return not subprocess.run([interpreter, "-c", check], capture_output=True).returncode  # noqa: PLW1510, S603
     except OSError:

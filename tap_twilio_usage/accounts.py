@@ -10,7 +10,9 @@ from tap_twilio_usage.account import API, Account, day_created, friendly_name
 from tap_twilio_usage.client import Client
 from tap_twilio_usage.errors import ApiError, TapError
 from tap_twilio_usage.records import Fields, Record
-from tap_twilio_usage.settings import ACCOUNT_SID, Settings
+from tap_twilio_usage.settings import ACCOUNT_SID, Settings, Shard
+
+ALL_ACCOUNTS = Shard(1, 1)
 
 
 def _sid(value: object) -> str:
@@ -73,9 +75,10 @@ def find(client: Client, settings: Settings) -> Accounts:
         raise ApiError(f"Twilio's list of accounts leaves out the main one, {main_sid}")
     main = found[main_sid.lower()]
     wanted = {sid.lower(): sid for sid in settings.account_sids or found}
-    chosen = [account for sid, account in sorted(found.items()) if sid in wanted]
+    shard = settings.shard or ALL_ACCOUNTS
+    chosen = [account for sid, account in sorted(found.items()) if sid in wanted and shard.has(sid)]
     chosen.sort(key=lambda account: account is not main)
-    missing = [sid for lower, sid in wanted.items() if lower not in found]
+    missing = [sid for lower, sid in wanted.items() if lower not in found and shard.has(sid)]
     return Accounts(main, chosen, missing)
 
 

@@ -1,9 +1,10 @@
-"""Which rows of FOCUS the target has of an account, so that one that is gone is overwritten. Pure.
+"""Which rows of FOCUS the target may have of a day, so that one that is gone is overwritten. Pure.
 
-FOCUS has a row for each category that bears cost on a day. Where Twilio restates a day and a
-category bears none any more, its row must become zero, or the day would no longer sum to its total.
-The state has the categories that ever bore cost, and of the days that are read again a checksum of
-those that did: where that is what it was, there is nothing to overwrite.
+FOCUS has a row for each record that bears cost. Where Twilio restates a day and a category bears
+none any more, its row must become zero, or the day would no longer sum to its total. So the state
+has, of the days that are read again, a checksum of the categories that bore cost: where that is
+what it was, there is nothing to overwrite. Of all else that an earlier run may have loaded, every
+record has its row, zeros included.
 """
 
 from __future__ import annotations
@@ -16,46 +17,46 @@ from tap_twilio_usage.state import Partition
 
 
 class Billed:
-    """The rows of FOCUS of one account, as its state remembers them."""
+    """The days of one account that have rows of FOCUS, as its state remembers them."""
 
-    def __init__(self, partition: Partition, lookback_days: int) -> None:
-        """Begin with what earlier runs have emitted."""
-        self._before = frozenset(state.billed_categories(partition))
-        self._upto = state.may_hold_up_to(partition)
-        self._noted = partition.setdefault(state.BILLED, {})
-        self._noted.setdefault(state.BILLED_CATEGORIES, [])
-        self._days = self._noted.setdefault(state.BILLED_DAYS, {})
+    def __init__(self, partition: Partition, cut_off: str, lookback_days: int) -> None:
+        """Take them; up to the day `cut_off` nobody knows which rows an earlier run has sent."""
+        self._partition = partition
+        self._cut_off = cut_off
         self._lookback_days = lookback_days
+        self._loaded = state.may_have_loaded(partition) if state.BILLED in partition else ""
+        self._noted = partition.setdefault(state.BILLED, {})
+        self._days: dict[str, str] = self._noted.setdefault("days", {})
+
+    @property
+    def lacks_days(self) -> bool:
+        """Tell whether runs without FOCUS have loaded days since."""
+        bookmark: str = self._partition.get(state.BOOKMARK, "")
+        return not self._cut_off and bookmark > self._noted.get("up_to", "")
 
     def choose(self, rows: list[UsageRecord]) -> list[UsageRecord]:
-        """Give the day's rows that bear cost, and those that may have done so in the target."""
-        if not self._may_differ(rows):
-            return [row for row in rows if row.deduplicated_price]
-        return [
-            row
-            for row in rows
-            if row.deduplicated_price
-            or (row.deduplicated_price is not None and row.category in self._before)
-        ]
+        """Give the day's rows that bear cost, or all of them where some may have to become zero."""
+        if self._may_differ(rows):
+            return rows
+        return [row for row in rows if row.deduplicated_price]
 
-    def begin(self, rows: list[UsageRecord]) -> bool:
-        """Note, before they go out, the categories of these; tell whether any of them is new."""
-        known = self._noted[state.BILLED_CATEGORIES]
-        categories = sorted({*known, *(row.category for row in rows)})
-        self._noted[state.BILLED_CATEGORIES] = categories
-        return len(categories) > len(known)
-
-    def end(self, rows: list[UsageRecord]) -> None:
-        """Note that the rows of the day are out; keep the days that will be read again."""
+    def note(self, rows: list[UsageRecord]) -> None:
+        """Remember the day, and no more days than will be read again."""
         self._days[_day(rows)] = _checksum(rows)
         for day in sorted(self._days)[: -self._lookback_days - 1]:
             del self._days[day]
 
+    def end(self) -> None:
+        """Note that all days up to the bookmark have their rows."""
+        self._noted["up_to"] = self._partition.get(state.BOOKMARK, "")
+
     def _may_differ(self, rows: list[UsageRecord]) -> bool:
         day = _day(rows)
+        if day <= self._cut_off:
+            return True
         if day in self._days:
-            return bool(self._days[day] != _checksum(rows))
-        return day <= self._upto
+            return self._days[day] != _checksum(rows)
+        return day <= self._loaded
 
 
 def _day(rows: list[UsageRecord]) -> str:

@@ -187,6 +187,7 @@ class Client:
 
     def _say_retry(self, details: Any) -> None:
         (call,) = details["args"]
+        self._watch.tried_again.append(f"{call}")
         self._logger.warning(
             "%s: %s; try %d after %.1f s",
             call,

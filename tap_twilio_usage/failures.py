@@ -19,6 +19,10 @@ class Failures:
         self._errors: dict[str, str] = {}
         self._gave_up = False
 
+    def __bool__(self) -> bool:
+        """Tell whether there are any."""
+        return bool(self._errors)
+
     def add(self, kind: str, what: str, error: ApiError) -> None:
         """Note that one of a kind failed, so that the others can go on.
 

@@ -8,13 +8,14 @@ invoice ids, taxes, regions or commitments: those columns are there, and null.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping
 from datetime import date
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-from tap_twilio_usage.records import Record
+from tap_twilio_usage.records import ZERO, Record
 from tap_twilio_usage.remembered import remembered
 from tap_twilio_usage.windows import DAY, MONTHLY
 
@@ -33,7 +34,6 @@ class Payer(NamedTuple):
     name: str
     account_sid: str
     account_name: str
-    currency: str | None  # of rows that name none
 
 
 class Charge(NamedTuple):
@@ -50,9 +50,9 @@ class Service(NamedTuple):
     subcategory: str
 
 
-def cost_and_usage(record: Record, payer: Payer) -> Record:
-    """Give the row of FOCUS of a record that has a `deduplicated_price`."""
-    cost = record["deduplicated_price"]
+def cost_and_usage(record: Record, payer: Payer, currency: str | None) -> Record:
+    """Give the row of FOCUS of a record; the currency is for one that names none."""
+    cost = record["deduplicated_price"] or ZERO
     charge = charges()[record["billing_kind"] or "usage"]
     service = services()[record["service"] or "Other"]
     is_usage, is_purchase = charge.category == "Usage", charge.category == "Purchase"
@@ -64,7 +64,7 @@ def cost_and_usage(record: Record, payer: Payer) -> Record:
     sku = record["category"] if is_usage or is_purchase else None
     description = record["description"] or record["category"]
     is_subaccount = payer.account_sid != payer.sid
-    currency = (record["price_unit"] or payer.currency or "").upper() or None
+    currency = (record["price_unit"] or currency or "").strip().upper() or None
     begins, ends = month(record["start_date"])
     return {
         "BilledCost": cost,
@@ -130,12 +130,15 @@ def plural(unit: str | None) -> str:
 
     `Units` for none.
     """
-    words = (unit or "").replace("-", " ").replace("_", " ").split()
-    if not words:
+    words = re.split(r"[\s_/-]+", (unit or "").strip())
+    if not words[-1]:
         return NO_UNIT
     if words[-1].lower() not in DATA_UNITS and not words[-1].lower().endswith("s"):
         words[-1] += "s"
-    return "-".join(DATA_UNITS.get(word.lower(), word.capitalize()) for word in words)
+    return "-".join(
+        DATA_UNITS.get(word.lower(), word if word.isupper() else word.capitalize())
+        for word in words
+    )
 
 
 @remembered
@@ -169,5 +172,5 @@ def services() -> Mapping[str, Service]:
 
 
 def _table(name: str) -> csv.DictReader[str]:
-    text = files(__package__).joinpath("data", name).read_text("utf-8")
+    text = files(__package__).joinpath(f"data/{name}").read_text("utf-8")
     return csv.DictReader(text.splitlines())

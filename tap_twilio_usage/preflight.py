@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tap_twilio_usage import auth
 from tap_twilio_usage.auth import Need
 from tap_twilio_usage.errors import SettingsError, TapError
+from tap_twilio_usage.focus_columns import STREAM as FOCUS
 from tap_twilio_usage.streams.base import TwilioStream
 from tap_twilio_usage.streams.billing_groups import BILLING_STREAMS
 
@@ -20,6 +21,9 @@ def check(tap: TapTwilioUsage) -> None:
     _refuse(
         (name, why) for name, need in _selected(tap) if (why := auth.problem(tap.settings, need))
     )
+    source = tap.streams["usage_records_daily"]
+    if tap.settings.focus and not source.selected:
+        tap.logger.warning("%s comes with %s, which is not selected", FOCUS, source.name)
 
 
 def read_one_of_each(tap: TapTwilioUsage) -> None:

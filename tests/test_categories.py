@@ -66,9 +66,10 @@ def test_all_streams_ask_for_all_time_once(sync: Sync) -> None:
     assert server.paths().count("AllTime.json") == 1
 
 
-def test_the_table_is_a_tree_with_every_parent_in_it() -> None:
+def test_the_table_is_a_sorted_tree_with_every_parent_in_it() -> None:
     categories = shipped().categories
     assert len(categories) == 650
+    assert list(categories) == sorted(categories)
     assert [
         c for c, row in categories.items() if row.parent is None and not row.also_included_in
     ] == [TOTAL]

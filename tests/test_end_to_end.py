@@ -2,121 +2,39 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import psycopg
 import pytest
 
-from sandbox import (
-    AUTH_TOKEN,
-    BILLING_GROUP_IDS,
-    CLIENT_ID,
-    CLIENT_SECRET,
-    MAIN_SID,
-    AtRandom,
-    Company,
-    Server,
-)
+from sandbox import BILLING_GROUP_IDS, AtRandom, Company, Server
 from tap_twilio_usage.focus_columns import SCHEMA as FOCUS_SCHEMA
-from tests.canary import leaks
-from tests.conftest import REPORT, ROOT, clean_environment, text_of
+from tests.conftest import (
+    DAYS,
+    FIRST,
+    LAST,
+    REPORT,
+    ROOT,
+    SCHEMA,
+    Meltano,
+    Query,
+    Rows,
+    clean_environment,
+    everything,
+    query_and_commit,
+    text_of,
+)
 
-FIRST, LAST = date(2025, 8, 20), date(2025, 9, 20)
-DAYS = [FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1)]
-SCHEMA = "tap_twilio_usage"
 README = ROOT / "README.md"
 README_QUERIES = re.findall(r"```sql\n(.*?)```", README.read_text(), re.DOTALL)
-
-Rows = list[tuple[Any, ...]]
-Query = Callable[[str], Rows]
-
-
-@pytest.fixture
-def query(database: str) -> Query:
-    def run(statement: str) -> Rows:
-        with psycopg.connect(database, options=f"-c search_path={SCHEMA}") as connection:
-            return connection.execute(statement).fetchall()
-
-    return run
-
-
-@pytest.fixture
-def company() -> Company:
-    return Company(today=date(2025, 10, 1), new_category_from=date(2025, 9, 15))
-
-
-def address(uri: str) -> dict[str, str]:
-    """Give the settings of .secrets.example for a database."""
-    with psycopg.connect(uri) as connection:
-        info = connection.info
-        return {
-            "TARGET_POSTGRES_HOST": info.host,
-            "TARGET_POSTGRES_PORT": f"{info.port}",
-            "TARGET_POSTGRES_USER": info.user,
-            "TARGET_POSTGRES_PASSWORD": "not asked for",
-            "TARGET_POSTGRES_DATABASE": info.dbname,
-        }
-
-
-class Meltano:
-    """`meltano run tap-twilio-usage ...` against the sandbox, with a system database of its own."""
-
-    def __init__(self, project: Path, home: Path, database: str) -> None:
-        self.project = project
-        self.database = database
-        self.environment = {
-            **clean_environment(),
-            "MELTANO_DATABASE_URI": f"sqlite:///{home / 'meltano.db'}",
-            "TWILIO_ACCOUNT_SID": MAIN_SID,
-            "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
-            "TAP_TWILIO_USAGE_START_DATE": f"{FIRST}",
-            "TAP_TWILIO_USAGE_END_DATE": f"{LAST}",
-            **address(database),
-            "TARGET_DUCKDB_PATH": f"{home / 'warehouse.duckdb'}",
-        }
-
-    def start(
-        self, server: Server, target: str, *options: str, **more: str
-    ) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [
-                Path(sys.executable).with_name("meltano"),
-                "run",
-                *options,
-                "tap-twilio-usage",
-                target,
-            ],
-            cwd=self.project,
-            env={**self.environment, "TAP_TWILIO_USAGE_API_URL": server.url, **more},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def run(self, server: Server, target: str, *options: str, **more: str) -> str:
-        with self.start(server, target, *options, **more) as process:
-            log, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, log
-        assert not leaks(log, (AUTH_TOKEN, CLIENT_SECRET))
-        return log
-
-
-@pytest.fixture
-def meltano(project: Path, tmp_path: Path, database: str) -> Meltano:
-    return Meltano(project, tmp_path, database)
 
 
 def table(query: Query, name: str = "usage_records_daily") -> Rows:
@@ -274,18 +192,6 @@ def focus_by_day(query: Query) -> dict[date, Decimal]:
     return {start.date(): cost for start, cost in rows}
 
 
-def everything(server: Server) -> dict[str, str]:
-    """Give the settings with which every stream is loaded."""
-    return {
-        "TAP_TWILIO_USAGE__SELECT": '["*.*"]',
-        "TAP_TWILIO_USAGE_CLIENT_ID": CLIENT_ID,
-        "TAP_TWILIO_USAGE_CLIENT_SECRET": CLIENT_SECRET,
-        "TAP_TWILIO_USAGE_BILLING_GROUP_IDS": json.dumps(BILLING_GROUP_IDS),
-        "TAP_TWILIO_USAGE_BILLING_API_URL": server.url,
-        "TAP_TWILIO_USAGE_OAUTH_TOKEN_URL": f"{server.url}/v2/token",
-    }
-
-
 def test_nights_with_faults_end_with_the_tables_of_nights_without(
     meltano: Meltano, query: Query
 ) -> None:
@@ -364,11 +270,6 @@ def tables(query: Query) -> list[str]:
             "ORDER BY 1"
         )
     ]
-
-
-def query_and_commit(meltano: Meltano, statement: str) -> None:
-    with psycopg.connect(meltano.database) as connection:
-        connection.execute(statement)
 
 
 def wait_for_rows(query: Query) -> int:

@@ -24,7 +24,7 @@ from tap_twilio_usage.records import UsageRecord
 from tests.test_dedup import DAYS, LONG, MONEY, SMALL
 
 DAY = date(2026, 1, 31)
-PAYER = Payer("AC1", "Company", "AC1", "Company", "usd")
+PAYER = Payer("AC1", "Company", "AC1", "Company")
 
 # Of the specification, version 1.2, in the order of its list; the last two came with 1.3.
 OF_FOCUS = """
@@ -86,7 +86,7 @@ def usage_record(category: str, price: Decimal | str | None, **fields: Any) -> U
 def billed(rows: Iterable[UsageRecord], payer: Payer = PAYER) -> dict[str, Row]:
     """Give the rows of FOCUS of a day, by category."""
     return {
-        row.category: cost_and_usage(asdict(row), payer)
+        row.category: cost_and_usage(asdict(row), payer, "usd")
         for row in attribute(rows)
         if row.deduplicated_price
     }
@@ -106,7 +106,7 @@ def a_year() -> list[Row]:
     days = [last - timedelta(days=5 * n) for n in range(73)]
     found: list[Row] = []
     for account in company.accounts():
-        payer = Payer(MAIN_SID, "Company", account.sid, account.friendly_name, None)
+        payer = Payer(MAIN_SID, "Company", account.sid, account.friendly_name)
         for day in days:
             records = [
                 usage_record(
@@ -228,6 +228,8 @@ def test_twilios_own_values_are_unaltered() -> None:
         ("participant minute", "Participant-Minutes"),
         ("participant-minutes", "Participant-Minutes"),
         ("user_hours", "User-Hours"),
+        ("API requests", "API-Requests"),
+        ("gb/month", "GB-Months"),
         ("gb", "GB"),
         ("megabytes", "MB"),
         ("MB", "MB"),
@@ -246,7 +248,7 @@ def test_units_are_capitalised_plurals(twilios: str | None, said: str) -> None:
 def test_a_subaccount_is_named_and_the_main_account_is_not() -> None:
     whole = [usage_record("calls", "1"), usage_record("totalprice", "1")]
     main = billed(whole)["calls"]
-    sub = billed(whole, Payer("AC1", "Company", "AC2", "Branch", None))["calls"]
+    sub = billed(whole, Payer("AC1", "Company", "AC2", "Branch"))["calls"]
     names = ("SubAccountId", "SubAccountName", "SubAccountType")
     assert [main[name] for name in names] == [None, None, None]
     assert [sub[name] for name in names] == ["AC2", "Branch", "Subaccount"]

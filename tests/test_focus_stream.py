@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
+from sandbox import Request as SandboxRequest
 from tap_twilio_usage.focus_columns import KEY, SCHEMA, STREAM
 from tests.conftest import Run, Sync, catalog_of, config
+from tests.faults.conftest import Fault
 from tests.http_server import Answer, Request, serve
-from tests.twilio import SID, account
+from tests.twilio import SID, account, page, record
 
 USAGE = "usage_records_daily"
 FIRST, LAST = date(2025, 9, 20), date(2025, 9, 30)
@@ -134,11 +136,6 @@ def test_rows_are_whole_whatever_is_selected_of_the_records(sync: Sync, server: 
     assert {key: row | freshness for key, row in table(run).items()} == {
         key: row | freshness for key, row in whole.items()
     }
-
-
-def test_it_comes_with_usage_records_daily_only(sync: Sync, server: Server) -> None:
-    catalog = catalog_of(sync(settings(server), "--discover").catalog, "categories")
-    assert STREAM not in sync(settings(server), catalog=catalog).out
 
 
 # A user's own stream_maps.
@@ -290,14 +287,130 @@ def test_a_day_restated_to_nothing_is_overwritten(
     assert all(row["BilledCost"] for row in third.records(STREAM))
 
 
-def test_a_run_that_was_cut_off_ends_with_the_same_rows(
+def partitions(state: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = state["bookmarks"].get(USAGE, {}).get("partitions", [])
+    return found
+
+
+def cut(run: Run, day: date, sid: str = MAIN_SID) -> tuple[Table, dict[str, Any]]:
+    """Give the rows that a kill leaves, after those of a day and before the STATE that says so."""
+    rows: Table = {}
+    state: dict[str, Any] = {}
+    for message in run.messages:
+        if message["type"] == "STATE":
+            if any(
+                each["context"]["account_sid"] == sid
+                and each.get("replication_key_value", "") >= f"{day}"
+                for each in partitions(message["value"])
+            ):
+                break
+            state = message["value"]
+        elif message["type"] == "RECORD" and message["stream"] == STREAM:
+            rows[tuple(message["record"][column] for column in KEY)] = message["record"]
+    return rows, state
+
+
+def test_a_run_that_was_cut_off_ends_with_the_same_costs(
     sync: Sync, server: Server, company: Company
 ) -> None:
-    whole = sync(settings(server))
-    states = [state for state in whole.states if "replication_key_value" in json.dumps(state)]
-    half = sync(settings(server), state=states[len(states) // 2])
-    assert table(whole, half).keys() == table(whole).keys()
-    assert costs(table(whole, half)) == totals(company, inside=True)
+    half, state = cut(sync(settings(server)), LAST - timedelta(days=4))
+    assert state["bookmarks"][USAGE]["billed_up_to"] == f"{LAST}"
+    rest = sync(settings(server), state=state)
+    assert costs(half | table(rest)) == totals(company, inside=True)
+    assert "billed_up_to" not in rest.states[-1]["bookmarks"][USAGE]
+
+
+def test_a_day_restated_after_a_run_was_cut_off_is_overwritten(
+    sync: Sync, server: Server, company: Company
+) -> None:
+    day = LAST - timedelta(days=4)
+    own = settings(server, subaccounts="excluded")
+    half, state = cut(sync(own), day)
+    company.restate(day, "sms-outbound-longcode", price=0)
+    rows = half | table(sync(own, state=state))
+    assert costs(rows)[MAIN_SID, f"{day}"] == company.total(day, include_subaccounts=False)
+
+
+def test_a_day_restated_there_and_back_around_a_cut_is_overwritten(
+    sync: Sync, server: Server, company: Company
+) -> None:
+    day = LAST - timedelta(days=3)
+    own = settings(server, subaccounts="excluded")
+    first = sync(own)
+    assert (MAIN_SID, "phonenumbers-local", f"{day}T00:00:00Z") not in table(first)
+    company.charge(day, "phonenumbers-local", "12.5")
+    half, _ = cut(sync(own, state=first.states[-1]), LAST + timedelta(days=9))
+    company.restate(day, "phonenumbers-local", price=0)
+    marked = json.loads(json.dumps(first.states[-1]))
+    marked["bookmarks"][USAGE]["billed_up_to"] = f"{LAST}"  # the only STATE that got through
+    rows = table(first) | half | table(sync(own, state=marked))
+    assert costs(rows)[MAIN_SID, f"{day}"] == company.total(day, include_subaccounts=False)
+
+
+def test_a_cut_before_a_change_of_mode_leaves_no_dollar_twice(
+    sync: Sync, server: Server, company: Company
+) -> None:
+    sub = next(each.sid for each in company.accounts() if not each.is_main)
+    apart = settings(server, subaccounts="separate")
+    half, state = cut(sync(apart), LAST - timedelta(days=2), sub)
+    rows = half | table(sync(settings(server), state=state))
+    assert {key: cost for key, cost in costs(rows).items() if cost} == totals(company, inside=True)
+
+
+def test_a_failed_account_keeps_the_mark(sync: Sync, company: Company) -> None:
+    def plan(request: SandboxRequest) -> Fault | None:
+        is_of_sub = "Daily.json" in request.path and MAIN_SID not in request.path
+        return (lambda reply: reply._replace(status=403)) if is_of_sub else None
+
+    with Server(company, plan=plan) as server:
+        run = sync(settings(server, subaccounts="separate"))
+    assert run.code == 1
+    assert run.states[-1]["bookmarks"][USAGE]["billed_up_to"] == f"{LAST}"
+
+
+@pytest.mark.parametrize(
+    "restated",
+    [
+        {"calls": "5", "totalprice": None},
+        {"calls": "5"},
+        {"totalprice": "0"} | {"calls": "0"},
+    ],
+    ids=["a total without a price", "no total", "nothing"],
+)
+def test_a_day_that_lost_its_total_bears_no_cost(sync: Sync, restated: dict[str, Any]) -> None:
+    days: dict[str, Any] = {"2026-01-01": {"calls": "2", "totalprice": "5"}}
+    with serve(account(days, all_time={"calls": "7", "totalprice": "7"})) as server:
+        own = config(server.url, focus=True, end_date="2026-01-01")
+        first = sync(own)
+        days["2026-01-01"] = restated
+        second = sync(own, state=first.states[-1])
+    rows = table(first) | table(second)
+    left = {key[1] for key, row in rows.items() if row["BilledCost"]}
+    assert left == ({"totalprice"} if "totalprice" not in restated else set())
+
+
+def test_the_state_keeps_no_more_days_than_are_read_again(sync: Sync, server: Server) -> None:
+    run = sync(settings(server, lookback_days=3))
+    (partition,) = partitions(run.states[-1])
+    assert [*partition["billed"]["days"]] == [f"{day}" for day in DAYS[-4:]]
+
+
+def test_a_row_without_a_currency_has_that_of_the_days_total(sync: Sync) -> None:
+    def answer(request: Request) -> Answer:
+        if "Records" not in request.path:
+            return Answer.error(401, 20003)
+        rows = [
+            record("aaa", "1", price_unit="eur"),
+            record("calls", "3", price_unit=None),
+            record("totalprice", "3"),
+        ]
+        return Answer.json(page(rows))
+
+    with serve(answer) as server:
+        run = sync(config(server.url, focus=True, end_date="2026-01-01"))
+    assert {row["x_Category"]: row["BillingCurrency"] for row in run.records(STREAM)} == {
+        "calls": "USD"
+    }
 
 
 def test_a_change_of_mode_there_and_back_leaves_no_dollar_twice(
@@ -311,17 +424,41 @@ def test_a_change_of_mode_there_and_back_leaves_no_dollar_twice(
         assert spent == totals(company, inside=subaccounts == "rolled_up")
 
 
-def test_switched_on_later_it_says_what_it_lacks(sync: Sync, server: Server) -> None:
-    first = sync(settings(server, focus=False))
-    own = settings(server, lookback_days=2)
-    second = sync(own, state=first.states[-1])
-    assert f"{STREAM} begins with the days that are read again" in second.log
-    assert min(table(second))[2] == f"{LAST - timedelta(days=2)}T00:00:00Z"
-    assert "begins with" not in sync(own, state=second.states[-1]).log
+@pytest.mark.parametrize("pause", [{"focus": False}, {"stream_maps": {STREAM: None}}], ids=str)
+def test_switched_on_later_it_says_what_it_lacks(
+    sync: Sync, server: Server, pause: dict[str, Any]
+) -> None:
+    lacks = f"{STREAM} lacks days that were loaded without it"
+    first = sync(settings(server, end_date=f"{DAYS[3]}"))
+    paused = sync(settings(server, end_date=f"{DAYS[6]}", **pause), state=first.states[-1])
+    again = sync(settings(server, lookback_days=1), state=paused.states[-1])
+    assert lacks in again.log
+    last = sync(settings(server, lookback_days=1), state=again.states[-1])
+    assert all(lacks not in run.log for run in (first, paused, last))
 
 
-def test_the_log_says_what_was_billed(sync: Sync, server: Server, company: Company) -> None:
+def test_older_days_are_read_again_for_it(sync: Sync, server: Server) -> None:
+    """With many accounts they are not, where nothing has changed."""
+    apart = settings(server, subaccounts="separate")
+    first = sync({**apart, "focus": False})
+    second = sync(apart, state=first.states[-1])
+    assert len(table(second)) == len(table(sync(apart)))
+
+
+def test_the_log_says_how_many_rows_there_were(sync: Sync, server: Server) -> None:
     run = sync(settings(server))
-    cost = sum(totals(company, inside=True).values())
-    rows = len(run.records(STREAM))
-    assert f"{MAIN_SID}: {rows} rows of {STREAM}, BilledCost {cost}" in run.log
+    assert f"{MAIN_SID}: {len(run.records(STREAM))} rows of {STREAM}\n" in run.log
+
+
+def test_it_is_said_if_what_it_comes_with_is_not_selected(sync: Sync, server: Server) -> None:
+    catalog = catalog_of(sync(settings(server), "--discover").catalog, "categories")
+    run = sync(settings(server), catalog=catalog)
+    assert run.code == 0
+    assert f"{STREAM} comes with {USAGE}, which is not selected" in run.log
+
+
+@pytest.mark.parametrize("name", [" ", "two\nlines", "a\0b"])
+def test_a_name_that_is_none_is_refused(sync: Sync, name: str) -> None:
+    run = sync({"account_sid": MAIN_SID, "billing_account_name": name}, "--test")
+    assert run.code == 1
+    assert "billing_account_name: holds nothing, or a character that no name has" in run.log

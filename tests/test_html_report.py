@@ -474,8 +474,8 @@ def test_every_chart_has_its_numbers_in_a_table_and_every_table_is_named() -> No
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Give Debian's Chromium; only where there is no CI its tests may be skipped."""
-    chromium = shutil.which("chromium")
+    """Give the system's Chromium; only where there is no CI its tests may be skipped."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None and "CI" not in os.environ:
         pytest.skip("no chromium here")
     assert chromium, "no chromium: CI has to install it"

@@ -1,4 +1,7 @@
-"""README, meltano.yml and .secrets.example say what the tap says; the demo is run as written."""
+"""README, meltano.yml, the Hub's definition and .secrets.example say what the tap says.
+
+The demo is run as written.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import Any
 import yaml
 
 from tap_twilio_usage.tap import TapTwilioUsage
-from tests.conftest import ROOT, Sync, clean_environment, discovered, text_of
+from tests.conftest import PYTHONS, ROOT, Sync, clean_environment, discovered, text_of
 
 README = (ROOT / "README.md").read_text()
 MELTANO = yaml.safe_load((ROOT / "meltano.yml").read_text())
@@ -99,6 +102,17 @@ def test_the_extractor_has_every_setting_and_no_other(sync: Sync) -> None:
     assert set(EXTRACTOR["capabilities"]) == {c.value for c in TapTwilioUsage.capabilities}
     named = {name: setting["env"] for name, setting in settings.items() if "env" in setting}
     assert named == NAMES_OF_TWILIOS_TOOLS
+
+
+def test_the_definition_for_the_hub_is_the_extractor() -> None:
+    hub = yaml.safe_load((ROOT / "hub" / "tap-twilio-usage.yml").read_text())
+    for same in ("name", "namespace", "executable", "capabilities", "select"):
+        assert hub[same] == EXTRACTOR[same]
+    assert hub["settings"] == sorted(EXTRACTOR["settings"], key=lambda setting: setting["name"])
+    for group in hub["settings_group_validation"]:
+        assert {*group} <= {setting["name"] for setting in hub["settings"]}
+    assert hub["supported_python_versions"] == PYTHONS
+    assert list(hub) == sorted(hub)  # the Hub asks for that
 
 
 def test_the_selection_is_the_streams_that_are_on_by_default(sync: Sync) -> None:

@@ -1,16 +1,20 @@
-"""What is handed out: the wheel, and the repository with its whole history."""
+"""What is handed out: sdist and wheel, as built, and the repository with its whole history."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
+from collections import defaultdict
 from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
 from email.message import Message
 from email.parser import Parser
 from pathlib import Path
@@ -19,14 +23,14 @@ import pytest
 from detect_secrets.core.scan import scan_line
 from detect_secrets.settings import transient_settings
 
-from tests.conftest import ROOT, clean_environment
-
-DIST_INFO = "tap_twilio_usage-0.1.0.dist-info"
-SMOKE = """
-import tap_twilio_usage
+from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
 from tap_twilio_usage.hierarchy import shipped
-print(tap_twilio_usage.__file__, shipped().parent("sms-outbound"))
-"""
+from tests.conftest import PYTHONS, ROOT, VERSION, command_in
+
+THIS_PYTHON = f"3.{sys.version_info.minor}"
+NAME = f"tap_twilio_usage-{VERSION}"
+DIST_INFO = f"{NAME}.dist-info"
+WHERE = "import tap_twilio_usage; print(tap_twilio_usage.__file__)"
 
 # Of detect-secrets, what has a shape of its own; its search for high entropy cries wolf.
 DETECTORS = (
@@ -69,15 +73,31 @@ def tracked(folder: str = ".") -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel of what is committed."""
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the sdist of what is committed, and of that the wheel; or take those in $DIST."""
+    if given := os.environ.get("DIST"):
+        return Path(given).absolute()
     tree, out = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("dist")
-    with tarfile.open(fileobj=io.BytesIO(git("archive", "HEAD"))) as archive:
-        archive.extractall(tree, filter="data")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)]
-    subprocess.run(command, cwd=tree, check=True)
-    (built,) = out.iterdir()
-    return built
+    committed = tmp_path_factory.mktemp("committed") / "committed.tar"
+    git("archive", "-o", str(committed), "HEAD")
+    for target, source, top in (
+        ("sdist", committed, tree),
+        ("wheel", out / f"{NAME}.tar.gz", tree / NAME),
+    ):
+        shutil.unpack_archive(source, tree, filter="data")
+        command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(out)]
+        subprocess.run(command, cwd=top, check=True)
+    return out
+
+
+@pytest.fixture(scope="module")
+def sdist(dist: Path) -> Path:
+    return dist / f"{NAME}.tar.gz"
+
+
+@pytest.fixture(scope="module")
+def wheel(dist: Path) -> Path:
+    return dist / f"{NAME}-py3-none-any.whl"
 
 
 @pytest.fixture(scope="module")
@@ -102,27 +122,61 @@ def test_the_wheel_asks_for_three_packages(metadata: Message) -> None:
     assert metadata.get_all("Provides-Extra") == ["report"]
 
 
-def test_the_wheel_runs_by_itself(wheel: Path, tmp_path: Path) -> None:
-    """What is installed from it finds its data and its command, and is not this clone."""
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index"]
-    subprocess.run([*pip, "--target", str(tmp_path), str(wheel)], check=True)
+def test_the_sdist_holds_what_is_committed_and_nothing_else(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        names = {name.removeprefix(f"{NAME}/") for name in archive.getnames()}
+    assert names == {*tracked(), "PKG-INFO"}
 
-    def run(*command: str) -> str:
-        return subprocess.run(
-            command,
-            cwd=tmp_path,
-            env={**clean_environment(), "PYTHONPATH": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
 
-    where, parent = run(sys.executable, "-c", SMOKE).split()
-    assert Path(where).is_relative_to(tmp_path)
-    assert parent == "sms"
-    about = json.loads(run(str(tmp_path / "bin" / "tap-twilio-usage"), "--about", "--format=json"))
-    assert about["name"] == "tap-twilio-usage"
-    assert about["version"] == "0.1.0"
+def interpreter(version: str) -> str:
+    """Give a Python of that version, on PATH or of pyenv; skip the test where there is none."""
+    if version == THIS_PYTHON:
+        return sys.executable
+    by_pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    on_path = shutil.which(f"python{version}")
+    for found in filter(None, [on_path, *map(str, by_pyenv.glob(f"{version}.*/bin/python"))]):
+        # pyenv puts commands on PATH that only say that the version is not switched on.
+        if subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0:
+            return found
+    pytest.skip(f"no Python {version} is at hand")
+
+
+@pytest.mark.parametrize(
+    ("form", "python"), [*(("wheel", version) for version in PYTHONS), ("sdist", THIS_PYTHON)]
+)
+def test_it_runs_by_itself_as_built_and_reconciles(
+    form: str, python: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Installed alone, it finds its data, its command and what it needs, and is not this clone."""
+    built: Path = request.getfixturevalue(form)
+    uv = [sys.executable, "-m", "uv"]
+    empty, installed = tmp_path / "empty", tmp_path / "empty" / "bin"
+    create = [*uv, "venv", "-q", "--no-config", "--python", interpreter(python), str(empty)]
+    subprocess.run(create, check=True)
+    into = ["--no-config", "--python", str(installed / "python"), str(built)]
+    subprocess.run([*uv, "pip", "install", "-q", *into], check=True, cwd=tmp_path)
+    where = subprocess.check_output([installed / "python", "-c", WHERE], text=True, cwd=tmp_path)
+    assert Path(where).is_relative_to(empty / "lib" / f"python{python}")
+
+    run = command_in(tmp_path, installed / "tap-twilio-usage")
+    assert run(None, "--version").out.startswith(f"tap-twilio-usage v{VERSION},")
+    about = run(None, "--about", "--format=json").catalog
+    assert (about["name"], about["version"]) == ("tap-twilio-usage", VERSION)
+    streams = {s["tap_stream_id"] for s in run(None, "--discover").catalog["streams"]}
+    assert {"usage_records_daily", "categories"} <= streams
+
+    company, first, last = Company(today=date(2025, 9, 20)), date(2025, 9, 14), date(2025, 9, 16)
+    settings = {"account_sid": MAIN_SID, "auth_token": AUTH_TOKEN}
+    with Server(company) as server:
+        days = {"start_date": f"{first}", "end_date": f"{last}"}
+        sync = run({**settings, **days, "api_url": server.url})
+    assert sync.code == 0, sync.log
+    sums: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for row in sync.records():
+        sums[row["start_date"]] += row["deduplicated_price"]
+    every_day = (date.fromordinal(n) for n in range(first.toordinal(), last.toordinal() + 1))
+    assert sums == {f"{day}": company.total(day) for day in every_day}
+    assert len(sync.records("categories")) >= len(shipped().categories)
 
 
 def history() -> Iterator[tuple[str, str]]:

@@ -141,6 +141,14 @@ def test_an_account_that_twilio_does_not_list_is_said_and_the_others_complete(
     assert f"some accounts failed, all else is complete: {gone}: account_sids" in run.last_line
 
 
+def test_accounts_that_are_all_missing_are_one_line(sync: Sync, server: Server) -> None:
+    gone = "AC" + "f" * 32
+    run = sync(settings(server, account_sids=[gone]))
+    assert run.code == 1
+    assert "Traceback" not in run.log
+    assert f"some accounts failed, all else is complete: {gone}: account_sids" in run.last_line
+
+
 def test_a_subaccount_begins_when_it_was_created_which_the_list_says(
     sync: Sync, server: Server, company: Company
 ) -> None:

@@ -49,11 +49,14 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         partition(older_days={"day": "2026-01-01"}),
         f"a date is missing in older_days of usage_records_daily for {SID}",
     ),
-    "billed categories of another type": (
-        partition(billed={"categories": "calls"}),
-        f"categories of billed of usage_records_daily for {SID} is no list of names",
+    "billed days of another type": (
+        partition(billed={"days": []}),
+        f"days of billed of usage_records_daily for {SID} is no JSON object",
     ),
-    "billed days of another type": (partition(billed={"days": []}), "is no JSON object"),
+    "a mark of FOCUS that is no date": (
+        {"bookmarks": {"usage_records_daily": {"billed_up_to": 5}}},
+        "billed_up_to of usage_records_daily is no date",
+    ),
     "an account's name of another type": (partition(account_name=5), "is no text"),
     "used categories of another type": (partition(used_categories="calls"), "is no list of names"),
     "two bookmarks of one account": (

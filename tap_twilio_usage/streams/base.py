@@ -74,6 +74,9 @@ class TwilioStream(Stream):
         if repeated_rows:
             self.logger.info("%d rows came twice and were emitted once", repeated_rows)
 
+    def sum_up(self) -> None:
+        """Say, after the run, what was loaded of all contexts."""
+
     def fail(self, context: Context | None, error: ApiError) -> None:
         """Raise the error in --test, which asks about it; else see what it means for the others."""
         if self.ABORT_AT_RECORD_COUNT is not None:

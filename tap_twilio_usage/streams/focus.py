@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from decimal import Decimal, localcontext
 from functools import cached_property
 
 from msgspec.structs import asdict
@@ -11,19 +10,21 @@ from singer_sdk.mapper import RemoveRecordTransform, StreamMap
 from singer_sdk.singerlib import SchemaMessage
 
 from tap_twilio_usage import at_once, state
+from tap_twilio_usage.attribution import total
 from tap_twilio_usage.billed import Billed
 from tap_twilio_usage.compat import override
-from tap_twilio_usage.dedup import EXACT
 from tap_twilio_usage.focus import Payer, cost_and_usage
 from tap_twilio_usage.focus_columns import KEY, SCHEMA, STREAM
 from tap_twilio_usage.records import Record, UsageRecord
 from tap_twilio_usage.streams.usage_records import UsageRecordsStream
+from tap_twilio_usage.windows import today
 
 
 class FocusMap(StreamMap):
     """Projects records of `usage_records_daily`; a map of the user's for the projection follows."""
 
     payer: Payer  # of the account that the records are of
+    currency: str | None  # of those that name none
 
     def __init__(self, following: StreamMap) -> None:
         """Take what follows."""
@@ -34,7 +35,7 @@ class FocusMap(StreamMap):
 
     @override
     def transform(self, record: Record) -> Record | None:
-        return self._following.transform(cost_and_usage(record, self.payer))
+        return self._following.transform(cost_and_usage(record, self.payer, self.currency))
 
     @override
     def get_filter_result(self, record: Record) -> bool:
@@ -67,40 +68,62 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
 
     @override
     def taken(self, partition: state.Partition) -> Iterator[list[UsageRecord]]:
-        if state.bookmark(partition) and state.BILLED not in partition:
+        if not self._focus_maps or self.ABORT_AT_RECORD_COUNT is not None:
+            yield from super().taken(partition)
+            return
+        cut_off, lookback_days = self._cut_off, self._tap.settings.lookback_days
+        billed, count = None, 0
+        for rows in super().taken(partition):
+            if billed is None:  # only now the partition is as it has to be before it is read
+                billed = Billed(partition, cut_off, lookback_days)
+                self._say_what_is_lacking(billed)
+                payer, unit = self._payer(partition)
+            if rows:
+                chosen, of_day = billed.choose(rows), total(rows)
+                self._write(chosen, payer, (of_day and of_day.price_unit) or unit)
+                billed.note(rows)
+                count += len(chosen)
+            yield rows
+        (billed or Billed(partition, cut_off, lookback_days)).end()
+        self.logger.info("%s: %d rows of %s", partition["context"]["account_sid"], count, STREAM)
+
+    def _say_what_is_lacking(self, billed: Billed) -> None:
+        if billed.lacks_days:
             self.oddities.say_once(
                 "focus",
-                "%s begins with the days that are read again: for those before, run once with "
-                "--full-refresh",
+                "%s lacks days that were loaded without it: empty it, if there is one, and run "
+                "once with --full-refresh",
                 STREAM,
             )
-        billed, count, cost = None, 0, Decimal(0)
-        for rows in super().taken(partition):
-            if rows and self.ABORT_AT_RECORD_COUNT is None:
-                if billed is None:
-                    billed = Billed(partition, self._tap.settings.lookback_days)
-                    self._address(partition)
-                chosen = billed.choose(rows)
-                if billed.begin(chosen):
-                    self.write_state()
-                self._write(chosen)
-                billed.end(rows)
-                count += len(chosen)
-                with localcontext(EXACT):
-                    cost += sum(row.deduplicated_price or 0 for row in chosen)
-            yield rows
-        if count:
-            sid = partition["context"]["account_sid"]
-            self.logger.info("%s: %d rows of %s, BilledCost %s", sid, count, STREAM, cost)
 
-    def _write(self, rows: list[UsageRecord]) -> None:
+    @cached_property
+    def _cut_off(self) -> str:
+        """The day up to which a run that did not come to its end may have sent rows; "" for none.
+
+        From now on, this run is one, until it sums up. Written before any row, the state is safe.
+        """
+        cut_off: str = self.stream_state.get(state.BILLED_UP_TO, "")
+        last_day = self._tap.settings.last_day(today())
+        self.stream_state[state.BILLED_UP_TO] = max(cut_off, f"{last_day}")
+        self._tap.state_writer.write_state(self.tap_state)
+        return cut_off
+
+    @override
+    def sum_up(self) -> None:
+        super().sum_up()
+        if not self._tap.failures:
+            self.stream_state.pop(state.BILLED_UP_TO, None)
+            self._tap.state_writer.write_state(self.tap_state)
+
+    def _write(self, rows: list[UsageRecord], payer: Payer, unit: str | None) -> None:
         records = [asdict(row) for row in rows]
         for each in self._focus_maps:
+            each.payer, each.currency = payer, unit
             mapped = filter(None, map(each.transform, records))
             self._tap.message_writer.write_lines(at_once.messages(each.stream_alias, mapped))
 
-    def _address(self, partition: state.Partition) -> None:
-        """Let the rows be billed to the main account, for the one that the partition is of."""
+    def _payer(self, partition: state.Partition) -> tuple[Payer, str | None]:
+        """Give who pays for the account that the partition is of, and its currency."""
         accounts, sid = self._tap.accounts, partition["context"]["account_sid"]
         main, account = accounts.main, accounts.get(sid)
         if account and account.friendly_name:
@@ -108,12 +131,5 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
         known = state.account_names(self.state_partitions)
         name = main.friendly_name or known.get(main.sid) or self._tap.settings.billing_account_name
         units = (each.price_unit for each in account.all_time) if account else ()
-        payer = Payer(
-            sid=main.sid,
-            name=name or main.sid,
-            account_sid=sid,
-            account_name=known.get(sid, sid),
-            currency=next(filter(None, units), None),
-        )
-        for each in self._focus_maps:
-            each.payer = payer
+        payer = Payer(main.sid, name or main.sid, sid, known.get(sid, sid))
+        return payer, next(filter(None, units), None)

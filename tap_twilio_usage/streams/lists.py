@@ -142,5 +142,10 @@ class UsageTriggersStream(ListStream):
         return [{"account_sid": account.sid} for account in self._tap.accounts.chosen]
 
     @override
+    def rows(self, context: Context | None) -> Iterator[dict[str, Any]]:
+        if context:  # the SDK comes without one where there is no account at all
+            yield from super().rows(context)
+
+    @override
     def path(self, context: Context | None) -> str:
         return f"{API}/{(context or {})['account_sid']}/Usage/Triggers.json"

@@ -94,6 +94,7 @@ class UsageRecordsStream(PeriodStream):
         """Name it after the granularity."""
         self.selected_by_default = granularity.name == "daily"
         super().__init__(tap, f"usage_records_{granularity.name}", granularity)
+        self._progress = Progress(self.logger)
 
     @property
     @override
@@ -119,6 +120,7 @@ class UsageRecordsStream(PeriodStream):
             for account in read
         ]
         self._readings = InOrder(self._read, self._to_read(to_read), self.at_once)
+        self._progress.accounts = len(to_read)
         return [*(dict(partition["context"]) for partition in withdrawn), *to_read]
 
     def _to_read(
@@ -137,6 +139,10 @@ class UsageRecordsStream(PeriodStream):
             yield partition, state.since(self.state_partitions, main.sid)
 
     @override
+    def sum_up(self) -> None:
+        self._progress.sum_up()
+
+    @override
     def failed(self, context: Context | None, error: ApiError) -> None:
         partition, main = self.get_context_state(context), self._tap.accounts.main
         if partition["context"]["account_sid"] == main.sid and state.CATCH_UP_TO in partition:
@@ -145,6 +151,8 @@ class UsageRecordsStream(PeriodStream):
 
     @override
     def rows(self, context: Context | None) -> Iterator[Record]:
+        if not context:  # the SDK comes without one where there is no account at all
+            return
         write = at_once.writer(self)
         for rows in self.taken(self.get_context_state(context)):
             if write:
@@ -198,6 +206,7 @@ class UsageRecordsStream(PeriodStream):
         self._readings.begin_again(GaveUp)
         reading = next(self._readings)
         reading.answers.begin_again(GaveUp)
+        self._progress.next_account()
         account = reading.account
         if account.sid != partition["context"]["account_sid"]:
             raise RuntimeError(f"{account.sid} was read in the place of another account")
@@ -230,8 +239,8 @@ class UsageRecordsStream(PeriodStream):
         older_days = reading.older_days
         if older_days and reading.older_days_may_differ:
             older_days.forget()
-        progress = Progress(self.logger, reading.account, reading.days)
-        progress.begin(reading.requests)
+        progress = self._progress
+        progress.begin(reading.account, reading.days, reading.requests)
         for period, found in self.periods(self._answers(reading)):
             rows = attribute(used.leave_out(found), found)
             taken = self._taken(period.start, rows, used)

@@ -1,0 +1,13 @@
+select
+    account_sid,
+    month,
+    price_unit,
+    sum(cost) as difference
+from (
+    select account_sid, month, price_unit, cost from {{ ref('cost_by_account_and_month') }}
+    union all
+    select account_sid, cast(date_trunc('month', start_date) as date), price_unit, -total
+    from {{ ref('reconciliation') }}
+) as entries
+group by account_sid, month, price_unit
+having sum(cost) <> 0

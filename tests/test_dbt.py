@@ -1,0 +1,169 @@
+"""The dbt package as a user runs it: by Meltano, in PostgreSQL and in DuckDB, read with SQL."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from decimal import Decimal
+
+import duckdb
+import yaml
+
+from sandbox import AUTH_TOKEN, CLIENT_SECRET, MAIN_SID, Company, Server
+from sandbox.catalogue import NEW_CATEGORIES, TOTAL
+from tap_twilio_usage.hierarchy import UNKNOWN_SERVICE, normalise, shipped
+from tests.canary import leaks
+from tests.conftest import (
+    DAYS,
+    FIRST,
+    LAST,
+    ROOT,
+    Meltano,
+    Query,
+    Rows,
+    everything,
+    query_and_commit,
+)
+
+STREAMS = '["usage_records_daily.*", "categories.*", "accounts.*", "billing_group_records.*"]'
+Key = tuple[object, ...]
+COSTS = ("cost_by_day_and_service", "cost_by_account_and_month")
+
+
+def build(meltano: Meltano, *tasks: str, **more: str) -> tuple[int, str]:
+    """Give the exit code and the log of `meltano run`."""
+    with meltano.call("run", *tasks, **more) as process:
+        log, _ = process.communicate(timeout=300)
+    assert not leaks(log, (AUTH_TOKEN, CLIENT_SECRET))
+    return process.returncode, log
+
+
+def service(category: str) -> str:
+    known = shipped().categories.get(normalise(category))
+    return known.service if known else UNKNOWN_SERVICE
+
+
+def costs(query: Query, mart: str) -> dict[Key, Decimal]:
+    """Give the rows of a mart that cost something, by what they are the cost of."""
+    return {tuple(key): cost for *key, cost in query(f"SELECT * FROM twilio_usage.{mart}") if cost}
+
+
+def holds_the_truth(query: Query, company: Company, names: dict[str, str | None]) -> None:
+    """Every mart is what the company has spent, to the last decimal; `names` is its accounts."""
+    one = len(names) == 1
+    by_service: defaultdict[Key, Decimal] = defaultdict(Decimal)
+    by_month: defaultdict[Key, Decimal] = defaultdict(Decimal)
+    days: dict[Key, Key] = {}
+    for day in DAYS:
+        for sid, name in names.items():
+            truth = company.truth(day, sid, include_subaccounts=one)
+            for category, price in truth.items():
+                by_service[day, service(category), "USD"] += price
+            total = sum(truth.values(), Decimal(0))
+            by_month[sid, name, day.replace(day=1), "USD"] += total
+            unknown = [
+                row
+                for row in company.rows(day, account=sid, include_subaccounts=one)
+                if row.category in NEW_CATEGORIES and row.price
+            ]
+            days[sid, day, "USD"] = (
+                total,
+                total - truth.get(TOTAL, 0),
+                truth.get(TOTAL, 0),
+                len(unknown),
+                sum(truth.get(category, 0) for category in NEW_CATEGORIES),
+            )
+    assert costs(query, "cost_by_day_and_service") == {k: v for k, v in by_service.items() if v}
+    assert costs(query, "cost_by_account_and_month") == {k: v for k, v in by_month.items() if v}
+    found = query("SELECT * FROM twilio_usage.reconciliation")
+    assert {row[:3]: row[3:] for row in found if row[3]} == {k: v for k, v in days.items() if v[0]}
+    assert any(row[6] for row in found)  # a category that the tap does not know
+    assert any(row[5] for row in found)  # money in no category
+
+
+def described() -> set[tuple[str, str]]:
+    """Give the models and their columns that have a description."""
+    return {
+        (model["name"], column["name"])
+        for file in (ROOT / "dbt" / "models").rglob("*.yml")
+        for model in yaml.safe_load(file.read_text())["models"]
+        for column in model["columns"]
+        if model.get("description") and column.get("description")
+    }
+
+
+def test_the_job_builds_exact_marts_and_fails_on_a_broken_day(
+    meltano: Meltano, query: Query, company: Company
+) -> None:
+    company.today = LAST
+    with Server(company) as server:
+        settings = {
+            **everything(server),
+            "TAP_TWILIO_USAGE__SELECT": STREAMS,
+            "TAP_TWILIO_USAGE_SUBACCOUNTS": "separate",
+            "TAP_TWILIO_USAGE_API_URL": server.url,
+        }
+        code, log = build(meltano, "twilio-usage-to-marts", **settings)
+    assert code == 0, log
+    holds_the_truth(query, company, {a.sid: a.friendly_name for a in company.accounts()})
+    assert query(
+        "SELECT start_date, SUM(price), MIN(price_unit) FROM "
+        "twilio_usage.stg_twilio_usage__billing_group_records GROUP BY 1 ORDER BY 1"
+    ) == [(day, company.total(day), "USD") for day in DAYS]
+    assert described() == set(
+        query(
+            "SELECT table_name, column_name FROM information_schema.columns "
+            "WHERE table_schema = 'twilio_usage'"
+        )
+    )
+
+    query_and_commit(
+        meltano,
+        "UPDATE tap_twilio_usage.usage_records_daily "
+        "SET deduplicated_price = deduplicated_price + 0.000000000001 "
+        f"WHERE account_sid = '{MAIN_SID}' AND start_date = '{LAST}' AND category = 'totalprice'",
+    )
+    query_and_commit(
+        meltano,
+        "DELETE FROM tap_twilio_usage.usage_records_daily "
+        f"WHERE account_sid = '{MAIN_SID}' AND start_date = '{FIRST}' AND category = 'totalprice'",
+    )
+    code, log = build(meltano, "dbt-postgres:build")
+    assert code == 1
+    for test in ("every_day_reconciles", *(f"{mart}_is_the_total" for mart in COSTS)):
+        assert f"FAIL 2 {test}" in log
+
+
+def test_in_duckdb_marts_are_exact_and_need_no_optional_stream(
+    meltano: Meltano, company: Company
+) -> None:
+    path = meltano.environment["TARGET_DUCKDB_PATH"] = "output/dbt.duckdb"
+    warehouse = meltano.project / path
+    with Server(company) as server:
+        tasks = ("tap-twilio-usage", "target-duckdb", "dbt-duckdb:build")
+        code, log = build(meltano, *tasks, TAP_TWILIO_USAGE_API_URL=server.url)
+    assert code == 0, log
+
+    def query(statement: str) -> Rows:
+        with duckdb.connect(warehouse, read_only=True) as connection:
+            return connection.execute(statement).fetchall()
+
+    holds_the_truth(query, company, {MAIN_SID: None})
+    assert query("SELECT * FROM twilio_usage.stg_twilio_usage__billing_group_records") == []
+
+    in_euros: dict[object, object] = {"USD": "EUR", MAIN_SID: "AC2"}
+    dollars = {mart: costs(query, mart) for mart in COSTS}
+    with duckdb.connect(warehouse) as connection:
+        # Of an account that pays in euros; Twilio names the currency with some rows only.
+        connection.execute(
+            "INSERT INTO tap_twilio_usage.usage_records_daily BY NAME SELECT * REPLACE ("
+            "'AC2' AS account_sid, IF(category > 'p', 'eur', NULL) AS price_unit) "
+            "FROM tap_twilio_usage.usage_records_daily"
+        )
+    code, log = build(meltano, "dbt-duckdb:build")
+    assert code == 0, log
+    for mart in COSTS:
+        euros = {
+            tuple(in_euros.get(part, part) for part in key): cost
+            for key, cost in dollars[mart].items()
+        }
+        assert costs(query, mart) == {**dollars[mart], **euros}
