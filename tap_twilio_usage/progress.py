@@ -90,8 +90,12 @@ class Progress:
         if everything.accounts > 1:
             for line in everything.reconciled():
                 self._logger.info("all in all, %s", line)
-        for (category, currency), spend in sorted(everything.unknown.items()):
-            self._logger.info("unknown category %r: %s %s", category, spend, currency)
+        if everything.unknown:
+            spent = (
+                f"{category!r} {spend} {currency}"
+                for (category, currency), spend in sorted(everything.unknown.items())
+            )
+            self._logger.info("spent in categories that are not known: %s", ", ".join(spent))
 
     def _pace(self, share: float) -> str:
         """Give rows, their pace and the time left, with this share of the account behind it."""

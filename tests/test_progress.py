@@ -87,7 +87,7 @@ def test_a_short_load_is_quiet_until_its_end(said: Callable[..., list[str]]) -> 
             "all categories add up to 40"
         ),
         "all in all: accounts 1, days 10, rows 30, in 1 s",
-        "unknown category 'quantum': 10 usd",
+        "spent in categories that are not known: 'quantum' 10 usd",
     ]
 
 
@@ -95,7 +95,7 @@ def test_all_accounts_are_summed_up(said: Callable[..., list[str]]) -> None:
     *_, counts, money, unknown = said(accounts=3, seconds=500.0)
     assert counts == "all in all: accounts 3, days 30, rows 90, in 4.2 h"
     assert money.startswith("all in all, usd: totalprice 150, deduplicated 150, of that 30 in no")
-    assert unknown == "unknown category 'quantum': 30 usd"
+    assert unknown == "spent in categories that are not known: 'quantum' 30 usd"
 
 
 def test_a_run_of_many_accounts_ends_with_its_sums(sync: Sync) -> None:
@@ -115,7 +115,7 @@ def test_a_run_of_many_accounts_ends_with_its_sums(sync: Sync) -> None:
     assert f"all in all, usd: totalprice {total}, deduplicated {total}, of that " in run.log
     spent = sum(r["deduplicated_price"] for r in run.records() if r["category"] == "quantum-relay")
     assert spent > 0
-    assert f"unknown category 'quantum-relay': {spent} usd" in run.log
+    assert f"spent in categories that are not known: 'quantum-relay' {spent} usd, '" in run.log
     assert "tried again" not in run.log
 
 

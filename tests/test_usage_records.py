@@ -558,7 +558,7 @@ def test_what_is_unknown_is_kept_and_said_once(sync: Sync) -> None:
     )
     assert new["quantum"]["parent_category"] == "totalprice"
     for said in ("'calls-satellite', counted under 'calls'", "'quantum'", "new field.*'carbon'"):
-        assert len(re.findall(said, run.log)) == 1
+        assert len(re.findall(f"WARNING .*{said}", run.log)) == 1
 
 
 def test_a_day_without_a_total_keeps_its_rows_and_claims_nothing(sync: Sync) -> None:
