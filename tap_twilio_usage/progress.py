@@ -12,7 +12,7 @@ from decimal import Decimal, localcontext
 from tap_twilio_usage.account import Account
 from tap_twilio_usage.attribution import unit
 from tap_twilio_usage.dedup import EXACT
-from tap_twilio_usage.hierarchy import normalise, shipped
+from tap_twilio_usage.hierarchy import UNKNOWN_SERVICE
 from tap_twilio_usage.records import UsageRecord
 from tap_twilio_usage.windows import Window
 
@@ -115,13 +115,12 @@ class _Sums:
 
     def add(self, rows: Sequence[UsageRecord], emitted: int) -> None:
         self.rows += emitted
-        known = shipped().categories
         with localcontext(EXACT):
             for row in rows:
                 if row.price or row.deduplicated_price:
                     currency = unit(row) or NO_CURRENCY
                     self.by_currency[currency].add(row)
-                    if normalise(row.category) not in known:
+                    if row.service == UNKNOWN_SERVICE:
                         self.unknown[row.category, currency] += row.deduplicated_price or 0
 
     def take(self, other: _Sums) -> None:
