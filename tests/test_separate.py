@@ -12,6 +12,7 @@ import pytest
 
 from sandbox import API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN, MAIN_SID, Company, Server
 from sandbox.errors import ApiError as SandboxError
+from tap_twilio_usage.windows import today
 from tests.conftest import ROOT, Run, Sync, catalog_of
 from tests.twilio import between
 
@@ -683,7 +684,7 @@ def test_older_days_are_read_again_after_a_week(sync: Sync, server: Server) -> N
     for days, read in ((6, False), (7, True)):
         for part in state["bookmarks"][DAILY]["partitions"]:
             if "older_days" in part:
-                part["older_days"]["read_on"] = f"{date.today() - timedelta(days=days)}"  # noqa: DTZ011
+                part["older_days"]["read_on"] = f"{today() - timedelta(days=days)}"
         run = sync(settings(server), state=state)
         assert (len(by_account(run.records())[MAIN_SID]) > 1) is read
 

@@ -228,10 +228,12 @@ def test_all_get_their_turn_and_never_more_than_allowed_also_when_requests_fail(
 def test_who_came_first_goes_first_and_keeps_the_place() -> None:
     """The turn goes to who waits, so the first two take turns until they have done."""
     throttle, order = Throttle(1, LOGGER), list[int]()
+    all_stand_in_line = threading.Event()
 
     def work(number: int) -> None:
         for _ in range(3):
             with throttle.turn():
+                all_stand_in_line.wait(timeout=10)
                 until(lambda: len(throttle._line) == sum(order.count(n) < 3 for n in range(4)) - 1)
                 order.append(number)
 
@@ -239,6 +241,7 @@ def test_who_came_first_goes_first_and_keeps_the_place() -> None:
     for number in range(4):
         futures.append(spawn(lambda number=number: work(number)))  # type: ignore[misc]
         until(lambda: not throttle._allowance.has_room and len(throttle._line) >= len(futures) - 1)
+    all_stand_in_line.set()
     for future in futures:
         future.result(timeout=10)
     assert order == [0, 1, 0, 1, 0, 1, 2, 3, 2, 3, 2, 3]

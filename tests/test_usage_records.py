@@ -6,20 +6,20 @@ import json
 import math
 import re
 from collections.abc import Callable
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
+from tap_twilio_usage.windows import today
 from tests.conftest import Sync, bookmark, config
 from tests.http_server import Answer, Request, serve
 from tests.twilio import SID, account, between, page, record
 
 DAY = {"calls": "2.50", "calls-inbound": "1.5", "sms": "0", "totalprice": "2.80"}
 THREE = dict.fromkeys(between("2026-01-01", "2026-01-03"), DAY)
-TODAY = datetime.now(timezone.utc).date()
 
 
 def partition(**fields: Any) -> dict[str, Any]:
@@ -330,7 +330,7 @@ def test_an_incremental_run_begins_before_the_bookmark(
 
 
 def test_the_default_start_date_leaves_no_hole_after_a_long_pause(sync: Sync) -> None:
-    old = TODAY - timedelta(days=300)
+    old = today() - timedelta(days=300)
     settings = config("", lookback_days=1, end_date=f"{old + timedelta(days=1)}")
     del settings["start_date"]
     with serve(account({f"{old}": DAY})) as server:
@@ -341,12 +341,13 @@ def test_the_default_start_date_leaves_no_hole_after_a_long_pause(sync: Sync) ->
 def test_the_default_start_date_is_six_months_back(sync: Sync) -> None:
     settings = config("")
     del settings["start_date"], settings["end_date"]
+    before = today()
     with serve(account({"2020-01-01": DAY}, created=None)) as server:
         sync({**settings, "api_url": server.url})
     days = asked_days(server.requests)
     assert days[0].endswith("-01")
-    assert 180 <= (TODAY - datetime.fromisoformat(days[0]).date()).days <= 215
-    assert days[-1] == f"{TODAY}"
+    assert 180 <= (before - datetime.fromisoformat(days[0]).date()).days <= 215
+    assert f"{before}" <= days[-1] <= f"{today()}"
 
 
 def test_a_bookmark_in_the_future_gives_no_records_and_a_valid_state(sync: Sync) -> None:
@@ -357,12 +358,13 @@ def test_a_bookmark_in_the_future_gives_no_records_and_a_valid_state(sync: Sync)
 
 
 def test_no_day_after_today_is_asked_for_and_the_bookmark_stays_behind_it(sync: Sync) -> None:
+    before = today()
+    start = f"{before - timedelta(days=1)}"
     with serve(account({"2020-01-01": DAY})) as server:
-        run = sync(
-            config(server.url, start_date=f"{TODAY - timedelta(days=1)}", end_date="2099-12-31")
-        )
-    assert asked_days(server.requests)[-1] == f"{TODAY}"
-    assert run.bookmarks[-1] == f"{TODAY}"
+        run = sync(config(server.url, start_date=start, end_date="2099-12-31"))
+    last = asked_days(server.requests)[-1]
+    assert f"{before}" <= last <= f"{today()}"
+    assert run.bookmarks[-1] == last
 
 
 def test_another_choice_of_subaccounts_has_a_bookmark_of_its_own(sync: Sync) -> None:
