@@ -85,10 +85,11 @@ class Credentials(Protocol):
 class Basic:
     """The account's Auth Token, else an API key; the same for every request."""
 
-    to_check = "account_sid and auth_token, or api_key_sid and api_key_secret"
-
-    def __init__(self, user: str, password: str) -> None:
+    def __init__(
+        self, user: str, password: str, to_check: str = "account_sid and auth_token"
+    ) -> None:
         """Take the account's or the API key's SID, and its secret."""
+        self.to_check = to_check
         self._auth = HTTPBasicAuth(user, password)
 
     def sign(self) -> AuthBase:
@@ -106,7 +107,8 @@ def basic(settings: Settings) -> Basic:
         raise TapError(why)
     if settings.auth_token:
         return Basic(settings.account_sid or "", settings.auth_token)
-    return Basic(settings.api_key_sid or "", settings.api_key_secret or "")
+    to_check = "account_sid, api_key_sid and api_key_secret"
+    return Basic(settings.api_key_sid or "", settings.api_key_secret or "", to_check)
 
 
 class Unsigned:

@@ -145,6 +145,21 @@ def test_incomplete_credentials_are_refused_before_the_first_request(
     assert all(wanted in line for wanted, line in zip(says, lines, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("given", "wrong", "to_check"),
+    [
+        (AUTH, "auth_token", "account_sid and auth_token"),
+        (KEY, "api_key_secret", "account_sid, api_key_sid and api_key_secret"),
+    ],
+)
+def test_what_is_refused_is_named_by_the_settings_that_were_used(
+    sync: Sync, server: Server, given: str, wrong: str, to_check: str
+) -> None:
+    run = sync(settings(server, given, **{wrong: "wrong"}))
+    assert run.code == 1
+    assert run.last_line.endswith(f"; check {to_check}")
+
+
 def test_half_an_oauth_app_is_no_matter_without_billing_groups(sync: Sync, server: Server) -> None:
     assert sync(settings(server, AUTH, client_id=CLIENT_ID)).code == 0
 
