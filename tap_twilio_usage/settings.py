@@ -312,15 +312,14 @@ def _take(config: MutableMapping[str, Any], name: str, *variables: str) -> None:
         config.setdefault(name, value)
 
 
-def unreadable(schema: Mapping[str, Any], prefix: str) -> list[str]:
+def unreadable(schema: Mapping[str, Any], prefix: str) -> Iterator[str]:
     """Name the environment variables whose text is not of the setting's type, one line each."""
-    lines = []
     for name, described in schema["properties"].items():
         try:
             parse_environment_config({"properties": {name: described}}, prefix)
         except ValueError:
-            lines.append(f"{name}: the environment's {prefix}{name.upper()} cannot be read")
-    return lines
+            variable, kind = f"{prefix}{name.upper()}", described["type"][0]
+            yield f"{name}: the environment's {variable} is no {kind}; write it as in JSON"
 
 
 def problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:

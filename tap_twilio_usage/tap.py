@@ -190,7 +190,7 @@ class TapTwilioUsage(Tap):
         except ValueError:
             cls.append_builtin_config(cls.config_jsonschema)
             unreadable = settings.unreadable(cls.config_jsonschema, cls._env_var_prefix)
-            raise SettingsError(unreadable) from None
+            raise SettingsError([*unreadable]) from None
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:

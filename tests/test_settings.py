@@ -168,11 +168,18 @@ def test_config_from_the_environment(sync: Sync) -> None:
     assert {r.query["PageSize"] for r in server.requests if r.query} == {"500"}
 
 
-def test_a_number_in_the_environment_that_is_none_is_one_line(sync: Sync) -> None:
-    run = sync(config(NOWHERE), "--config=ENV", env={"TAP_TWILIO_USAGE_PAGE_SIZE": "ten"})
+@pytest.mark.parametrize(
+    ("name", "text", "kind"),
+    [("PAGE_SIZE", "ten", "integer"), ("STREAM_MAPS", "{x", "object")],
+)
+def test_what_the_environment_holds_of_another_type_is_one_line(
+    sync: Sync, name: str, text: str, kind: str
+) -> None:
+    run = sync(config(NOWHERE), "--config=ENV", env={f"TAP_TWILIO_USAGE_{name}": text})
     assert run.code == 1
     assert "Traceback" not in run.log
-    assert "page_size" in run.last_line
+    said = f"{name.lower()}: the environment's TAP_TWILIO_USAGE_{name} is no {kind}; write it as in"
+    assert said in run.last_line
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"x"', "[" * 100_000])
