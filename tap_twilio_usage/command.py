@@ -100,7 +100,8 @@ def _read_object(_: click.Context, option: click.Parameter, file: TextIO | None)
     if file is None:
         return None
     try:
-        text = file.read()
+        with file:  # left open, Python may warn of it after the last line
+            text = file.read()
     except UnicodeDecodeError:
         text = ""
     value = _object(f"--{option.name}", file.name, text)
