@@ -38,7 +38,7 @@ from tests.twilio import SID, TOKEN
 
 ROOT = Path(__file__).parents[1]
 PROJECT = (
-    *("meltano.yml", "pyproject.toml", "README.md", "LICENSE"),
+    *("meltano.yml", "pyproject.toml", "README.md", "LICENSE", ".secrets.example"),
     *("tap_twilio_usage", "sandbox", "dbt"),
 )
 PYPROJECT = (ROOT / "pyproject.toml").read_text()
