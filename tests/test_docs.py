@@ -97,8 +97,9 @@ def test_every_command_and_query_runs(clone: Path, database: str, company: Compa
     with psycopg.connect(database) as connection:
         connection.execute("CREATE SCHEMA aws")
         connection.execute("CREATE TABLE aws.focus (LIKE tap_twilio_usage.focus_cost_and_usage)")
-        queries = [query for page in PAGES for query in blocks(page, "sql")]
-        assert all(connection.execute(query).description for query in queries)
+        for page in PAGES:
+            for query in blocks(page, "sql"):
+                connection.execute(query)
 
 
 def run(command: str, clone: Path) -> str:
