@@ -253,6 +253,7 @@ def test_a_month_that_is_not_whole_is_written_with_its_days() -> None:
     assert month(date(2026, 2, 1), date(2026, 2, 28)) == "Feb 2026"
     assert month(date(2026, 2, 1), date(2026, 2, 27)) == "1\N{EN DASH}27 Feb 2026"
     assert month(date(2026, 2, 3), date(2026, 2, 28)) == "3\N{EN DASH}28 Feb 2026"
+    assert month(date(2026, 2, 1), date(2026, 2, 1)) == "1 Feb 2026"
 
 
 COLUMNS = (

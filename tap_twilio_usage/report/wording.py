@@ -49,7 +49,10 @@ def day(value: date) -> str:
 def month(first: date, last: date) -> str:
     """Write a month, or its days where they are not all there."""
     whole = first.day == 1 and last.day == monthrange(last.year, last.month)[1]
-    return f"{first:%b %Y}" if whole else f"{first.day}\u2013{last.day} {first:%b %Y}"
+    if whole:
+        return f"{first:%b %Y}"
+    days = f"{first.day}" if first == last else f"{first.day}\u2013{last.day}"
+    return f"{days} {first:%b %Y}"
 
 
 def span(first: date, last: date) -> str:
