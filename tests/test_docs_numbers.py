@@ -1,4 +1,4 @@
-"""The figures and pictures in docs/ are what the tap makes of the real accounts."""
+"""The figures, pictures and comparisons in docs/ are what comes out when they are worked out."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Collection, Mapping
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tap_twilio_usage.dedup import deduplicate
@@ -170,3 +172,38 @@ def test_the_picture_of_the_ways_has_each_sum() -> None:
         *(every_row(WHATSAPP), every_row(WHATSAPP, COMMON), WHATSAPP[TOTAL]),
     ]
     assert sums == expected
+
+
+# Of other taps' tables there are only the columns that the queries name.
+OLD_AND_NEW = """
+    CREATE SCHEMA tap_twilio_usage;
+    CREATE TABLE tap_twilio_usage.usage_records_daily AS
+    SELECT 'AC...' AS account_sid, 'sms' AS category, DATE '2025-08-01' + n::int AS start_date,
+           price::numeric AS price
+    FROM UNNEST(ARRAY[0.1, 0.2, 0.000001, 0, 0.3]) WITH ORDINALITY AS days (price, n);
+    CREATE SCHEMA airbyte;
+    CREATE TABLE airbyte.usage_records AS
+    SELECT account_sid, category, start_date::timestamptz AS start_date, price::float8 AS price
+    FROM tap_twilio_usage.usage_records_daily
+    UNION ALL SELECT 'AC1', category, start_date, price FROM tap_twilio_usage.usage_records_daily;
+    CREATE SCHEMA tap_twilio;
+    CREATE TABLE tap_twilio.usage_records AS
+    SELECT 'AC...' AS account_sid, category, MIN(start_date)::timestamp AS start_date,
+           MAX(start_date)::timestamp AS end_date, SUM(price)::float8 AS price
+    FROM tap_twilio_usage.usage_records_daily GROUP BY category;
+"""
+
+
+def test_the_comparisons_with_old_tables_find_what_differs_and_nothing_else(database: str) -> None:
+    page = (DOCS / "migration.md").read_text()
+    queries = [q for q in re.findall("```text\n(.+?)```", page, re.DOTALL) if "JOIN" in q]
+    assert len(queries) == 2
+    with psycopg.connect(database) as connection:
+        connection.execute(OLD_AND_NEW)
+        assert [connection.execute(q).fetchall() for q in queries] == [[], []]
+        connection.execute(
+            "UPDATE tap_twilio_usage.usage_records_daily SET price = 0.5 WHERE price = 0.3"
+        )
+        found = [connection.execute(q).fetchall() for q in queries]
+        assert [len(rows) for rows in found] == [1, 1]
+        assert found[0][0][:2] == (date(2025, 8, 6), "sms")
