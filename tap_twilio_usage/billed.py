@@ -35,34 +35,29 @@ class Billed:
         return not self._cut_off and bookmark > self._noted.get("up_to", "")
 
     def choose(self, rows: list[UsageRecord]) -> list[UsageRecord]:
-        """Give the day's rows that bear cost, or all of them where some may have to become zero."""
-        if self._may_differ(rows):
-            return rows
-        return [row for row in rows if row.deduplicated_price]
+        """Give the day's rows that bear cost, or all of them where some may have to become zero.
 
-    def note(self, rows: list[UsageRecord]) -> None:
-        """Remember the day, and no more days than will be read again."""
-        self._days[_day(rows)] = _checksum(rows)
-        for day in sorted(self._days)[: -self._lookback_days - 1]:
-            del self._days[day]
+        Remember the day, and no more days than will be read again.
+        """
+        day, billed = f"{rows[0].start_date}", [row for row in rows if row.deduplicated_price]
+        checksum = _checksum(billed)
+        may_differ = self._may_differ(day, checksum)
+        self._days[day] = checksum
+        for old in sorted(self._days)[: -self._lookback_days - 1]:
+            del self._days[old]
+        return rows if may_differ else billed
 
     def end(self) -> None:
         """Note that all days up to the bookmark have their rows."""
         self._noted["up_to"] = self._partition.get(state.BOOKMARK, "")
 
-    def _may_differ(self, rows: list[UsageRecord]) -> bool:
-        day = _day(rows)
+    def _may_differ(self, day: str, checksum: str) -> bool:
         if day <= self._cut_off:
             return True
         if day in self._days:
-            return self._days[day] != _checksum(rows)
+            return self._days[day] != checksum
         return day <= self._loaded
 
 
-def _day(rows: list[UsageRecord]) -> str:
-    return f"{rows[0].start_date}"
-
-
-def _checksum(rows: list[UsageRecord]) -> str:
-    categories = sorted(row.category for row in rows if row.deduplicated_price)
-    return f"{crc32(chr(10).join(categories).encode()):08x}"
+def _checksum(billed: list[UsageRecord]) -> str:
+    return f"{crc32(chr(10).join(sorted(row.category for row in billed)).encode()):08x}"

@@ -1,4 +1,4 @@
-"""README, meltano.yml, the Hub's definition and .secrets.example say what the tap says.
+"""The reference, meltano.yml, the Hub's definition and .secrets.example say what the tap says.
 
 The demo is run as written.
 """
@@ -18,6 +18,7 @@ from tap_twilio_usage.tap import TapTwilioUsage
 from tests.conftest import PYTHONS, ROOT, Sync, clean_environment, discovered, text_of
 
 README = (ROOT / "README.md").read_text()
+REFERENCE = (ROOT / "docs" / "reference.md").read_text()
 MELTANO = yaml.safe_load((ROOT / "meltano.yml").read_text())
 EXTRACTOR = MELTANO["plugins"]["extractors"][0]
 NAMES_OF_TWILIOS_TOOLS = {
@@ -30,7 +31,7 @@ NAMES_OF_TWILIOS_TOOLS = {
 
 def rows_of(table: str) -> list[list[str]]:
     """Give the cells of the first table under a heading, without its head."""
-    section = README.split(f"\n## {table}\n")[1].split("\n## ")[0]
+    section = REFERENCE.split(f"\n## {table}\n")[1].split("\n## ")[0]
     lines = re.search(r"(^\|.*\n)+", section, re.MULTILINE)[0].splitlines()  # type: ignore[index]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 

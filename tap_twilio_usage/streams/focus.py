@@ -81,7 +81,6 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
             if rows:
                 chosen, of_day = billed.choose(rows), total(rows)
                 self._write(chosen, payer, (of_day and of_day.price_unit) or unit)
-                billed.note(rows)
                 count += len(chosen)
             yield rows
         (billed or Billed(partition, cut_off, lookback_days)).end()

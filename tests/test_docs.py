@@ -1,0 +1,118 @@
+"""README and `docs/`: every command and query in them runs, every link leads somewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
+from tests.canary import leaks
+from tests.conftest import FIRST, LAST, ROOT, address, clean_environment
+
+README, *DOCS = PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINKED = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
+WORDS_A_MINUTE = 238  # Brysbaert 2019, of silent reading
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Give what stands in a page's blocks of code."""
+    return re.findall(rf"(?ms)^```{language}\n(.*?)^```$", page.read_text())
+
+
+def anchors(page: Path) -> set[str]:
+    """Give what GitHub makes of a page's headings."""
+    headings = re.findall(r"(?m)^#+ (.*)$", page.read_text())
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+    for path, _, anchor in (link.partition("#") for link in links if "://" not in link):
+        target = page.parent / path if path else page
+        assert target.exists(), path
+        assert not anchor or anchor in anchors(target), f"{path}#{anchor}"
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    text = README.read_text()
+    assert not [page.name for page in DOCS if f"](docs/{page.name})" not in text]
+
+
+def test_the_readme_is_read_in_three_minutes() -> None:
+    """Its prose, for code and tables are looked at when they are needed."""
+    prose = re.sub(r"(?ms)^```.*?^```$|^\|.*?$|\]\(.*?\)", " ", README.read_text())
+    assert len(prose.split()) <= 3 * WORDS_A_MINUTE
+
+
+@pytest.fixture
+def clone(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give the folder of the README's first command, after it."""
+    environment = project / ".venv"
+    if not environment.exists():
+        environment.symlink_to(sys.prefix)
+    monkeypatch.setenv("MELTANO_DATABASE_URI", f"sqlite:///{tmp_path / 'meltano.db'}")
+    yield project
+    if environment.is_symlink():
+        environment.unlink()
+    (project / ".env").unlink()
+
+
+def fill_in(path: Path, values: dict[str, str]) -> None:
+    """Give the settings in a copy of .secrets.example their values."""
+    text = path.read_text()
+    for name, value in values.items():
+        text, found = re.subn(rf"(?m)^(?:# )?{name}=.*$", f"{name}={value}", text)
+        assert found == 1, name
+    path.write_text(text)
+
+
+def test_every_command_and_query_runs(clone: Path, database: str, company: Company) -> None:
+    with Server(company) as server:
+        for page in PAGES:
+            for command in "".join(blocks(page, "sh")).splitlines():
+                if command.startswith("python3 -m venv "):
+                    continue  # the demo, of test_readme.py, and what runs these tests
+                log = run(command, clone)
+                if command == "cp .secrets.example .env":
+                    settings = {
+                        "TWILIO_ACCOUNT_SID": MAIN_SID,
+                        "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
+                        "TAP_TWILIO_USAGE_START_DATE": f"{FIRST}",
+                        "TAP_TWILIO_USAGE_REPORT_URL": database,
+                        **address(database),
+                    }
+                    fill_in(clone / ".env", settings)
+                    with (clone / ".env").open("a") as file:
+                        file.write(f"TAP_TWILIO_USAGE_API_URL={server.url}\n")
+                        file.write(f"TAP_TWILIO_USAGE_END_DATE={LAST}\n")
+                elif command.endswith("--test"):
+                    assert "usage_records_daily" in log
+    with psycopg.connect(database) as connection:
+        connection.execute("CREATE SCHEMA aws")
+        connection.execute("CREATE TABLE aws.focus (LIKE tap_twilio_usage.focus_cost_and_usage)")
+        queries = [query for page in PAGES for query in blocks(page, "sql")]
+        assert all(connection.execute(query).description for query in queries)
+
+
+def run(command: str, clone: Path) -> str:
+    done = subprocess.run(
+        command,
+        shell=True,
+        cwd=clone,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}"
+    assert not leaks(done.stdout, [AUTH_TOKEN])
+    return done.stdout
