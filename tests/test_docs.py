@@ -74,26 +74,26 @@ def fill_in(path: Path, values: dict[str, str]) -> None:
 
 
 def test_every_command_and_query_runs(clone: Path, database: str, company: Company) -> None:
+    lines = "".join(block for page in PAGES for block in blocks(page, "sh")).splitlines()
     with Server(company) as server:
-        for page in PAGES:
-            for command in "".join(blocks(page, "sh")).splitlines():
-                if command.startswith("python3 -m venv "):
-                    continue  # the demo, of test_readme.py, and what runs these tests
-                log = run(command, clone)
-                if command == "cp .secrets.example .env":
-                    settings = {
-                        "TWILIO_ACCOUNT_SID": MAIN_SID,
-                        "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
-                        "TAP_TWILIO_USAGE_START_DATE": f"{FIRST}",
-                        "TAP_TWILIO_USAGE_REPORT_URL": database,
-                        **address(database),
-                    }
-                    fill_in(clone / ".env", settings)
-                    with (clone / ".env").open("a") as file:
-                        file.write(f"TAP_TWILIO_USAGE_API_URL={server.url}\n")
-                        file.write(f"TAP_TWILIO_USAGE_END_DATE={LAST}\n")
-                elif "--test" in command:
-                    assert "usage_records_daily can be read" in log
+        for command in dict.fromkeys(lines):
+            if command.startswith("python3 -m venv "):
+                continue  # the demo, of test_readme.py, and what runs these tests
+            log = run(command, clone)
+            if command == "cp .secrets.example .env":
+                settings = {
+                    "TWILIO_ACCOUNT_SID": MAIN_SID,
+                    "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
+                    "TAP_TWILIO_USAGE_START_DATE": f"{FIRST}",
+                    "TAP_TWILIO_USAGE_REPORT_URL": database,
+                    **address(database),
+                }
+                fill_in(clone / ".env", settings)
+                with (clone / ".env").open("a") as file:
+                    file.write(f"TAP_TWILIO_USAGE_API_URL={server.url}\n")
+                    file.write(f"TAP_TWILIO_USAGE_END_DATE={LAST}\n")
+            elif "--test" in command:
+                assert "usage_records_daily can be read" in log
     with psycopg.connect(database) as connection:
         connection.execute("CREATE SCHEMA aws")
         connection.execute("CREATE TABLE aws.focus (LIKE tap_twilio_usage.focus_cost_and_usage)")
