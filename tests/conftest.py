@@ -194,6 +194,18 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
+@pytest.fixture
+def installed(project: Path) -> Iterator[Path]:
+    """Give the project after the README's first command; a test may write its .env."""
+    environment = project / ".venv"
+    if not environment.exists():
+        environment.symlink_to(sys.prefix)
+    yield project
+    if environment.is_symlink():
+        environment.unlink()
+    (project / ".env").unlink(missing_ok=True)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """Give the URI of a server that listens on TCP, as a user's does."""
