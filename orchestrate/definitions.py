@@ -1,0 +1,117 @@
+"""What Dagster runs: a company of many accounts in shards; see `docs/many-accounts.md`."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from dagster import (
+    Backoff,
+    DefaultScheduleStatus,
+    Definitions,
+    Failure,
+    In,
+    Jitter,
+    Nothing,
+    OpDefinition,
+    OpExecutionContext,
+    RetryPolicy,
+    ScheduleDefinition,
+    job,
+    multiprocess_executor,
+    op,
+)
+
+PROJECT = Path(__file__).parents[1]
+MELTANO = Path(sys.executable).with_name("meltano")
+
+SHARDS = int(os.environ.get("TWILIO_USAGE_SHARDS", "4"))
+AT_A_TIME = int(os.environ.get("TWILIO_USAGE_AT_A_TIME", "0"))  # 0: the number of cores
+RETRIES = int(os.environ.get("TWILIO_USAGE_RETRIES", "3"))
+# After some 1, 3 and 7 minutes: Meltano takes a run that was killed for running for five.
+RETRY_SECONDS = float(os.environ.get("TWILIO_USAGE_RETRY_SECONDS", "60"))
+LOADER = os.environ.get("TWILIO_USAGE_LOADER", "target-postgres")
+
+OF_ACCOUNTS = ("usage_*",)
+OF_COMPANY = ("accounts", "categories", "billing_group_*")
+# Hardly any account is in it: a run of it makes the tables and reads next to nothing.
+NEARLY_NONE = "1/9999"
+
+
+def step(name: str, *streams: str, shard: str = "", install: bool = False) -> OpDefinition:
+    """Give the step that loads these of the selected streams, with a state id of its own.
+
+    By `meltano el`: runs of `meltano run` in one project share the files of catalog and state.
+    """
+    command = [
+        *(f"{MELTANO}", "--log-format=json", "el", f"--state-id=twilio-usage-{name}"),
+        *(f"--select={stream}" for stream in streams),
+        *("--install" if install else "--no-install", "tap-twilio-usage", LOADER),
+    ]
+    settings = {"TAP_TWILIO_USAGE_SUBACCOUNTS": "separate", "TAP_TWILIO_USAGE_SHARD": shard}
+
+    @op(
+        name=name.replace("-", "_"),
+        ins={"ready": In(Nothing)},
+        retry_policy=RetryPolicy(
+            max_retries=RETRIES,
+            delay=RETRY_SECONDS,
+            backoff=Backoff.EXPONENTIAL,
+            jitter=Jitter.PLUS_MINUS,
+        ),
+    )
+    def run(context: OpExecutionContext) -> None:
+        errors = []
+        with subprocess.Popen(  # noqa: S603 - the words above
+            command,
+            cwd=PROJECT,
+            env={**os.environ, **settings},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as meltano:
+            try:
+                for level, line in _said(meltano.stdout or ()):
+                    context.log.log(level, line)
+                    if level == "error":
+                        errors.append(line)
+            except BaseException:
+                meltano.terminate()  # as where the run is cancelled
+                raise
+        if meltano.returncode:
+            raise Failure(f"{name}: {errors[0] if errors else f'exit {meltano.returncode}'}")
+
+    return run
+
+
+def _said(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Give the level and the text of what Meltano, the tap and the loader say."""
+    for line in lines:
+        try:
+            said = json.loads(line)
+        except ValueError:
+            yield "info", line.rstrip()
+            continue
+        if said["event"] != "METRIC":
+            yield said["level"], f"{said.get('name', 'meltano')}: {said['event'].strip()}"
+
+
+@job(executor_def=multiprocess_executor.configured({"max_concurrent": AT_A_TIME}))
+def twilio_usage() -> None:
+    """Load every account by the shard that has it, and what belongs to all of them once."""
+    ready = step("tables", *OF_ACCOUNTS, shard=NEARLY_NONE, install=True)()
+    step("company", *OF_COMPANY)(ready)
+    for number in range(1, SHARDS + 1):
+        name = f"shard-{number}-of-{SHARDS}"
+        step(name, *OF_ACCOUNTS, shard=f"{number}/{SHARDS}")(ready)
+
+
+nightly = ScheduleDefinition(
+    job=twilio_usage,
+    cron_schedule="0 2 * * *",
+    execution_timezone="UTC",
+    default_status=DefaultScheduleStatus.RUNNING,
+)
+definitions = Definitions(jobs=[twilio_usage], schedules=[nightly])
