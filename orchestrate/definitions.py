@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -36,21 +37,20 @@ LOADER = os.environ.get("TWILIO_USAGE_LOADER", "target-postgres")
 
 OF_ACCOUNTS = ("usage_*",)
 OF_COMPANY = ("accounts", "categories", "billing_group_*")
-# Hardly any account is in it: a run of it makes the tables and reads next to nothing.
+# Hardly any account is in it: its run installs, makes the tables and reads next to nothing.
 NEARLY_NONE = "1/9999"
 
 
-def step(name: str, *streams: str, shard: str = "", install: bool = False) -> OpDefinition:
+def step(name: str, *streams: str, shard: str = "") -> OpDefinition:
     """Give the step that loads these of the selected streams, with a state id of its own.
 
     By `meltano el`: runs of `meltano run` in one project share the files of catalog and state.
     """
-    command = [
-        *(f"{MELTANO}", "--log-format=json", "el", f"--state-id=twilio-usage-{name}"),
-        *(f"--select={stream}" for stream in streams),
-        *("--install" if install else "--no-install", "tap-twilio-usage", LOADER),
-    ]
-    settings = {"TAP_TWILIO_USAGE_SUBACCOUNTS": "separate", "TAP_TWILIO_USAGE_SHARD": shard}
+    settings = {"TAP_TWILIO_USAGE_SUBACCOUNTS": "separate"}
+    if shard:
+        settings["TAP_TWILIO_USAGE_SHARD"] = shard
+    words = ["el", f"--state-id=twilio-usage-{name}", *(f"--select={each}" for each in streams)]
+    words += ["tap-twilio-usage", LOADER]
 
     @op(
         name=name.replace("-", "_"),
@@ -63,9 +63,11 @@ def step(name: str, *streams: str, shard: str = "", install: bool = False) -> Op
         ),
     )
     def run(context: OpExecutionContext) -> None:
+        exported = shlex.join(f"{name}={value}" for name, value in settings.items())
+        context.log.info("%s meltano %s", exported, shlex.join(words))
         errors = []
         with subprocess.Popen(  # noqa: S603 - the words above
-            command,
+            [MELTANO, "--log-format=json", *words],
             cwd=PROJECT,
             env={**os.environ, **settings},
             stdout=subprocess.PIPE,
@@ -81,7 +83,8 @@ def step(name: str, *streams: str, shard: str = "", install: bool = False) -> Op
                 meltano.terminate()  # as where the run is cancelled
                 raise
         if meltano.returncode:
-            raise Failure(f"{name}: {errors[0] if errors else f'exit {meltano.returncode}'}")
+            reason = errors[0] if errors else f"exit code {meltano.returncode}"
+            raise Failure(f"{name}: {reason}")
 
     return run
 
@@ -95,13 +98,13 @@ def _said(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
             yield "info", line.rstrip()
             continue
         if said["event"] != "METRIC":
-            yield said["level"], f"{said.get('name', 'meltano')}: {said['event'].strip()}"
+            yield said["level"], f"{said.get('name', 'meltano')}: {' '.join(said['event'].split())}"
 
 
 @job(executor_def=multiprocess_executor.configured({"max_concurrent": AT_A_TIME}))
 def twilio_usage() -> None:
     """Load every account by the shard that has it, and what belongs to all of them once."""
-    ready = step("tables", *OF_ACCOUNTS, shard=NEARLY_NONE, install=True)()
+    ready = step("tables", *OF_ACCOUNTS, shard=NEARLY_NONE)()
     step("company", *OF_COMPANY)(ready)
     for number in range(1, SHARDS + 1):
         name = f"shard-{number}-of-{SHARDS}"
