@@ -94,11 +94,12 @@ def _said(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
     for line in lines:
         try:
             said = json.loads(line)
-        except ValueError:
+            level, text = said["level"], " ".join(said["event"].split())
+        except (ValueError, KeyError, TypeError):
             yield "info", line.rstrip()
             continue
-        if said["event"] != "METRIC":
-            yield said["level"], f"{said.get('name', 'meltano')}: {' '.join(said['event'].split())}"
+        if text != "METRIC":
+            yield level, f"{said.get('name', 'meltano')}: {text}"
 
 
 @job(executor_def=multiprocess_executor.configured({"max_concurrent": AT_A_TIME}))
