@@ -39,7 +39,7 @@ from tests.twilio import SID, TOKEN
 ROOT = Path(__file__).parents[1]
 PROJECT = (
     *("meltano.yml", "pyproject.toml", "README.md", "LICENSE", ".secrets.example"),
-    *("tap_twilio_usage", "sandbox", "dbt"),
+    *("tap_twilio_usage", "sandbox", "dbt", "orchestrate"),
 )
 PYPROJECT = (ROOT / "pyproject.toml").read_text()
 VERSION = re.findall(r'(?m)^version = "(.+)"$', PYPROJECT)[0]

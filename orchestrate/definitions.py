@@ -1,0 +1,121 @@
+"""What Dagster runs: a company of many accounts in shards; see `docs/many-accounts.md`."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from dagster import (
+    Backoff,
+    DefaultScheduleStatus,
+    Definitions,
+    Failure,
+    In,
+    Jitter,
+    Nothing,
+    OpDefinition,
+    OpExecutionContext,
+    RetryPolicy,
+    ScheduleDefinition,
+    job,
+    multiprocess_executor,
+    op,
+)
+
+PROJECT = Path(__file__).parents[1]
+MELTANO = Path(sys.executable).with_name("meltano")
+
+SHARDS = int(os.environ.get("TWILIO_USAGE_SHARDS", "4"))
+AT_A_TIME = int(os.environ.get("TWILIO_USAGE_AT_A_TIME", "0"))  # 0: the number of cores
+RETRIES = int(os.environ.get("TWILIO_USAGE_RETRIES", "3"))
+# After some 1, 3 and 7 minutes: Meltano takes a run that was killed for running for five.
+RETRY_SECONDS = float(os.environ.get("TWILIO_USAGE_RETRY_SECONDS", "60"))
+LOADER = os.environ.get("TWILIO_USAGE_LOADER", "target-postgres")
+
+OF_ACCOUNTS = ("usage_*",)
+OF_COMPANY = ("accounts", "categories", "billing_group_*")
+# Hardly any account is in it: its run installs, makes the tables and reads next to nothing.
+NEARLY_NONE = "1/9999"
+
+
+def step(name: str, *streams: str, shard: str = "") -> OpDefinition:
+    """Give the step that loads these of the selected streams, with a state id of its own.
+
+    By `meltano el`: runs of `meltano run` in one project share the files of catalog and state.
+    """
+    settings = {"TAP_TWILIO_USAGE_SUBACCOUNTS": "separate"}
+    if shard:
+        settings["TAP_TWILIO_USAGE_SHARD"] = shard
+    words = ["el", f"--state-id=twilio-usage-{name}", *(f"--select={each}" for each in streams)]
+    words += ["tap-twilio-usage", LOADER]
+
+    @op(
+        name=name.replace("-", "_"),
+        ins={"ready": In(Nothing)},
+        retry_policy=RetryPolicy(
+            max_retries=RETRIES,
+            delay=RETRY_SECONDS,
+            backoff=Backoff.EXPONENTIAL,
+            jitter=Jitter.PLUS_MINUS,
+        ),
+    )
+    def run(context: OpExecutionContext) -> None:
+        exported = shlex.join(f"{name}={value}" for name, value in settings.items())
+        context.log.info("%s meltano %s", exported, shlex.join(words))
+        errors = []
+        with subprocess.Popen(  # noqa: S603 - the words above
+            [MELTANO, "--log-format=json", *words],
+            cwd=PROJECT,
+            env={**os.environ, **settings},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as meltano:
+            try:
+                for level, line in _said(meltano.stdout or ()):
+                    context.log.log(level, line)
+                    if level == "error":
+                        errors.append(line)
+            except BaseException:
+                meltano.terminate()  # as where the run is cancelled
+                raise
+        if meltano.returncode:
+            reason = errors[0] if errors else f"exit code {meltano.returncode}"
+            raise Failure(f"{name}: {reason}")
+
+    return run
+
+
+def _said(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Give the level and the text of what Meltano, the tap and the loader say."""
+    for line in lines:
+        try:
+            said = json.loads(line)
+            level, text = said["level"], " ".join(said["event"].split())
+        except (ValueError, KeyError, TypeError):
+            yield "info", line.rstrip()
+            continue
+        if text != "METRIC":
+            yield level, f"{said.get('name', 'meltano')}: {text}"
+
+
+@job(executor_def=multiprocess_executor.configured({"max_concurrent": AT_A_TIME}))
+def twilio_usage() -> None:
+    """Load every account by the shard that has it, and what belongs to all of them once."""
+    ready = step("tables", *OF_ACCOUNTS, shard=NEARLY_NONE)()
+    step("company", *OF_COMPANY)(ready)
+    for number in range(1, SHARDS + 1):
+        name = f"shard-{number}-of-{SHARDS}"
+        step(name, *OF_ACCOUNTS, shard=f"{number}/{SHARDS}")(ready)
+
+
+nightly = ScheduleDefinition(
+    job=twilio_usage,
+    cron_schedule="0 2 * * *",
+    execution_timezone="UTC",
+    default_status=DefaultScheduleStatus.RUNNING,
+)
+definitions = Definitions(jobs=[twilio_usage], schedules=[nightly])
