@@ -124,6 +124,14 @@ def test_the_page_says_what_the_tap_works_out(said: str) -> None:
     assert said in " ".join(PAGE.split())
 
 
+def test_the_readme_says_what_the_tap_works_out() -> None:
+    said = (
+        f"add up to {words(every_row(VOICE))} against a bill of {words(VOICE[TOTAL])}; those of "
+        f"two others to {percent(A2P)} and {percent(WHATSAPP)} of theirs"
+    )
+    assert said in " ".join((ROOT / "README.md").read_text().split())
+
+
 def test_what_the_text_says_of_single_categories_is_so() -> None:
     assert {c for c in ("phonenumbers", "sms-outbound") if c in LOWEST} == set()
     assert (WHOLE_TABLE.parent("sms"), "channels" in VOICE) == ("channels", False)
