@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
+
+from singer_sdk.metrics import get_metrics_logger
 
 from tap_twilio_usage import auth
 from tap_twilio_usage.auth import Need
@@ -32,7 +35,9 @@ def read_one_of_each(tap: TapTwilioUsage) -> None:
     Raises SettingsError if one that is selected cannot be read.
     """
     unreadable = []
+    get_metrics_logger().setLevel(logging.WARNING)
     for stream in _streams(tap):
+        stream.logger.setLevel(logging.ERROR)  # how far it is, what is odd: not asked for here
         selected, stream.selected = stream.selected, True
         why = auth.problem(tap.settings, stream.need) or _failure(stream)
         if why and selected:

@@ -19,6 +19,7 @@ from tests.twilio import between
 FIRST, LAST = date(2025, 9, 20), date(2025, 10, 5)
 DAYS = [date.fromisoformat(day) for day in between(f"{FIRST}", f"{LAST}")]
 DAILY = "usage_records_daily"
+HURRY = {"PYTHONPATH": f"{ROOT / 'tests' / 'faults' / 'hurry'}", "HURRY": "500"}
 ACTIVE, SUSPENDED, CLOSED = ("AC" + str(number).zfill(32) for number in (2, 3, 4))
 
 
@@ -205,7 +206,7 @@ def test_a_failure_in_one_account_leaves_the_others_complete(
     state = {"bookmarks": {DAILY: {"partitions": [{**before, **mark}]}}}
     error = SandboxError(status, code, "no")
     with failing(company, **{ACTIVE: error}) as server:
-        run = sync(settings(server), state=state)
+        run = sync(settings(server), state=state, env=HURRY)
     assert run.code == 1
     found = by_account(run.records())
     assert {sid: dict(days) for sid, days in found.items()} == {
@@ -224,9 +225,8 @@ def test_two_accounts_that_give_up_apart_from_each_other_do_not_end_the_run(sync
     company = Company(today=LAST, since=FIRST - timedelta(days=60), subaccounts=6, categories=1)
     sids = [account.sid for account in company.accounts()]
     gone = {sids[2], sids[4]}
-    hurry = {"PYTHONPATH": f"{ROOT / 'tests' / 'faults' / 'hurry'}", "HURRY": "500"}
     with failing(company, **dict.fromkeys(gone, SandboxError(503, 20503, "no"))) as server:
-        run = sync(settings(server), env=hurry)
+        run = sync(settings(server), env=HURRY)
     assert run.code == 1
     assert "some accounts failed, all else is complete: " in run.last_line
     assert by_account(run.records()).keys() == {

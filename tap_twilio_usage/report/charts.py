@@ -198,7 +198,7 @@ def _finished(chart: alt.Chart | alt.LayerChart) -> Spec:
             labelFontSize=12,
             titleFontSize=12,
             titleFontWeight="normal",
-            labelLimit=150,
+            labelLimit=190,
         )
         .to_dict()
     )

@@ -32,6 +32,7 @@ def rendered(sections: Sequence[Section]) -> str:
         count=wording.count,
         share=wording.share,
         span=lambda days: wording.span(*days),
+        short=lambda days: wording.month(*days),
     )
     parts = [_part(number, section) for number, section in enumerate(sections)]
     return environment.get_template("report.html").render(
