@@ -1,4 +1,4 @@
-"""One run of Meltano beside Dagster's job: `python -m benchmarks.shards`, a quarter of an hour.
+"""One run of Meltano beside Dagster's job: `python -m benchmarks.shards`, seventeen minutes.
 
 From a sandbox that answers after 300 ms, into a PostgreSQL of its own.
 """

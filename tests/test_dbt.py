@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from decimal import Decimal
 
@@ -167,3 +168,18 @@ def test_in_duckdb_marts_are_exact_and_need_no_optional_stream(
             for key, cost in dollars[mart].items()
         }
         assert costs(query, mart) == {**dollars[mart], **euros}
+    take_into_a_project_of_ones_own(meltano)
+
+
+def take_into_a_project_of_ones_own(meltano: Meltano) -> None:
+    """As docs/warehouse.md says, with the name that the clone has here."""
+    (packages,) = re.findall("(?s)```yaml\n(.*?)```", (ROOT / "docs" / "warehouse.md").read_text())
+    own = meltano.project / "own"
+    own.mkdir()
+    (own / "packages.yml").write_text(packages.replace("../tap-twilio-usage/dbt", "../dbt"))
+    (own / "dbt_project.yml").write_text("{name: own, profile: twilio_usage}")
+    for command in ("deps", "build"):
+        with meltano.call("invoke", "dbt-duckdb", command, "--project-dir=own") as process:
+            log, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, log
+    assert "Completed successfully" in log
