@@ -223,6 +223,9 @@ def test_services_beyond_the_ten_that_changed_most_are_summed_in_one_row() -> No
     assert [each.service for each in change.largest] == [f"Service {n}" for n in range(12, 2, -1)]
     assert change.others == Changed("2 other services", Decimal(3), Decimal(6))
     assert change.sum == Changed("All services", Decimal(78), Decimal(156))
+    text = text_of(rendered(summed(rows)))
+    assert "Service Change 1 Jan 2026 1 Feb 2026 Service 12 +12.00 12.00 24.00 " in text
+    assert "2 other services +3.00 3.00 6.00 All services +78.00 78.00 156.00" in text
 
 
 AMOUNTS = st.decimals(-1000, 1000, places=9)
