@@ -63,8 +63,9 @@ class Command(SingerCommand):
             drop_stdout()  # which may be what failed
             self._fail(f"{error.filename or 'stdout'}: {error.strerror}")
         except Stopped as stopped:
-            self.logger.warning(
-                "stopped by signal %d; the next run goes on from the last STATE", stopped.signum
+            self._say_last(
+                f"stopped by signal {stopped.signum}; the next run goes on from the last STATE",
+                level=logging.WARNING,
             )
             raise
         finally:
@@ -72,9 +73,15 @@ class Command(SingerCommand):
             _handle_signals(signal.SIG_IGN)
 
     def _fail(self, *lines: str) -> None:
-        for line in lines:
-            self.logger.error(line)
+        self._say_last(*lines)
         sys.exit(1)
+
+    def _say_last(self, *lines: str, level: int = logging.ERROR) -> None:
+        """Say why it ends; requests that are still under way add nothing to that."""
+        logging.disable(level - 1)
+        for line in lines:
+            self.logger.log(level, line)
+        logging.disable(level)
 
 
 def _handle_signals(handler: Any) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -332,3 +333,29 @@ def test_a_log_that_cannot_be_written_shows_no_secret(sync: Sync, tmp_path: Path
         run = sync(config(server.url), env={"SINGER_SDK_LOG_CONFIG": str(tmp_path / "log.yml")})
     assert run.code == 0
     assert "Arguments" not in run.log
+
+
+OTHERS_AT_WORK = """
+import atexit, logging, threading, time
+from tap_twilio_usage.tap import TapTwilioUsage
+
+def work():
+    while True:
+        logging.getLogger("tap-twilio-usage").warning("still at work")
+        time.sleep(0.0005)
+
+threading.Thread(target=work, daemon=True).start()
+atexit.register(time.sleep, 0.1)
+time.sleep(0.1)
+TapTwilioUsage.cli()
+"""
+
+
+def test_the_last_line_says_why_whatever_else_is_under_way() -> None:
+    command = [sys.executable, "-c", OTHERS_AT_WORK, "--config=none.json"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=clean_environment()
+    )
+    assert done.returncode == 1
+    assert "still at work" in done.stderr
+    assert "--config: none.json cannot be read" in done.stderr.splitlines()[-1]

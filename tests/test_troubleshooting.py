@@ -18,7 +18,9 @@ PAGE = (ROOT / "docs" / "troubleshooting.md").read_text()
 OF_OTHERS = "## Around the tap"  # from here on: what Meltano, pip, databases and others say
 NO_ERRORS = {"progress.py", "watch.py", "wording.py"}
 PARTS = {"is ", "its …", "report: …", "…; check …"}  # of lines that are there
-SAYS = re.compile(r"\b(\w*Error|Denied|GaveUp|Transient|_refused|warning|error|say_once|exit)\b")
+SAYS = re.compile(
+    r"\b(\w*Error|Denied|GaveUp|Transient|_refused|warning|error|say_once|_say_last|exit)\b"
+)
 
 
 def text(node: ast.expr | None) -> str:
