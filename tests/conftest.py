@@ -166,6 +166,11 @@ def command_in(folder: Path, command: Path = COMMAND) -> Sync:
     return run
 
 
+def blocks(page: Path, language: str) -> list[str]:
+    """Give what stands in a page's blocks of code."""
+    return re.findall(rf"(?ms)^```{language}\n(.*?)^```$", page.read_text())
+
+
 def text_of(page: str) -> str:
     """Give what is read on a page, its scripts and styles left out."""
     for name in ("script", "style"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from decimal import Decimal
 
@@ -21,6 +20,7 @@ from tests.conftest import (
     Meltano,
     Query,
     Rows,
+    blocks,
     everything,
     query_and_commit,
 )
@@ -173,7 +173,7 @@ def test_in_duckdb_marts_are_exact_and_need_no_optional_stream(
 
 def take_into_a_project_of_ones_own(meltano: Meltano) -> None:
     """As docs/warehouse.md says, with the name that the clone has here."""
-    (packages,) = re.findall("(?s)```yaml\n(.*?)```", (ROOT / "docs" / "warehouse.md").read_text())
+    (packages,) = blocks(ROOT / "docs" / "warehouse.md", "yaml")
     own = meltano.project / "own"
     own.mkdir()
     (own / "packages.yml").write_text(packages.replace("../tap-twilio-usage/dbt", "../dbt"))

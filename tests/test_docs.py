@@ -11,16 +11,11 @@ import pytest
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
 from tests.canary import leaks
-from tests.conftest import FIRST, LAST, ROOT, address, clean_environment
+from tests.conftest import FIRST, LAST, ROOT, address, blocks, clean_environment
 
 README, *DOCS = PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINKED = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
 WORDS_A_MINUTE = 238  # Brysbaert 2019, of silent reading
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    """Give what stands in a page's blocks of code."""
-    return re.findall(rf"(?ms)^```{language}\n(.*?)^```$", page.read_text())
 
 
 def anchors(page: Path) -> set[str]:

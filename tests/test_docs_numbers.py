@@ -16,7 +16,7 @@ import pytest
 
 from tap_twilio_usage.dedup import deduplicate
 from tap_twilio_usage.hierarchy import TOTAL, shipped
-from tests.conftest import ROOT, clean_environment
+from tests.conftest import ROOT, blocks, clean_environment
 
 DOCS = ROOT / "docs"
 PAGE = (DOCS / "deduplication.md").read_text()
@@ -203,8 +203,7 @@ OLD_AND_NEW = """
 
 
 def test_the_comparisons_with_old_tables_find_what_differs_and_nothing_else(database: str) -> None:
-    page = (DOCS / "migration.md").read_text()
-    queries = [q for q in re.findall("```text\n(.+?)```", page, re.DOTALL) if "JOIN" in q]
+    queries = [query for query in blocks(DOCS / "migration.md", "text") if "JOIN" in query]
     assert len(queries) == 2
     with psycopg.connect(database) as connection:
         connection.execute(OLD_AND_NEW)

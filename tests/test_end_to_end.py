@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import time
@@ -27,6 +26,7 @@ from tests.conftest import (
     Meltano,
     Query,
     Rows,
+    blocks,
     clean_environment,
     everything,
     query_and_commit,
@@ -34,13 +34,7 @@ from tests.conftest import (
 )
 
 README, WAREHOUSE = ROOT / "README.md", ROOT / "docs" / "warehouse.md"
-
-
-def queries_of(page: Path) -> list[str]:
-    return re.findall(r"```sql\n(.*?)```", page.read_text(), re.DOTALL)
-
-
-README_QUERIES = queries_of(README)
+README_QUERIES = blocks(README, "sql")
 
 
 def table(query: Query, name: str = "usage_records_daily") -> Rows:
@@ -300,7 +294,7 @@ def test_duckdb_holds_every_row_reconciles_focus_too_and_gives_the_same_report(
     with duckdb.connect(meltano.environment["TARGET_DUCKDB_PATH"], read_only=True) as warehouse:
         warehouse.execute(f"USE {SCHEMA}")
         rows = warehouse.execute("SELECT category, start_date FROM usage_records_daily").fetchall()
-        (proof,) = (each for each in queries_of(WAREHOUSE) if "DECIMAL" in each)
+        (proof,) = (each for each in blocks(WAREHOUSE, "sql") if "DECIMAL" in each)
         unreconciled = warehouse.execute(proof).fetchall()
         focus = warehouse.execute(
             'SELECT LEFT("ChargePeriodStart"::VARCHAR, 10)::DATE, '

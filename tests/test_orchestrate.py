@@ -23,15 +23,13 @@ from sandbox.faults import Reply, error
 from sandbox.server import Request
 from tap_twilio_usage.settings import Shard
 from tests.canary import leaks
-from tests.conftest import ROOT, SCHEMA, Meltano, Query, clean_environment
+from tests.conftest import ROOT, SCHEMA, Meltano, Query, blocks, clean_environment
 
 FIRST, LAST = date(2025, 9, 29), date(2025, 9, 30)
 TABLES = ("accounts", "categories", "focus_cost_and_usage", "usage_records_daily")
 SHARDS = [f"shard_{number}_of_4" for number in range(1, 5)]
 
-DOC = (ROOT / "docs" / "many-accounts.md").read_text()
-BLOCKS = re.findall(r"```sh\n(.*?)```", DOC, re.DOTALL)
-COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
+COMMANDS = "".join(blocks(ROOT / "docs" / "many-accounts.md", "sh")).splitlines()
 (INSTALL,) = (each for each in COMMANDS if "pip install" in each)
 (HOME,) = (each for each in COMMANDS if "DAGSTER_HOME" in each)
 (START,) = (each for each in COMMANDS if "dagster dev" in each)
