@@ -10,27 +10,31 @@ from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.tap_base import CliTestOptionValue
 
-from tap_twilio_usage import accounts, auth, focus_columns, preflight, settings, state
-from tap_twilio_usage.accounts import Accounts
-from tap_twilio_usage.billing_group import BillingGroup
-from tap_twilio_usage.client import Client
-from tap_twilio_usage.command import Command
-from tap_twilio_usage.compat import override
-from tap_twilio_usage.errors import ApiError, SettingsError, Stopped
-from tap_twilio_usage.failures import Failures
-from tap_twilio_usage.focus_columns import STREAM as FOCUS
-from tap_twilio_usage.masking import Mask
-from tap_twilio_usage.settings import Settings
-from tap_twilio_usage.stream_maps import FlaggingMapper
+from tap_twilio_usage._compat import override
+from tap_twilio_usage.cli import Command
+from tap_twilio_usage.config import access as preflight
+from tap_twilio_usage.config import settings
+from tap_twilio_usage.config.settings import Settings
+from tap_twilio_usage.focus import columns as focus_columns
+from tap_twilio_usage.focus.columns import STREAM as FOCUS
+from tap_twilio_usage.logs.heartbeat import Watch
+from tap_twilio_usage.logs.redaction import Mask
+from tap_twilio_usage.singer.stream_maps import FlaggingMapper
+from tap_twilio_usage.singer.writer import States, WholeLines
 from tap_twilio_usage.streams.base import TwilioStream
 from tap_twilio_usage.streams.billing_groups import BILLING_STREAMS, BillingGroupRecordsStream
 from tap_twilio_usage.streams.categories import CategoriesStream
 from tap_twilio_usage.streams.focus import UsageRecordsAndFocusStream
 from tap_twilio_usage.streams.lists import AccountsStream, UsageTriggersStream
 from tap_twilio_usage.streams.usage_records import UsageRecordsStream
-from tap_twilio_usage.watch import Watch
-from tap_twilio_usage.whole_lines import States, WholeLines
-from tap_twilio_usage.windows import DAILY, GRANULARITIES, Granularity
+from tap_twilio_usage.sync import state
+from tap_twilio_usage.sync.failures import Failures
+from tap_twilio_usage.twilio import accounts, auth
+from tap_twilio_usage.twilio.accounts import Accounts
+from tap_twilio_usage.twilio.billing_groups import BillingGroup
+from tap_twilio_usage.twilio.client import Client
+from tap_twilio_usage.twilio.errors import ApiError, SettingsError, Stopped
+from tap_twilio_usage.twilio.periods import DAILY, GRANULARITIES, Granularity
 
 if TYPE_CHECKING:
     from types import FrameType

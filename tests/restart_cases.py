@@ -28,7 +28,7 @@ from sandbox.catalogue import SOURCES, Source
 from sandbox.company import TRIGGERS
 from sandbox.periods import named_period
 from tap_twilio_usage.streams.billing_groups import BILLING_STREAMS
-from tap_twilio_usage.windows import DAY, GRANULARITIES, Window
+from tap_twilio_usage.twilio.periods import DAY, GRANULARITIES, Window
 from tests.conftest import catalog_of
 from tests.forked import Forked
 

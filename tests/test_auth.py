@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from requests import Request as Unsent
 
-from tap_twilio_usage.auth import Bearer, OAuth, Unsigned
-from tap_twilio_usage.client import Client
-from tap_twilio_usage.masking import Mask
-from tap_twilio_usage.watch import Watch
+from tap_twilio_usage.logs.heartbeat import Watch
+from tap_twilio_usage.logs.redaction import Mask
+from tap_twilio_usage.twilio.auth import Bearer, OAuth, Unsigned
+from tap_twilio_usage.twilio.client import Client
 from tests.http_server import Answer, serve
 
 

@@ -22,7 +22,7 @@ from sandbox import (
     Server,
 )
 from sandbox.errors import ApiError as SandboxError
-from tap_twilio_usage.masking import Mask
+from tap_twilio_usage.logs.redaction import Mask
 from tests.conftest import Run, Sync, catalog_of
 
 TODAY = date(2025, 10, 1)

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_twilio_usage.dedup import EXACT, Share, deduplicate, rounding
-from tap_twilio_usage.hierarchy import Category, Hierarchy, shipped
+from tap_twilio_usage.money.dedup import EXACT, Share, deduplicate, rounding
+from tap_twilio_usage.money.hierarchy import Category, Hierarchy, shipped
 
 REAL = json.loads(Path(__file__).with_name("real_accounts.json").read_text())
 

@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from tap_twilio_usage.errors import ApiError, GaveUp, TapError
-from tap_twilio_usage.failures import Failures
+from tap_twilio_usage.sync.failures import Failures
+from tap_twilio_usage.twilio.errors import ApiError, GaveUp, TapError
 
 
 @pytest.fixture

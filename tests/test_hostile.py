@@ -21,15 +21,15 @@ from msgspec.structs import asdict
 
 from sandbox import BILLING_GROUP_IDS, CLIENT_ID, CLIENT_SECRET, MAIN_SID
 from sandbox.oauth import TOKEN_PATH
-from tap_twilio_usage.account import API, Account
-from tap_twilio_usage.accounts import Accounts, find, listed
-from tap_twilio_usage.auth import OAuth, Unsigned
-from tap_twilio_usage.billing_group import BillingGroup
-from tap_twilio_usage.errors import ApiError
-from tap_twilio_usage.records import Fields, Periods, Record
-from tap_twilio_usage.settings import Settings
+from tap_twilio_usage.config.settings import Settings
+from tap_twilio_usage.money.usage_record import Fields, Periods, Record
 from tap_twilio_usage.streams.lists import AccountsStream, UsageTriggersStream
-from tap_twilio_usage.windows import DAILY, GRANULARITIES, MONTHLY, Granularity, Window
+from tap_twilio_usage.twilio.accounts import Accounts, find, listed
+from tap_twilio_usage.twilio.auth import OAuth, Unsigned
+from tap_twilio_usage.twilio.billing_groups import BillingGroup
+from tap_twilio_usage.twilio.errors import ApiError
+from tap_twilio_usage.twilio.periods import DAILY, GRANULARITIES, MONTHLY, Granularity, Window
+from tap_twilio_usage.twilio.usage_records import API, Account
 from tests.hostile import (
     ACCOUNT,
     FIRST,

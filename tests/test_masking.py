@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from singer_sdk.logging import ConsoleFormatter, StructuredFormatter
 
-from tap_twilio_usage.masking import Mask
+from tap_twilio_usage.logs.redaction import Mask
 
 SECRET = 'canary+auth/token=5d2f&"%\\~'
 FORMS = {

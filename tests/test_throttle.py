@@ -17,15 +17,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.auth import AuthBase
 
-from tap_twilio_usage import client as client_module
-from tap_twilio_usage import throttle as throttle_module
-from tap_twilio_usage.auth import Basic
-from tap_twilio_usage.client import Client
-from tap_twilio_usage.errors import ApiError
-from tap_twilio_usage.masking import Mask
-from tap_twilio_usage.parallel import InOrder, spawn
-from tap_twilio_usage.throttle import Allowance, Throttle, Turn
-from tap_twilio_usage.watch import Watch
+from tap_twilio_usage.logs.heartbeat import Watch
+from tap_twilio_usage.logs.redaction import Mask
+from tap_twilio_usage.twilio import client as client_module
+from tap_twilio_usage.twilio import concurrency as throttle_module
+from tap_twilio_usage.twilio.auth import Basic
+from tap_twilio_usage.twilio.client import Client
+from tap_twilio_usage.twilio.concurrency import Allowance, Throttle, Turn
+from tap_twilio_usage.twilio.errors import ApiError
+from tap_twilio_usage.twilio.threads import InOrder, spawn
 from tests.http_server import Answer, Request, serve
 from tests.twilio import TOKEN
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tap_twilio_usage import watch as watch_module
-from tap_twilio_usage.watch import Watch
+from tap_twilio_usage.logs import heartbeat as watch_module
+from tap_twilio_usage.logs.heartbeat import Watch
 
 LOGGER = logging.getLogger("tap-test")
 

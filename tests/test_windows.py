@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_twilio_usage.parallel import InOrder, once, spawn
-from tap_twilio_usage.windows import (
+from tap_twilio_usage.twilio.periods import (
     GRANULARITIES,
     MOST_PAGES,
     Granularity,
@@ -21,6 +20,7 @@ from tap_twilio_usage.windows import (
     periods_that_fill_pages,
     six_months_back,
 )
+from tap_twilio_usage.twilio.threads import InOrder, once, spawn
 
 DAILY, MONTHLY, YEARLY = GRANULARITIES[:3]
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from singer_sdk import Stream
 from singer_sdk.batch import Batcher
 
-from tap_twilio_usage import state
-from tap_twilio_usage.auth import Need
-from tap_twilio_usage.compat import override
-from tap_twilio_usage.errors import ApiError
-from tap_twilio_usage.oddities import Oddities
-from tap_twilio_usage.parallel import once
-from tap_twilio_usage.windows import DAY, EARLIEST, Granularity, Window, today
+from tap_twilio_usage._compat import override
+from tap_twilio_usage.logs.anomalies import Oddities
+from tap_twilio_usage.sync import state
+from tap_twilio_usage.twilio.auth import Need
+from tap_twilio_usage.twilio.errors import ApiError
+from tap_twilio_usage.twilio.periods import DAY, EARLIEST, Granularity, Window, today
+from tap_twilio_usage.twilio.threads import once
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
 
-from tap_twilio_usage.account import Account, Reported
-from tap_twilio_usage.compat import override
-from tap_twilio_usage.errors import ApiError, GaveUp
-from tap_twilio_usage.hierarchy import (
+from tap_twilio_usage._compat import override
+from tap_twilio_usage.money.hierarchy import (
     UNKNOWN_BILLING_KIND,
     UNKNOWN_SERVICE,
     normalise,
     shipped,
 )
-from tap_twilio_usage.parallel import InOrder
 from tap_twilio_usage.streams.base import TwilioStream
+from tap_twilio_usage.twilio.errors import ApiError, GaveUp
+from tap_twilio_usage.twilio.threads import InOrder
+from tap_twilio_usage.twilio.usage_records import Account, Reported
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context

@@ -9,15 +9,16 @@ from msgspec.structs import asdict
 from singer_sdk.mapper import RemoveRecordTransform, StreamMap
 from singer_sdk.singerlib import SchemaMessage
 
-from tap_twilio_usage import at_once, state
-from tap_twilio_usage.attribution import total
-from tap_twilio_usage.billed import Billed
-from tap_twilio_usage.compat import override
-from tap_twilio_usage.focus import Payer, cost_and_usage
-from tap_twilio_usage.focus_columns import KEY, SCHEMA, STREAM
-from tap_twilio_usage.records import Record, UsageRecord
+from tap_twilio_usage._compat import override
+from tap_twilio_usage.focus.columns import KEY, SCHEMA, STREAM
+from tap_twilio_usage.focus.rows import Payer, cost_and_usage
+from tap_twilio_usage.focus.sent_rows import Billed
+from tap_twilio_usage.money.enrich import total
+from tap_twilio_usage.money.usage_record import Record, UsageRecord
+from tap_twilio_usage.singer import bulk_writer as at_once
 from tap_twilio_usage.streams.usage_records import UsageRecordsStream
-from tap_twilio_usage.windows import today
+from tap_twilio_usage.sync import state
+from tap_twilio_usage.twilio.periods import today
 
 
 class FocusMap(StreamMap):

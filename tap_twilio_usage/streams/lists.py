@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
 
-from tap_twilio_usage import records
-from tap_twilio_usage.account import API
-from tap_twilio_usage.accounts import listed
-from tap_twilio_usage.auth import Need
-from tap_twilio_usage.compat import override
-from tap_twilio_usage.records import Fields, Record
+from tap_twilio_usage._compat import override
+from tap_twilio_usage.money import usage_record as records
+from tap_twilio_usage.money.usage_record import Fields, Record
 from tap_twilio_usage.streams.base import TwilioStream
+from tap_twilio_usage.twilio.accounts import listed
+from tap_twilio_usage.twilio.auth import Need
+from tap_twilio_usage.twilio.usage_records import API
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context

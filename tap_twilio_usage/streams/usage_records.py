@@ -11,20 +11,21 @@ from msgspec.structs import asdict
 from singer_sdk import metrics
 from singer_sdk import typing as th
 
-from tap_twilio_usage import at_once, state
-from tap_twilio_usage.account import Account
-from tap_twilio_usage.attribution import attribute
-from tap_twilio_usage.compat import override
-from tap_twilio_usage.errors import ApiError, GaveUp
-from tap_twilio_usage.older_days import OlderDays
-from tap_twilio_usage.parallel import InOrder, spawn
-from tap_twilio_usage.progress import Progress
-from tap_twilio_usage.reading import Answer, Reading
-from tap_twilio_usage.records import Periods, Record, UsageRecord, zero
-from tap_twilio_usage.stream_maps import FLAG
+from tap_twilio_usage._compat import override
+from tap_twilio_usage.logs.progress import Progress
+from tap_twilio_usage.money.enrich import attribute
+from tap_twilio_usage.money.usage_record import Periods, Record, UsageRecord, zero
+from tap_twilio_usage.singer import bulk_writer as at_once
+from tap_twilio_usage.singer.stream_maps import FLAG
 from tap_twilio_usage.streams.base import PeriodStream
-from tap_twilio_usage.used_categories import UsedCategories
-from tap_twilio_usage.windows import ALL_TIME, Granularity, Window, today
+from tap_twilio_usage.sync import state
+from tap_twilio_usage.sync.category_filter import UsedCategories
+from tap_twilio_usage.sync.prefetch import Answer, Reading
+from tap_twilio_usage.sync.restatements import OlderDays
+from tap_twilio_usage.twilio.errors import ApiError, GaveUp
+from tap_twilio_usage.twilio.periods import ALL_TIME, Granularity, Window, today
+from tap_twilio_usage.twilio.threads import InOrder, spawn
+from tap_twilio_usage.twilio.usage_records import Account
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
