@@ -19,8 +19,9 @@ from singer_sdk.exceptions import (
 from singer_sdk.plugin_base import SingerCommand
 
 from tap_twilio_usage._compat import override
+from tap_twilio_usage.errors import SettingsError, TapError
+from tap_twilio_usage.signals import Stopped
 from tap_twilio_usage.singer.writer import drop_stdout
-from tap_twilio_usage.twilio.errors import SettingsError, Stopped, TapError
 
 
 class Command(SingerCommand):

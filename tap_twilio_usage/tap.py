@@ -15,10 +15,12 @@ from tap_twilio_usage.cli import Command
 from tap_twilio_usage.config import access as preflight
 from tap_twilio_usage.config import settings
 from tap_twilio_usage.config.settings import Settings
+from tap_twilio_usage.errors import SettingsError
 from tap_twilio_usage.focus import columns as focus_columns
 from tap_twilio_usage.focus.columns import STREAM as FOCUS
 from tap_twilio_usage.logs.heartbeat import Watch
 from tap_twilio_usage.logs.redaction import Mask
+from tap_twilio_usage.signals import Stopped
 from tap_twilio_usage.singer.stream_maps import FlaggingMapper
 from tap_twilio_usage.singer.writer import States, WholeLines
 from tap_twilio_usage.streams.base import TwilioStream
@@ -33,7 +35,7 @@ from tap_twilio_usage.twilio import accounts, auth
 from tap_twilio_usage.twilio.accounts import Accounts
 from tap_twilio_usage.twilio.billing_groups import BillingGroup
 from tap_twilio_usage.twilio.client import Client
-from tap_twilio_usage.twilio.errors import ApiError, SettingsError, Stopped
+from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import DAILY, GRANULARITIES, Granularity
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_twilio_usage.money.dedup import EXACT, Share, deduplicate, rounding
+from tap_twilio_usage.money.amounts import EXACT
+from tap_twilio_usage.money.dedup import Share, deduplicate, rounding
 from tap_twilio_usage.money.hierarchy import Category, Hierarchy, shipped
 
 REAL = json.loads(Path(__file__).with_name("real_accounts.json").read_text())

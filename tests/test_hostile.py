@@ -22,7 +22,8 @@ from msgspec.structs import asdict
 from sandbox import BILLING_GROUP_IDS, CLIENT_ID, CLIENT_SECRET, MAIN_SID
 from sandbox.oauth import TOKEN_PATH
 from tap_twilio_usage.config.settings import Settings
-from tap_twilio_usage.money.usage_record import Fields, Periods, Record
+from tap_twilio_usage.money.parsers import Fields, Record
+from tap_twilio_usage.money.usage_record import Periods
 from tap_twilio_usage.streams.lists import AccountsStream, UsageTriggersStream
 from tap_twilio_usage.twilio.accounts import Accounts, find, listed
 from tap_twilio_usage.twilio.auth import OAuth, Unsigned

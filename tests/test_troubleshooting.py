@@ -19,7 +19,7 @@ OF_OTHERS = "## Around the tap"  # from here on: what Meltano, pip, databases an
 NO_ERRORS = {"progress.py", "watch.py", "wording.py"}
 PARTS = {"is ", "its …", "report: …", "…; check …"}  # of lines that are there
 SAYS = re.compile(
-    r"\b(\w*Error|Denied|GaveUp|Transient|_refused|warning|error|say_once|_say_last|exit)\b"
+    r"\b(\w*Error|Denied|RetriesExhausted|Transient|_refused|warning|error|say_once|_say_last|exit)\b"
 )
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from singer_sdk.metrics import get_metrics_logger
 
+from tap_twilio_usage.errors import SettingsError, TapError
 from tap_twilio_usage.focus.columns import STREAM as FOCUS
 from tap_twilio_usage.streams.base import TwilioStream
 from tap_twilio_usage.streams.billing_groups import BILLING_STREAMS
 from tap_twilio_usage.twilio import auth
 from tap_twilio_usage.twilio.auth import Need
-from tap_twilio_usage.twilio.errors import SettingsError, TapError
 
 if TYPE_CHECKING:
     from tap_twilio_usage.tap import TapTwilioUsage

@@ -15,8 +15,9 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
+from tap_twilio_usage.money.amounts import ZERO
 from tap_twilio_usage.money.memoize import remembered
-from tap_twilio_usage.money.usage_record import ZERO, Record
+from tap_twilio_usage.money.parsers import Record
 from tap_twilio_usage.twilio.periods import DAY, MONTHLY
 
 TWILIO = "Twilio"

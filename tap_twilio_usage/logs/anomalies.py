@@ -8,7 +8,8 @@ from datetime import date
 
 from tap_twilio_usage.money.enrich import overshoot, total, unit
 from tap_twilio_usage.money.hierarchy import normalise, shipped
-from tap_twilio_usage.money.usage_record import LONGEST_NAME, UsageRecord, is_zero
+from tap_twilio_usage.money.parsers import LONGEST_NAME
+from tap_twilio_usage.money.usage_record import UsageRecord, is_zero
 
 
 class Noticed:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal, localcontext
 
-from tap_twilio_usage.money.dedup import EXACT
+from tap_twilio_usage.money.amounts import EXACT
 from tap_twilio_usage.money.enrich import unit
 from tap_twilio_usage.money.hierarchy import UNKNOWN_SERVICE
 from tap_twilio_usage.money.usage_record import UsageRecord

@@ -13,15 +13,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from decimal import Context, Decimal, Inexact, InvalidOperation, localcontext
+from decimal import Decimal, localcontext
 from itertools import combinations
 from typing import NamedTuple
 
+from tap_twilio_usage.money.amounts import EXACT, ZERO
 from tap_twilio_usage.money.hierarchy import TOTAL, Hierarchy, normalise, shipped
 
-ZERO = Decimal(0)
-# More digits than any price: sums are exact, or an error, never rounded.
-EXACT = Context(prec=1000, traps=[Inexact, InvalidOperation])
 ROUNDING_OF_A_ROW = Decimal("0.00005")
 MOST_CANDIDATES_FOR_SETS = 14
 

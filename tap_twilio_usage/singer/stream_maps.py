@@ -23,7 +23,7 @@ from singer_sdk.mapper import (
 )
 
 from tap_twilio_usage._compat import override
-from tap_twilio_usage.twilio.errors import TapError
+from tap_twilio_usage.errors import TapError
 
 FLAG = "counts_in_total"
 

@@ -12,7 +12,8 @@ from singer_sdk.contrib.msgspec import MsgSpecWriter, serialize_jsonl
 from singer_sdk.helpers._state import StateWriter
 
 from tap_twilio_usage._compat import override
-from tap_twilio_usage.twilio.errors import Stopped, TapError
+from tap_twilio_usage.errors import TapError
+from tap_twilio_usage.signals import Stopped
 
 PATIENCE = 5.0  # seconds
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk import typing as th
 
 from tap_twilio_usage._compat import override
-from tap_twilio_usage.money.usage_record import Record
+from tap_twilio_usage.money.parsers import Record
 from tap_twilio_usage.streams.base import PeriodStream
 from tap_twilio_usage.sync import state
 from tap_twilio_usage.twilio.auth import Need

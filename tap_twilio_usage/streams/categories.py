@@ -15,7 +15,7 @@ from tap_twilio_usage.money.hierarchy import (
     shipped,
 )
 from tap_twilio_usage.streams.base import TwilioStream
-from tap_twilio_usage.twilio.errors import ApiError, GaveUp
+from tap_twilio_usage.twilio.errors import ApiError, RetriesExhausted
 from tap_twilio_usage.twilio.threads import InOrder
 from tap_twilio_usage.twilio.usage_records import Account, Reported
 
@@ -75,7 +75,7 @@ class CategoriesStream(TwilioStream):
         answers = InOrder(_all_time, chosen, settings.max_concurrent_requests)
         reported: dict[str, Reported] = {}
         for account in chosen:
-            answers.begin_again(GaveUp)  # as the streams of usage records do
+            answers.begin_again(RetriesExhausted)  # as the streams of usage records do
             try:
                 answer = next(answers)
             except ApiError as error:

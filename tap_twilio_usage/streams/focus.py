@@ -14,7 +14,8 @@ from tap_twilio_usage.focus.columns import KEY, SCHEMA, STREAM
 from tap_twilio_usage.focus.rows import Payer, cost_and_usage
 from tap_twilio_usage.focus.sent_rows import Billed
 from tap_twilio_usage.money.enrich import total
-from tap_twilio_usage.money.usage_record import Record, UsageRecord
+from tap_twilio_usage.money.parsers import Record
+from tap_twilio_usage.money.usage_record import UsageRecord
 from tap_twilio_usage.singer import bulk_writer as at_once
 from tap_twilio_usage.streams.usage_records import UsageRecordsStream
 from tap_twilio_usage.sync import state

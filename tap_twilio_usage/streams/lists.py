@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import typing as th
 
 from tap_twilio_usage._compat import override
-from tap_twilio_usage.money import usage_record as records
-from tap_twilio_usage.money.usage_record import Fields, Record
+from tap_twilio_usage.money import parsers
+from tap_twilio_usage.money.parsers import Fields, Record
 from tap_twilio_usage.streams.base import TwilioStream
 from tap_twilio_usage.twilio.accounts import listed
 from tap_twilio_usage.twilio.auth import Need
@@ -62,13 +62,13 @@ class AccountsStream(ListStream):
     primary_keys = ("account_sid",)
     key = "accounts"
     fields: ClassVar[Fields] = {
-        "sid": records.name,
-        "friendly_name": records.text,
-        "status": records.text,
-        "type": records.text,
-        "owner_account_sid": records.text,
-        "date_created": records.mail_moment,
-        "date_updated": records.mail_moment,
+        "sid": parsers.name,
+        "friendly_name": parsers.text,
+        "status": parsers.text,
+        "type": parsers.text,
+        "owner_account_sid": parsers.text,
+        "date_created": parsers.mail_moment,
+        "date_updated": parsers.mail_moment,
     }
     left_out = frozenset({"auth_token", "uri", "subresource_uris"})
     schema = th.PropertiesList(
@@ -103,20 +103,20 @@ class UsageTriggersStream(ListStream):
     primary_keys = ("account_sid", "sid")
     key = "usage_triggers"
     fields: ClassVar[Fields] = {
-        "account_sid": records.name,
-        "sid": records.name,
-        "api_version": records.text,
-        "callback_method": records.text,
-        "callback_url": records.text,
-        "current_value": records.number,
-        "date_created": records.mail_moment,
-        "date_fired": records.mail_moment,
-        "date_updated": records.mail_moment,
-        "friendly_name": records.text,
-        "recurring": records.text,
-        "trigger_by": records.text,
-        "trigger_value": records.number,
-        "usage_category": records.text,
+        "account_sid": parsers.name,
+        "sid": parsers.name,
+        "api_version": parsers.text,
+        "callback_method": parsers.text,
+        "callback_url": parsers.text,
+        "current_value": parsers.number,
+        "date_created": parsers.mail_moment,
+        "date_fired": parsers.mail_moment,
+        "date_updated": parsers.mail_moment,
+        "friendly_name": parsers.text,
+        "recurring": parsers.text,
+        "trigger_by": parsers.text,
+        "trigger_value": parsers.number,
+        "usage_category": parsers.text,
     }
     left_out = frozenset({"uri", "usage_record_uri"})
     schema = th.PropertiesList(

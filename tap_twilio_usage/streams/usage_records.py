@@ -14,7 +14,8 @@ from singer_sdk import typing as th
 from tap_twilio_usage._compat import override
 from tap_twilio_usage.logs.progress import Progress
 from tap_twilio_usage.money.enrich import attribute
-from tap_twilio_usage.money.usage_record import Periods, Record, UsageRecord, zero
+from tap_twilio_usage.money.parsers import Record
+from tap_twilio_usage.money.usage_record import Periods, UsageRecord, zero
 from tap_twilio_usage.singer import bulk_writer as at_once
 from tap_twilio_usage.singer.stream_maps import FLAG
 from tap_twilio_usage.streams.base import PeriodStream
@@ -22,7 +23,7 @@ from tap_twilio_usage.sync import state
 from tap_twilio_usage.sync.category_filter import UsedCategories
 from tap_twilio_usage.sync.prefetch import Answer, Reading
 from tap_twilio_usage.sync.restatements import OlderDays
-from tap_twilio_usage.twilio.errors import ApiError, GaveUp
+from tap_twilio_usage.twilio.errors import ApiError, RetriesExhausted
 from tap_twilio_usage.twilio.periods import ALL_TIME, Granularity, Window, today
 from tap_twilio_usage.twilio.threads import InOrder, spawn
 from tap_twilio_usage.twilio.usage_records import Account
@@ -204,9 +205,9 @@ class UsageRecordsStream(PeriodStream):
     def _of(self, partition: state.Partition) -> Iterator[list[UsageRecord]]:
         """Give the account's rows, a period at a time."""
         # What failed ahead of its turn may have done so for the same reason as the one before.
-        self._readings.begin_again(GaveUp)
+        self._readings.begin_again(RetriesExhausted)
         reading = next(self._readings)
-        reading.answers.begin_again(GaveUp)
+        reading.answers.begin_again(RetriesExhausted)
         self._progress.next_account()
         account = reading.account
         if account.sid != partition["context"]["account_sid"]:
@@ -325,7 +326,7 @@ class UsageRecordsStream(PeriodStream):
         unit = next((each.price_unit for each in main.all_time), None)
         for period in periods:
             yield attribute(
-                zero(sid, category, period, unit)
+                zero(sid, category, period.start, period.end, unit)
                 for category in partition.get(state.USED_CATEGORIES, ())
             )
         state.withdraw(partition, last_day)

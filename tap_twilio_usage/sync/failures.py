@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from tap_twilio_usage.twilio.errors import ApiError, GaveUp, TapError
+from tap_twilio_usage.errors import TapError
+from tap_twilio_usage.twilio.errors import ApiError, RetriesExhausted
 
 SHOWN_AT_THE_END = 3
 
@@ -29,9 +30,9 @@ class Failures:
         Raises the error where the one before gave up as well: then it is the service that does
         not answer, and each of hundreds of accounts would take minutes to fail.
         """
-        if isinstance(error, GaveUp) and self._gave_up:
+        if isinstance(error, RetriesExhausted) and self._gave_up:
             raise error
-        self._gave_up = isinstance(error, GaveUp)
+        self._gave_up = isinstance(error, RetriesExhausted)
         self._kinds.add(kind)
         self._errors.setdefault(what, str(error))
         self._logger.warning("%s failed and keeps its bookmark; the others go on: %s", what, error)

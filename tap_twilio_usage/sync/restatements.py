@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal, localcontext
 
-from tap_twilio_usage.money.dedup import EXACT
-from tap_twilio_usage.money.usage_record import ZERO, UsageRecord, amounts
+from tap_twilio_usage.money.amounts import EXACT, ZERO
+from tap_twilio_usage.money.usage_record import UsageRecord, amounts
 from tap_twilio_usage.sync import state
 from tap_twilio_usage.sync.state import Partition
 from tap_twilio_usage.twilio.periods import Window, today

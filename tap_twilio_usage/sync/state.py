@@ -17,8 +17,8 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from tap_twilio_usage.money import usage_record as records
-from tap_twilio_usage.twilio.errors import TapError
+from tap_twilio_usage.errors import TapError
+from tap_twilio_usage.money import parsers
 
 REPLICATION_KEY = "start_date"
 BOOKMARK = "replication_key_value"
@@ -211,7 +211,7 @@ def _context(partition: object, stream: str) -> tuple[Any, ...]:
     older = _mapping(partition.get(OLDER_DAYS, {}), f"{OLDER_DAYS} of {what}")
     try:
         if older:
-            records.day(older.get("day")), records.day(older.get("read_on"))
+            parsers.day(older.get("day")), parsers.day(older.get("read_on"))
     except ValueError:
         raise _refused(f"a date is missing in {OLDER_DAYS} of {what}") from None
     return tuple(context[key] for key in kinds)
@@ -219,7 +219,7 @@ def _context(partition: object, stream: str) -> tuple[Any, ...]:
 
 def _day(partition: Mapping[str, Any], key: str) -> date | None:
     value = partition.get(key)
-    return records.day(value) if value is not None else None
+    return parsers.day(value) if value is not None else None
 
 
 def _mapping(value: object, what: str) -> Mapping[str, Any]:

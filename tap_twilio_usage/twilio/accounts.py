@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from itertools import chain
 
 from tap_twilio_usage.config.settings import ACCOUNT_SID, Settings, Shard
-from tap_twilio_usage.money import usage_record as records
-from tap_twilio_usage.money.usage_record import Fields, Record
+from tap_twilio_usage.money import parsers
+from tap_twilio_usage.money.parsers import Fields, InvalidRecordError, Record
 from tap_twilio_usage.twilio.client import Client
-from tap_twilio_usage.twilio.errors import ApiError, TapError
+from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.usage_records import API, Account, day_created, friendly_name
 
 ALL_ACCOUNTS = Shard(1, 1)
@@ -17,7 +17,7 @@ ALL_ACCOUNTS = Shard(1, 1)
 
 def _sid(value: object) -> str:
     """Give an account's SID: it becomes part of a path."""
-    sid = records.name(value)
+    sid = parsers.name(value)
     if not ACCOUNT_SID.fullmatch(sid):
         raise ValueError("is no account SID")
     return sid
@@ -89,6 +89,6 @@ def listed(
     pages = client.pages(path, {"PageSize": f"{page_size}"}, key)
     for position, raw in enumerate(chain.from_iterable(pages), 1):
         try:
-            yield records.parse(raw, fields), raw.keys() - fields.keys()
-        except TapError as error:
+            yield parsers.parse(raw, fields), raw.keys() - fields.keys()
+        except InvalidRecordError as error:
             raise ApiError(f"{key}: entry {position}: {error}") from None

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 from requests import PreparedRequest
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from tap_twilio_usage.twilio.errors import ApiError, Denied, GaveUp, TapError
+from tap_twilio_usage.errors import TapError
+from tap_twilio_usage.twilio.errors import ApiError, Denied, RetriesExhausted
 
 if TYPE_CHECKING:
     from tap_twilio_usage.config.settings import Settings
@@ -191,7 +192,7 @@ class OAuth:
     def _ask(self) -> Bearer:
         try:
             answer = self._client.post("", form=self._form, name="oauth_token_url")
-        except (Denied, GaveUp) as error:
+        except (Denied, RetriesExhausted) as error:
             self._failed = error
             raise
         except ApiError as error:

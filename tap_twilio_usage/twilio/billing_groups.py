@@ -12,10 +12,10 @@ from datetime import date
 from typing import Any
 
 from tap_twilio_usage.logs.anomalies import Noticed
-from tap_twilio_usage.money import usage_record as records
-from tap_twilio_usage.money.usage_record import Fields, Record
+from tap_twilio_usage.money import parsers
+from tap_twilio_usage.money.parsers import Fields, InvalidRecordError, Record
 from tap_twilio_usage.twilio.client import MOST_PAGES, Client
-from tap_twilio_usage.twilio.errors import ApiError, NotFound, TapError
+from tap_twilio_usage.twilio.errors import ApiError, NotFound
 from tap_twilio_usage.twilio.periods import Granularity, Window
 from tap_twilio_usage.twilio.transport import Json
 
@@ -24,12 +24,12 @@ TOKEN = "pageToken"  # noqa: S105  (the name of a parameter)
 
 NOT_ELIGIBLE = "71001"
 FIELDS: Fields = {
-    "productName": records.name,
-    "productCategory": records.name,
-    "startDate": records.day,
-    "endDate": records.day,
-    "usage": records.nested,
-    "price": records.nested,
+    "productName": parsers.name,
+    "productCategory": parsers.name,
+    "startDate": parsers.day,
+    "endDate": parsers.day,
+    "usage": parsers.nested,
+    "price": parsers.nested,
 }
 
 
@@ -122,18 +122,18 @@ class BillingGroup:
     def _as_of(self, page: Json) -> str | None:
         as_of = page.get("asOf")
         try:
-            return None if as_of is None else records.day(as_of).isoformat()
+            return None if as_of is None else parsers.day(as_of).isoformat()
         except ValueError as error:
             raise ApiError(f"{self.name}: its asOf {error}") from None
 
     def _checked(self, raw: Any, where: str) -> Record:
         try:
-            record = records.parse(raw, FIELDS)
-            usage = records.parse(record["usage"], {"amount": records.number, "unit": records.text})
-            price = records.parse(
-                record["price"], {"amount": records.number, "currency": records.currency}
+            record = parsers.parse(raw, FIELDS)
+            usage = parsers.parse(record["usage"], {"amount": parsers.number, "unit": parsers.text})
+            price = parsers.parse(
+                record["price"], {"amount": parsers.number, "currency": parsers.currency}
             )
-        except TapError as error:
+        except InvalidRecordError as error:
             raise ApiError(f"{self.name}: {where}: {error}") from None
         self.noticed.unknown_fields |= raw.keys() - FIELDS.keys()
         return {

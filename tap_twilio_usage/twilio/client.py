@@ -19,10 +19,10 @@ from requests.auth import AuthBase
 
 from tap_twilio_usage.logs.heartbeat import Watch
 from tap_twilio_usage.logs.redaction import Mask
-from tap_twilio_usage.money.usage_record import mail_date
+from tap_twilio_usage.money.parsers import mail_date
 from tap_twilio_usage.twilio.auth import Credentials
 from tap_twilio_usage.twilio.concurrency import Throttle
-from tap_twilio_usage.twilio.errors import ApiError, Denied, GaveUp, NotFound, Transient
+from tap_twilio_usage.twilio.errors import ApiError, Denied, NotFound, RetriesExhausted, Transient
 from tap_twilio_usage.twilio.transport import Answer, Call, Json, Transport
 
 TRIES = 8
@@ -79,7 +79,7 @@ class Client:
         Numbers in it are left as text: no float comes near a price. A 401 or 403 is tried again
         once these credentials have worked: Twilio has sent such in the middle of good runs. What
         the `decoder` can read comes as it gives it, in a dictionary.
-        Raises ApiError: Denied, NotFound, GaveUp, or itself.
+        Raises ApiError: Denied, NotFound, RetriesExhausted, or itself.
         """
         call = Call(path, query, decoder=decoder)
         return self._call(call, try_again_if_denied=try_again_if_denied)
@@ -105,7 +105,7 @@ class Client:
             with self._watch.over(f"{call}"):
                 answer: Json = attempt(call)
         except Transient as error:
-            raise GaveUp(f"{call.name}: {error}; gave up after {TRIES} tries") from None
+            raise RetriesExhausted(f"{call.name}: {error}; gave up after {TRIES} tries") from None
         self._proven = True
         return answer
 

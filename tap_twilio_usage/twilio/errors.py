@@ -1,58 +1,38 @@
-"""What ends a run: one line each that a user can act on, with nothing secret in it."""
+"""What can go wrong between the tap and Twilio."""
 
 from __future__ import annotations
 
-
-class TapError(Exception):
-    """A failure that is no bug: shown as its one line, without a traceback; exit code 1."""
-
-
-class Stopped(SystemExit):
-    """A signal ended the run: with the exit code that a shell gives for it."""
-
-    def __init__(self, signum: int) -> None:
-        """Take the signal."""
-        super().__init__(128 + signum)
-        self.signum = signum
-
-
-class SettingsError(TapError):
-    """Settings that cannot be used; `problems` has a line for each thing that is wrong."""
-
-    def __init__(self, problems: list[str]) -> None:
-        """Take the lines."""
-        super().__init__("; ".join(problems))
-        self.problems = problems
+from tap_twilio_usage.errors import TapError
 
 
 class ApiError(TapError):
-    """Twilio, or what stands between, answered in a way the tap cannot go on from.
+    """Twilio, or something in between, answered in a way that the tap cannot continue from.
 
-    `code` is Twilio's number for the error, as text, where it gave one.
+    `code` is Twilio's error code as text, if the answer had one.
     """
 
     def __init__(self, message: str, code: str | None = None) -> None:
-        """Take the line, and the code."""
+        """Take the message and the code."""
         super().__init__(message)
         self.code = code
 
 
 class Denied(ApiError):
-    """These credentials may not read this (401, 403)."""
+    """The credentials may not read this (401, 403)."""
 
 
 class NotFound(ApiError):
-    """Twilio's 404 with code 20404: no such account, or no data for these dates."""
+    """404 with code 20404: there is no such account, or no data for these dates."""
 
 
-class GaveUp(ApiError):
-    """No answer came, or none but failures that may pass, in all the tries there are."""
+class RetriesExhausted(ApiError):
+    """Every try failed in a way that might have passed."""
 
 
 class Transient(ApiError):
-    """A failure that may pass. `retry_after` is what Twilio asks to wait, in seconds."""
+    """A failure that may pass. `retry_after` is the wait in seconds that Twilio asked for."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
-        """Take the reason, without a URL."""
+        """Take the reason, which has no URL in it."""
         super().__init__(message)
         self.retry_after = retry_after

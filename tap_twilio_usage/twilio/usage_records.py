@@ -8,10 +8,11 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from tap_twilio_usage.logs.anomalies import Noticed
-from tap_twilio_usage.money import usage_record as records
-from tap_twilio_usage.money.usage_record import Fields, Periods, UsageRecord
+from tap_twilio_usage.money import parsers, usage_record
+from tap_twilio_usage.money.parsers import Fields, InvalidRecordError
+from tap_twilio_usage.money.usage_record import Periods, UsageRecord
 from tap_twilio_usage.twilio.client import Client
-from tap_twilio_usage.twilio.errors import ApiError, Denied, NotFound, TapError
+from tap_twilio_usage.twilio.errors import ApiError, Denied, NotFound
 from tap_twilio_usage.twilio.periods import Granularity, Window, today
 from tap_twilio_usage.twilio.threads import once
 
@@ -26,7 +27,7 @@ class Reported(NamedTuple):
     count_unit: str | None
     usage_unit: str | None
     price_unit: str | None
-    amounts: records.Amounts | None = None
+    amounts: usage_record.Amounts | None = None
 
 
 class Account:
@@ -57,7 +58,7 @@ class Account:
 
         That it answers proves the account readable, so that a later 404 means "no data".
         """
-        rows = self._records("AllTime", {}, "AllTime", records.UNDATED)
+        rows = self._records("AllTime", {}, "AllTime", usage_record.UNDATED)
         return [_reported(row) for row in {row.category: row for row in rows}.values()]
 
     @once
@@ -78,7 +79,7 @@ class Account:
         """
         params = {"StartDate": f"{window.start}", "EndDate": f"{window.end}"}
         try:
-            rows = self._records(granularity.resource, params, f"{window}", records.FIELDS)
+            rows = self._records(granularity.resource, params, f"{window}", usage_record.FIELDS)
         except NotFound:
             periods = list(window.split(1, granularity))
             if len(periods) == 1:
@@ -98,7 +99,7 @@ class Account:
         """Give the records of the one period that the resource means, by its first day."""
         asked = granularity.resource
         try:
-            rows = self._records(asked, {}, asked, records.FIELDS)
+            rows = self._records(asked, {}, asked, usage_record.FIELDS)
         except NotFound:
             return {}
         answer = self._by_period(rows, granularity, asked)
@@ -151,9 +152,9 @@ class Account:
             "PageSize": f"{self._page_size}",
         }
         rows: list[UsageRecord] = []
-        for page in self._client.pages(path, params, "usage_records", records.PAGE):
+        for page in self._client.pages(path, params, "usage_records", usage_record.PAGE):
             try:
-                rows += records.read(page, fields)
+                rows += usage_record.read(page, fields)
             except (AttributeError, ValueError):
                 rows += self._one_by_one(page, f"of {asked} of {self.sid}", len(rows), fields)
         sids = [row.account_sid for row in rows]
@@ -171,10 +172,10 @@ class Account:
         rows = []
         for position, raw in enumerate(page, before + 1):
             try:
-                rows.append(records.read_one(raw, fields))
-            except TapError as error:
+                rows.append(usage_record.read_one(raw, fields))
+            except InvalidRecordError as error:
                 raise ApiError(f"usage record {position} {of}: {error}") from None
-            self.noticed.unknown_fields |= records.unknown_fields(raw)
+            self.noticed.unknown_fields |= usage_record.unknown_fields(raw)
         return rows
 
 
@@ -182,7 +183,7 @@ def day_created(value: object) -> date | None:
     """Give the day of a mail's date; None if there is none, or it is yet to come."""
     if value is None or value == "":
         return None
-    day = records.mail_date(value).date()
+    day = parsers.mail_date(value).date()
     return day if day <= today() else None
 
 
@@ -212,7 +213,7 @@ def _reported(row: UsageRecord) -> Reported:
         row.count_unit,
         row.usage_unit,
         row.price_unit,
-        None if records.is_zero(row) else records.amounts(row),
+        None if usage_record.is_zero(row) else usage_record.amounts(row),
     )
     return reported if reported.amounts else _one_for_all(reported)
 
