@@ -28,7 +28,7 @@ class Command(SingerCommand):
     """What `tap-twilio-usage` runs."""
 
     @classmethod
-    def like(cls, command: click.Command, logger: logging.Logger) -> Command:
+    def wrap(cls, command: click.Command, logger: logging.Logger) -> Command:
         """Give the SDK's command as one of this class, with checks of the files it reads."""
         for option in command.params:
             if option.name in {"catalog", "state"}:

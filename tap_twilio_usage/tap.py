@@ -18,11 +18,11 @@ from tap_twilio_usage.config.settings import Settings
 from tap_twilio_usage.errors import SettingsError
 from tap_twilio_usage.focus import columns as focus_columns
 from tap_twilio_usage.focus.columns import STREAM as FOCUS
-from tap_twilio_usage.logs.heartbeat import Watch
-from tap_twilio_usage.logs.redaction import Mask
+from tap_twilio_usage.logs.heartbeat import Heartbeat
+from tap_twilio_usage.logs.redaction import Redactor
 from tap_twilio_usage.signals import Stopped
 from tap_twilio_usage.singer.stream_maps import FlaggingMapper
-from tap_twilio_usage.singer.writer import States, WholeLines
+from tap_twilio_usage.singer.writer import LineWriter, States
 from tap_twilio_usage.streams.base import TwilioStream
 from tap_twilio_usage.streams.billing_groups import BILLING_STREAMS, BillingGroupRecordsStream
 from tap_twilio_usage.streams.categories import CategoriesStream
@@ -49,8 +49,8 @@ class TapTwilioUsage(Tap):
 
     name = "tap-twilio-usage"
     config_jsonschema = settings.SCHEMA
-    message_writer: WholeLines
-    message_writer_class = WholeLines
+    message_writer: LineWriter
+    message_writer_class = LineWriter
     # Without ACTIVATE_VERSION: a target that deletes by it would delete history.
     capabilities: ClassVar = [
         TapCapabilities.CATALOG,
@@ -71,17 +71,17 @@ class TapTwilioUsage(Tap):
     @cached_property
     def settings(self) -> Settings:
         """The configuration, typed."""
-        return Settings.of(self.config)
+        return Settings.from_config(self.config)
 
     @cached_property
-    def mask(self) -> Mask:
+    def mask(self) -> Redactor:
         """What keeps secrets out of the log: of the settings, and tokens once there are any."""
-        return Mask(settings.secrets(self._config))
+        return Redactor(settings.secrets(self._config))
 
     @cached_property
-    def watch(self) -> Watch:
+    def watch(self) -> Heartbeat:
         """What says every now and then what is waited for."""
-        return Watch(self.logger)
+        return Heartbeat(self.logger)
 
     @cached_property
     def failures(self) -> Failures:
@@ -182,8 +182,8 @@ class TapTwilioUsage(Tap):
             super().sync_all()
         for stream in self.streams.values():
             if isinstance(stream, TwilioStream) and stream.selected:
-                stream.sum_up()
-        if retries := len(self.watch.tried_again):
+                stream.summarize()
+        if retries := len(self.watch.retried_requests):
             self.logger.info("requests that were tried again: %d", retries)
         self.failures.end()
 
@@ -206,7 +206,7 @@ class TapTwilioUsage(Tap):
         problems = settings.problems(self._config, self.config_jsonschema)
         if problems and raise_errors:
             raise SettingsError(problems)
-        self.mask.put_on_the_log()
+        self.mask.install()
         return problems or super()._validate_config(raise_errors=raise_errors)
 
     @override
@@ -234,4 +234,4 @@ class TapTwilioUsage(Tap):
     @classmethod
     @override
     def get_singer_command(cls) -> click.Command:
-        return Command.like(super().get_singer_command(), cls.logger)
+        return Command.wrap(super().get_singer_command(), cls.logger)

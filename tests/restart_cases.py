@@ -194,7 +194,7 @@ class Case:
     def periods(self, stream: str) -> Iterator[Window]:
         """Give those that the stream has to have."""
         granularity = {**USAGE_STREAMS, **BILLING_STREAMS}[stream]
-        if granularity.says_when:
+        if granularity.is_named_period:
             now = named_period(granularity.resource, self.last_day)
             yield Window(*(now or (self.company.since, self.last_day)))
         else:

@@ -14,8 +14,8 @@ from email.utils import format_datetime
 import pytest
 import trustme
 
-from tap_twilio_usage.logs.heartbeat import Watch
-from tap_twilio_usage.logs.redaction import Mask
+from tap_twilio_usage.logs.heartbeat import Heartbeat
+from tap_twilio_usage.logs.redaction import Redactor
 from tap_twilio_usage.twilio import client as client_module
 from tap_twilio_usage.twilio import transport
 from tap_twilio_usage.twilio.auth import Basic
@@ -37,8 +37,8 @@ def client(url: str) -> Client:
         url,
         Basic("AC", TOKEN),
         setting="api_url",
-        mask=Mask([TOKEN]),
-        watch=Watch(logging.getLogger("test")),
+        mask=Redactor([TOKEN]),
+        watch=Heartbeat(logging.getLogger("test")),
         connections=2,
         logger=logging.getLogger("tap-test"),
     )

@@ -53,7 +53,7 @@ def said(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
                     now[0] += seconds
                     progress.add(FIRST + timedelta(days=day), rows_of_a_day(), 3)
                 progress.end()
-            progress.sum_up()
+            progress.summarize()
         return caplog.messages
 
     return load

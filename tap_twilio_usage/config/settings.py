@@ -204,7 +204,7 @@ class Shard(NamedTuple):
     of_all: int
 
     @classmethod
-    def of(cls, text: str) -> Shard | None:
+    def parse(cls, text: str) -> Shard | None:
         """Read it as `2/8`; None where it makes no sense."""
         match = SHARD.fullmatch(text)
         shard = cls(int(match[1]), int(match[2])) if match else None
@@ -246,12 +246,12 @@ class Settings:
     oauth_token_url: str
 
     @classmethod
-    def of(cls, config: Mapping[str, Any]) -> Settings:
+    def from_config(cls, config: Mapping[str, Any]) -> Settings:
         """Read a configuration that has no `problems`."""
         values: dict[str, Any] = {name: config.get(name) for name in cls.__dataclass_fields__}
         for name in ("start_date", "end_date"):
             values[name] = _date(values[name] or "")
-        values["shard"] = Shard.of(values["shard"]) if values["shard"] else None
+        values["shard"] = Shard.parse(values["shard"]) if values["shard"] else None
         for name in URLS:
             values[name] = values[name].rstrip("/")
         values["billing_group_ids"] = list(dict.fromkeys(values["billing_group_ids"] or ()))
@@ -372,7 +372,7 @@ def _account_problems(config: Mapping[str, Any]) -> Iterator[str]:
     for name in ("account_sids", "shard"):
         if config.get(name) and config.get("subaccounts") != "separate":
             yield f"{name}: works with subaccounts: separate only; remove it, or set that"
-    if (shard := config.get("shard")) and not Shard.of(shard):
+    if (shard := config.get("shard")) and not Shard.parse(shard):
         yield f"shard: {shard!r} is no part such as 2/8: the second of eight"
 
 

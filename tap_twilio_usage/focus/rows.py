@@ -16,7 +16,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from tap_twilio_usage.money.amounts import ZERO
-from tap_twilio_usage.money.memoize import remembered
+from tap_twilio_usage.money.memoize import memoize
 from tap_twilio_usage.money.parsers import Record
 from tap_twilio_usage.twilio.periods import DAY, MONTHLY
 
@@ -125,7 +125,7 @@ def cost_and_usage(record: Record, payer: Payer, currency: str | None) -> Record
     }
 
 
-@remembered
+@memoize
 def plural(unit: str | None) -> str:
     """Give one of Twilio's units as FOCUS writes them: `participant minute`, `Participant-Minutes`.
 
@@ -142,13 +142,13 @@ def plural(unit: str | None) -> str:
     )
 
 
-@remembered
+@memoize
 def midnight(day: date) -> str:
     """Give the moment at which the day begins, UTC."""
     return f"{day}T00:00:00Z"
 
 
-@remembered
+@memoize
 def month(day: date) -> tuple[str, str]:
     """Give when the day's month begins and when the next one does."""
     return midnight(MONTHLY.first(day)), midnight(MONTHLY.following(day))

@@ -16,7 +16,7 @@ from tap_twilio_usage.sync import state
 from tap_twilio_usage.sync.state import Partition
 
 
-class Billed:
+class SentRows:
     """The days of one account that have rows of FOCUS, as its state remembers them."""
 
     def __init__(self, partition: Partition, cut_off: str, lookback_days: int) -> None:

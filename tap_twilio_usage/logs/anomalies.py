@@ -12,22 +12,22 @@ from tap_twilio_usage.money.parsers import LONGEST_NAME
 from tap_twilio_usage.money.usage_record import UsageRecord, is_zero
 
 
-class Noticed:
-    """What is noticed of the rows of one account or billing group, until a stream takes it."""
+class Findings:
+    """What was found in the rows of one account or billing group, until a stream reports it."""
 
     def __init__(self) -> None:
         """Begin with nothing."""
         self.unknown_fields: set[str] = set()
         self.repeated_rows = 0
 
-    def take(self) -> tuple[set[str], int]:
+    def drain(self) -> tuple[set[str], int]:
         """Give the unknown fields and how many rows came twice, since it was last taken."""
         taken = self.unknown_fields, self.repeated_rows
         self.unknown_fields, self.repeated_rows = set(), 0
         return taken
 
 
-class Oddities:
+class Anomalies:
     """What one stream has said in this run."""
 
     def __init__(self, logger: logging.Logger) -> None:
@@ -35,29 +35,29 @@ class Oddities:
         self._logger = logger
         self._said: set[str] = set()
 
-    def say_once(self, what: str, message: str, *args: object) -> None:
+    def warn_once(self, what: str, message: str, *args: object) -> None:
         """Warn, unless the same has been said."""
         if what not in self._said:
             self._said.add(what)
             self._logger.warning(message, *args)
 
-    def say_fields(self, fields: Iterable[str]) -> None:
+    def warn_of_new_fields(self, fields: Iterable[str]) -> None:
         """Name the fields that the tap does not know."""
         for field in sorted(fields):
             name = repr(field) if len(field) <= LONGEST_NAME else f"of {len(field)} characters"
-            self.say_once(f"field {field}", "Twilio sends a new field, not loaded: %s", name)
+            self.warn_once(f"field {field}", "Twilio sends a new field, not loaded: %s", name)
 
-    def say_rows(self, day: date, rows: Sequence[UsageRecord]) -> None:
+    def check_period(self, day: date, rows: Sequence[UsageRecord]) -> None:
         """Say what is odd about a period."""
         totalprice = total(rows)
         if rows and (totalprice is None or totalprice.price is None):
-            self.say_once(
+            self.warn_once(
                 "no total",
                 "%s has no price of totalprice: deduplicated_price is null there",
                 day,
             )
         if excess := overshoot(rows):
-            self.say_once(
+            self.warn_once(
                 "excess",
                 "the rows of %s hold %s more than totalprice, which no known rule explains: "
                 "it stands as a negative remainder on the totalprice row",
@@ -71,15 +71,15 @@ class Oddities:
             if (is_known and row.price is not None) or is_zero(row):
                 continue
             if not is_known:
-                self.say_once(
+                self.warn_once(
                     f"category {category}",
                     "unknown category %r, counted under %r",
                     category,
                     row.parent_category,
                 )
             if row.price is None:
-                self.say_once(f"null {category}", "%r has usage but no price on %s", category, day)
+                self.warn_once(f"null {category}", "%r has usage but no price on %s", category, day)
         if len(units := {unit(row) for row in rows} - {None}) > 1:
-            self.say_once(
+            self.warn_once(
                 "units", "%s has more than one currency: %s", day, sorted(map(str, units))
             )

@@ -15,7 +15,7 @@ from tap_twilio_usage.logs.redaction import handlers
 LONGEST_SILENCE = 60.0  # seconds
 
 
-class Watch(logging.Filter):
+class Heartbeat(logging.Filter):
     """Says what is waited for, when nothing has been said for long.
 
     A context manager, to be entered once: for the time in which there is something to wait for.
@@ -30,7 +30,7 @@ class Watch(logging.Filter):
         self._numbers = itertools.count()
         self._under_way: dict[int, tuple[str, float]] = {}
         self._answered = 0
-        self.tried_again: list[str] = []
+        self.retried_requests: list[str] = []
 
     @contextmanager
     def over(self, request: str) -> Iterator[None]:
@@ -43,7 +43,7 @@ class Watch(logging.Filter):
         finally:
             del self._under_way[number]
 
-    def __enter__(self) -> Watch:  # noqa: PYI034  (typing.Self needs Python 3.11)
+    def __enter__(self) -> Heartbeat:  # noqa: PYI034  (typing.Self needs Python 3.11)
         """Begin to watch."""
         for handler in handlers():
             handler.addFilter(self)

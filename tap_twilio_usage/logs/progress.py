@@ -75,7 +75,7 @@ class Progress:
             self._logger.info("%s, %s", sid, line)
         self._all.take(own)
 
-    def sum_up(self) -> None:
+    def summarize(self) -> None:
         """Say what all accounts came to, if anything was read."""
         everything = self._all
         if not everything.accounts:

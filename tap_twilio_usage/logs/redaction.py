@@ -15,7 +15,7 @@ SHORTEST = 8  # what is shorter is no secret of Twilio's, and may well be part o
 NOTHING = re.compile(r"(?!)")
 
 
-class Mask:
+class Redactor:
     """Puts *** where a text would hold a secret: as it is, quoted in a URL or JSON, or in Base64.
 
     So also in a header for Basic authentication.
@@ -29,7 +29,7 @@ class Mask:
             self.add(secret)
 
     def add(self, secret: str) -> None:
-        """Mask this one too from now on."""
+        """Redact this one too from now on."""
         if len(secret) >= SHORTEST:
             self._forms |= set(_forms(secret))
             longest_first = sorted(self._forms, key=len, reverse=True)  # one may begin another
@@ -39,8 +39,8 @@ class Mask:
         """Give the text without secrets."""
         return self._pattern.sub("***", text)
 
-    def put_on_the_log(self) -> None:
-        """Mask all that the handlers of the log write from now on, tracebacks included."""
+    def install(self) -> None:
+        """Redact all that the log handlers write from now on, tracebacks included."""
         for handler in handlers():
             handler.setFormatter(_Masking(handler.formatter or logging.Formatter(), self))
 
@@ -59,7 +59,7 @@ def handlers() -> set[logging.Handler]:
 class _Masking(logging.Formatter):
     """Another formatter, masked."""
 
-    def __init__(self, formatter: logging.Formatter, mask: Mask) -> None:
+    def __init__(self, formatter: logging.Formatter, mask: Redactor) -> None:
         super().__init__()
         self._formatter = formatter
         self._mask = mask

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from tap_twilio_usage.money.memoize import remembered
+from tap_twilio_usage.money.memoize import memoize
 
 TOTAL = "totalprice"
 UNKNOWN_SERVICE = "Other"
@@ -33,7 +33,7 @@ class Category:
     description: str | None
 
 
-@remembered
+@memoize
 def normalise(name: str) -> str:
     """Give the form in which category names are compared: Twilio's own case varies."""
     return name.strip().lower()

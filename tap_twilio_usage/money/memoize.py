@@ -11,15 +11,15 @@ V = TypeVar("V")
 MOST_VALUES = 4096
 
 
-def remembered(work: Callable[[K], V]) -> Callable[[K], V]:
+def memoize(work: Callable[[K], V]) -> Callable[[K], V]:
     """Give the function, for values of which the same few come again and again.
 
     As lru_cache does, in half of its time for a value that is known.
     """
-    return _Known(work).__getitem__
+    return _Memo(work).__getitem__
 
 
-class _Known(dict[K, V]):
+class _Memo(dict[K, V]):
     def __init__(self, work: Callable[[K], V]) -> None:
         super().__init__()
         self._work = work

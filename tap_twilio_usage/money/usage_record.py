@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from tap_twilio_usage.money.amounts import ZERO
-from tap_twilio_usage.money.memoize import remembered
+from tap_twilio_usage.money.memoize import memoize
 from tap_twilio_usage.money.parsers import Fields, currency, day, moment, name, number, parse, text
 
 DERIVABLE = frozenset({"uri", "subresource_uris"})
@@ -103,7 +103,7 @@ def read(page: list[Any], fields: Fields) -> list[UsageRecord]:
     return list(map(UsageRecord, *columns))
 
 
-_known = cache(remembered)  # one for all columns that a reader reads
+_known = cache(memoize)  # one for all columns that a reader reads
 
 
 def read_one(raw: object, fields: Fields) -> UsageRecord:

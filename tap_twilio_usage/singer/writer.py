@@ -18,7 +18,7 @@ from tap_twilio_usage.signals import Stopped
 PATIENCE = 5.0  # seconds
 
 
-class WholeLines(MsgSpecWriter):
+class LineWriter(MsgSpecWriter):
     """Writes messages; what stops the tap in the middle of one does so after it.
 
     Otherwise Python may lose what is left of a line that the target has not taken yet, if it is
@@ -69,7 +69,7 @@ class States(StateWriter):
     The SDK copies all that is in it, twice: of hundreds of accounts, a seventh of the time.
     """
 
-    def __init__(self, message_writer: WholeLines) -> None:
+    def __init__(self, message_writer: LineWriter) -> None:
         """Begin with none written."""
         self._lines = message_writer
         self._last = b""

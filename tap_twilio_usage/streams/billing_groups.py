@@ -92,7 +92,7 @@ class BillingGroupRecordsStream(PeriodStream):
             state.advance(partition, period.start)
             self.write_state(len(rows))
         self.logger.info("%s: done, %d days, %d rows", group.name, window.days, count)
-        self.say_at_the_end(*group.noticed.take())
+        self.report_findings(*group.findings.drain())
 
     def _group(self, partition: state.Partition) -> BillingGroup:
         group_id = partition["context"]["billing_group_id"]

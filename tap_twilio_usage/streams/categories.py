@@ -83,13 +83,13 @@ class CategoriesStream(TwilioStream):
                     raise
                 self.fail({"account_sid": account.sid}, error)
             else:
-                self._tap.failures.none_here()
+                self._tap.failures.mark_success()
                 reported = {each.category: each for each in answer} | reported
         return reported
 
 
 def _all_time(account: Account) -> list[Reported]:
-    return account.all_time
+    return account.fetch_all_time()
 
 
 def _category(

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 class ListStream(TwilioStream):
     """A full table of the resources under one path.
 
-    What is not in `fields` is left out: of that, `left_out` is known and not worth a word.
+    What is not in `fields` is left out: of that, `ignored_fields` is known and not worth a word.
     """
 
     selected_by_default = False
     key: ClassVar[str]
     fields: ClassVar[Fields]
-    left_out: ClassVar[frozenset[str]]
+    ignored_fields: ClassVar[frozenset[str]]
 
     def path(self, context: Context | None) -> str:
         """Give the path of the list."""
@@ -45,7 +45,7 @@ class ListStream(TwilioStream):
             if record["sid"] not in sids:
                 sids.add(record["sid"])
                 yield self.message(record)
-        self.say_at_the_end(unknown - self.left_out, rows - len(sids))
+        self.report_findings(unknown - self.ignored_fields, rows - len(sids))
 
     def message(self, record: Record) -> Record:
         """Give the record as it is emitted."""
@@ -70,7 +70,7 @@ class AccountsStream(ListStream):
         "date_created": parsers.mail_moment,
         "date_updated": parsers.mail_moment,
     }
-    left_out = frozenset({"auth_token", "uri", "subresource_uris"})
+    ignored_fields = frozenset({"auth_token", "uri", "subresource_uris"})
     schema = th.PropertiesList(
         th.Property("account_sid", th.StringType, required=True, description="Account SID"),
         th.Property("friendly_name", th.StringType, description="The account's name"),
@@ -118,7 +118,7 @@ class UsageTriggersStream(ListStream):
         "trigger_value": parsers.number,
         "usage_category": parsers.text,
     }
-    left_out = frozenset({"uri", "usage_record_uri"})
+    ignored_fields = frozenset({"uri", "usage_record_uri"})
     schema = th.PropertiesList(
         th.Property("account_sid", th.StringType, required=True, description="Account SID"),
         th.Property("sid", th.StringType, required=True, description="SID of the trigger"),

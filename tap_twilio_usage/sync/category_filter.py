@@ -20,7 +20,7 @@ class UsedCategories:
         """Begin with what the account has ever used, and what earlier runs have emitted."""
         self._partition = partition
         self._skip_unused = skip_unused
-        ever = {reported.category for reported in account.all_time if reported.amounts}
+        ever = {reported.category for reported in account.fetch_all_time() if reported.amounts}
         self._used = ever | set(partition.get(state.USED_CATEGORIES, ()))
 
     @property

@@ -37,7 +37,7 @@ class Failures:
         self._errors.setdefault(what, str(error))
         self._logger.warning("%s failed and keeps its bookmark; the others go on: %s", what, error)
 
-    def none_here(self) -> None:
+    def mark_success(self) -> None:
         """Note that one of them was read to its end."""
         self._gave_up = False
 

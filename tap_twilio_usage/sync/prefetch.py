@@ -7,7 +7,7 @@ from datetime import date
 from itertools import chain
 
 from tap_twilio_usage.money.usage_record import Periods, UsageRecord
-from tap_twilio_usage.sync.restatements import BEFORE, UPTO, OlderDays
+from tap_twilio_usage.sync.restatements import BEFORE, UPTO, Restatements
 from tap_twilio_usage.twilio.periods import DAY, Granularity, Window, periods_that_fill_pages
 from tap_twilio_usage.twilio.threads import InOrder
 from tap_twilio_usage.twilio.usage_records import Account
@@ -29,11 +29,11 @@ class Reading:
         self._granularity = granularity
         self._page_size = page_size
         self._at_once = at_once
-        self._rows_of_a_period = len(account.all_time)
+        self._rows_of_a_period = len(account.fetch_all_time())
         self._known: dict[Window, Periods] = {}
         self.whole = NO_DAYS
-        self.older_days: OlderDays | None = None
-        self.older_days_may_differ = True
+        self.older_days: Restatements | None = None
+        self.may_be_restated = True
         self.now: Periods = {}  # of a resource that says when
         self.ask_for(NO_DAYS)
 
@@ -42,7 +42,7 @@ class Reading:
         self.days = days
         self.answers = InOrder(self._ask, windows or self._windows(days), self._at_once)
 
-    def plan(self, bookmark: date | None, older_days: OlderDays | None) -> None:
+    def plan(self, bookmark: date | None, older_days: Restatements | None) -> None:
         """Choose what to ask for, of the `whole` of the days.
 
         What an account used since the bookmark, together with its whole history, tells whether
@@ -61,12 +61,12 @@ class Reading:
             return
         self._learn(newer)
         if newer and older_days.are_unchanged(UPTO, self._known_rows()):
-            self.older_days_may_differ = False
+            self.may_be_restated = False
             self.ask_for(Window(newer[0].start, whole.end), newer)
             return
         self._learn([last])
         if older_days.are_unchanged(BEFORE, self._known_rows()):
-            self.older_days_may_differ = False
+            self.may_be_restated = False
             self.ask_for(Window(bookmark, whole.end), [last, *newer])
             return
         older = self._windows(Window(whole.start, bookmark - DAY))

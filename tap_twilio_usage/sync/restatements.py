@@ -26,7 +26,7 @@ READ_AGAIN_AFTER = 7  # days
 BEFORE, UPTO = "before", "upto"
 
 
-class OlderDays:
+class Restatements:
     """The days of one account up to its bookmark, as its state remembers them."""
 
     def __init__(

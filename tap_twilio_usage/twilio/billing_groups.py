@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-from tap_twilio_usage.logs.anomalies import Noticed
+from tap_twilio_usage.logs.anomalies import Findings
 from tap_twilio_usage.money import parsers
 from tap_twilio_usage.money.parsers import Fields, InvalidRecordError, Record
 from tap_twilio_usage.twilio.client import MOST_PAGES, Client
@@ -42,7 +42,7 @@ class BillingGroup:
         self.name = f"billing group {number}"
         self._client = client
         self._page_size = page_size
-        self.noticed = Noticed()
+        self.findings = Findings()
 
     def usage(self, granularity: Granularity, window: Window) -> dict[date, list[Record]]:
         """Give the rows of each period of the window that has any, by its first day.
@@ -53,7 +53,7 @@ class BillingGroup:
         for row in self._rows(granularity, window):
             day, product = row["start_date"], row["product_name"]
             before = keyed.setdefault((day, row["product_category"], product), row)
-            self.noticed.repeated_rows += before is not row
+            self.findings.repeated_rows += before is not row
             if before | {"as_of": row["as_of"]} != row:
                 raise ApiError(
                     f"{self.name}: {product!r} came twice for {day}, with different values; "
@@ -77,7 +77,7 @@ class BillingGroup:
             for raw in page["records"]:
                 position += 1
                 row = self._checked(raw, f"record {position} of {window}")
-                one = granularity.has_one(row["start_date"], row["end_date"])
+                one = granularity.is_single_period(row["start_date"], row["end_date"])
                 if not one or row["start_date"] not in window:
                     raise ApiError(
                         f"{self.name}: {window}: Twilio sent {row['product_name']!r} for "
@@ -135,7 +135,7 @@ class BillingGroup:
             )
         except InvalidRecordError as error:
             raise ApiError(f"{self.name}: {where}: {error}") from None
-        self.noticed.unknown_fields |= raw.keys() - FIELDS.keys()
+        self.findings.unknown_fields |= raw.keys() - FIELDS.keys()
         return {
             "product_name": record["productName"],
             "product_category": record["productCategory"],

@@ -17,8 +17,8 @@ import msgspec
 import requests
 from requests.auth import AuthBase
 
-from tap_twilio_usage.logs.heartbeat import Watch
-from tap_twilio_usage.logs.redaction import Mask
+from tap_twilio_usage.logs.heartbeat import Heartbeat
+from tap_twilio_usage.logs.redaction import Redactor
 from tap_twilio_usage.money.parsers import mail_date
 from tap_twilio_usage.twilio.auth import Credentials
 from tap_twilio_usage.twilio.concurrency import Throttle
@@ -47,8 +47,8 @@ class Client:
         credentials: Credentials,
         *,
         setting: str,
-        mask: Mask,
-        watch: Watch,
+        mask: Redactor,
+        watch: Heartbeat,
         connections: int,
         logger: logging.Logger,
     ) -> None:
@@ -187,7 +187,7 @@ class Client:
 
     def _say_retry(self, details: Any) -> None:
         (call,) = details["args"]
-        self._watch.tried_again.append(f"{call}")
+        self._watch.retried_requests.append(f"{call}")
         self._logger.warning(
             "%s: %s; try %d after %.1f s",
             call,

@@ -17,7 +17,7 @@ AT_FIRST = 4  # so that a server that takes few refuses few
 MOST_PATIENCE = 64  # answers before the number is tried out upwards
 
 
-class Turn:
+class Slot:
     """The time of one request. `was_accepted` is for who has it to say, if the answer tells."""
 
     def __init__(self, place: int) -> None:
@@ -28,7 +28,7 @@ class Turn:
         self.was_accepted: bool | None = None
 
 
-class Allowance:
+class Limit:
     """How many requests at a time Twilio takes, as far as its answers tell."""
 
     def __init__(self, most: int) -> None:
@@ -46,12 +46,12 @@ class Allowance:
         """Tell whether another request may be sent."""
         return self._under_way < self.now
 
-    def begin(self, turn: Turn) -> None:
+    def begin(self, turn: Slot) -> None:
         """Note when the request is sent."""
         turn.times_lowered = self._times_lowered
         self._under_way += 1
 
-    def end(self, turn: Turn) -> None:
+    def end(self, turn: Slot) -> None:
         """Learn from the answer, as long as the number is the one that the request was sent at."""
         self._under_way -= 1
         is_recent = turn.times_lowered == self._times_lowered
@@ -105,17 +105,17 @@ class Throttle:
 
     def __init__(self, most: int, logger: logging.Logger) -> None:
         """Let `most` have their turn at a time, or fewer where Twilio refuses them."""
-        self._allowance = Allowance(most)
+        self._allowance = Limit(most)
         self._logger = logger
         self._said = most
         self._thread = _Thread(itertools.count())
         self._lock = threading.Lock()
-        self._line: list[Turn] = []
+        self._line: list[Slot] = []
 
     @contextmanager
-    def turn(self) -> Iterator[Turn]:
+    def turn(self) -> Iterator[Slot]:
         """Wait for a turn, which lasts as long as the `with`."""
-        turn = Turn(self._thread.place)
+        turn = Slot(self._thread.place)
         with self._lock:
             insort(self._line, turn, key=lambda each: each.place)
             self._admit()
@@ -133,7 +133,7 @@ class Throttle:
             self._allowance.begin(turn)
             turn.has_come.set()
 
-    def _end(self, turn: Turn) -> None:
+    def _end(self, turn: Slot) -> None:
         if turn in self._line:  # a signal ended the wait
             self._line.remove(turn)
             return

@@ -15,16 +15,16 @@ class Granularity(NamedTuple):
     """The periods into which Twilio sums usage up; `resource` is its own name for them.
 
     `first` gives the first day of the period that a day lies in, `longest` the days of the
-    longest one. Where the resource `says_when`, it stands for one period, and takes no dates.
+    longest one. Where the resource `is_named_period`, it stands for one period, and takes no dates.
     """
 
     name: str
     resource: str
     first: Callable[[date], date]
     longest: int
-    says_when: bool = False
+    is_named_period: bool = False
 
-    def has_one(self, start: date, end: date) -> bool:
+    def is_single_period(self, start: date, end: date) -> bool:
         """Tell whether these are the first and last day of one period.
 
         An open one may be said to end when it was asked to, or when it will be over.
@@ -50,16 +50,16 @@ def _year(day: date) -> date:
 
 DAILY = Granularity("daily", "Daily", _day, 1)
 MONTHLY = Granularity("monthly", "Monthly", _month, 31)
-ALL_TIME = Granularity("all_time", "AllTime", _day, 36525, says_when=True)
+ALL_TIME = Granularity("all_time", "AllTime", _day, 36525, is_named_period=True)
 GRANULARITIES = (
     DAILY,
     MONTHLY,
     Granularity("yearly", "Yearly", _year, 366),
     ALL_TIME,
-    Granularity("today", "Today", _day, 1, says_when=True),
-    Granularity("yesterday", "Yesterday", _day, 1, says_when=True),
-    Granularity("this_month", "ThisMonth", _month, 31, says_when=True),
-    Granularity("last_month", "LastMonth", _month, 31, says_when=True),
+    Granularity("today", "Today", _day, 1, is_named_period=True),
+    Granularity("yesterday", "Yesterday", _day, 1, is_named_period=True),
+    Granularity("this_month", "ThisMonth", _month, 31, is_named_period=True),
+    Granularity("last_month", "LastMonth", _month, 31, is_named_period=True),
 )
 
 

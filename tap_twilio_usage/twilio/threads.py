@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from functools import partial
+from functools import partial, wraps
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -79,26 +79,20 @@ class InOrder(Generic[T, R]):
         return spawn(partial(self._work, item))
 
 
-class once(Generic[T, R]):  # noqa: N801  (used as a decorator)
-    """A property that is worked out once for each object, whichever threads ask for it.
+def once(ask: Callable[[T], R]) -> Callable[[T], R]:
+    """Make a method ask once for each object, whichever threads call it; it takes no arguments.
 
-    The one of functools has one lock for all objects up to Python 3.11, and none since.
+    Later calls return the first answer. After an error the next call asks again.
     """
+    lock, answer = f"lock of {ask.__name__}", f"answer of {ask.__name__}"
 
-    def __init__(self, work: Callable[[T], R]) -> None:
-        """Take what works it out; if it raises, the next one to ask tries again."""
-        self._work = work
-        self.__doc__ = work.__doc__
-
-    def __set_name__(self, _: type[T], name: str) -> None:
-        """Learn the name."""
-        self._name = name
-
-    def __get__(self, instance: T, _: type[T]) -> R:
-        """Give the value; from then on it is an attribute of the object."""
+    @wraps(ask)
+    def asked(instance: T) -> R:
         known = vars(instance)
-        with known.setdefault(f"lock of {self._name}", threading.Lock()):
-            if self._name not in known:
-                known[self._name] = self._work(instance)
-            value: R = known[self._name]
-            return value
+        with known.setdefault(lock, threading.Lock()):
+            if answer not in known:
+                known[answer] = ask(instance)
+            found: R = known[answer]
+            return found
+
+    return asked

@@ -7,7 +7,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from tap_twilio_usage.logs.anomalies import Noticed
+from tap_twilio_usage.logs.anomalies import Findings
 from tap_twilio_usage.money import parsers, usage_record
 from tap_twilio_usage.money.parsers import Fields, InvalidRecordError
 from tap_twilio_usage.money.usage_record import Periods, UsageRecord
@@ -45,16 +45,15 @@ class Account:
         """Ask nothing yet; not at all for `date_created` where it is known."""
         self.sid = sid
         self.friendly_name: str | None = None  # as long as Twilio has not said it
-        if date_created:
-            self.date_created = date_created
+        self._date_created = date_created
         self.includes_subaccounts = includes_subaccounts
         self._client = client
         self._page_size = page_size
-        self.noticed = Noticed()
+        self.findings = Findings()
 
     @once
-    def all_time(self) -> list[Reported]:
-        """Each category with its whole history; asked for once a run.
+    def fetch_all_time(self) -> list[Reported]:
+        """Return each category with its whole history; asked once a run.
 
         That it answers proves the account readable, so that a later 404 means "no data".
         """
@@ -62,8 +61,10 @@ class Account:
         return [_reported(row) for row in {row.category: row for row in rows}.values()]
 
     @once
-    def date_created(self) -> date | None:
-        """The day the account began, GMT; None where these credentials cannot read it."""
+    def fetch_date_created(self) -> date | None:
+        """Return the day the account began, GMT; None where these credentials cannot read it."""
+        if self._date_created:
+            return self._date_created
         try:
             answer = self._client.get(f"{API}/{self.sid}.json", try_again_if_denied=False)
             self.friendly_name = friendly_name(answer.get("friendly_name"))
@@ -119,7 +120,7 @@ class Account:
     ) -> Periods:
         spans = {(row.start_date, row.end_date): row for row in rows}
         for (start, end), row in spans.items():
-            if not granularity.has_one(start, end) or (window and start not in window):
+            if not granularity.is_single_period(start, end) or (window and start not in window):
                 raise ApiError(
                     f"{asked}: Twilio sent category {row.category!r} for {start}..{end}, which "
                     "was not asked for"
@@ -131,7 +132,7 @@ class Account:
             period[category] = row
             if before is None:
                 continue
-            self.noticed.repeated_rows += 1
+            self.findings.repeated_rows += 1
             if before.price_unit != row.price_unit:
                 raise ApiError(
                     f"{row.start_date}: category {category!r} came in two currencies, "
@@ -175,7 +176,7 @@ class Account:
                 rows.append(usage_record.read_one(raw, fields))
             except InvalidRecordError as error:
                 raise ApiError(f"usage record {position} {of}: {error}") from None
-            self.noticed.unknown_fields |= usage_record.unknown_fields(raw)
+            self.findings.unknown_fields |= usage_record.unknown_fields(raw)
         return rows
 
 
