@@ -1,62 +1,63 @@
-"""Which rows of FOCUS the target may have of a day, so that one that is gone is overwritten. Pure.
+"""Which FOCUS rows the target may have of a day, so that one that is gone is overwritten. Pure.
 
-FOCUS has a row for each record that bears cost. Where Twilio restates a day and a category bears
-none any more, its row must become zero, or the day would no longer sum to its total. So the state
-has, of the days that are read again, a checksum of the categories that bore cost: where that is
-what it was, there is nothing to overwrite. Of all else that an earlier run may have loaded, every
-record has its row, zeros included.
+FOCUS has a row for each record that bears cost. If Twilio restates a day and a category bears none
+any more, its row must become zero, or the day would no longer sum to its total. So the state has,
+of the days that are read again, a checksum of the categories that bore cost: if it is the same,
+there is nothing to overwrite. Of all else that an earlier run may have loaded, every record has its
+row, zeros included.
 """
 
 from __future__ import annotations
 
+from datetime import date
 from zlib import crc32
 
 from tap_twilio_usage.money.usage_record import UsageRecord
-from tap_twilio_usage.sync import state
-from tap_twilio_usage.sync.state import Partition
+from tap_twilio_usage.sync.state import AccountState, BilledDays
 
 
 class SentRows:
-    """The days of one account that have rows of FOCUS, as its state remembers them."""
+    """The days of one account that have FOCUS rows, as its state remembers them."""
 
-    def __init__(self, partition: Partition, cut_off: str, lookback_days: int) -> None:
-        """Take them; up to the day `cut_off` nobody knows which rows an earlier run has sent."""
-        self._partition = partition
-        self._cut_off = cut_off
+    def __init__(self, state: AccountState, unknown_up_to: date | None, lookback_days: int) -> None:
+        """Take them. Up to `unknown_up_to` nobody knows which rows an earlier run has sent."""
+        self._state = state
+        self._unknown_up_to = unknown_up_to
         self._lookback_days = lookback_days
-        self._loaded = state.may_have_loaded(partition) if state.BILLED in partition else ""
-        self._noted = partition.setdefault(state.BILLED, {})
-        self._days: dict[str, str] = self._noted.setdefault("days", {})
+        self._loaded = None if state.billed is None else state.last_loaded_day()
+        self._billed = state.billed = state.billed or BilledDays()
 
     @property
     def lacks_days(self) -> bool:
-        """Tell whether runs without FOCUS have loaded days since."""
-        bookmark: str = self._partition.get(state.BOOKMARK, "")
-        return not self._cut_off and bookmark > self._noted.get("up_to", "")
+        """Whether runs without FOCUS have loaded days since."""
+        bookmark = self._state.bookmark
+        if self._unknown_up_to or bookmark is None:
+            return False
+        return self._billed.up_to is None or bookmark > self._billed.up_to
 
-    def choose(self, rows: list[UsageRecord]) -> list[UsageRecord]:
-        """Give the day's rows that bear cost, or all of them where some may have to become zero.
+    def select(self, rows: list[UsageRecord]) -> list[UsageRecord]:
+        """Return the day's rows that bear cost, or all of them if some may have to become zero.
 
         Remember the day, and no more days than will be read again.
         """
-        day, billed = f"{rows[0].start_date}", [row for row in rows if row.deduplicated_price]
-        checksum = _checksum(billed)
+        day, billed = rows[0].start_date, [row for row in rows if row.deduplicated_price]
+        checksum, days = _checksum(billed), self._billed.days
         may_differ = self._may_differ(day, checksum)
-        self._days[day] = checksum
-        for old in sorted(self._days)[: -self._lookback_days - 1]:
-            del self._days[old]
+        days[f"{day}"] = checksum
+        for old in sorted(days)[: -self._lookback_days - 1]:
+            del days[old]
         return rows if may_differ else billed
 
     def end(self) -> None:
         """Note that all days up to the bookmark have their rows."""
-        self._noted["up_to"] = self._partition.get(state.BOOKMARK, "")
+        self._billed.up_to = self._state.bookmark
 
-    def _may_differ(self, day: str, checksum: str) -> bool:
-        if day <= self._cut_off:
+    def _may_differ(self, day: date, checksum: str) -> bool:
+        if self._unknown_up_to and day <= self._unknown_up_to:
             return True
-        if day in self._days:
-            return self._days[day] != checksum
-        return day <= self._loaded
+        if known := self._billed.days.get(f"{day}"):
+            return known != checksum
+        return self._loaded is not None and day <= self._loaded
 
 
 def _checksum(billed: list[UsageRecord]) -> str:

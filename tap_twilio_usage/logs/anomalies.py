@@ -47,6 +47,13 @@ class Anomalies:
             name = repr(field) if len(field) <= LONGEST_NAME else f"of {len(field)} characters"
             self.warn_once(f"field {field}", "Twilio sends a new field, not loaded: %s", name)
 
+    def report(self, findings: Findings) -> None:
+        """Say what was found in all rows of one account, billing group or list."""
+        unknown_fields, repeated_rows = findings.drain()
+        self.warn_of_new_fields(unknown_fields)
+        if repeated_rows:
+            self._logger.info("%s duplicate rows skipped", f"{repeated_rows:,}")
+
     def check_period(self, day: date, rows: Sequence[UsageRecord]) -> None:
         """Say what is odd about a period."""
         totalprice = total(rows)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
 from typing import Any
 
-from singer_sdk.contrib.msgspec import MsgSpecWriter, serialize_jsonl
-from singer_sdk.helpers._state import StateWriter
+from singer_sdk.contrib.msgspec import MsgSpecWriter
 
 from tap_twilio_usage._compat import override
 from tap_twilio_usage.errors import TapError
@@ -61,25 +59,6 @@ class LineWriter(MsgSpecWriter):
             self._is_writing = False
         if self._stop:
             raise self._stop
-
-
-class States(StateWriter):
-    """Writes a STATE that differs from the last one.
-
-    The SDK copies all that is in it, twice: of hundreds of accounts, a seventh of the time.
-    """
-
-    def __init__(self, message_writer: LineWriter) -> None:
-        """Begin with none written."""
-        self._lines = message_writer
-        self._last = b""
-
-    @override
-    def write_state(self, state: Mapping[str, Any]) -> None:
-        line = bytes(serialize_jsonl({"type": "STATE", "value": state}))
-        if line != self._last:
-            self._lines.write_lines(line)
-            self._last = line
 
 
 def drop_stdout() -> None:

@@ -11,9 +11,10 @@ from singer_sdk import typing as th
 from tap_twilio_usage._compat import override
 from tap_twilio_usage.money.parsers import Record
 from tap_twilio_usage.streams.base import PeriodStream
-from tap_twilio_usage.sync import state
-from tap_twilio_usage.twilio.auth import Need
-from tap_twilio_usage.twilio.billing_groups import BillingGroup
+from tap_twilio_usage.config.access import Need
+from tap_twilio_usage.singer.sdk import SdkTap
+from tap_twilio_usage.streams.session import Session
+from tap_twilio_usage.sync.state import BillingGroupContext
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Granularity
 from tap_twilio_usage.twilio.threads import InOrder
@@ -21,7 +22,6 @@ from tap_twilio_usage.twilio.threads import InOrder
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
-    from tap_twilio_usage.tap import TapTwilioUsage
 
 # Twilio takes ranges of up to 365 days. A window is kept in memory until it is whole: a month of
 # days, eleven months of months.
@@ -49,51 +49,50 @@ class BillingGroupRecordsStream(PeriodStream):
         th.Property("price_unit", th.StringType, description="Currency, such as USD"),
     ).to_dict()
 
-    def __init__(self, tap: TapTwilioUsage, name: str, granularity: Granularity) -> None:
+    def __init__(self, tap: SdkTap, session: Session, name: str, granularity: Granularity) -> None:
         """Be selected by default for days only."""
         self.selected_by_default = granularity.name == "daily"
-        super().__init__(tap, name, granularity)
+        super().__init__(tap, session, name, granularity)
 
     @property
     @override
     def need(self) -> Need:
         return Need.BILLING_GROUPS
 
-    @property
     @override
-    def partitions(self) -> list[dict[str, Any]]:
-        return [{"billing_group_id": group.id} for group in self._tap.billing_groups]
+    def prepare(self) -> None:
+        self.contexts = [{"billing_group_id": sid} for sid in self.session.billing_groups]
 
     @override
     def failed(self, context: Context | None, error: ApiError) -> None:
-        group = self._group(self.get_context_state(context))
-        self._tap.failures.add("billing groups", group.name, error)
+        group = self.session.billing_groups[(context or {})["billing_group_id"]]
+        self.session.failures.add("billing groups", group.name, error)
 
     @override
     def rows(self, context: Context | None) -> Iterator[Record]:
-        partition = self.get_context_state(context)
-        group = self._group(partition)
-        window = self.window(partition, group.name)
-        if window.days < 1:
+        found = BillingGroupContext(**(context or {}))
+        group = self.session.billing_groups[found.billing_group_id]
+        state = self.session.state.billing(self.name).of(found)
+        days = self.planner().days(state, group.name)
+        if days.days < 1:
             return
-        windows = list(window.split(PERIODS_PER_REQUEST[self.granularity.name], self.granularity))
-        self.logger.info("%s: %s in %d requests or more", group.name, window, len(windows))
+        windows = list(days.split(PERIODS_PER_REQUEST[self.granularity.name], self.granularity))
+        self.logger.info("%s: %s in at least %d requests", group.name, days, len(windows))
         count = 0
-        answers = InOrder(partial(group.usage, self.granularity), windows, self.at_once)
-        for period, rows in self.periods(zip(windows, answers, strict=True)):
-            for row in rows:
-                yield {
-                    **row,
-                    "start_date": row["start_date"].isoformat(),
-                    "end_date": row["end_date"].isoformat(),
-                    **partition["context"],
-                }
-            count += len(rows)
-            state.advance(partition, period.start)
-            self.write_state(len(rows))
-        self.logger.info("%s: done, %d days, %d rows", group.name, window.days, count)
-        self.report_findings(*group.findings.drain())
-
-    def _group(self, partition: state.Partition) -> BillingGroup:
-        group_id = partition["context"]["billing_group_id"]
-        return next(group for group in self._tap.billing_groups if group.id == group_id)
+        answers = InOrder(partial(group.fetch_usage, self.granularity), windows, self.max_requests)
+        for window, answer in zip(windows, answers, strict=True):
+            by_period = {self.granularity.first(day): rows for day, rows in answer.items()}
+            for period in window.split(1, self.granularity):
+                rows = by_period.get(period.start, [])
+                for row in rows:
+                    yield {
+                        **row,
+                        "start_date": row["start_date"].isoformat(),
+                        "end_date": row["end_date"].isoformat(),
+                        "billing_group_id": group.id,
+                    }
+                count += len(rows)
+                state.advance(period.start)
+                self.save(len(rows))
+        self.logger.info("%s: done, %s days, %s rows", group.name, f"{days.days:,}", f"{count:,}")
+        self.anomalies.report(group.findings)

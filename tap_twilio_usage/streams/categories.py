@@ -68,28 +68,25 @@ class CategoriesStream(TwilioStream):
             yield _category(category, role, reported.get(category), names)
 
     def _reported(self) -> dict[str, Reported]:
-        """Give what any account reports, by its name."""
-        settings, chosen = self._tap.settings, self._tap.accounts.chosen
-        if self.ABORT_AT_RECORD_COUNT is not None:
+        """Return what any account reports, by the name of the category."""
+        session = self.session
+        chosen = session.fetch_accounts().chosen
+        if self.is_test:
             chosen = chosen[:1]
-        answers = InOrder(_all_time, chosen, settings.max_concurrent_requests)
+        answers = InOrder(Account.fetch_all_time, chosen, self.max_requests)
         reported: dict[str, Reported] = {}
         for account in chosen:
             answers.begin_again(RetriesExhausted)  # as the streams of usage records do
             try:
                 answer = next(answers)
             except ApiError as error:
-                if not settings.separates_accounts:
+                if not session.settings.separates_accounts:
                     raise
                 self.fail({"account_sid": account.sid}, error)
             else:
-                self._tap.failures.mark_success()
+                session.failures.mark_success()
                 reported = {each.category: each for each in answer} | reported
         return reported
-
-
-def _all_time(account: Account) -> list[Reported]:
-    return account.fetch_all_time()
 
 
 def _category(

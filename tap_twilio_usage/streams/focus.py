@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
+from datetime import date
 from functools import cached_property
 
 from msgspec.structs import asdict
@@ -16,10 +17,11 @@ from tap_twilio_usage.focus.sent_rows import SentRows
 from tap_twilio_usage.money.enrich import total
 from tap_twilio_usage.money.parsers import Record
 from tap_twilio_usage.money.usage_record import UsageRecord
-from tap_twilio_usage.singer import bulk_writer as at_once
+from tap_twilio_usage.singer.bulk_writer import messages
 from tap_twilio_usage.streams.usage_records import UsageRecordsStream
-from tap_twilio_usage.sync import state
-from tap_twilio_usage.twilio.periods import today
+from tap_twilio_usage.sync.pipeline import Rows
+from tap_twilio_usage.sync.state import AccountContext, AccountState
+from tap_twilio_usage.twilio.threads import once
 
 
 class FocusMap(StreamMap):
@@ -45,9 +47,9 @@ class FocusMap(StreamMap):
 
 
 class UsageRecordsAndFocusStream(UsageRecordsStream):
-    """`usage_records_daily`, and of the same records the rows of FOCUS.
+    """`usage_records_daily`, and the FOCUS rows of the same records.
 
-    These are made of whole records: what a catalog deselects, or a user's map takes away, is for
+    These are made of whole records: what a catalog deselects, or a user's map removes, concerns
     `usage_records_daily` alone.
     """
 
@@ -61,76 +63,85 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
         ]
 
     @override
-    def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
-        yield from super()._generate_schema_messages()
+    def more_schemas(self) -> Iterator[SchemaMessage]:
         for each in self._focus_maps:
             yield SchemaMessage(
                 each.stream_alias, each.transformed_schema, each.transformed_key_properties
             )
 
     @override
-    def taken(self, partition: state.Partition) -> Iterator[list[UsageRecord]]:
-        if not self._focus_maps or self.ABORT_AT_RECORD_COUNT is not None:
-            yield from super().taken(partition)
+    def periods(self, context: AccountContext) -> Iterator[Rows]:
+        if not self._focus_maps or self.is_test:
+            yield from super().periods(context)
             return
-        cut_off, lookback_days = self._cut_off, self._tap.settings.lookback_days
-        billed, count = None, 0
-        for rows in super().taken(partition):
-            if billed is None:  # only now the partition is as it has to be before it is read
-                billed = SentRows(partition, cut_off, lookback_days)
-                self._say_what_is_lacking(billed)
-                payer, unit = self._payer(partition)
+        self._begin()
+        state = self.session.state.usage(self.name).of(context)
+        sent, count = None, 0
+        for rows in super().periods(context):
+            if sent is None:  # only now the state is as it has to be before the account is read
+                sent = self._sent_rows(state)
+                self._warn_of_missing_days(sent)
+                payer, currency = self._payer(state)
             if rows:
-                chosen, of_day = billed.choose(rows), total(rows)
-                self._write(chosen, payer, (of_day and of_day.price_unit) or unit)
-                count += len(chosen)
+                selected, of_day = sent.select(rows), total(rows)
+                self._write(selected, payer, (of_day and of_day.price_unit) or currency)
+                count += len(selected)
             yield rows
-        (billed or SentRows(partition, cut_off, lookback_days)).end()
-        self.logger.info("%s: %d rows of %s", partition["context"]["account_sid"], count, STREAM)
+        (sent or self._sent_rows(state)).end()
+        self.logger.info("%s: %s rows of %s", context.account_sid, f"{count:,}", STREAM)
 
-    def _say_what_is_lacking(self, billed: SentRows) -> None:
-        if billed.lacks_days:
+    def _sent_rows(self, state: AccountState) -> SentRows:
+        return SentRows(state, self._begin(), self.session.settings.lookback_days)
+
+    def _warn_of_missing_days(self, sent: SentRows) -> None:
+        if sent.lacks_days:
             self.anomalies.warn_once(
                 "focus",
-                "%s lacks days that were loaded without it: empty it, if there is one, and run "
-                "once with --full-refresh",
+                "%s lacks days that were loaded without it: empty it, if it exists, and run once "
+                "with --full-refresh",
                 STREAM,
             )
 
-    @cached_property
-    def _cut_off(self) -> str:
-        """The day up to which a run that did not come to its end may have sent rows; "" for none.
+    @once
+    def _begin(self) -> date | None:
+        """Return the day up to which a run that was cut off may have sent rows; None for none.
 
-        From now on, this run is one, until it sums up. Written before any row, the state is safe.
+        From now on this run is one, until it ends. The state says so before any row goes out.
         """
-        cut_off: str = self.stream_state.get(state.BILLED_UP_TO, "")
-        last_day = self._tap.settings.last_day(today())
-        self.stream_state[state.BILLED_UP_TO] = max(cut_off, f"{last_day}")
-        self._tap.state_writer.write_state(self.tap_state)
-        return cut_off
+        state = self.session.state.usage(self.name)
+        unknown_up_to = state.billed_up_to
+        last_day = self.session.settings.last_day(self.session.today())
+        state.billed_up_to = max(unknown_up_to or last_day, last_day)
+        self.save()
+        return unknown_up_to
 
     @override
     def summarize(self) -> None:
         super().summarize()
-        if not self._tap.failures:
-            self.stream_state.pop(state.BILLED_UP_TO, None)
-            self._tap.state_writer.write_state(self.tap_state)
+        if not self.session.failures:
+            self.session.state.usage(self.name).billed_up_to = None
+            self.save()
 
-    def _write(self, rows: list[UsageRecord], payer: Payer, unit: str | None) -> None:
+    def _write(self, rows: list[UsageRecord], payer: Payer, currency: str | None) -> None:
         records = [asdict(row) for row in rows]
         for each in self._focus_maps:
-            each.payer, each.currency = payer, unit
+            each.payer, each.currency = payer, currency
             mapped = filter(None, map(each.transform, records))
-            self._tap.message_writer.write_lines(at_once.messages(each.stream_alias, mapped))
+            self._tap.message_writer.write_lines(messages(each.stream_alias, mapped))
 
-    def _payer(self, partition: state.Partition) -> tuple[Payer, str | None]:
-        """Give who pays for the account that the partition is of, and its currency."""
-        accounts, sid = self._tap.accounts, partition["context"]["account_sid"]
+    def _payer(self, state: AccountState) -> tuple[Payer, str | None]:
+        """Return who pays for the account that the state is of, and its currency."""
+        accounts, sid = self.session.fetch_accounts(), state.context.account_sid
         main, account = accounts.main, accounts.get(sid)
         if account and account.friendly_name:
-            partition[state.ACCOUNT_NAME] = account.friendly_name
-        known = state.account_names(self.state_partitions)
-        name = main.friendly_name or known.get(main.sid) or self._tap.settings.billing_account_name
+            state.account_name = account.friendly_name
+        known = {
+            each.context.account_sid: each.account_name
+            for each in self.session.state.usage(self.name).partitions
+            if each.account_name
+        }
+        configured = self.session.settings.billing_account_name
+        name = main.friendly_name or known.get(main.sid) or configured
         units = (each.price_unit for each in account.fetch_all_time()) if account else ()
         payer = Payer(main.sid, name or main.sid, sid, known.get(sid, sid))
         return payer, next(filter(None, units), None)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import typing as th
 
 from tap_twilio_usage._compat import override
+from tap_twilio_usage.logs.anomalies import Findings
 from tap_twilio_usage.money import parsers
 from tap_twilio_usage.money.parsers import Fields, Record
 from tap_twilio_usage.streams.base import TwilioStream
 from tap_twilio_usage.twilio.accounts import listed
-from tap_twilio_usage.twilio.auth import Need
+from tap_twilio_usage.config.access import Need
 from tap_twilio_usage.twilio.usage_records import API
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 class ListStream(TwilioStream):
     """A full table of the resources under one path.
 
-    What is not in `fields` is left out: of that, `ignored_fields` is known and not worth a word.
+    Only `fields` are loaded. `ignored_fields` are known as well, and not worth a warning.
     """
 
     selected_by_default = False
@@ -31,24 +32,24 @@ class ListStream(TwilioStream):
     ignored_fields: ClassVar[frozenset[str]]
 
     def path(self, context: Context | None) -> str:
-        """Give the path of the list."""
+        """Return the path of the list."""
         raise TypeError(self.name)
 
     @override
     def rows(self, context: Context | None) -> Iterator[dict[str, Any]]:
-        tap = self._tap
-        path, page_size = self.path(context), tap.settings.page_size
-        rows, sids, unknown = 0, set(), set[str]()
-        for record, others in listed(tap.client, path, self.key, self.fields, page_size):
-            rows += 1
-            unknown |= others
-            if record["sid"] not in sids:
-                sids.add(record["sid"])
-                yield self.message(record)
-        self.report_findings(unknown - self.ignored_fields, rows - len(sids))
+        client, page_size = self.session.client, self.session.settings.page_size
+        findings, sids = Findings(), set[str]()
+        for record, others in listed(client, self.path(context), self.key, self.fields, page_size):
+            findings.unknown_fields |= others - self.ignored_fields
+            if record["sid"] in sids:
+                findings.repeated_rows += 1
+                continue
+            sids.add(record["sid"])
+            yield self.message(record)
+        self.anomalies.report(findings)
 
     def message(self, record: Record) -> Record:
-        """Give the record as it is emitted."""
+        """Return the record as it is emitted."""
         return record
 
 
@@ -136,14 +137,14 @@ class UsageTriggersStream(ListStream):
         th.Property("usage_category", th.StringType, description="The category it watches"),
     ).to_dict()
 
-    @property
     @override
-    def partitions(self) -> list[dict[str, Any]]:
-        return [{"account_sid": account.sid} for account in self._tap.accounts.chosen]
+    def prepare(self) -> None:
+        accounts = self.session.fetch_accounts()
+        self.contexts = [{"account_sid": account.sid} for account in accounts.chosen]
 
     @override
     def rows(self, context: Context | None) -> Iterator[dict[str, Any]]:
-        if context:  # the SDK comes without one where there is no account at all
+        if context:  # the SDK passes none where there is no account at all
             yield from super().rows(context)
 
     @override

@@ -1,35 +1,37 @@
-"""Which rows of an account are worth emitting."""
+"""Which rows of an account are worth emitting. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from typing import Any
+from collections.abc import Iterable
 
 from tap_twilio_usage.money.hierarchy import TOTAL, normalise
 from tap_twilio_usage.money.usage_record import UsageRecord, is_zero
-from tap_twilio_usage.sync import state
-from tap_twilio_usage.twilio.usage_records import Account
+from tap_twilio_usage.sync.state import AccountState
+from tap_twilio_usage.twilio.usage_records import Reported
 
 
-class UsedCategories:
-    """Which rows to emit: all that are not zero, and every row of a used category."""
+class CategoryFilter:
+    """Selects the rows that are not zero, and every row of a category that was ever used."""
 
     def __init__(
-        self, account: Account, partition: MutableMapping[str, Any], *, skip_unused: bool
+        self, state: AccountState, all_time: Iterable[Reported], *, skip_unused: bool
     ) -> None:
         """Begin with what the account has ever used, and what earlier runs have emitted."""
-        self._partition = partition
+        self._state = state
         self._skip_unused = skip_unused
-        ever = {reported.category for reported in account.fetch_all_time() if reported.amounts}
-        self._used = ever | set(partition.get(state.USED_CATEGORIES, ()))
+        ever = {reported.category for reported in all_time if reported.amounts}
+        self._used = ever | set(state.used_categories or ())
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether no row can be worth emitting."""
+        """Whether no row can be worth emitting."""
         return self._skip_unused and not self._used
 
-    def leave_out(self, rows: list[UsageRecord]) -> list[UsageRecord]:
-        """Give the rows without those of zeros that are sure not to be emitted."""
+    def drop_unused(self, rows: list[UsageRecord]) -> list[UsageRecord]:
+        """Return the rows without those of zeros that `select` is sure to drop.
+
+        Most rows are: de-duplication need not look at them.
+        """
         if not self._skip_unused:
             return rows
         used = self._used
@@ -41,8 +43,8 @@ class UsedCategories:
             or normalise(row.category) == TOTAL  # it may hold a remainder all the same
         ]
 
-    def take(self, rows: list[UsageRecord]) -> list[UsageRecord]:
-        """Give the period's rows to emit; from then on their categories count as used."""
+    def select(self, rows: list[UsageRecord]) -> list[UsageRecord]:
+        """Return the rows of a period to emit. From now on their categories count as used."""
         used = self._used
         if self._skip_unused:
             rows = [
@@ -54,9 +56,13 @@ class UsedCategories:
         return rows
 
     def record(self) -> bool:
-        """Put them into the account's state; tell whether there was anything new."""
+        """Put the used categories into the account's state. Return whether any was new.
+
+        To be written before the first row of a category goes out: should the run end there and
+        the row be restated to zero, the next run still overwrites it.
+        """
         used = sorted(self._used)
-        if used == self._partition.get(state.USED_CATEGORIES, []):
+        if used == (self._state.used_categories or []):
             return False
-        self._partition[state.USED_CATEGORIES] = used
+        self._state.used_categories = used
         return True

@@ -1,16 +1,22 @@
-"""What one account is asked for, ahead of its turn."""
+"""What accounts are asked for ahead of their turn, so that requests run in parallel."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date
 from itertools import chain
+from typing import NamedTuple
 
-from tap_twilio_usage.money.usage_record import Periods, UsageRecord
-from tap_twilio_usage.sync.restatements import BEFORE, UPTO, Restatements
-from tap_twilio_usage.twilio.periods import DAY, Granularity, Window, periods_that_fill_pages
-from tap_twilio_usage.twilio.threads import InOrder
-from tap_twilio_usage.twilio.usage_records import Account
+from tap_twilio_usage.money.usage_record import UsageRecord
+from tap_twilio_usage.sync.plan import windows
+from tap_twilio_usage.sync.restatements import Restatements
+from tap_twilio_usage.sync import subaccount_switch
+from tap_twilio_usage.sync.run import Account, Run
+from tap_twilio_usage.sync.state import AccountContext, AccountState
+from tap_twilio_usage.twilio.errors import RetriesExhausted
+from tap_twilio_usage.twilio.periods import DAY, Granularity, Window
+from tap_twilio_usage.twilio.threads import InOrder, spawn
+from tap_twilio_usage.twilio.usage_records import Periods
 
 Answer = tuple[Window, Periods]
 MOST_PAGES_AHEAD = 32  # under way or waiting for their turn, which is what takes memory
@@ -18,91 +24,191 @@ MOST_ASKED_BEFORE = 3  # windows, to find out whether the others are needed
 NO_DAYS = Window(date.max, date.min)
 
 
-class Reading:
-    """The days of one account that are read, in windows. It changes nothing in the state."""
+class Prefetch:
+    """The records of one account, asked for in windows. It changes nothing in the state."""
 
     def __init__(
-        self, account: Account, granularity: Granularity, page_size: int, at_once: int
+        self,
+        account: Account,
+        state: AccountState,
+        granularity: Granularity,
+        page_size: int,
+        max_requests: int,
     ) -> None:
-        """Ask for the account's whole history, if it is not known yet, and for nothing else."""
+        """Ask for nothing yet."""
         self.account = account
+        self.state = state
+        self.all_days = NO_DAYS
+        self.restatements: Restatements | None = None
+        self.may_be_restated = True
+        self.current: Periods = {}  # of a resource that stands for one period
         self._granularity = granularity
         self._page_size = page_size
-        self._at_once = at_once
-        self._rows_of_a_period = len(account.fetch_all_time())
+        self._max_requests = max_requests
+        self._rows_of_a_period = 1
         self._known: dict[Window, Periods] = {}
-        self.whole = NO_DAYS
-        self.older_days: Restatements | None = None
-        self.may_be_restated = True
-        self.now: Periods = {}  # of a resource that says when
-        self.ask_for(NO_DAYS)
+        self._set_windows(NO_DAYS)
 
-    def ask_for(self, days: Window, windows: Iterable[Window] | None = None) -> None:
-        """Let the answers be those for the days, in windows that fill pages, or in these."""
-        self.days = days
-        self.answers = InOrder(self._ask, windows or self._windows(days), self._at_once)
+    def plan(self, all_days: Window, rows_of_a_period: int) -> None:
+        """Choose all of the days; `rows_of_a_period` is a first guess for the size of windows."""
+        self.all_days = all_days
+        self._rows_of_a_period = rows_of_a_period
+        self._set_windows(all_days)
 
-    def plan(self, bookmark: date | None, older_days: Restatements | None) -> None:
-        """Choose what to ask for, of the `whole` of the days.
+    def skip_unchanged_days(self, restatements: Restatements) -> None:
+        """Leave out the days up to the bookmark if none of them can have been restated.
 
-        What an account used since the bookmark, together with its whole history, tells whether
-        any day before can have changed: if not, they are left out.
+        What an account used since the bookmark, together with its whole history, tells.
         """
-        whole, self.older_days = self.whole, older_days
-        self.ask_for(whole)
-        if older_days is None or bookmark is None or bookmark not in whole:
+        self.restatements = restatements
+        days, bookmark = self.all_days, self.state.bookmark
+        if bookmark is None or bookmark not in days:
             return
-        last, newer = Window(bookmark, whole.end), list[Window]()
+        last, newer = Window(bookmark, days.end), list[Window]()
         if self._pages(last) > 1:
             following = self._granularity.following(bookmark)
             last = Window(bookmark, following - DAY)
-            newer = list(self._windows(Window(following, whole.end)))
+            newer = list(self._windows(Window(following, days.end)))
         if len(newer) > MOST_ASKED_BEFORE:
             return
         self._learn(newer)
-        if newer and older_days.are_unchanged(UPTO, self._known_rows()):
+        if newer and restatements.none_upto(self._known_rows()):
             self.may_be_restated = False
-            self.ask_for(Window(newer[0].start, whole.end), newer)
+            self._set_windows(Window(newer[0].start, days.end), newer)
             return
         self._learn([last])
-        if older_days.are_unchanged(BEFORE, self._known_rows()):
+        if restatements.none_before(self._known_rows()):
             self.may_be_restated = False
-            self.ask_for(Window(bookmark, whole.end), [last, *newer])
+            self._set_windows(Window(bookmark, days.end), [last, *newer])
             return
-        older = self._windows(Window(whole.start, bookmark - DAY))
-        self.ask_for(whole, chain(older, [last, *newer]))
+        older = self._windows(Window(days.start, bookmark - DAY))
+        self._set_windows(days, chain(older, [last, *newer]))
+
+    @property
+    def reads_all_days(self) -> bool:
+        """Whether no day is left out."""
+        return self.days.start == self.all_days.start
 
     @property
     def requests(self) -> int:
         """About how many requests the days take."""
         return self._pages(self.days)
 
+    def _set_windows(self, days: Window, chosen: Iterable[Window] | None = None) -> None:
+        self.days = days
+        self.answers = InOrder(self._fetch, chosen or self._windows(days), self._max_requests)
+
     def _pages(self, days: Window) -> int:
         periods = sum(1 for _ in days.split(1, self._granularity))
         return -(-periods * self._rows_of_a_period // self._page_size)
 
     def _windows(self, days: Window) -> Iterator[Window]:
-        """Give windows that fill pages, by the number of rows that answers had so far."""
-        start = days.start
-        while start <= days.end:
-            periods = periods_that_fill_pages(
-                self._rows_of_a_period, self._page_size, max(1, MOST_PAGES_AHEAD // self._at_once)
-            )
-            window = next(Window(start, days.end).split(periods, self._granularity))
-            yield window
-            start = window.end + DAY
+        return windows(
+            days,
+            self._granularity,
+            lambda: self._rows_of_a_period,
+            self._page_size,
+            max(1, MOST_PAGES_AHEAD // self._max_requests),
+        )
 
-    def _ask(self, window: Window) -> Answer:
+    def _fetch(self, window: Window) -> Answer:
         answer = self._known.pop(window, None)
         if answer is None:
-            answer = self.account.usage(self._granularity, window)
+            answer = self.account.fetch_usage(self._granularity, window)
             self._rows_of_a_period = max(map(len, answer.values()), default=self._rows_of_a_period)
         return window, answer
 
-    def _learn(self, windows: Iterable[Window]) -> None:
-        self._known |= InOrder(self._ask, windows, self._at_once)
+    def _learn(self, asked: Iterable[Window]) -> None:
+        self._known |= InOrder(self._fetch, asked, self._max_requests)
 
     def _known_rows(self) -> Iterator[UsageRecord]:
         return (
             row for periods in self._known.values() for rows in periods.values() for row in rows
         )
+
+
+class _Item(NamedTuple):
+    """An account to prepare: its state, and the first day that may have to be read."""
+
+    state: AccountState
+    since: date | None
+
+
+class Queue:
+    """The accounts in the order in which they are read; some are asked ahead of their turn."""
+
+    def __init__(self, run: Run, contexts: Iterable[AccountContext]) -> None:
+        """Ask for nothing yet."""
+        self._run = run
+        self._prepared = InOrder(self._prepare, map(self._item, contexts), run.max_requests)
+
+    def next(self) -> Prefetch:
+        """Return the next account. Raises ApiError if it could not be prepared."""
+        # What failed ahead of its turn may have done so for the same reason as the one before.
+        self._prepared.begin_again(RetriesExhausted)
+        prefetch = next(self._prepared)
+        prefetch.answers.begin_again(RetriesExhausted)
+        return prefetch
+
+    def answers(self, prefetch: Prefetch) -> Iterator[Answer]:
+        """Yield the answers for the account, while those after it are asked for as well."""
+        self._begin_requests(prefetch)
+        for answer in prefetch.answers:
+            self._begin_requests(prefetch)
+            yield answer
+
+    def _begin_requests(self, prefetch: Prefetch) -> None:
+        """Begin what is next: of this account, and once that is under way, of those after it."""
+        room = self._run.max_requests if self._run.max_requests > 1 else 0
+        for each in (prefetch, *self._prepared.done()):
+            each.answers.begin(room)
+            room -= len(each.answers)
+
+    def _item(self, context: AccountContext) -> _Item:
+        """Make the state what it has to be before the account is read. Not on another thread."""
+        run, planner = self._run, self._run.planner
+        state, states, main_sid = run.state.of(context), run.state.partitions, run.main.sid
+        subaccount_switch.take_over(state, states, planner.last_period)
+        if context.account_sid != main_sid:
+            state.main_account_sid = main_sid
+            if state.bookmark is None and not planner.granularity.is_named_period:
+                state.catch_up(planner.last_period)
+        return _Item(state, subaccount_switch.first_day_of_all(states, main_sid))
+
+    def _prepare(self, item: _Item) -> Prefetch:
+        """Ask an account for what tells which of its days to read, and choose them."""
+        run, planner, state = self._run, self._run.planner, item.state
+        account = run.account(state.context.account_sid) or run.main
+        is_named_period = planner.granularity.is_named_period
+        starts = not is_named_period and planner.bookmark(state) is None
+        # At the same time as its history.
+        created = spawn(lambda: account.fetch_date_created() if starts else None)
+        prefetch = Prefetch(
+            account, state, planner.granularity, planner.settings.page_size, run.max_requests
+        )
+        all_time = account.fetch_all_time()
+        is_unused = planner.settings.separates_accounts and run.categories(account, state).is_empty
+        if is_named_period:
+            prefetch.current = {} if is_unused else run.fetch_current_usage(account)
+            return prefetch
+        days = planner.days(state, account.sid, since=item.since, created=created.result)
+        prefetch.plan(days, len(all_time))
+        # One account by itself is always read with its whole lookback. Of hundreds, most have
+        # nothing new, which is found out with fewer requests.
+        may_skip = planner.settings.separates_accounts and planner.is_incremental
+        if may_skip and not is_unused and days.days > 0:
+            prefetch.skip_unchanged_days(
+                Restatements(
+                    state,
+                    all_time=all_time,
+                    window=days,
+                    lookback_days=planner.settings.lookback_days,
+                    reasons=(
+                        planner.settings.skip_unused_categories,
+                        planner.settings.focus,
+                        run.version,
+                    ),
+                    today=planner.today,
+                )
+            )
+        return prefetch

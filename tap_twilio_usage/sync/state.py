@@ -1,236 +1,281 @@
-"""The Singer state: its shape, and the bookmark of one account or billing group. Pure.
+"""The Singer state, typed: what one run tells the next. Pure.
 
-`{"bookmarks": {"usage_records_daily": {"partitions": [{"context": {"account_sid": "AC...",
-"includes_subaccounts": true}, "replication_key": "start_date", "replication_key_value":
-"2026-01-31", "first_day": "2026-01-01", "used_categories": ["calls", ...]}]}}}`. A bookmark is
-the first day of the last period that was emitted whole, `first_day` the first one ever read.
-
-A subaccount's partition names its `main_account_sid`. When its rows become zero, `last_day` is what
-its bookmark was, and `withdrawn` the day up to which they are zero. After a change of `subaccounts`
-all days up to `catch_up_to` are read, whatever `start_date` says. For `older_days` and `billed` see
-their modules. While rows of FOCUS go out, the stream's state says up to which day (`billed_up_to`).
+On the wire it is `{"bookmarks": {"usage_records_daily": {"partitions": [{"context": {"account_sid":
+"AC...", "includes_subaccounts": true}, "replication_key": "start_date", "replication_key_value":
+"2026-01-31", "first_day": "2026-01-01", "used_categories": ["calls", ...]}]}}}`. A partition is
+the state of one account or one billing group.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Collection, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
+
+import msgspec
 
 from tap_twilio_usage.errors import TapError
-from tap_twilio_usage.money import parsers
+from tap_twilio_usage.twilio.periods import EARLIEST, LATEST
 
 REPLICATION_KEY = "start_date"
 BOOKMARK = "replication_key_value"
-FIRST_DAY = "first_day"
-USED_CATEGORIES = "used_categories"
-MAIN_ACCOUNT = "main_account_sid"
-CATCH_UP_TO = "catch_up_to"
-LAST_DAY = "last_day"
-WITHDRAWN = "withdrawn"
-OLDER_DAYS = "older_days"
-BILLED = "billed"
-BILLED_UP_TO = "billed_up_to"
-ACCOUNT_NAME = "account_name"
-PROGRESS_MARKERS = "progress_markers"  # of the SDK, which reads them
-
-Partition = dict[str, Any]
-USAGE = {"account_sid": str, "includes_subaccounts": bool}
-BILLING = {"billing_group_id": str}
 
 
-def check(state: object, streams: Collection[str]) -> None:
-    """Raise TapError, naming the place, unless the state is one that this tap wrote."""
-    bookmarks = _mapping(state, "it").get("bookmarks", {})
-    for stream, value in _mapping(bookmarks, "bookmarks").items():
-        if stream not in streams:
-            raise _refused(f"{stream!r} is no stream of this tap")
-        if BOOKMARK in _mapping(value, stream):
-            raise _refused(f"the bookmark of {stream} belongs to no {_owner(stream)}")
-        _mapping(value.get(PROGRESS_MARKERS, {}), f"{PROGRESS_MARKERS} of {stream}")
-        if not isinstance(value.get(BILLED_UP_TO, ""), str):
-            raise _refused(f"{BILLED_UP_TO} of {stream} is no date")
-        partitions = value.get("partitions", [])
-        if not isinstance(partitions, list):
-            raise _refused(f"the partitions of {stream} are no list")
-        contexts = [_context(partition, stream) for partition in partitions]
-        if len(contexts) > len(set(contexts)):
-            raise _refused(f"{stream} has two bookmarks for one {_owner(stream)}")
+class AccountContext(msgspec.Struct, frozen=True):
+    """Which rows a partition is about."""
+
+    account_sid: str
+    includes_subaccounts: bool
 
 
-def bookmark(partition: Mapping[str, Any]) -> date | None:
-    """Give the last day that was emitted whole."""
-    return _day(partition, BOOKMARK)
+class BillingGroupContext(msgspec.Struct, frozen=True):
+    """Which billing group a partition is about."""
+
+    billing_group_id: str
 
 
-def first_day(partition: Mapping[str, Any]) -> date | None:
-    """Give the first day that was ever read."""
-    return _day(partition, FIRST_DAY)
+class ReadDays(msgspec.Struct, omit_defaults=True):
+    """What all days up to `day`, and `before` it, added up to when they were last read."""
+
+    day: date
+    read_on: date
+    before: str = ""
+    upto: str = ""
 
 
-def begin(partition: Partition, day: date) -> bool:
-    """Note the first day that is read, unless an earlier one was; tell whether that is new.
+class BilledDays(msgspec.Struct, omit_defaults=True):
+    """The FOCUS rows that the target has: a checksum for each day, complete up to a day."""
 
-    From then on, and so before the first row goes out, the target may have rows of it.
-    """
-    began = first_day(partition)
-    partition[FIRST_DAY] = min(began or day, day).isoformat()
-    withdrawn = partition.pop(WITHDRAWN, None)
-    return withdrawn is not None or began != first_day(partition)
+    days: dict[str, str] = {}
+    up_to: date | None = None
 
 
-def catch_up(partition: Partition, day: date) -> None:
-    """Have all days up to this one read, from the first one on, however often it is cut off."""
-    partition[CATCH_UP_TO] = max(day.isoformat(), partition.get(CATCH_UP_TO, ""))
+class PeriodState(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """How far a partition was read. All days are the first day of their period."""
+
+    replication_key: str | None = None
+    # The last period that was emitted whole.
+    bookmark: date | None = msgspec.field(default=None, name=BOOKMARK)
+    # The first day that was ever read.
+    first_day: date | None = None
+    # After a change of `subaccounts`, all days up to this one are read, whatever `start_date` says.
+    catch_up_to: date | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for days with which no arithmetic is possible."""
+        for field in self.__struct_fields__:
+            value = getattr(self, field)
+            if isinstance(value, date) and not EARLIEST <= value <= LATEST:
+                name = BOOKMARK if field == "bookmark" else field
+                raise ValueError(f"{name} is not a valid date")
+
+    def advance(self, day: date) -> None:
+        """Move the bookmark to a period that was emitted whole. It never moves back."""
+        if self.bookmark is None or day > self.bookmark:
+            self.replication_key, self.bookmark = REPLICATION_KEY, day
+        if self.catch_up_to and self.bookmark >= self.catch_up_to:
+            self.catch_up_to = None
 
 
-def take_over(partition: Partition, partitions: list[Partition], last_day: date) -> None:
-    """Let a partition follow the account's others, whose rows in the target have the same keys.
+class BillingGroupState(PeriodState, kw_only=True):
+    """The state of one billing group."""
 
-    After a change of `subaccounts` every row that they loaded has to be overwritten, zeros
-    included: their categories count as used and their days as begun. They are dropped, so that a
-    change back reads it all again. Until `last_day` at least there may be rows of theirs.
-    """
-    account_sid = partition["context"]["account_sid"]
-    others = [
-        other
-        for other in partitions
-        if other is not partition and other["context"]["account_sid"] == account_sid
-    ]
-    for other in others:
-        partitions.remove(other)
-        if began := first_day(other) or bookmark(other):
-            begin(partition, began)
-            partition.pop(BOOKMARK, None)
-            for day in (last_day, bookmark(other), _day(other, CATCH_UP_TO)):
-                catch_up(partition, day or last_day)
-            used = {*partition.get(USED_CATEGORIES, ()), *other.get(USED_CATEGORIES, ())}
-            partition[USED_CATEGORIES] = sorted(used)
-            if BILLED in other:
-                partition[BILLED] = {}
+    context: BillingGroupContext
 
 
-def account_names(partitions: Iterable[Partition]) -> dict[str, str]:
-    """Give the names of accounts as far as Twilio has said them, by SID."""
-    return {
-        partition["context"]["account_sid"]: partition[ACCOUNT_NAME]
-        for partition in partitions
-        if ACCOUNT_NAME in partition
-    }
+class AccountState(PeriodState, kw_only=True):
+    """The state of one account, with or without its subaccounts."""
+
+    context: AccountContext
+    # The categories that had rows: each later row of theirs is emitted, zeros included.
+    used_categories: list[str] | None = None
+    main_account_sid: str | None = None  # of a subaccount
+    account_name: str | None = None
+    # What the bookmark was before the rows of a subaccount were set to zero.
+    last_day: date | None = None
+    # The day up to which the rows of a subaccount are zero.
+    withdrawn: date | None = None
+    older_days: ReadDays | None = None
+    billed: BilledDays | None = None
+
+    def begin(self, day: date) -> bool:
+        """Note the first day that is read. Return whether that changed the state.
+
+        From now on, before the first row goes out, the target may have rows of it.
+        """
+        before = self.first_day, self.withdrawn
+        self.first_day = min(self.first_day or day, day)
+        self.withdrawn = None
+        return before != (self.first_day, None)
+
+    def catch_up(self, day: date) -> None:
+        """Have all days up to this one read, from the first one on, in this run or later ones."""
+        self.catch_up_to = max(self.catch_up_to or day, day)
+
+    def last_loaded_day(self) -> date | None:
+        """Return the last day of which the target may have rows of a run that ended."""
+        days = self.bookmark, self.catch_up_to, self.last_day
+        return max(filter(None, days), default=None)
 
 
-def may_have_loaded(partition: Partition) -> str:
-    """Give the last day of which the target may have rows, of a run that ended; "" for none."""
-    days: list[str] = [partition.get(key, "") for key in (BOOKMARK, CATCH_UP_TO, LAST_DAY)]
-    return max(days)
+class StreamState(msgspec.Struct, omit_defaults=True):
+    """The state of a stream. One without partitions has nothing to remember."""
+
+    partition_type: ClassVar[type[PeriodState] | None] = None
+    context_type: ClassVar[type[msgspec.Struct] | None] = None
+    owner: ClassVar[str] = "account"
+    partitions: list[Any] = []
 
 
-def holds_subaccounts(partitions: Iterable[Partition], account_sid: str) -> bool:
-    """Tell whether rows of the account in the target may still have subaccounts inside."""
-    return any(
-        CATCH_UP_TO in partition
-        or (FIRST_DAY in partition and partition["context"]["includes_subaccounts"])
-        for partition in partitions
-        if partition["context"]["account_sid"] == account_sid
-    )
+class UsageState(StreamState):
+    """The state of a stream of usage records."""
+
+    partition_type = AccountState
+    context_type = AccountContext
+    partitions: list[AccountState] = []
+    # While FOCUS rows go out: the day up to which nobody knows which of them the target has.
+    billed_up_to: date | None = None
+
+    def of(self, context: AccountContext) -> AccountState:
+        """Return the state for the context; a new one if there is none."""
+        for partition in self.partitions:
+            if partition.context == context:
+                return partition
+        self.partitions.append(AccountState(context=context))
+        return self.partitions[-1]
 
 
-def to_withdraw(partitions: Iterable[Partition], main_account_sid: str) -> list[Partition]:
-    """Give the partitions of the main account's subaccounts that may have rows in the target."""
-    return [
-        partition
-        for partition in partitions
-        if partition.get(MAIN_ACCOUNT) == main_account_sid
-        and partition.get(FIRST_DAY)
-        and (
-            BOOKMARK in partition
-            or WITHDRAWN not in partition
-            or partition[WITHDRAWN] < partition.get(LAST_DAY, "")
-        )
-    ]
+class BillingState(StreamState):
+    """The state of a stream of billing groups."""
+
+    partition_type = BillingGroupState
+    context_type = BillingGroupContext
+    owner = "billing group"
+    partitions: list[BillingGroupState] = []
+
+    def of(self, context: BillingGroupContext) -> BillingGroupState:
+        """Return the state for the context; a new one if there is none."""
+        for partition in self.partitions:
+            if partition.context == context:
+                return partition
+        self.partitions.append(BillingGroupState(context=context))
+        return self.partitions[-1]
 
 
-def begin_to_withdraw(partition: Partition) -> None:
-    """Note, before the first row becomes zero, that all of them are read again if need be."""
-    if loaded := partition.pop(BOOKMARK, None):
-        partition[LAST_DAY] = max(loaded, partition.get(LAST_DAY, ""))
+def type_of(stream: str) -> type[StreamState]:
+    """Return the type of the state of a stream, by the stream's name."""
+    if stream.startswith("usage_records_"):
+        return UsageState
+    return BillingState if stream.startswith("billing_group_records") else StreamState
 
 
-def withdraw(partition: Partition, last_day: date) -> None:
-    """Note that the rows are zero up to a day; those after it, if any, are left for another run."""
-    partition[WITHDRAWN] = last_day.isoformat()
+class State:
+    """The state of all streams."""
+
+    def __init__(self) -> None:
+        """Begin with an empty state."""
+        self._bookmarks: dict[str, StreamState] = {}
+
+    def __bool__(self) -> bool:
+        """Return whether there is anything in it."""
+        return bool(self._bookmarks)
+
+    def load(self, value: object, streams: Collection[str]) -> None:
+        """Take a state that an earlier run wrote.
+
+        Raises TapError, naming the place, unless it is one that this tap could have written.
+        """
+        bookmarks = _mapping(_mapping(value, "it").get("bookmarks", {}), "bookmarks")
+        for stream, found in bookmarks.items():
+            if stream not in streams:
+                raise _refused(f"{stream!r} is not a stream of this tap")
+            self._bookmarks[stream] = _stream_state(stream, _mapping(found, stream))
+
+    def usage(self, stream: str) -> UsageState:
+        """Return the state of a stream of usage records."""
+        state = self.of(stream)
+        assert isinstance(state, UsageState)  # noqa: S101  (by its name)
+        return state
+
+    def billing(self, stream: str) -> BillingState:
+        """Return the state of a stream of billing groups."""
+        state = self.of(stream)
+        assert isinstance(state, BillingState)  # noqa: S101  (by its name)
+        return state
+
+    def of(self, stream: str) -> StreamState:
+        """Return the state of a stream. From now on it is part of each STATE message."""
+        return self._bookmarks.setdefault(stream, type_of(stream)())
+
+    def message(self) -> bytes:
+        """Return the STATE message: one line of JSON."""
+        message = {"type": "STATE", "value": {"bookmarks": self._bookmarks}}
+        return msgspec.json.encode(message) + b"\n"
 
 
-def since(partitions: Iterable[Partition], main_account_sid: str) -> date | None:
-    """Give the first day that was ever read of the main account or one of its subaccounts."""
-    days = (
-        first_day(partition)
-        for partition in partitions
-        if main_account_sid in (partition["context"]["account_sid"], partition.get(MAIN_ACCOUNT))
-    )
-    return min(filter(None, days), default=None)
+def _stream_state(stream: str, found: Mapping[str, Any]) -> StreamState:
+    kind = type_of(stream)
+    if BOOKMARK in found:
+        raise _refused(f"the bookmark of {stream} belongs to no {kind.owner}")
+    partitions = found.get("partitions", [])
+    if not isinstance(partitions, list):
+        raise _refused(f"partitions of {stream} is not a list")
+    if kind.partition_type is None:
+        return kind()
+    typed = [_partition(stream, kind, partition) for partition in partitions]
+    if len({partition.context for partition in typed}) < len(typed):
+        raise _refused(f"{stream} has two bookmarks for one {kind.owner}")
+    state = _convert({**found, "partitions": []}, kind, f"of {stream}")
+    state.partitions = typed
+    return state
 
 
-def advance(partition: Partition, day: date) -> None:
-    """Move the bookmark to a period that was emitted whole; never back."""
-    last = bookmark(partition)
-    if last is None or day > last:
-        partition["replication_key"] = REPLICATION_KEY
-        partition[BOOKMARK] = day.isoformat()
-    if CATCH_UP_TO in partition and partition[BOOKMARK] >= partition[CATCH_UP_TO]:
-        has_caught_up(partition)
-
-
-def has_caught_up(partition: Partition) -> None:
-    """Note that no row of another choice of `subaccounts` is left."""
-    partition.pop(CATCH_UP_TO, None)
-
-
-def _owner(stream: str) -> str:
-    return "billing group" if stream.startswith("billing_group") else "account"
-
-
-def _context(partition: object, stream: str) -> tuple[Any, ...]:
-    partition = _mapping(partition, f"a partition of {stream}")
-    context = _mapping(partition.get("context"), f"the context of a partition of {stream}")
-    kinds = BILLING if stream.startswith("billing_group") else USAGE
-    if not all(isinstance(context.get(key), kind) for key, kind in kinds.items()):
-        raise _refused(f"a bookmark of {stream} belongs to no {_owner(stream)}")
-    what = f"{stream} for {context.get('account_sid', 'a billing group')}"
+def _partition(stream: str, kind: type[StreamState], found: object) -> Any:
+    found = _mapping(found, f"a partition of {stream}")
+    context = _mapping(found.get("context"), f"the context of a partition of {stream}")
     try:
-        for key in (BOOKMARK, FIRST_DAY, CATCH_UP_TO, LAST_DAY, WITHDRAWN):
-            _day(partition, key)
-    except ValueError:
-        raise _refused(f"the bookmark of {what} is no date") from None
-    _names(partition.get(USED_CATEGORIES, []), f"{USED_CATEGORIES} of {what}")
-    if not isinstance(partition.get(ACCOUNT_NAME, ""), str):
-        raise _refused(f"{ACCOUNT_NAME} of {what} is no text")
-    billed = _mapping(partition.get(BILLED, {}), f"{BILLED} of {what}")
-    _mapping(billed.get("days", {}), f"days of {BILLED} of {what}")
-    _mapping(partition.get(PROGRESS_MARKERS, {}), f"{PROGRESS_MARKERS} of {what}")
-    older = _mapping(partition.get(OLDER_DAYS, {}), f"{OLDER_DAYS} of {what}")
+        msgspec.convert(context, kind.context_type)
+    except msgspec.ValidationError:
+        raise _refused(f"a bookmark of {stream} belongs to no {kind.owner}") from None
+    name = context.get("account_sid", "a billing group")
+    return _convert(found, kind.partition_type, f"of {stream} for {name}")
+
+
+def _convert(value: Mapping[str, Any], kind: Any, where: str) -> Any:
     try:
-        if older:
-            parsers.day(older.get("day")), parsers.day(older.get("read_on"))
-    except ValueError:
-        raise _refused(f"a date is missing in {OLDER_DAYS} of {what}") from None
-    return tuple(context[key] for key in kinds)
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise _refused(_reason(str(error), where)) from None
 
 
-def _day(partition: Mapping[str, Any], key: str) -> date | None:
-    value = partition.get(key)
-    return parsers.day(value) if value is not None else None
+REASONS = {
+    "date": "is not a valid date",
+    "array": "is not a list",
+    "object": "is not a JSON object",
+    "bool": "is not true or false",
+    "str": "is not text",
+}
+
+
+def _reason(message: str, where: str) -> str:
+    """Return msgspec's message as a sentence of ours: which field, where, and what is wrong."""
+    place = re.search(r" - at `\$\.(\w+)(?:\.(\w+))?", message)
+    if place is None:  # from __post_init__
+        name, _, rest = message.partition(" ")
+        return f"{name} {where} {rest}"
+    outer, inner = place.groups()
+    if missing := re.match(r"Object missing required field `(\w+)`", message):
+        return f"{missing[1]} is missing in {outer} {where}"
+    field = f"{inner} in {outer}" if inner else outer
+    expected = re.match(r"Expected `(\w+)", message)
+    return f"{field} {where} {REASONS[expected[1] if expected else 'date']}"
 
 
 def _mapping(value: object, what: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise _refused(f"{what} is no JSON object")
+        raise _refused(f"{what} is not a JSON object")
     return value
-
-
-def _names(value: object, what: str) -> None:
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise _refused(f"{what} is no list of names")
 
 
 def _refused(why: str) -> TapError:

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import NamedTuple
 
 DAY = timedelta(days=1)
-EARLIEST = date(1000, 1, 1)
+EARLIEST, LATEST = date(1000, 1, 1), date(2999, 12, 31)
 MOST_PAGES = 4  # of one window
 
 

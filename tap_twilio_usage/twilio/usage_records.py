@@ -72,7 +72,7 @@ class Account:
         except (Denied, NotFound, ValueError):
             return None
 
-    def usage(self, granularity: Granularity, window: Window) -> Periods:
+    def fetch_usage(self, granularity: Granularity, window: Window) -> Periods:
         """Give the records of each period of the window that has any, by its first day.
 
         A period has one record a category, ordered by name. Where Twilio answers that there is no
@@ -85,7 +85,7 @@ class Account:
             periods = list(window.split(1, granularity))
             if len(periods) == 1:
                 return {}
-            answers = (self.usage(granularity, period) for period in periods)
+            answers = (self.fetch_usage(granularity, period) for period in periods)
             return {day: rows for answer in answers for day, rows in answer.items()}
         answer = self._by_period(rows, granularity, f"{window}", window)
         for before, after in pairwise(answer):
@@ -96,7 +96,7 @@ class Account:
                 )
         return _whole(granularity, answer)
 
-    def usage_now(self, granularity: Granularity) -> Periods:
+    def fetch_current_usage(self, granularity: Granularity) -> Periods:
         """Give the records of the one period that the resource means, by its first day."""
         asked = granularity.resource
         try:

@@ -1,0 +1,90 @@
+"""What the streams of one run share: the settings, Twilio's APIs, the state, and what failed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import date
+from functools import cached_property
+
+from tap_twilio_usage.config import access
+from tap_twilio_usage.config.settings import Settings
+from tap_twilio_usage.logs.heartbeat import Heartbeat
+from tap_twilio_usage.logs.redaction import Redactor
+from tap_twilio_usage.sync.failures import Failures
+from tap_twilio_usage.sync.state import State
+from tap_twilio_usage.twilio import accounts, auth
+from tap_twilio_usage.twilio.accounts import Accounts
+from tap_twilio_usage.twilio.billing_groups import BillingGroup
+from tap_twilio_usage.twilio.client import Client
+from tap_twilio_usage.twilio.errors import ApiError
+from tap_twilio_usage.twilio.limits import Limits
+from tap_twilio_usage.twilio.threads import once
+
+
+class Session:
+    """One run of the tap. It opens no connection until something is fetched."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        redactor: Redactor,
+        logger: logging.Logger,
+        limits: Limits,
+        today: Callable[[], date],
+    ) -> None:
+        """Take the settings, the bounds of waiting, and the clock (the day, GMT)."""
+        self.settings = settings
+        self.limits = limits
+        self.today = today
+        self.state = State()
+        self.failures = Failures(logger)
+        self.heartbeat = Heartbeat(logger, limits.silence)
+        self._redactor = redactor
+        self._logger = logger
+
+    @cached_property
+    def client(self) -> Client:
+        """Twilio's API with the account's credentials. Raises TapError if there are none."""
+        return self._client("api_url", access.basic(self.settings))
+
+    @once
+    def fetch_accounts(self) -> Accounts:
+        """Return the accounts to read; ask for them once. Raises TapError."""
+        settings = self.settings
+        found = accounts.find(self.client, settings, self.today)
+        for sid in found.missing:
+            error = ApiError(
+                "account_sids names this account, but Twilio does not list it: it is mistyped, or "
+                "was closed more than 30 days ago; remove it"
+            )
+            self.failures.add("accounts", sid, error)
+        return found
+
+    @cached_property
+    def billing_groups(self) -> dict[str, BillingGroup]:
+        """The billing groups of the settings, by their ids."""
+        settings = self.settings
+        oauth = auth.OAuth(
+            self._client("oauth_token_url", auth.Unsigned()),
+            settings.client_id or "",
+            settings.client_secret or "",
+        )
+        client = self._client("billing_api_url", oauth)
+        return {
+            group_id: BillingGroup(client, group_id, number, settings.page_size)
+            for number, group_id in enumerate(settings.billing_group_ids, 1)
+        }
+
+    def _client(self, setting: str, credentials: auth.Credentials) -> Client:
+        return Client(
+            getattr(self.settings, setting),
+            credentials,
+            setting=setting,
+            redactor=self._redactor,
+            heartbeat=self.heartbeat,
+            connections=self.settings.max_concurrent_requests,
+            limits=self.limits,
+            logger=self._logger,
+        )

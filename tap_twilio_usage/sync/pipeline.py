@@ -1,0 +1,134 @@
+"""One run of usage records: from Twilio's answers to rows in which each dollar counts once.
+
+For each account, for each period in order: fetch, check, filter, deduplicate, emit, move the
+bookmark. Rows go to whoever iterates; requests are made ahead of their turn (`prefetch`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+from tap_twilio_usage.logs.progress import Progress
+from tap_twilio_usage.money.enrich import attribute
+from tap_twilio_usage.money.usage_record import UsageRecord
+from tap_twilio_usage.sync import subaccount_switch
+from tap_twilio_usage.sync.category_filter import CategoryFilter
+from tap_twilio_usage.sync.prefetch import Prefetch, Queue
+from tap_twilio_usage.sync.run import Run
+from tap_twilio_usage.sync.state import AccountContext, AccountState
+from tap_twilio_usage.twilio.periods import Window
+
+Rows = list[UsageRecord]
+
+
+class Pipeline:
+    """The usage records of one granularity, account by account."""
+
+    def __init__(self, run: Run, progress: Progress) -> None:
+        """Ask for nothing yet."""
+        self._run = run
+        self._progress = progress
+
+    def begin(self) -> list[AccountContext]:
+        """Return the contexts to pass to `rows`, in this order; ask for nothing yet.
+
+        Subaccounts whose rows must not stand any more come first. The main account comes before
+        its subaccounts: while its rows in the target may still include them, theirs may not be
+        there.
+        """
+        run, states, main = self._run, self._run.state.partitions, self._run.main
+        accounts = list(run.accounts.values())
+        if main not in accounts and subaccount_switch.holds_subaccounts(states, main.sid):
+            run.planner.logger.info(
+                "%s: its rows include subaccounts, so they are read again without", main.sid
+            )
+            accounts = [main, *accounts]
+        withdrawn: list[AccountState] = []
+        if not run.planner.settings.separates_accounts:
+            withdrawn = subaccount_switch.to_withdraw(states, main.sid)
+        to_read = [AccountContext(each.sid, each.includes_subaccounts) for each in accounts]
+        self._queue = Queue(run, to_read)
+        self._progress.accounts = len(to_read)
+        return [*(state.context for state in withdrawn), *to_read]
+
+    def rows(self, context: AccountContext) -> Iterator[Rows]:
+        """Yield the rows to emit of one account, a period at a time. Raises ApiError.
+
+        By the time the next period is asked for, the one before has been emitted.
+        """
+        run, state = self._run, self._run.state.of(context)
+        is_read = run.account(context.account_sid) is not None
+        for rows in self._account(state) if is_read else subaccount_switch.withdraw(run, state):
+            for row in rows:
+                row.account_sid = context.account_sid
+                row.includes_subaccounts = context.includes_subaccounts
+            yield rows
+
+    def _account(self, state: AccountState) -> Iterator[Rows]:
+        prefetch = self._queue.next()
+        self._progress.next_account()
+        account, planner = prefetch.account, self._run.planner
+        if prefetch.state is not state:
+            raise RuntimeError(f"{account.sid} was read in the place of another account")
+        categories = self._run.categories(account, state)
+        if planner.settings.separates_accounts and categories.is_empty:
+            self._pass_over(prefetch)
+        elif planner.granularity.is_named_period:
+            yield from self._named_period(prefetch, categories)
+        elif prefetch.all_days.days > 0:
+            yield from self._periods(prefetch, categories)
+        planner.anomalies.report(account.findings)
+
+    def _periods(self, prefetch: Prefetch, categories: CategoryFilter) -> Iterator[Rows]:
+        """Read the periods of one account: this is what the tap does."""
+        state, restatements = prefetch.state, prefetch.restatements
+        self._note_first_day(state, prefetch.all_days.start)
+        if restatements and prefetch.may_be_restated:
+            restatements.forget()
+        self._progress.begin(prefetch.account, prefetch.days, prefetch.requests)
+        for period, fetched in self._fetched(prefetch):
+            rows = attribute(categories.drop_unused(fetched), fetched)
+            emitted = self._select(period.start, rows, categories)
+            yield emitted
+            state.advance(period.start)
+            self._run.save(len(emitted))
+            self._progress.add(period.end, rows, len(emitted))
+        self._progress.end()
+        if restatements:
+            restatements.note(period.start, rows, were_read=prefetch.reads_all_days)
+
+    def _fetched(self, prefetch: Prefetch) -> Iterator[tuple[Window, Rows]]:
+        """Yield every period in order, with the checked records that it has."""
+        granularity = self._run.planner.granularity
+        for window, answer in self._queue.answers(prefetch):
+            for period in window.split(1, granularity):
+                yield period, answer.get(period.start, [])
+
+    def _named_period(self, prefetch: Prefetch, categories: CategoryFilter) -> Iterator[Rows]:
+        """Read the one period that the resource stands for."""
+        for day, fetched in prefetch.current.items():
+            self._note_first_day(prefetch.state, day)
+            rows = attribute(categories.drop_unused(fetched), fetched)
+            yield self._select(day, rows, categories)
+        prefetch.state.catch_up_to = None
+
+    def _pass_over(self, prefetch: Prefetch) -> None:
+        """Count the days of an account that has never used anything as read: they hold nothing."""
+        planner = self._run.planner
+        planner.logger.info("%s has never used anything", prefetch.account.sid)
+        if prefetch.all_days.days > 0:
+            self._note_first_day(prefetch.state, prefetch.all_days.start)
+            prefetch.state.advance(planner.granularity.first(prefetch.all_days.end))
+
+    def _select(self, day: date, rows: Rows, categories: CategoryFilter) -> Rows:
+        """Return the rows of a period to emit, once the state names their categories."""
+        self._run.planner.anomalies.check_period(day, rows)
+        selected = categories.select(rows)
+        if categories.record():
+            self._run.save(None)
+        return selected
+
+    def _note_first_day(self, state: AccountState, day: date) -> None:
+        if state.begin(day):
+            self._run.save(None)

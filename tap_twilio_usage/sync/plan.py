@@ -1,0 +1,136 @@
+"""Which days to read: from the bookmark less the lookback, or from the beginning."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+from tap_twilio_usage.logs.anomalies import Anomalies
+from tap_twilio_usage.sync.state import PeriodState
+from tap_twilio_usage.twilio.periods import (
+    DAY,
+    EARLIEST,
+    Granularity,
+    Window,
+    periods_that_fill_pages,
+)
+
+
+class Settings(Protocol):
+    """What the settings say about which rows to read."""
+
+    @property
+    def start_date(self) -> date | None:
+        """The first day to load, if the user chose one."""
+
+    @property
+    def lookback_days(self) -> int:
+        """How many days before the bookmark are read again."""
+
+    @property
+    def skip_unused_categories(self) -> bool:
+        """Whether to leave out zero rows of categories that were never used."""
+
+    @property
+    def page_size(self) -> int:
+        """The number of rows on a page."""
+
+    @property
+    def focus(self) -> bool:
+        """Whether FOCUS rows are made of the same records."""
+
+    @property
+    def separates_accounts(self) -> bool:
+        """Whether each account has rows of its own."""
+
+    def first_day(self, today: date) -> date:
+        """Return the day to start at where there is no bookmark."""
+
+    def last_day(self, today: date) -> date:
+        """Return the last day to load: never one that has not begun."""
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Decides which days of an account or a billing group one run reads."""
+
+    settings: Settings
+    granularity: Granularity
+    today: date
+    is_incremental: bool
+    logger: logging.Logger
+    anomalies: Anomalies
+
+    @property
+    def last_period(self) -> date:
+        """The first day of the last period to load."""
+        return self.granularity.first(self.settings.last_day(self.today))
+
+    def bookmark(self, state: PeriodState) -> date | None:
+        """Return the bookmark to resume from; None if all is to be read again."""
+        return state.bookmark if self.is_incremental else None
+
+    def days(
+        self,
+        state: PeriodState,
+        name: str,
+        *,
+        since: date | None = None,
+        created: Callable[[], date | None] = lambda: None,
+    ) -> Window:
+        """Return the days to read; a window without days if there are none.
+
+        Without a bookmark they begin with `start_date`, or with `since` if that is earlier, but not
+        before the account was `created`. The first period is whole. `name` is for the log.
+        """
+        bookmark = self.bookmark(state)
+        if bookmark and bookmark > self.today:
+            self.logger.warning(
+                "%s: its bookmark, %s, is in the future, so nothing is read until then; if it is "
+                "wrong, run once with --full-refresh or without a state",
+                name,
+                bookmark,
+            )
+            return Window(bookmark, self.today)
+        if bookmark:
+            start = self._resume(state, bookmark)
+        else:
+            start = min(self.settings.first_day(self.today), since or date.max)
+            if (began := created()) and began > start:
+                self.logger.info("%s was created on %s: loading starts there", name, began)
+                start = began
+        window = Window(start, self.settings.last_day(self.today))
+        if window.days < 1:
+            self.logger.info("%s: no days to load from %s to %s", name, *window)
+            return window
+        return Window(self.granularity.first(window.start), window.end)
+
+    def _resume(self, state: PeriodState, bookmark: date) -> date:
+        lookback_days = min(self.settings.lookback_days, (bookmark - EARLIEST).days)
+        start = bookmark - lookback_days * DAY
+        # Only a start_date that the user chose counts here. The default one moves by itself, and
+        # would leave a gap after a pause of months. While rows are being replaced, the first day
+        # that has some counts instead.
+        earliest = state.first_day if state.catch_up_to else self.settings.start_date
+        start = max(start, earliest or start)
+        if start > bookmark + DAY:
+            self.anomalies.warn_once(
+                "gap", "start_date leaves out days after the bookmark, %s", bookmark
+            )
+        return start
+
+
+def windows(
+    days: Window, granularity: Granularity, rows_of_a_period: Callable[[], int], page_size: int,
+    most_pages: int,
+) -> Iterator[Window]:
+    """Yield windows that fill pages, by the number of rows that answers had so far."""
+    start = days.start
+    while start <= days.end:
+        periods = periods_that_fill_pages(rows_of_a_period(), page_size, most_pages)
+        window = next(Window(start, days.end).split(periods, granularity))
+        yield window
+        start = window.end + DAY

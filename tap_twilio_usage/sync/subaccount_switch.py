@@ -1,0 +1,109 @@
+"""What a change of the setting `subaccounts` means for rows that the target already has.
+
+The same money is in the rows of the main account (`rolled_up`) or in those of each account
+(`separate`). After a change, every row of the other choice has to be overwritten: rows with the
+same key by new ones, rows of subaccounts by zeros.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+
+from tap_twilio_usage.money.enrich import attribute
+from tap_twilio_usage.money.usage_record import UsageRecord, zero
+from tap_twilio_usage.sync.run import Run
+from tap_twilio_usage.sync.state import AccountState, BilledDays
+from tap_twilio_usage.twilio.periods import ALL_TIME, Window
+
+
+def take_over(state: AccountState, states: list[AccountState], last_day: date) -> None:
+    """Make the state of an account continue those of its other contexts, and drop these.
+
+    Their rows in the target have the same keys. So their categories count as used and their days as
+    begun, and all days up to `last_day` at least are read again. A change back reads it all again.
+    """
+    others = [
+        other
+        for other in states
+        if other is not state and other.context.account_sid == state.context.account_sid
+    ]
+    for other in others:
+        states.remove(other)
+        if began := other.first_day or other.bookmark:
+            state.begin(began)
+            state.bookmark = None
+            state.catch_up(max(filter(None, (last_day, other.bookmark, other.catch_up_to))))
+            used = {*(state.used_categories or ()), *(other.used_categories or ())}
+            state.used_categories = sorted(used)
+            if other.billed is not None:
+                state.billed = BilledDays()
+
+
+def holds_subaccounts(states: Iterable[AccountState], account_sid: str) -> bool:
+    """Return whether rows of the account in the target may still include subaccounts."""
+    return any(
+        state.catch_up_to is not None
+        or (state.first_day is not None and state.context.includes_subaccounts)
+        for state in states
+        if state.context.account_sid == account_sid
+    )
+
+
+def first_day_of_all(states: Iterable[AccountState], main_account_sid: str) -> date | None:
+    """Return the first day that was ever read of the main account or one of its subaccounts."""
+    days = (
+        state.first_day
+        for state in states
+        if main_account_sid in (state.context.account_sid, state.main_account_sid)
+    )
+    return min(filter(None, days), default=None)
+
+
+def to_withdraw(states: Iterable[AccountState], main_account_sid: str) -> list[AccountState]:
+    """Return the states of the main account's subaccounts that may have rows in the target."""
+    return [
+        state
+        for state in states
+        if state.main_account_sid == main_account_sid
+        and state.first_day
+        and (
+            state.bookmark
+            or not state.withdrawn
+            or (state.last_day and state.withdrawn < state.last_day)
+        )
+    ]
+
+
+def begin_to_withdraw(state: AccountState) -> None:
+    """Note, before the first row is set to zero, that all of them are read again if need be."""
+    if state.bookmark:
+        state.last_day = max(state.bookmark, state.last_day or state.bookmark)
+        state.bookmark = None
+
+
+def withdraw(run: Run, state: AccountState) -> Iterator[list[UsageRecord]]:
+    """Yield rows of zeros, a period at a time, for every row of a subaccount in the target.
+
+    Its money is in the main account's rows from now on, or is not asked for at all. If the resource
+    stands for one period, only the one is written that the main account's rows are of.
+    """
+    granularity, sid = run.planner.granularity, state.context.account_sid
+    last_day = run.planner.settings.last_day(run.planner.today)
+    first_day = state.first_day or date.max
+    if granularity.is_named_period and granularity is not ALL_TIME:
+        first_day = max(run.fetch_current_usage(run.main), default=first_day)
+    days = Window(first_day, max(first_day, last_day))
+    periods = list(days.split(1, granularity))
+    if granularity.is_named_period:
+        periods = periods[:1]
+    begin_to_withdraw(state)
+    run.save(None)
+    run.planner.logger.info("%s: setting its rows of %s to zero", sid, days)
+    price_unit = next((each.price_unit for each in run.main.fetch_all_time()), None)
+    for period in periods:
+        yield attribute(
+            zero(sid, category, period.start, period.end, price_unit)
+            for category in state.used_categories or ()
+        )
+    state.withdrawn = last_day
