@@ -10,17 +10,17 @@ from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.tap_base import CliTestOptionValue
 
+from tap_twilio_usage import signals
 from tap_twilio_usage._compat import override
 from tap_twilio_usage.cli import Command
-from tap_twilio_usage.config import access as preflight
-from tap_twilio_usage.config import settings
+from tap_twilio_usage.config import access, settings, validation
+from tap_twilio_usage.config.schema import SCHEMA
 from tap_twilio_usage.config.settings import Settings
 from tap_twilio_usage.errors import SettingsError
 from tap_twilio_usage.focus import columns as focus_columns
 from tap_twilio_usage.focus.columns import STREAM as FOCUS
 from tap_twilio_usage.logs.heartbeat import Heartbeat
 from tap_twilio_usage.logs.redaction import Redactor
-from tap_twilio_usage.signals import Stopped
 from tap_twilio_usage.singer.stream_maps import FlaggingMapper
 from tap_twilio_usage.singer.writer import LineWriter, States
 from tap_twilio_usage.streams.base import TwilioStream
@@ -39,8 +39,6 @@ from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import DAILY, GRANULARITIES, Granularity
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     import click
 
 
@@ -48,7 +46,7 @@ class TapTwilioUsage(Tap):
     """Loads Twilio usage and spend, counting every dollar once."""
 
     name = "tap-twilio-usage"
-    config_jsonschema = settings.SCHEMA
+    config_jsonschema = SCHEMA
     message_writer: LineWriter
     message_writer_class = LineWriter
     # Without ACTIVATE_VERSION: a target that deletes by it would delete history.
@@ -76,7 +74,7 @@ class TapTwilioUsage(Tap):
     @cached_property
     def mask(self) -> Redactor:
         """What keeps secrets out of the log: of the settings, and tokens once there are any."""
-        return Redactor(settings.secrets(self._config))
+        return Redactor(validation.secrets(self._config))
 
     @cached_property
     def watch(self) -> Heartbeat:
@@ -144,10 +142,15 @@ class TapTwilioUsage(Tap):
                 BillingGroupRecordsStream(self, name, granularity)
                 for name, granularity in BILLING_STREAMS.items()
             ]
-        if settings.has_only_oauth(self.config):
+        if access.has_only_oauth(self.config):
             for stream in streams:
                 stream.selected_by_default &= stream.name in BILLING_STREAMS
         return streams
+
+    @property
+    def twilio_streams(self) -> list[TwilioStream]:
+        """The streams, as those of this tap."""
+        return [each for each in self.streams.values() if isinstance(each, TwilioStream)]
 
     def _usage_records(self, granularity: Granularity) -> UsageRecordsStream:
         if granularity is DAILY and self.config.get("focus"):
@@ -176,12 +179,12 @@ class TapTwilioUsage(Tap):
         Raises TapError: before the first request where something cannot work, at the end where
         some accounts or billing groups failed.
         """
-        preflight.check(self)
-        super()._setup_signal_handlers()
+        access.check(self)
+        signals.handle(self.message_writer.stop)
         with self.watch:
             super().sync_all()
-        for stream in self.streams.values():
-            if isinstance(stream, TwilioStream) and stream.selected:
+        for stream in self.twilio_streams:
+            if stream.selected:
                 stream.summarize()
         if retries := len(self.watch.retried_requests):
             self.logger.info("requests that were tried again: %d", retries)
@@ -195,7 +198,7 @@ class TapTwilioUsage(Tap):
             return dict(super()._env_var_config)
         except ValueError:
             cls.append_builtin_config(cls.config_jsonschema)
-            unreadable = settings.unreadable(cls.config_jsonschema, cls._env_var_prefix)
+            unreadable = validation.unreadable(cls.config_jsonschema, cls._env_var_prefix)
             raise SettingsError([*unreadable]) from None
 
     @override
@@ -203,7 +206,7 @@ class TapTwilioUsage(Tap):
         """Check the settings in words of our own: the SDK's would print a secret's value."""
         self.append_builtin_config(self.config_jsonschema)
         settings.complete(self._config)
-        problems = settings.problems(self._config, self.config_jsonschema)
+        problems = validation.problems(self._config, self.config_jsonschema)
         if problems and raise_errors:
             raise SettingsError(problems)
         self.mask.install()
@@ -212,11 +215,6 @@ class TapTwilioUsage(Tap):
     @override
     def _setup_signal_handlers(self) -> None:
         """Do nothing yet: until something is written, those of the command will do."""
-
-    @override
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """End, not in the middle of a line; the last STATE written is the one to go on from."""
-        self.message_writer.stop(Stopped(signum))
 
     @classmethod
     @override
@@ -228,7 +226,7 @@ class TapTwilioUsage(Tap):
         given = ctx.params["config"]
         tap = cls(config=given.config, parse_env_config=given.parse_env)
         with tap.watch:
-            preflight.read_one_of_each(tap)
+            access.read_one_of_each(tap)
         ctx.exit()
 
     @classmethod
