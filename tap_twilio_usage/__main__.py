@@ -1,25 +1,24 @@
-"""The command. What takes time to import is imported once an interrupt is no traceback."""
+"""The command `tap-twilio-usage`."""
 
 from __future__ import annotations
 
-import signal
 import sys
 
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the tap handles it
+from tap_twilio_usage import signals
 
 
 def main() -> None:
     """Run the tap."""
-    from tap_twilio_usage.memory import keep_what_was_freed  # noqa: PLC0415
+    signals.use_default()  # before the slow imports, which a signal may interrupt
+    from tap_twilio_usage.memory import keep_freed_memory  # noqa: PLC0415
     from tap_twilio_usage.tap import TapTwilioUsage  # noqa: PLC0415
 
-    keep_what_was_freed()
-
+    keep_freed_memory()
     try:
         command = TapTwilioUsage.cli
-    except Exception as error:  # noqa: BLE001  (of the log, which is set up there)
+    except Exception as error:  # noqa: BLE001  (the SDK configures logging here)
         sys.exit(
-            f"the log cannot be set up: {error}; check TAP_TWILIO_USAGE_LOGLEVEL and "
+            f"logging cannot be configured: {error}; check TAP_TWILIO_USAGE_LOGLEVEL and "
             "SINGER_SDK_LOG_CONFIG"
         )
     command()

@@ -1,11 +1,10 @@
-"""The command line: the SDK's, with each failure that is no bug as one line and exit code 1."""
+"""The command line: the SDK's, where each failure that is not a bug is one line and exit code 1."""
 
 from __future__ import annotations
 
 import io
 import json
 import logging
-import signal
 import sys
 from pathlib import Path
 from typing import Any, TextIO
@@ -18,6 +17,7 @@ from singer_sdk.exceptions import (
 )
 from singer_sdk.plugin_base import SingerCommand
 
+from tap_twilio_usage import signals
 from tap_twilio_usage._compat import override
 from tap_twilio_usage.errors import SettingsError, TapError
 from tap_twilio_usage.signals import Stopped
@@ -25,11 +25,11 @@ from tap_twilio_usage.singer.writer import drop_stdout
 
 
 class Command(SingerCommand):
-    """What `tap-twilio-usage` runs."""
+    """The command `tap-twilio-usage`."""
 
     @classmethod
     def wrap(cls, command: click.Command, logger: logging.Logger) -> Command:
-        """Give the SDK's command as one of this class, with checks of the files it reads."""
+        """Return the SDK's command as one of this class, which checks the files that it reads."""
         for option in command.params:
             if option.name in {"catalog", "state"}:
                 option.callback = _read_object
@@ -46,12 +46,15 @@ class Command(SingerCommand):
 
     @override
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        logging.raiseExceptions = False  # its reports of a log that fails know no mask
+        logging.raiseExceptions = False  # its reports of a failing log would show secrets
         sys.excepthook = self.excepthook
-        _handle_signals(_stop)
+        signals.handle()
         try:
-            _buffer_stdout()
-            return super().main(*args, **kwargs)
+            try:
+                _buffer_stdout()
+                return super().main(*args, **kwargs)
+            finally:
+                signals.ignore()
         except SettingsError as error:
             self._fail(*error.problems)
         except ConfigValidationError as error:
@@ -64,57 +67,46 @@ class Command(SingerCommand):
             drop_stdout()  # which may be what failed
             self._fail(f"{error.filename or 'stdout'}: {error.strerror}")
         except Stopped as stopped:
-            self._say_last(
-                f"stopped by signal {stopped.signum}; the next run goes on from the last STATE",
+            signals.ignore()  # the signal may have come before they were ignored
+            self._log_last(
+                f"stopped by signal {stopped.signum}; the next run resumes from the last STATE",
                 level=logging.WARNING,
             )
             raise
-        finally:
-            # What is left takes no time; cut off there, a complete run would count as failed.
-            _handle_signals(signal.SIG_IGN)
 
     def _fail(self, *lines: str) -> None:
-        self._say_last(*lines)
+        self._log_last(*lines)
         sys.exit(1)
 
-    def _say_last(self, *lines: str, level: int = logging.ERROR) -> None:
-        """Say why it ends; requests that are still under way add nothing to that."""
+    def _log_last(self, *lines: str, level: int = logging.ERROR) -> None:
+        """Log why the run ends. Requests that are still in progress log nothing after it."""
         logging.disable(level - 1)
         for line in lines:
             self.logger.log(level, line)
         logging.disable(level)
 
 
-def _handle_signals(handler: Any) -> None:
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, handler)
-
-
-def _stop(signum: int, _: object) -> None:
-    raise Stopped(signum)
-
-
 def _buffer_stdout() -> None:
-    """Undo PYTHONUNBUFFERED: without a buffer, Python drops what a signal cuts off of a write."""
+    """Undo PYTHONUNBUFFERED: without a buffer, Python loses the rest of an interrupted write."""
     if sys.stdout is None:
-        raise TapError("stdout is closed: there is nowhere to write to")
+        raise TapError("stdout is closed; redirect it to a target or a file")
     if isinstance(getattr(sys.stdout, "buffer", None), io.RawIOBase):
         number = sys.stdout.fileno()
         sys.stdout = open(number, "w", encoding="utf-8", newline="\n", closefd=False)  # noqa: SIM115
 
 
 def _read_object(_: click.Context, option: click.Parameter, file: TextIO | None) -> TextIO | None:
-    """Give the file's text as a file, once it is known to hold what the option needs."""
+    """Return the text of the file as a file, after checking that it is what the option needs."""
     if file is None:
         return None
     try:
-        with file:  # left open, Python may warn of it after the last line
+        with file:  # otherwise Python may warn of an open file after the last line
             text = file.read()
     except UnicodeDecodeError:
         text = ""
     value = _object(f"--{option.name}", file.name, text)
     if option.name == "catalog" and not _is_catalog(value):
-        raise TapError(f"--catalog: {file.name} is none: use what --discover prints")
+        raise TapError(f"--catalog: {file.name} is not a catalog; use the output of --discover")
     return io.StringIO(text)
 
 
@@ -149,8 +141,10 @@ def _checked_config(read: Any) -> Any:
             if path != "ENV":  # read once: it may be a pipe
                 try:
                     text = Path(path).read_text("utf-8")
-                except (OSError, ValueError):
-                    raise TapError(f"--config: {path} cannot be read") from None
+                except UnicodeDecodeError:
+                    text = ""
+                except OSError as error:
+                    raise TapError(f"--config: {path} cannot be read: {error.strerror}") from None
                 config.config.update(_object("--config", path, text))
         return config
 
@@ -163,5 +157,5 @@ def _object(option: str, path: str, text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise TapError(f"{option}: {path} holds no JSON object")
+        raise TapError(f"{option}: {path} does not contain a JSON object")
     return value

@@ -1,4 +1,4 @@
-"""The errors that end a run with one line. Anything else is a bug and shows a traceback."""
+"""The errors that end a run with one line. Any other exception is a bug, with a traceback."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ class TapError(Exception):
 
 
 class SettingsError(TapError):
-    """Settings that cannot be used. `problems` has one line for each."""
+    """Settings that cannot be used; `problems` has one line for each reason."""
 
     def __init__(self, problems: list[str]) -> None:
-        """Take the lines."""
+        """Take one line for each problem."""
         super().__init__("; ".join(problems))
         self.problems = problems

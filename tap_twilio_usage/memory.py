@@ -1,4 +1,4 @@
-"""What the process does with memory that it is done with."""
+"""How the process returns memory to the system."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import ctypes
 import sys
 from contextlib import suppress
 
-# Of glibc's malloc.h.
+# From glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 
 
-def keep_what_was_freed() -> None:
-    """Have glibc keep a few freed megabytes, for all threads together.
+def keep_freed_memory() -> None:
+    """Let glibc keep a few freed megabytes, in one arena for all threads.
 
-    Answers have a megabyte or two, each read on a thread of its own. By default the memory of each
-    goes back to the kernel and is asked for again, which took a fifth of a run's time.
+    Answers have a megabyte or two, and each is read on a thread of its own. By default glibc
+    returns their memory to the kernel and requests it again, which took a fifth of a run's time.
     """
     if sys.platform != "linux":
         return

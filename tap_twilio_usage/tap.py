@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,10 +14,12 @@ from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_twilio_usage._compat import override
 from tap_twilio_usage.cli import Command
-from tap_twilio_usage.config import access, schema, settings, validation
+from tap_twilio_usage.config import access, settings, validation
+from tap_twilio_usage.config.schema import SCHEMA
 from tap_twilio_usage.config.settings import Settings
 from tap_twilio_usage.focus import columns as focus
 from tap_twilio_usage.logs.redaction import Redactor
+from tap_twilio_usage.logs.wording import count
 from tap_twilio_usage.singer.sdk import SdkTap
 from tap_twilio_usage.singer.stream_maps import FlaggingMapper
 from tap_twilio_usage.streams.base import TwilioStream
@@ -37,7 +40,7 @@ class TapTwilioUsage(SdkTap):
     """Loads Twilio usage and spend, counting every dollar once."""
 
     name = "tap-twilio-usage"
-    config_jsonschema = schema.SCHEMA
+    config_jsonschema = SCHEMA
     limits: ClassVar[Limits] = Limits()
     today: ClassVar[Callable[[], date]] = staticmethod(today)
     # Without ACTIVATE_VERSION: a target that deletes by it would delete history.
@@ -87,7 +90,7 @@ class TapTwilioUsage(SdkTap):
                 BillingGroupRecordsStream(self, self.session, name, granularity)
                 for name, granularity in BILLING_STREAMS.items()
             ]
-        if access.has_only_oauth(self.session.settings):
+        if access.has_only_oauth(self.config):
             for stream in streams:
                 stream.selected_by_default &= stream.name in BILLING_STREAMS
         return [*streams]
@@ -117,3 +120,46 @@ class TapTwilioUsage(SdkTap):
         for name in streams:
             self.session.state.of(name)
         return self.session.state.message()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, typed."""
+        return self.session.settings
+
+    @property
+    def twilio_streams(self) -> list[TwilioStream]:
+        """The streams, with what they have beside those of the SDK."""
+        return [each for each in self.streams.values() if isinstance(each, TwilioStream)]
+
+    @override
+    @contextmanager
+    def around_sync(self) -> Iterator[None]:
+        access.check(self)
+        if self.session.state:
+            self.state_writer.write_state({})
+        with self.session.heartbeat:
+            yield
+        for stream in self.twilio_streams:
+            if stream.selected:
+                stream.summarize()
+        if retries := len(self.session.heartbeat.retried_requests):
+            self.logger.info("%s retried", count(retries, "request"))
+        self.session.failures.end()
+
+    @classmethod
+    @override
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        """Say of each stream whether it can be read. The SDK would stop at the first."""
+        if value != CliTestOptionValue.All.value:
+            super().cb_test(ctx, param, value)
+            return
+        given = ctx.params["config"]
+        tap = cls(config=given.config, parse_env_config=given.parse_env)
+        with tap.session.heartbeat:
+            access.read_one_of_each(tap)
+        ctx.exit()
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        return Command.wrap(super().get_singer_command(), cls.logger)

@@ -1,1 +1,1 @@
-"""The settings: their schema, their values, and what the credentials can read."""
+"""The settings: their schema, their values, what is wrong with them, and what they can read."""

@@ -1,43 +1,94 @@
-"""Whether the credentials fit the streams: before the first request, and one by one for --test."""
+"""What the credentials can read: checked before the first request, and by `--test`."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from singer_sdk.metrics import get_metrics_logger
+from singer_sdk.singerlib import Catalog
 
+from tap_twilio_usage.config.settings import Settings
 from tap_twilio_usage.errors import SettingsError, TapError
-from tap_twilio_usage.focus.columns import STREAM as FOCUS
-from tap_twilio_usage.streams.base import TwilioStream
-from tap_twilio_usage.streams.billing_groups import BILLING_STREAMS
+from tap_twilio_usage.logs.wording import Logger
 from tap_twilio_usage.twilio import auth
 from tap_twilio_usage.twilio.auth import Need
 
-if TYPE_CHECKING:
-    from tap_twilio_usage.tap import TapTwilioUsage
+FOCUS_SOURCE = "usage_records_daily"
+BILLING_STREAMS = "billing_group_records"  # how their names begin
 
 
-def check(tap: TapTwilioUsage) -> None:
+class Stream(Protocol):
+    """A stream of the tap, reduced to what is needed here."""
+
+    name: str
+    selected: bool
+    ABORT_AT_RECORD_COUNT: int | None
+
+    @property
+    def logger(self) -> Logger:
+        """The logger of its progress."""
+
+    @property
+    def need(self) -> Need:
+        """What its credentials must be allowed to read."""
+
+    @property
+    def partitions(self) -> Sequence[dict[str, Any]] | None:
+        """The contexts to read, if it has any."""
+
+    def prepare(self) -> None:
+        """Find out the contexts."""
+
+    def sync(self, context: Any = None) -> None:
+        """Read one context, or all of them."""
+
+
+class Tap(Protocol):
+    """The tap, reduced to what is needed here."""
+
+    @property
+    def settings(self) -> Settings:
+        """Its settings."""
+
+    @property
+    def twilio_streams(self) -> Iterable[Stream]:
+        """Its streams."""
+
+    @property
+    def input_catalog(self) -> Catalog | None:
+        """The catalog that it was started with, if any."""
+
+    @property
+    def logger(self) -> Logger:
+        """Its log."""
+
+
+def has_only_oauth(config: Mapping[str, Any]) -> bool:
+    """Return whether the configuration has credentials for billing groups alone."""
+    of_account = ("auth_token", "api_key_sid", "api_key_secret")
+    return bool(config.get("billing_group_ids")) and not any(map(config.get, of_account))
+
+
+def check(tap: Tap) -> None:
     """Raise SettingsError, without a request, if a selected stream cannot be read."""
-    _refuse(
-        (name, why) for name, need in _selected(tap) if (why := auth.problem(tap.settings, need))
-    )
-    source = tap.streams["usage_records_daily"]
-    if tap.settings.focus and not source.selected:
-        tap.logger.warning("%s comes with %s, which is not selected", FOCUS, source.name)
+    _refuse((name, why) for name, need in _needs(tap) if (why := auth.problem(tap.settings, need)))
+    if tap.settings.focus and FOCUS_SOURCE not in _selected(tap):
+        tap.logger.warning(
+            "focus: no rows are loaded, because %s is not selected; select it", FOCUS_SOURCE
+        )
 
 
-def read_one_of_each(tap: TapTwilioUsage) -> None:
-    """Read a record of every stream and say whether these credentials can read it.
+def read_one_of_each(tap: Tap) -> None:
+    """Read one record of every stream, and log whether the credentials can read it.
 
-    Raises SettingsError if one that is selected cannot be read.
+    Raises SettingsError if a selected stream cannot be read.
     """
     unreadable = []
     get_metrics_logger().setLevel(logging.WARNING)
-    for stream in _streams(tap):
-        stream.logger.setLevel(logging.ERROR)  # how far it is, what is odd: not asked for here
+    for stream in tap.twilio_streams:
+        stream.logger.setLevel(logging.ERROR)  # its progress and anomalies are not asked for here
         selected, stream.selected = stream.selected, True
         why = auth.problem(tap.settings, stream.need) or _failure(stream)
         if why and selected:
@@ -49,9 +100,24 @@ def read_one_of_each(tap: TapTwilioUsage) -> None:
     _refuse(unreadable)
 
 
-def _failure(stream: TwilioStream) -> str | None:
+def _selected(tap: Tap) -> dict[str, Need]:
+    return {stream.name: stream.need for stream in tap.twilio_streams if stream.selected}
+
+
+def _needs(tap: Tap) -> Iterator[tuple[str, Need]]:
+    yield from _selected(tap).items()
+    # A catalog may select them though there is no billing_group_ids, and so no such stream.
+    there = {stream.name for stream in tap.twilio_streams}
+    for name, entry in (tap.input_catalog or {}).items():
+        absent = name.startswith(BILLING_STREAMS) and name not in there
+        if absent and entry.metadata.resolve_selection().get((), False):
+            yield name, Need.BILLING_GROUPS
+
+
+def _failure(stream: Stream) -> str | None:
     stream.ABORT_AT_RECORD_COUNT = 1
     try:
+        stream.prepare()
         contexts = stream.partitions or []
         for context in contexts if stream.need is Need.BILLING_GROUPS else contexts[:1]:
             stream.sync(context)
@@ -60,19 +126,6 @@ def _failure(stream: TwilioStream) -> str | None:
     except TapError as error:
         return str(error)
     return None
-
-
-def _streams(tap: TapTwilioUsage) -> Iterator[TwilioStream]:
-    return (stream for stream in tap.streams.values() if isinstance(stream, TwilioStream))
-
-
-def _selected(tap: TapTwilioUsage) -> Iterator[tuple[str, Need]]:
-    yield from ((stream.name, stream.need) for stream in _streams(tap) if stream.selected)
-    # A catalog may have them though there is no billing_group_ids.
-    for name, entry in (tap.input_catalog or {}).items():
-        absent = name in BILLING_STREAMS and name not in tap.streams
-        if absent and entry.metadata.resolve_selection().get((), False):
-            yield name, Need.BILLING_GROUPS
 
 
 def _refuse(unreadable: Iterable[tuple[str, str]]) -> None:

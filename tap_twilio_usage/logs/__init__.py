@@ -1,1 +1,1 @@
-"""What the log says, and what it never says."""
+"""What the log contains, and what it must not contain."""

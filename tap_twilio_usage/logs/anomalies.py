@@ -1,11 +1,11 @@
-"""What is odd about an account's rows: kept all the same, and said once for each kind."""
+"""What is unusual about an account's rows: each kind is logged once, and the rows are kept."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from datetime import date
 
+from tap_twilio_usage.logs.wording import Logger
 from tap_twilio_usage.money.enrich import overshoot, total, unit
 from tap_twilio_usage.money.hierarchy import normalise, shipped
 from tap_twilio_usage.money.parsers import LONGEST_NAME
@@ -16,36 +16,38 @@ class Findings:
     """What was found in the rows of one account or billing group, until a stream reports it."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start with nothing found."""
         self.unknown_fields: set[str] = set()
         self.repeated_rows = 0
 
     def drain(self) -> tuple[set[str], int]:
-        """Give the unknown fields and how many rows came twice, since it was last taken."""
+        """Return the unknown fields and the number of repeated rows, and start again."""
         taken = self.unknown_fields, self.repeated_rows
         self.unknown_fields, self.repeated_rows = set(), 0
         return taken
 
 
 class Anomalies:
-    """What one stream has said in this run."""
+    """The warnings of one stream in this run."""
 
-    def __init__(self, logger: logging.Logger) -> None:
-        """Begin with nothing said."""
+    def __init__(self, logger: Logger) -> None:
+        """Start with nothing logged."""
         self._logger = logger
-        self._said: set[str] = set()
+        self._logged: set[str] = set()
 
     def warn_once(self, what: str, message: str, *args: object) -> None:
-        """Warn, unless the same has been said."""
-        if what not in self._said:
-            self._said.add(what)
+        """Log a warning, unless there was one of the same `what`."""
+        if what not in self._logged:
+            self._logged.add(what)
             self._logger.warning(message, *args)
 
     def warn_of_new_fields(self, fields: Iterable[str]) -> None:
-        """Name the fields that the tap does not know."""
+        """Warn of fields that the tap does not know."""
         for field in sorted(fields):
-            name = repr(field) if len(field) <= LONGEST_NAME else f"of {len(field)} characters"
-            self.warn_once(f"field {field}", "Twilio sends a new field, not loaded: %s", name)
+            name = repr(field) if len(field) <= LONGEST_NAME else f"of {len(field):,} characters"
+            self.warn_once(
+                f"field {field}", "field %s is new to this version; it is not loaded", name
+            )
 
     def report(self, findings: Findings) -> None:
         """Say what was found in all rows of one account, billing group or list."""
@@ -55,19 +57,19 @@ class Anomalies:
             self._logger.info("%s duplicate rows skipped", f"{repeated_rows:,}")
 
     def check_period(self, day: date, rows: Sequence[UsageRecord]) -> None:
-        """Say what is odd about a period."""
+        """Warn of what is unusual in the rows of the period that begins on the day."""
         totalprice = total(rows)
         if rows and (totalprice is None or totalprice.price is None):
             self.warn_once(
                 "no total",
-                "%s has no price of totalprice: deduplicated_price is null there",
+                "%s: totalprice is missing or has no price; deduplicated_price is null",
                 day,
             )
         if excess := overshoot(rows):
             self.warn_once(
                 "excess",
-                "the rows of %s hold %s more than totalprice, which no known rule explains: "
-                "it stands as a negative remainder on the totalprice row",
+                "%s: the categories add up to %s more than totalprice, which no known rule "
+                "explains; totalprice has it as a negative remainder",
                 day,
                 excess,
             )
@@ -80,13 +82,18 @@ class Anomalies:
             if not is_known:
                 self.warn_once(
                     f"category {category}",
-                    "unknown category %r, counted under %r",
+                    "category %r is new to this version; counted under %r",
                     category,
                     row.parent_category,
                 )
             if row.price is None:
-                self.warn_once(f"null {category}", "%r has usage but no price on %s", category, day)
+                self.warn_once(
+                    f"null {category}", "%s: category %r has usage but no price", day, category
+                )
         if len(units := {unit(row) for row in rows} - {None}) > 1:
             self.warn_once(
-                "units", "%s has more than one currency: %s", day, sorted(map(str, units))
+                "units",
+                "%s: rows have more than one currency: %s",
+                day,
+                ", ".join(sorted(map(str, units))),
             )

@@ -1,4 +1,4 @@
-"""A line in the log every minute at least, whatever the tap is waiting for."""
+"""A line in the log at least every minute, even while the tap waits."""
 
 from __future__ import annotations
 
@@ -11,69 +11,72 @@ from contextlib import contextmanager
 
 from tap_twilio_usage._compat import override
 from tap_twilio_usage.logs.redaction import handlers
-
-LONGEST_SILENCE = 60.0  # seconds
+from tap_twilio_usage.logs.wording import count, duration
 
 
 class Heartbeat(logging.Filter):
-    """Says what is waited for, when nothing has been said for long.
+    """Logs what the tap is waiting for when nothing has been logged for `silence` seconds.
 
-    A context manager, to be entered once: for the time in which there is something to wait for.
+    A context manager, to be entered once. It knows of the requests that are in progress.
     """
 
-    def __init__(self, logger: logging.Logger) -> None:
-        """Begin with nothing asked."""
+    def __init__(self, logger: logging.Logger, silence: float = 60.0) -> None:
+        """Start with no requests."""
         super().__init__()
         self._logger = logger
-        self._said = time.monotonic()
+        self._silence = silence
+        self._last_line = 0.0
         self._ended = threading.Event()
         self._numbers = itertools.count()
-        self._under_way: dict[int, tuple[str, float]] = {}
+        self._in_progress: dict[int, tuple[str, float]] = {}
         self._answered = 0
         self.retried_requests: list[str] = []
 
     @contextmanager
     def over(self, request: str) -> Iterator[None]:
-        """Know of a request for as long as it takes, all tries together."""
+        """Count a request as in progress while the body runs, with all of its retries."""
         number = next(self._numbers)
-        self._under_way[number] = request, time.monotonic()
+        self._in_progress[number] = request, time.monotonic()
         try:
             yield
             self._answered += 1
         finally:
-            del self._under_way[number]
+            del self._in_progress[number]
 
     def __enter__(self) -> Heartbeat:  # noqa: PYI034  (typing.Self needs Python 3.11)
-        """Begin to watch."""
+        """Start to watch the log."""
+        self._last_line = time.monotonic()
         for handler in handlers():
             handler.addFilter(self)
         threading.Thread(target=self._watch, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End it."""
+        """Stop watching the log."""
         self._ended.set()
         for handler in handlers():
             handler.removeFilter(self)
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:
-        """Note that something is said, and let it pass."""
-        self._said = time.monotonic()
+        """Note when a line is logged, and let it pass."""
+        self._last_line = time.monotonic()
         return True
 
     def _watch(self) -> None:
-        while not self._ended.wait(self._said + LONGEST_SILENCE - time.monotonic()):
-            if time.monotonic() - self._said >= LONGEST_SILENCE:
-                self._said = time.monotonic()
+        while not self._ended.wait(self._last_line + self._silence - time.monotonic()):
+            if time.monotonic() - self._last_line >= self._silence:
+                self._last_line = time.monotonic()
                 self._logger.info(
-                    "still running: %d requests answered, %s", self._answered, self._waiting_for()
+                    "still running: %s answered, %s",
+                    count(self._answered, "request"),
+                    self._waiting_for(),
                 )
 
     def _waiting_for(self) -> str:
-        # The dictionary may change meanwhile: a copy, in one step.
-        oldest = next(iter(list(self._under_way.values())), None)
+        # Other threads change the dictionary: copy it in one step.
+        oldest = next(iter(list(self._in_progress.values())), None)
         if oldest is None:
-            return "none under way (is the target reading?)"
+            return "none in progress; waiting for the target to read"
         request, since = oldest
-        return f"{time.monotonic() - since:.0f} s so far for {request}"
+        return f"waiting for {request} since {duration(time.monotonic() - since)}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Stream, Tap
@@ -17,14 +18,12 @@ from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers._state import StateWriter
 
+from tap_twilio_usage import signals
 from tap_twilio_usage._compat import override
 from tap_twilio_usage.errors import SettingsError
-from tap_twilio_usage.signals import Stopped
 from tap_twilio_usage.singer.writer import LineWriter
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from singer_sdk import metrics
     from singer_sdk.helpers.types import Context
     from singer_sdk.mapper import PluginMapper
@@ -39,7 +38,7 @@ def unreadable_variables(schema: Mapping[str, Any], prefix: str) -> Iterator[str
             parse_environment_config({"properties": {name: described}}, prefix)
         except ValueError:
             variable, kind = f"{prefix}{name.upper()}", described["type"][0]
-            yield f"{name}: the environment variable {variable} is not a valid {kind}; write it as in JSON"
+            yield f"{name}: the environment variable {variable} is not a valid {kind}; use JSON"
 
 
 class TypedStateWriter(StateWriter):
@@ -87,12 +86,8 @@ class SdkTap(Tap):
         """Return the STATE message, with an entry for each of these streams at least."""
 
     @abstractmethod
-    def before_sync(self) -> None:
-        """Do what comes before the first message."""
-
-    @abstractmethod
-    def after_sync(self) -> None:
-        """Do what comes after the last message."""
+    def around_sync(self) -> AbstractContextManager[None]:
+        """Return what does whatever comes before the first message and after the last one."""
 
     @override
     def setup_mapper(self) -> None:
@@ -120,20 +115,14 @@ class SdkTap(Tap):
 
     @override
     def _setup_signal_handlers(self) -> None:
-        """Do nothing yet: until something is written, the handlers of the command are enough."""
-
-    @override
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """End, but not in the middle of a line. The SDK would exit with 0 and write a STATE."""
-        self.message_writer.stop(Stopped(signum))
+        """Do nothing: those of `signals` exit with the code that a shell expects; the SDK's with 0."""
 
     @override  # type: ignore[misc]  # final, but something must come before and after it
     def sync_all(self) -> None:
         """Load the selected streams. Raises TapError."""
-        self.before_sync()
-        super()._setup_signal_handlers()
-        super().sync_all()
-        self.after_sync()
+        with self.around_sync():
+            signals.handle(self.message_writer.stop)
+            super().sync_all()
 
 
 class SdkStream(Stream):

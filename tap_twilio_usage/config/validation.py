@@ -1,0 +1,134 @@
+"""What is wrong with a configuration, in one line for each problem, without a secret's value."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+from urllib.parse import urlsplit
+
+from jsonschema import Draft7Validator, ValidationError
+
+from tap_twilio_usage.config.schema import SECRETS
+from tap_twilio_usage.config.settings import ACCOUNT_SID, URLS, Shard, parse_date
+
+API_KEY_SID = re.compile(r"SK[0-9a-fA-F]{32}")
+BILLING_GROUP_ID = re.compile(r"commerce_billingprofile_[0-9A-Za-z_-]+")
+LONGEST_ERROR = 300  # characters of a message that may quote a value
+
+
+def problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with a configuration; nothing if it can be used."""
+    errors = sorted(
+        Draft7Validator(schema).iter_errors(config), key=lambda e: list(map(str, e.path))
+    )
+    if errors:
+        return [line for error in errors for line in _schema_problems(error, config, schema)]
+    return [
+        *_account_problems(config),
+        *_secret_problems(config),
+        *_date_problems(config),
+        *_name_problems(config),
+        *_url_problems(config),
+    ]
+
+
+def secrets(config: Mapping[str, Any]) -> Iterator[str]:
+    """Return the values that no output may contain; the configuration may be an invalid one."""
+    for value in map(config.get, SECRETS):
+        values = value if isinstance(value, list) else [value]
+        yield from (each for each in values if isinstance(each, str))
+
+
+def _schema_problems(
+    error: ValidationError, config: Mapping[str, Any], schema: Mapping[str, Any]
+) -> Iterator[str]:
+    name = str(error.path[0]) if error.path else ""
+    if name in SECRETS:
+        many = schema["properties"][name]["type"][0] == "array"
+        yield f"{name}: must be a {'list of strings' if many else 'string'}"
+    elif name:
+        yield f"{'.'.join(map(str, error.path))}: {error.message[:LONGEST_ERROR]}"
+    else:
+        for unknown in sorted(set(config) - set(schema["properties"])):
+            near = get_close_matches(unknown, schema["properties"], n=1)
+            yield f"{unknown}: unknown setting; " + (f"use {near[0]}" if near else "remove it")
+
+
+def _account_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    account_sid, api_key_sid = config.get("account_sid"), config.get("api_key_sid")
+    if account_sid is not None and not ACCOUNT_SID.fullmatch(account_sid):
+        yield "account_sid: must be AC followed by 32 hex digits (the Account SID in the Console)"
+    if api_key_sid is not None and not API_KEY_SID.fullmatch(api_key_sid):
+        yield "api_key_sid: must be SK followed by 32 hex digits (the SID of the API key)"
+    for sid in config.get("account_sids") or ():
+        if not ACCOUNT_SID.fullmatch(sid):
+            yield f"account_sids: {sid!r} must be AC followed by 32 hex digits"
+    for name in ("account_sids", "shard"):
+        if config.get(name) and config.get("subaccounts") != "separate":
+            yield f"{name}: requires subaccounts: separate; set that, or remove {name}"
+    if (shard := config.get("shard")) and not Shard.parse(shard):
+        yield f"shard: {shard!r} is not a valid shard; use one such as 2/8, the second of eight"
+
+
+def _secret_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("auth_token", "api_key_secret", "client_id", "client_secret"):
+        if not re.fullmatch(r"[!-~]*", config.get(name) or ""):
+            yield (
+                f"{name}: contains whitespace or a character that no Twilio secret has; copy it "
+                "again"
+            )
+    for position, group_id in enumerate(config.get("billing_group_ids") or (), 1):
+        if not BILLING_GROUP_ID.fullmatch(group_id):
+            yield (
+                f"billing_group_ids: ID {position} is not valid; use the form "
+                "commerce_billingprofile_..."
+            )
+
+
+def _date_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    days = {name: parse_date(config[name]) for name in ("start_date", "end_date") if name in config}
+    for name, day in days.items():
+        if day is None:
+            yield f"{name}: {config[name]!r} is not a valid date; use YYYY-MM-DD"
+    start, end = days.get("start_date"), days.get("end_date")
+    if start and end and start > end:
+        yield f"start_date: {start} is after end_date, {end}; change one of them"
+
+
+def _name_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    name = config.get("billing_account_name", "-")
+    if not (name.strip() and name.isprintable()):
+        yield "billing_account_name: is empty or contains a character that cannot be printed"
+
+
+def _url_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    for name in URLS:
+        if name in config and (problem := _url_problem(config[name])):
+            yield f"{name}: {problem}"
+
+
+def _url_problem(text: str) -> str | None:
+    try:
+        url = urlsplit(text)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        return "is not a URL; use one such as https://api.twilio.com"
+    if url.scheme not in {"http", "https"} or not host or "\\" in text:
+        return "is not a URL; use one such as https://api.twilio.com"
+    if url.username is not None or url.password is not None or url.query or url.fragment:
+        return "must not contain a user, password, query or fragment"
+    if url.scheme == "http" and not _is_loopback(host):
+        return "must use https, because each request contains credentials (http on loopback only)"
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

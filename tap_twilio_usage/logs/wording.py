@@ -1,0 +1,22 @@
+"""How the log writes numbers and durations."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+Logger = logging.Logger | logging.LoggerAdapter[Any]  # a stream of the SDK may have either
+
+MINUTE, HOUR = 60, 3600  # seconds
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number of things, such as `1 day` or `28,196 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds for a person to read, such as `45 s`, `12 min` or `3.5 h`."""
+    if seconds < 100:  # noqa: PLR2004
+        return f"{seconds:.0f} s"
+    return f"{seconds / MINUTE:.0f} min" if seconds < 100 * MINUTE else f"{seconds / HOUR:.1f} h"
