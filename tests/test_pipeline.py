@@ -1,0 +1,221 @@
+"""The pipeline on accounts that are plain objects: no SDK, no HTTP."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from tap_twilio_usage.logs.anomalies import Anomalies, Findings
+from tap_twilio_usage.logs.progress import Progress
+from tap_twilio_usage.sync.pipeline import Pipeline
+from tap_twilio_usage.sync.plan import Planner
+from tap_twilio_usage.sync.run import Run
+from tap_twilio_usage.sync.state import AccountContext, UsageState
+from tap_twilio_usage.twilio.errors import ApiError
+from tap_twilio_usage.twilio.periods import DAILY, Granularity, Window
+from tap_twilio_usage.twilio.usage_records import Periods, Reported
+from tests.test_focus import usage_record
+
+LOGGER = logging.getLogger("pipeline")
+FIRST = date(2026, 1, 1)
+PRICES = {"totalprice": "5", "sms": "5", "sms-outbound": "3", "calls": "0"}
+
+
+@dataclass
+class Options:
+    start_date: date | None = FIRST
+    lookback_days: int = 1
+    skip_unused_categories: bool = True
+    page_size: int = 1000
+    focus: bool = False
+    separates_accounts: bool = False
+
+    def first_day(self, today: date) -> date:
+        return self.start_date or today
+
+    def last_day(self, today: date) -> date:
+        return today
+
+
+@dataclass
+class FakeAccount:
+    """An account whose days are in a dictionary."""
+
+    days: Mapping[date, Mapping[str, str]]
+    sid: str = "AC1"
+    includes_subaccounts: bool = True
+    findings: Findings = field(default_factory=Findings)
+    asked: list[Window] = field(default_factory=list)
+    fails_on: date | None = None
+
+    def fetch_all_time(self) -> list[Reported]:
+        prices: dict[str, Decimal] = {}
+        for rows in self.days.values():
+            for category, price in rows.items():
+                prices[category] = prices.get(category, Decimal(0)) + Decimal(price)
+        zero = Decimal(0)
+        return [
+            Reported(category, None, None, None, "usd", (zero, zero, price) if price else None)
+            for category, price in prices.items()
+        ]
+
+    def fetch_date_created(self) -> date | None:
+        return None
+
+    def fetch_usage(self, granularity: Granularity, window: Window) -> Periods:
+        self.asked.append(window)
+        if self.fails_on in window:
+            raise ApiError("no answer")
+        return {
+            day: [_record(category, price, day) for category, price in sorted(rows.items())]
+            for day, rows in self.days.items()
+            if day in window
+        }
+
+    def fetch_current_usage(self, granularity: Granularity) -> Periods:
+        return {}
+
+
+def _record(category: str, price: str, day: date) -> Any:
+    return msgspec.structs.replace(usage_record(category, price), start_date=day, end_date=day)
+
+
+def days(number: int) -> dict[date, dict[str, str]]:
+    return {FIRST + timedelta(days=n): PRICES for n in range(number)}
+
+
+def pipeline(
+    *accounts: FakeAccount, state: UsageState, today: date, saved: list[bytes], **options: Any
+) -> Pipeline:
+    planner = Planner(
+        settings=Options(**options),
+        granularity=DAILY,
+        today=today,
+        is_incremental=True,
+        logger=LOGGER,
+        anomalies=Anomalies(LOGGER),
+    )
+    run = Run(
+        main=accounts[0],
+        accounts={account.sid: account for account in accounts},
+        state=state,
+        planner=planner,
+        save=lambda rows: saved.append(msgspec.json.encode((rows, state))),
+        max_requests=1,
+        version="1",
+    )
+    return Pipeline(run, Progress(LOGGER))
+
+
+def load(
+    account: FakeAccount, state: UsageState, today: date, **options: Any
+) -> list[list[tuple[str, date, Decimal | None]]]:
+    read = pipeline(account, state=state, today=today, saved=[], **options)
+    return [
+        [(row.category, row.start_date, row.deduplicated_price) for row in rows]
+        for context in read.begin()
+        for rows in read.rows(context)
+    ]
+
+
+def test_each_day_is_one_list_of_rows_that_sums_to_its_total() -> None:
+    periods = load(FakeAccount(days(3)), UsageState(), FIRST + timedelta(days=2))
+    assert [rows[0][1] for rows in periods] == [FIRST + timedelta(days=n) for n in range(3)]
+    assert [sum(share or 0 for *_, share in rows) for rows in periods] == [5, 5, 5]
+
+
+def test_zero_rows_of_categories_that_were_never_used_are_dropped() -> None:
+    (rows,) = load(FakeAccount(days(1)), UsageState(), FIRST)
+    assert {category for category, *_ in rows} == {"totalprice", "sms", "sms-outbound"}
+    (rows,) = load(FakeAccount(days(1)), UsageState(), FIRST, skip_unused_categories=False)
+    assert {category for category, *_ in rows} == PRICES.keys()
+
+
+def test_the_bookmark_moves_only_once_the_rows_of_a_day_were_taken() -> None:
+    state, saved = UsageState(), list[bytes]()
+    read = pipeline(
+        FakeAccount(days(2)), state=state, today=FIRST + timedelta(days=1), saved=saved
+    )
+    (context,) = read.begin()
+    periods = read.rows(context)
+    next(periods)
+    assert state.partitions[0].bookmark is None
+    next(periods)
+    assert state.partitions[0].bookmark == FIRST
+    assert list(periods) == []
+    assert state.partitions[0].bookmark == FIRST + timedelta(days=1)
+
+
+def test_the_state_names_a_day_and_its_categories_before_its_rows_go_out() -> None:
+    saved: list[bytes] = []
+    read = pipeline(FakeAccount(days(1)), state=UsageState(), today=FIRST, saved=saved)
+    next(read.rows(read.begin()[0]))
+    (_, first), (_, categories) = map(msgspec.json.decode, saved)
+    assert first["partitions"][0]["first_day"] == "2026-01-01"
+    assert categories["partitions"][0]["used_categories"] == ["sms", "sms-outbound", "totalprice"]
+
+
+def test_the_next_run_reads_from_the_bookmark_less_the_lookback() -> None:
+    state = UsageState()
+    load(FakeAccount(days(5)), state, FIRST + timedelta(days=4))
+    account = FakeAccount(days(6))
+    periods = load(account, state, FIRST + timedelta(days=5))
+    assert [rows[0][1].day for rows in periods] == [4, 5, 6]
+
+
+def test_a_failure_leaves_the_bookmark_at_the_last_whole_day() -> None:
+    state = UsageState()
+    account = FakeAccount(days(40), fails_on=FIRST + timedelta(days=30))
+    options = {"page_size": 4}  # a window for each day
+    with pytest.raises(ApiError, match="no answer"):
+        load(account, state, FIRST + timedelta(days=39), **options)
+    assert state.partitions[0].bookmark == FIRST + timedelta(days=29)
+    account.fails_on = None
+    periods = load(account, state, FIRST + timedelta(days=39), lookback_days=0, **options)
+    assert len(periods) == 11
+
+
+def test_unchanged_days_are_not_read_again_where_each_account_is_read_apart() -> None:
+    state, today = UsageState(), FIRST + timedelta(days=9)
+    load(FakeAccount(days(9)), state, today - timedelta(days=1), separates_accounts=True)
+    account = FakeAccount(days(10))
+    periods = load(account, state, today, separates_accounts=True, lookback_days=1)
+    assert len(periods) == 2
+    assert {day.day for window in account.asked for day in window} == {9, 10}
+
+
+def test_rows_carry_the_context_that_they_belong_to() -> None:
+    main = FakeAccount(days(1))
+    read = pipeline(main, state=UsageState(), today=FIRST, saved=[])
+    (context,) = read.begin()
+    assert context == AccountContext("AC1", includes_subaccounts=True)
+    (rows,) = read.rows(context)
+    assert {(row.account_sid, row.includes_subaccounts) for row in rows} == {("AC1", True)}
+
+
+def _contexts(read: Pipeline) -> Iterable[tuple[str, bool]]:
+    return [(each.account_sid, each.includes_subaccounts) for each in read.begin()]
+
+
+def test_after_a_change_to_rolled_up_the_rows_of_subaccounts_become_zero_first() -> None:
+    main = FakeAccount(days(2), includes_subaccounts=False)
+    sub = FakeAccount(days(2), sid="AC2", includes_subaccounts=False)
+    state, today = UsageState(), FIRST + timedelta(days=1)
+    read = pipeline(main, sub, state=state, today=today, saved=[], separates_accounts=True)
+    for context in read.begin():
+        assert len(list(read.rows(context))) == 2
+    read = pipeline(FakeAccount(days(2)), state=state, today=today, saved=[])
+    withdrawn, rolled_up = read.begin()
+    assert (withdrawn.account_sid, rolled_up.account_sid) == ("AC2", "AC1")
+    zeros = list(read.rows(withdrawn))
+    assert {row.price for rows in zeros for row in rows} == {Decimal(0)}
+    assert {row.start_date for rows in zeros for row in rows} == set(days(2))
+    assert len(list(read.rows(rolled_up))) == 2
+    assert _contexts(read) == [("AC1", True)]
