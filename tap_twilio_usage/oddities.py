@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import date
+from typing import Any
 
 from tap_twilio_usage.attribution import overshoot, total, unit
 from tap_twilio_usage.hierarchy import normalise, shipped
@@ -29,7 +30,7 @@ class Noticed:
 class Oddities:
     """What one stream has said in this run."""
 
-    def __init__(self, logger: logging.Logger) -> None:
+    def __init__(self, logger: logging.Logger | logging.LoggerAdapter[Any]) -> None:
         """Begin with nothing said."""
         self._logger = logger
         self._said: set[str] = set()

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal, localcontext
+from typing import Any
 
 from tap_twilio_usage.account import Account
 from tap_twilio_usage.attribution import unit
@@ -23,7 +24,11 @@ NO_CURRENCY = "no currency"
 class Progress:
     """Counts what one stream emits of its accounts, one after the other."""
 
-    def __init__(self, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        logger: logging.Logger | logging.LoggerAdapter[Any],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Begin with nothing read."""
         self._logger = logger
         self._clock = clock
