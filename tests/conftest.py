@@ -33,6 +33,7 @@ from sandbox import (
     Company,
     Server,
 )
+from tap_twilio_usage import __version__
 from tests.canary import leaks
 from tests.twilio import SID, TOKEN
 
@@ -42,7 +43,7 @@ PROJECT = (
     *("tap_twilio_usage", "sandbox", "dbt", "orchestrate"),
 )
 PYPROJECT = (ROOT / "pyproject.toml").read_text()
-VERSION = re.findall(r'(?m)^version = "(.+)"$', PYPROJECT)[0]
+VERSION = __version__
 PYTHONS = re.findall(r"Programming Language :: Python :: (3[.]\d+)", PYPROJECT)
 COMMAND = Path(sys.executable).with_name("tap-twilio-usage")
 REPORT = Path(sys.executable).with_name("tap-twilio-usage-report")

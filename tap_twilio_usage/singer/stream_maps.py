@@ -74,7 +74,8 @@ class FlaggingMapper(PluginMapper):
             for name, stream_map in users.items()
             if schema["properties"]
         }
-        super().register_raw_stream_schema(stream_name, schema, key_properties)
+        key = None if key_properties is None else tuple(key_properties)
+        super().register_raw_stream_schema(stream_name, schema, key)
         self.stream_maps_dict = users
         self.stream_maps[stream_name] = [
             stream_map
