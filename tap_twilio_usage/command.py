@@ -49,8 +49,13 @@ class Command(SingerCommand):
         sys.excepthook = self.excepthook
         _handle_signals(_stop)
         try:
-            _buffer_stdout()
-            return super().main(*args, **kwargs)
+            try:
+                _buffer_stdout()
+                return super().main(*args, **kwargs)
+            finally:
+                # What is left takes no time. A signal until here is handled below, so that the
+                # exit code and the last line agree; from here on, it changes neither.
+                _handle_signals(signal.SIG_IGN)
         except SettingsError as error:
             self._fail(*error.problems)
         except ConfigValidationError as error:
@@ -63,14 +68,12 @@ class Command(SingerCommand):
             drop_stdout()  # which may be what failed
             self._fail(f"{error.filename or 'stdout'}: {error.strerror}")
         except Stopped as stopped:
+            _handle_signals(signal.SIG_IGN)  # it may have come before both were ignored
             self._say_last(
                 f"stopped by signal {stopped.signum}; the next run goes on from the last STATE",
                 level=logging.WARNING,
             )
             raise
-        finally:
-            # What is left takes no time; cut off there, a complete run would count as failed.
-            _handle_signals(signal.SIG_IGN)
 
     def _fail(self, *lines: str) -> None:
         self._say_last(*lines)

@@ -213,6 +213,40 @@ def test_no_output_holds_the_secret_though_a_server_echoes_it(sync: Sync) -> Non
         assert run.code == 1  # and `sync` has looked for the secret
 
 
+A_SIGNAL_AT_THE_END = """
+import signal, sys
+from tap_twilio_usage.tap import TapTwilioUsage
+
+set_handler, signals = signal.signal, [int(sys.argv.pop())]
+
+def after_a_signal(number, handler):
+    if handler is signal.SIG_IGN and signals:
+        signal.raise_signal(signals.pop())
+    return set_handler(number, handler)
+
+signal.signal = after_a_signal
+TapTwilioUsage.cli()
+"""
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("option", ["--about", "--config=none.json"])
+def test_a_signal_while_it_ends_is_the_last_line_and_the_exit_code(
+    option: str, signum: int
+) -> None:
+    """Of a run that succeeded, or that failed."""
+    done = subprocess.run(
+        [sys.executable, "-c", A_SIGNAL_AT_THE_END, option, f"{signum:d}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=clean_environment(),
+    )
+    assert done.returncode == 128 + signum
+    assert f"stopped by signal {signum:d}" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_it_starts_is_no_traceback(tmp_path: Path, signum: int) -> None:
     codes = set()
