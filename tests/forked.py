@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["tap_twilio_usage.tap", "tests.forked"])
+CONTEXT.set_forkserver_preload(["tap_twilio_usage.tap", "email.policy", "tests.forked"])
 LONGEST_RUN = 120  # seconds
 
 

@@ -57,7 +57,7 @@ def test_no_wait_is_silent_for_long(lab: Lab, wait: str) -> None:
     )
     assert "still running: " in run.log
     assert " s so far for /2010-04-01/Accounts/" in run.log
-    assert longest_silence(run) < SILENCE + 1.5
+    assert longest_silence(run) < SILENCE + 2.5  # of 4 without
 
 
 def test_an_answer_that_is_too_large_is_not_read_to_its_end(lab: Lab) -> None:
