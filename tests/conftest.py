@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -35,6 +35,7 @@ from sandbox import (
 )
 from tap_twilio_usage import __version__
 from tests.canary import leaks
+from tests.forked import NOTHING, Forked, Overrides
 from tests.twilio import SID, TOKEN
 
 ROOT = Path(__file__).parents[1]
@@ -133,37 +134,74 @@ def discovered(sync: Sync) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def sync(tmp_path: Path) -> Sync:
-    """Run the installed command on a configuration; `env` adds to an environment of its own."""
-    return command_in(tmp_path)
+    """Run the tap on a configuration; `env` adds to an environment of its own.
+
+    In a process that is forked, for the command takes half a second to start.
+    """
+    return forked_in(tmp_path)
 
 
-def command_in(folder: Path, command: Path = COMMAND) -> Sync:
+@pytest.fixture
+def installed_command(tmp_path: Path) -> Sync:
+    """Run the installed command, as `sync` runs the tap: where it matters how it starts."""
+    return command_in(tmp_path, COMMAND)
+
+
+def forked_in(folder: Path) -> Sync:
     def run(
         settings: dict[str, Any] | str | None,
         *options: str,
         state: Any = None,
         catalog: Any = None,
-        env: dict[str, str] | None = None,
+        env: Mapping[str, str] | None = None,
+        overrides: Overrides = NOTHING,
     ) -> Run:
-        arguments = [*options]
-        for name, value in (("config", settings), ("state", state), ("catalog", catalog)):
-            if value is not None:
-                path = folder / f"{name}.json"
-                path.write_text(value if isinstance(value, str) else json.dumps(value))
-                arguments += [f"--{name}", str(path)]
+        arguments = [*options, *_files(folder, config=settings, state=state, catalog=catalog)]
+        environment = {**clean_environment(), **(env or {})}
+        log = folder / "tap.log"
+        started = Forked(arguments, log, environment, overrides=overrides)
+        with started.out as out:
+            messages = out.read().decode()
+        return _checked(Run(started.wait(), messages, log.read_text()))
+
+    return run
+
+
+def command_in(folder: Path, command: Path) -> Sync:
+    def run(
+        settings: dict[str, Any] | str | None,
+        *options: str,
+        state: Any = None,
+        catalog: Any = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Run:
+        files = _files(folder, config=settings, state=state, catalog=catalog)
         done = subprocess.run(
-            [str(command), *arguments],
+            [str(command), *options, *files],
             capture_output=True,
             text=True,
             check=False,
             env={**clean_environment(), **(env or {})},
             cwd=folder,
-            timeout=60,
+            timeout=120,
         )
-        assert TOKEN not in done.stdout
-        assert not leaks(done.stderr, [TOKEN])
-        return Run(done.returncode, done.stdout, done.stderr)
+        return _checked(Run(done.returncode, done.stdout, done.stderr))
 
+    return run
+
+
+def _files(folder: Path, **contents: Any) -> Iterator[str]:
+    """Write the files that there are; yield the options that name them."""
+    for name, content in contents.items():
+        if content is not None:
+            path = folder / f"{name}.json"
+            path.write_text(content if isinstance(content, str) else json.dumps(content))
+            yield from (f"--{name}", str(path))
+
+
+def _checked(run: Run) -> Run:
+    assert TOKEN not in run.out
+    assert not leaks(run.log, [TOKEN])
     return run
 
 

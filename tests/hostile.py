@@ -10,6 +10,7 @@ import argparse
 import gzip
 import json
 import logging
+import math
 import sys
 import tempfile
 import threading
@@ -48,8 +49,8 @@ from tap_twilio_usage.logs.redaction import Redactor
 from tap_twilio_usage.twilio.auth import Basic, Credentials, OAuth, Unsigned
 from tap_twilio_usage.twilio.client import Client
 from tests.canary import leaks
-from tests.conftest import Run, catalog_of
-from tests.forked import Forked
+from tests.conftest import Run, catalog_of, clean_environment
+from tests.forked import Forked, Overrides
 from tests.http_server import Answer, Request, serve
 
 TODAY = datetime.now(timezone.utc).date()
@@ -733,7 +734,9 @@ def command(plan: Plan, answers: Answers, folder: Path, state: Any = None) -> Ru
             if value is not None:
                 (folder / name).write_text(json.dumps(value))
                 arguments += [f"--{name}", str(folder / name)]
-        run = Forked(arguments, folder / "log", env={"SLEEP_SCALE": "0"})
+        run = Forked(
+            arguments, folder / "log", clean_environment(), overrides=Overrides(speed=math.inf)
+        )
         with run.out:
             out = run.out.read()
         code = run.wait()
@@ -745,7 +748,9 @@ def _discovered() -> str:
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "config")
         config.write_text(json.dumps({**ACCOUNT_SETTINGS, **BILLING}))
-        run = Forked(["--config", str(config), "--discover"], Path(folder, "log"))
+        run = Forked(
+            ["--config", str(config), "--discover"], Path(folder, "log"), clean_environment()
+        )
         with run.out:
             return run.out.read().decode()
 

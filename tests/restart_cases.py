@@ -29,7 +29,7 @@ from sandbox.company import TRIGGERS
 from sandbox.periods import named_period
 from tap_twilio_usage.streams.billing_groups import BILLING_STREAMS
 from tap_twilio_usage.twilio.periods import DAY, GRANULARITIES, Window
-from tests.conftest import catalog_of
+from tests.conftest import catalog_of, clean_environment
 from tests.forked import Forked
 
 Message = dict[str, Any]
@@ -184,7 +184,7 @@ class Case:
         options = (*options, "--config", self._write("config", self.settings))
         if state is not None:
             options = (*options, "--state", self._write("state", state))
-        return Forked([*options], self.folder / "log", pipe_size=pipe_size)
+        return Forked([*options], self.folder / "log", clean_environment(), pipe_size=pipe_size)
 
     def _write(self, name: str, content: object) -> str:
         path = self.folder / f"{name}.json"

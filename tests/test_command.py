@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,9 +15,11 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import COMMAND, Sync, catalog_of, clean_environment, config, discovered
+from tap_twilio_usage.singer.writer import PATIENCE
+from tests.conftest import COMMAND, Run, Sync, catalog_of, clean_environment, config, discovered
 from tests.http_server import Answer, Request, serve
 from tests.twilio import SID, TOKEN, account, between
+from tests.waiting import LONGEST, until, until_full
 
 CATALOGS = Path(__file__).with_name("catalogs")
 DAILY = "usage_records_daily"
@@ -34,10 +37,10 @@ def test_the_catalog_is_the_one_on_file(sync: Sync) -> None:
     assert streams == on_file
 
 
-def test_discovery_and_about_ask_nothing_and_need_no_credentials(sync: Sync) -> None:
+def test_discovery_and_about_ask_nothing_and_need_no_credentials(installed_command: Sync) -> None:
     with serve(account(DAYS)) as server:
         for options in (["--discover"], ["--about"], ["--about", "--format=json"]):
-            run = sync({"api_url": server.url}, *options)
+            run = installed_command({"api_url": server.url}, *options)
             assert run.code == 0
             assert "WARNING" not in run.log
         assert not server.requests
@@ -80,9 +83,9 @@ def test_the_connection_test_says_nothing_wrong_where_nothing_is(sync: Sync, opt
     assert {len(run.records(stream)) for stream in streams} == {1 if option == "--test" else 0}
 
 
-def test_the_connection_test_fails_with_credentials_that_do(sync: Sync) -> None:
+def test_the_connection_test_fails_with_credentials_that_do(installed_command: Sync) -> None:
     with serve(lambda _: Answer.error(401, 20003, "Authenticate")) as server:
-        run = sync(config(server.url), "--test")
+        run = installed_command(config(server.url), "--test")
     assert run.code == 1
     assert "Twilio refused the credentials" in run.last_line
     assert "Traceback" not in run.log
@@ -155,14 +158,12 @@ def test_a_signal_ends_it_at_once_with_the_shells_code(
         out.open("w") as stdout,
         start(tmp_path, config(server.url, page_size=4), stdout) as process,
     ):
-        deadline = time.monotonic() + 20
-        while len(server.requests) < 6 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        time.sleep(0.3)
+        assert process.stderr is not None
+        waits = next(line for line in process.stderr if "; try 2 after " in line)
+        until(lambda: '"type":"STATE"' in out.read_text())
         process.send_signal(signum)
-        began = time.monotonic()
-        _, log = process.communicate(timeout=20)
-    assert time.monotonic() - began < 3
+        _, log = process.communicate(timeout=30)  # half of what it would wait
+    assert waits
     assert process.returncode == code
     assert "Traceback" not in log
     messages: list[dict[str, Any]] = [json.loads(line) for line in out.read_text().splitlines()]
@@ -185,7 +186,7 @@ def test_a_signal_in_the_middle_of_a_line_comes_after_it(tmp_path: Path, unbuffe
     ) as process:
         assert process.stdout is not None
         begun = process.stdout.read(1)
-        time.sleep(0.2)  # the pipe fills up
+        until_full(process.stdout)
         process.terminate()
         out = begun + process.stdout.read()
     assert process.returncode == 143
@@ -213,6 +214,40 @@ def test_no_output_holds_the_secret_though_a_server_echoes_it(sync: Sync) -> Non
         assert run.code == 1  # and `sync` has looked for the secret
 
 
+A_SIGNAL_AT_THE_END = """
+import signal, sys
+from tap_twilio_usage.tap import TapTwilioUsage
+
+set_handler, signals = signal.signal, [int(sys.argv.pop())]
+
+def after_a_signal(number, handler):
+    if handler is signal.SIG_IGN and signals:
+        signal.raise_signal(signals.pop())
+    return set_handler(number, handler)
+
+signal.signal = after_a_signal
+TapTwilioUsage.cli()
+"""
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("option", ["--about", "--config=none.json"])
+def test_a_signal_while_it_ends_is_the_last_line_and_the_exit_code(
+    option: str, signum: int
+) -> None:
+    """Of a run that succeeded, or that failed."""
+    done = subprocess.run(
+        [sys.executable, "-c", A_SIGNAL_AT_THE_END, option, f"{signum:d}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=clean_environment(),
+    )
+    assert done.returncode == 128 + signum
+    assert f"stopped by signal {signum:d}" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_it_starts_is_no_traceback(tmp_path: Path, signum: int) -> None:
     codes = set()
@@ -220,7 +255,7 @@ def test_a_signal_while_it_starts_is_no_traceback(tmp_path: Path, signum: int) -
         with start(tmp_path, config("http://127.0.0.1:1")) as process:
             time.sleep(tenths / 10)
             process.send_signal(signum)
-            _, log = process.communicate(timeout=20)
+            _, log = process.communicate(timeout=LONGEST)
         codes.add(process.returncode)
         assert "Traceback" not in log
     assert codes <= {-signum, 128 + signum}
@@ -234,14 +269,14 @@ def test_a_second_signal_ends_what_a_target_that_does_not_read_holds_up(tmp_path
     ):
         assert process.stdout is not None
         process.stdout.read(1)
-        time.sleep(1)  # the pipe fills up
-        for _ in range(2):
+        until_full(process.stdout)
+        began = time.monotonic()
+        while process.poll() is None:
             process.terminate()
-            time.sleep(1)
-        assert process.poll() is None
-        time.sleep(4)
-        process.terminate()
-        assert process.wait(5) == 143
+            time.sleep(0.5)
+            assert time.monotonic() - began < LONGEST
+    assert process.returncode == 143
+    assert time.monotonic() - began >= PATIENCE
 
 
 def test_a_signal_and_a_target_that_goes_away_are_a_signal(tmp_path: Path) -> None:
@@ -253,7 +288,7 @@ def test_a_signal_and_a_target_that_goes_away_are_a_signal(tmp_path: Path) -> No
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.readline()
-        time.sleep(1)  # the pipe fills up
+        until_full(process.stdout)
         process.send_signal(signal.SIGINT)
         process.stdout.close()
         log = process.stderr.read()
@@ -316,21 +351,26 @@ def test_a_config_can_come_through_a_pipe() -> None:
     [{"TAP_TWILIO_USAGE_LOGLEVEL": "loud"}, {"SINGER_SDK_LOG_CONFIG": "/dev/null"}],
     ids=["level", "file"],
 )
-def test_a_log_that_cannot_be_set_up_is_one_line(sync: Sync, env: dict[str, str]) -> None:
-    run = sync(None, "--about", env=env)
+def test_a_log_that_cannot_be_set_up_is_one_line(
+    installed_command: Sync, env: dict[str, str]
+) -> None:
+    run = installed_command(None, "--about", env=env)
     assert run.code == 1
     assert run.log.count("\n") == 1
     assert run.log.startswith("the log cannot be set up: ")
 
 
-def test_a_log_that_cannot_be_written_shows_no_secret(sync: Sync, tmp_path: Path) -> None:
+def test_a_log_that_cannot_be_written_shows_no_secret(
+    installed_command: Sync, tmp_path: Path
+) -> None:
     (tmp_path / "log.yml").write_text(
         "version: 1\n"
         "handlers: {full: {class: logging.FileHandler, filename: /dev/full}}\n"
         "root: {level: DEBUG, handlers: [full]}\n"
     )
     with serve(account(DAYS)) as server:
-        run = sync(config(server.url), env={"SINGER_SDK_LOG_CONFIG": str(tmp_path / "log.yml")})
+        env = {"SINGER_SDK_LOG_CONFIG": str(tmp_path / "log.yml")}
+        run = installed_command(config(server.url), env=env)
     assert run.code == 0
     assert "Arguments" not in run.log
 
@@ -339,14 +379,17 @@ OTHERS_AT_WORK = """
 import atexit, logging, threading, time
 from tap_twilio_usage.tap import TapTwilioUsage
 
+at_work = threading.Event()
+
 def work():
     while True:
         logging.getLogger("tap-twilio-usage").warning("still at work")
+        at_work.set()
         time.sleep(0.0005)
 
 threading.Thread(target=work, daemon=True).start()
 atexit.register(time.sleep, 0.1)
-time.sleep(0.1)
+at_work.wait()
 TapTwilioUsage.cli()
 """
 
@@ -359,3 +402,25 @@ def test_the_last_line_says_why_whatever_else_is_under_way() -> None:
     assert done.returncode == 1
     assert "still at work" in done.stderr
     assert "--config: none.json cannot be read" in done.stderr.splitlines()[-1]
+
+
+def test_a_forked_run_is_one_of_the_installed_command(sync: Sync, installed_command: Sync) -> None:
+    """So most tests need not start it."""
+
+    differs = (
+        r'"(time_extracted|as_of|value)":("[^"]*"|[\d.e-]+)|"pid":\d+'  # of records and metrics
+        r"|\d\d:\d\d:\d\d,\d+|in \d+ s"
+    )
+
+    def told(run: Run) -> tuple[int, str, str]:
+        return run.code, re.sub(differs, "", run.out), re.sub(differs, "", run.log)
+
+    with serve(account(DAYS)) as server:
+        for settings, *options in (
+            (config(server.url),),
+            (None, "--about"),
+            (config(server.url), "--discover"),
+            (config(server.url, start_date="2026-13-01"),),
+        ):
+            one, other = (each(settings, *options) for each in (sync, installed_command))
+            assert told(one) == told(other)

@@ -140,9 +140,7 @@ def test_zero_rows_of_categories_that_were_never_used_are_dropped() -> None:
 
 def test_the_bookmark_moves_only_once_the_rows_of_a_day_were_taken() -> None:
     state, saved = UsageState(), list[bytes]()
-    read = pipeline(
-        FakeAccount(days(2)), state=state, today=FIRST + timedelta(days=1), saved=saved
-    )
+    read = pipeline(FakeAccount(days(2)), state=state, today=FIRST + timedelta(days=1), saved=saved)
     (context,) = read.begin()
     periods = read.rows(context)
     next(periods)

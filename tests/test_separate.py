@@ -13,13 +13,14 @@ import pytest
 from sandbox import API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN, MAIN_SID, Company, Server
 from sandbox.errors import ApiError as SandboxError
 from tap_twilio_usage.twilio.periods import today
-from tests.conftest import ROOT, Run, Sync, catalog_of
+from tests.conftest import Run, Sync, catalog_of
+from tests.forked import Overrides
 from tests.twilio import between
 
 FIRST, LAST = date(2025, 9, 20), date(2025, 10, 5)
 DAYS = [date.fromisoformat(day) for day in between(f"{FIRST}", f"{LAST}")]
 DAILY = "usage_records_daily"
-HURRY = {"PYTHONPATH": f"{ROOT / 'tests' / 'faults' / 'hurry'}", "HURRY": "500"}
+IN_A_HURRY = Overrides(speed=500)
 ACTIVE, SUSPENDED, CLOSED = ("AC" + str(number).zfill(32) for number in (2, 3, 4))
 
 
@@ -206,7 +207,7 @@ def test_a_failure_in_one_account_leaves_the_others_complete(
     state = {"bookmarks": {DAILY: {"partitions": [{**before, **mark}]}}}
     error = SandboxError(status, code, "no")
     with failing(company, **{ACTIVE: error}) as server:
-        run = sync(settings(server), state=state, env=HURRY)
+        run = sync(settings(server), state=state, overrides=IN_A_HURRY)
     assert run.code == 1
     found = by_account(run.records())
     assert {sid: dict(days) for sid, days in found.items()} == {
@@ -226,7 +227,7 @@ def test_two_accounts_that_give_up_apart_from_each_other_do_not_end_the_run(sync
     sids = [account.sid for account in company.accounts()]
     gone = {sids[2], sids[4]}
     with failing(company, **dict.fromkeys(gone, SandboxError(503, 20503, "no"))) as server:
-        run = sync(settings(server), env=HURRY)
+        run = sync(settings(server), overrides=IN_A_HURRY)
     assert run.code == 1
     assert "some accounts failed, all else is complete: " in run.last_line
     assert by_account(run.records()).keys() == {

@@ -28,6 +28,7 @@ from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.threads import InOrder, spawn
 from tests.http_server import Answer, Request, serve
 from tests.twilio import TOKEN
+from tests.waiting import LONGEST, until
 
 LOGGER = logging.getLogger("test")
 MOST = 16
@@ -219,7 +220,7 @@ def test_all_get_their_turn_and_never_more_than_allowed_also_when_requests_fail(
             turn.was_accepted = number % 7 != 0
 
     futures = [spawn(lambda number=number: work(number)) for number in range(200)]  # type: ignore[misc]
-    failed = [number for number, each in enumerate(futures) if each.exception(timeout=30)]
+    failed = [number for number, each in enumerate(futures) if each.exception(timeout=LONGEST)]
     assert failed == list(range(0, 200, 3))
     assert len(seen) == 200
     assert max(seen) <= 5
@@ -233,7 +234,7 @@ def test_who_came_first_goes_first_and_keeps_the_place() -> None:
     def work(number: int) -> None:
         for _ in range(3):
             with throttle.turn():
-                all_stand_in_line.wait(timeout=10)
+                all_stand_in_line.wait(timeout=LONGEST)
                 until(lambda: len(throttle._line) == sum(order.count(n) < 3 for n in range(4)) - 1)
                 order.append(number)
 
@@ -243,16 +244,8 @@ def test_who_came_first_goes_first_and_keeps_the_place() -> None:
         until(lambda: not throttle._allowance.has_room and len(throttle._line) >= len(futures) - 1)
     all_stand_in_line.set()
     for future in futures:
-        future.result(timeout=10)
+        future.result(timeout=LONGEST)
     assert order == [0, 1, 0, 1, 0, 1, 2, 3, 2, 3, 2, 3]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    for _ in range(10_000):
-        if condition():
-            return
-        time.sleep(0.001)
-    pytest.fail("it never came to this")
 
 
 def test_a_signal_that_ends_a_wait_leaves_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,7 +325,7 @@ def test_a_wait_before_the_next_try_takes_no_turn(monkeypatch: pytest.MonkeyPatc
         refused = spawn(lambda: twilio.get("/refused"))
         until(lambda: len(server.requests) == 1)
         twilio.get("/other")
-        refused.result(timeout=10)
+        refused.result(timeout=LONGEST)
     assert [request.path for request in server.requests] == ["/refused", "/other", "/refused"]
 
 

@@ -20,6 +20,7 @@ from tap_twilio_usage.twilio.periods import (
     six_months_back,
 )
 from tap_twilio_usage.twilio.threads import InOrder, once, spawn
+from tests.waiting import LONGEST, until
 
 DAILY, MONTHLY, YEARLY = GRANULARITIES[:3]
 
@@ -107,16 +108,17 @@ def test_results_come_in_order_whatever_ends_first() -> None:
 
 def test_no_more_work_is_under_way_than_allowed_and_it_does_go_on_in_parallel() -> None:
     lock, now, most = threading.Lock(), [0], [0]
+    three = threading.Barrier(3, timeout=LONGEST)
 
     def work(_: int) -> None:
         with lock:
             now[0] += 1
             most[0] = max(most[0], now[0])
-        time.sleep(0.01)
+        three.wait()
         with lock:
             now[0] -= 1
 
-    list(InOrder(work, range(20), 3))
+    list(InOrder(work, range(21), 3))
     assert most == [3]
 
 
@@ -124,6 +126,7 @@ def test_work_is_not_begun_before_it_is_wanted() -> None:
     begun: list[int] = []
     results = InOrder(begun.append, range(100), 4)
     next(results)
+    until(lambda: len(begun) >= 4)
     time.sleep(0.05)
     assert len(begun) == 4
 
@@ -138,7 +141,7 @@ def test_what_failed_ahead_of_its_turn_can_be_begun_again() -> None:
 
     results = InOrder(work, range(4), 4)
     assert next(results) == 0
-    time.sleep(0.05)
+    until(lambda: all(future.done() for _, future in results._ahead))
     is_down[0] = False
     results.begin_again(ValueError)  # of another kind
     with pytest.raises(LookupError, match="1"):
@@ -148,7 +151,7 @@ def test_what_failed_ahead_of_its_turn_can_be_begun_again() -> None:
 
 
 def test_once_is_worked_out_once_for_each_object_and_not_one_after_the_other() -> None:
-    asked, both = [], threading.Barrier(2, timeout=5)
+    asked, both = [], threading.Barrier(2, timeout=LONGEST)
 
     class Asked:
         @once
@@ -159,7 +162,7 @@ def test_once_is_worked_out_once_for_each_object_and_not_one_after_the_other() -
 
     objects = Asked(), Asked()
     futures = [spawn(each.value) for each in objects * 3]
-    assert len({future.result(timeout=5) for future in futures}) == 1
+    assert len({future.result(timeout=LONGEST) for future in futures}) == 1
     assert len(asked) == 2
 
 

@@ -173,7 +173,7 @@ class SdkStream(Stream):
         """Yield batches of the records as they would be emitted: selected, mapped, flagged."""
         batcher = Batcher(tap_name=self.tap_name, stream_name=self.name, batch_config=batch_config)
         rows = (
-            message.record
+            dict(message.record)
             for record in self._sync_records(context, write_messages=False)
             for message in self._generate_record_messages(record)
         )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from singer_sdk import typing as th
 
 from tap_twilio_usage._compat import override
-from tap_twilio_usage.money.parsers import Record
-from tap_twilio_usage.streams.base import PeriodStream
 from tap_twilio_usage.config.access import Need
+from tap_twilio_usage.money.parsers import Record
 from tap_twilio_usage.singer.sdk import SdkTap
+from tap_twilio_usage.streams.base import PeriodStream
 from tap_twilio_usage.streams.session import Session
 from tap_twilio_usage.sync.state import BillingGroupContext
 from tap_twilio_usage.twilio.errors import ApiError

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import typing as th
 
 from tap_twilio_usage._compat import override
+from tap_twilio_usage.config.access import Need
 from tap_twilio_usage.logs.anomalies import Findings
 from tap_twilio_usage.money import parsers
 from tap_twilio_usage.money.parsers import Fields, Record
 from tap_twilio_usage.streams.base import TwilioStream
 from tap_twilio_usage.twilio.accounts import listed
-from tap_twilio_usage.config.access import Need
 from tap_twilio_usage.twilio.usage_records import API
 
 if TYPE_CHECKING:

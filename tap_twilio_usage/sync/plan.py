@@ -124,7 +124,10 @@ class Planner:
 
 
 def windows(
-    days: Window, granularity: Granularity, rows_of_a_period: Callable[[], int], page_size: int,
+    days: Window,
+    granularity: Granularity,
+    rows_of_a_period: Callable[[], int],
+    page_size: int,
     most_pages: int,
 ) -> Iterator[Window]:
     """Yield windows that fill pages, by the number of rows that answers had so far."""

@@ -8,9 +8,9 @@ from itertools import chain
 from typing import NamedTuple
 
 from tap_twilio_usage.money.usage_record import UsageRecord
+from tap_twilio_usage.sync import subaccount_switch
 from tap_twilio_usage.sync.plan import windows
 from tap_twilio_usage.sync.restatements import Restatements
-from tap_twilio_usage.sync import subaccount_switch
 from tap_twilio_usage.sync.run import Account, Run
 from tap_twilio_usage.sync.state import AccountContext, AccountState
 from tap_twilio_usage.twilio.errors import RetriesExhausted

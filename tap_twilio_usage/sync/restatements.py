@@ -52,7 +52,9 @@ class Restatements:
         self._is_complete = (
             state.first_day is None
             or window.start <= state.first_day
-            or (state.bookmark is not None and (state.bookmark - window.start).days >= lookback_days)
+            or (
+                state.bookmark is not None and (state.bookmark - window.start).days >= lookback_days
+            )
         )
 
     def none_before(self, newer: Iterable[UsageRecord]) -> bool:

@@ -1,4 +1,4 @@
-"""The installed command, with every stream and every kind of secret, and a server that misbehaves.
+"""The tap, with every stream and every kind of secret, and a server that misbehaves.
 
 Whatever happens, each run here is checked for what must hold in every case (`Lab.run`).
 """
@@ -27,11 +27,13 @@ from sandbox import (
     Server,
 )
 from tests.canary import leaks
-from tests.conftest import Run, Sync, catalog_of, command_in
+from tests.conftest import Run, Sync, catalog_of, forked_in
+from tests.forked import Overrides
 
 FIRST, LAST, TODAY = date(2025, 9, 11), date(2025, 9, 20), date(2025, 10, 5)
 CATALOGS = Path(__file__).parents[1] / "catalogs"
-HURRY = str(Path(__file__).with_name("hurry"))
+SPEED = 200  # all waits are divided by it
+IN_A_HURRY = Overrides(SPEED)
 
 USAGE = {
     f"usage_records_{name}": f"/Usage/Records/{resource}.json"
@@ -172,6 +174,7 @@ class Lab:
         *streams: str,
         state: Any = None,
         env: Mapping[str, str] | None = None,
+        overrides: Overrides = IN_A_HURRY,
         **settings: Any,
     ) -> Run:
         """Load the streams, or all; check that what must hold in every case does."""
@@ -179,12 +182,8 @@ class Lab:
             self.settings(url, **settings),
             state=state,
             catalog=catalog(*streams),
-            env={
-                "PYTHONPATH": HURRY,
-                "HURRY": "200",
-                "TAP_TWILIO_USAGE_LOGLEVEL": "DEBUG",
-                **(env or {}),
-            },
+            env={"TAP_TWILIO_USAGE_LOGLEVEL": "DEBUG", **(env or {})},
+            overrides=overrides,
         )
         assert run.code in {0, 1}
         assert "Traceback" not in run.log
@@ -240,14 +239,14 @@ def lab(sync: Sync, company: Company) -> Lab:
 @pytest.fixture(scope="session")
 def healthy(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Give the run that loads everything from a server without fault."""
-    lab = Lab(command_in(tmp_path_factory.mktemp("healthy")), company)
+    lab = Lab(forked_in(tmp_path_factory.mktemp("healthy")), company)
     return lab.with_faults(lambda _: None)
 
 
 @pytest.fixture(scope="session")
 def healthy_separate(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Give the same with the accounts by themselves."""
-    lab = Lab(command_in(tmp_path_factory.mktemp("separate")), company)
+    lab = Lab(forked_in(tmp_path_factory.mktemp("separate")), company)
     return lab.with_faults(lambda _: None, subaccounts="separate")
 
 

@@ -5,7 +5,6 @@ That memory does not grow with the history is in `tests/test_memory.py`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import datetime
 from itertools import pairwise
@@ -16,8 +15,10 @@ from sandbox import Reply
 from sandbox.faults import error
 from tests.conftest import Run
 from tests.faults.conftest import Fault, Lab, of
+from tests.forked import Overrides
 
 SILENCE = 1.0  # instead of a minute
+LIMITS = {"TIMEOUTS": (5, 4), "DEADLINE": 4, "TRIES": 2}
 
 
 def longest_silence(run: Run) -> float:
@@ -50,17 +51,13 @@ def test_no_wait_is_silent_for_long(lab: Lab, wait: str) -> None:
     run = lab.with_faults(
         of("usage_records_daily", WAITS[wait]()),
         "usage_records_daily",
-        env={
-            "SILENCE": f"{SILENCE}",
-            "HURRY": "60",
-            "TAP_TWILIO_USAGE_LOGLEVEL": "INFO",
-            "CLIENT": json.dumps({"TIMEOUTS": [5, 4], "DEADLINE": 4, "TRIES": 2}),
-        },
+        env={"TAP_TWILIO_USAGE_LOGLEVEL": "INFO"},
+        overrides=Overrides(60, {**LIMITS, "LONGEST_SILENCE": SILENCE}),
         end_date="2025-09-12",
     )
     assert "still running: " in run.log
     assert " s so far for /2010-04-01/Accounts/" in run.log
-    assert longest_silence(run) < SILENCE + 1.5
+    assert longest_silence(run) < SILENCE + 2.5  # of 4 without
 
 
 def test_an_answer_that_is_too_large_is_not_read_to_its_end(lab: Lab) -> None:

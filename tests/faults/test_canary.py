@@ -20,7 +20,8 @@ import pytest
 
 from tests.canary import leaks
 from tests.conftest import Run, Sync, clean_environment, config
-from tests.faults.conftest import HURRY, catalog
+from tests.faults.conftest import catalog
+from tests.forked import Overrides
 from tests.http_server import Answer, Request, serve
 from tests.twilio import SID, TOKEN, account, page, record
 
@@ -126,14 +127,13 @@ def test_nothing_that_a_server_echoes_is_repeated(
             return Answer.json({"access_token": ACCESS_TOKEN, "expires_in": 3600})
         return good(request)
 
-    env = {
-        "PYTHONPATH": HURRY,
-        "HURRY": "1000",
-        "CLIENT": '{"TRIES": 2, "TRIES_WHEN_DENIED": 2}',
-        "TAP_TWILIO_USAGE_LOGLEVEL": level,
-    }
     with serve(answer) as server:
-        run = sync(settings(server.url), catalog=catalog(stream), env=env)
+        run = sync(
+            settings(server.url),
+            catalog=catalog(stream),
+            env={"TAP_TWILIO_USAGE_LOGLEVEL": level},
+            overrides=Overrides(1000, {"TRIES": 2, "TRIES_WHEN_DENIED": 2}),
+        )
     assert "Traceback" not in run.log
     assert quiet(run)
 

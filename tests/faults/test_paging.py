@@ -18,6 +18,7 @@ from tests.faults.conftest import (
     DATED,
     LISTS,
     PAGED,
+    SPEED,
     STREAMS,
     TYPICAL,
     Fault,
@@ -30,6 +31,7 @@ from tests.faults.conftest import (
     spread,
     table,
 )
+from tests.forked import Overrides
 from tests.http_server import Answer, serve
 
 Link = Callable[[str], str]
@@ -131,8 +133,8 @@ def test_paging_without_end_is_found_out(lab: Lab, stream: str, way: str) -> Non
         link_to(ENDLESS[way](len(replies)), page)
         return Reply(200, {}, json.dumps(page).encode())
 
-    few = {"CLIENT": json.dumps({"MOST_PAGES": 20})}
-    run = lab.with_faults(of(stream, fault), stream, env=few, max_concurrent_requests=1)
+    few = Overrides(SPEED, {"MOST_PAGES": 20})
+    run = lab.with_faults(of(stream, fault), stream, overrides=few, max_concurrent_requests=1)
     assert run.code == 1
     assert re.search(r": the paging (comes back to a page|has over 20 pages|does not end)", run.log)
     assert len(replies) <= 2 * 21  # there are two billing groups

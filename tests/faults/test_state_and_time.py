@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -21,12 +21,14 @@ from tests.faults.conftest import (
     DATED,
     FIRST,
     LAST,
+    SPEED,
     STREAMS,
     TODAY,
     Lab,
     of_streams,
     table,
 )
+from tests.forked import Overrides
 
 USAGE_CONTEXT = {"account_sid": MAIN_SID, "includes_subaccounts": True}
 BILLING_CONTEXT = {"billing_group_id": BILLING_GROUP_IDS[0]}
@@ -49,6 +51,10 @@ def bookmarks(state: dict[str, Any]) -> dict[tuple[str, str], str]:
         for partition in value.get("partitions", [])
         if "replication_key_value" in partition
     }
+
+
+def at(time_in_gmt: str) -> Overrides:
+    return Overrides(SPEED, now=datetime.fromisoformat(f"{time_in_gmt}+00:00"))
 
 
 # 24: states.
@@ -96,12 +102,12 @@ def test_a_state_of_an_unknown_stream_is_refused(lab: Lab) -> None:
 def test_a_bookmark_in_the_future_gives_no_record_and_a_state_to_go_on_from(
     lab: Lab, stream: str, bookmark: str
 ) -> None:
-    env = {"NOW": f"{TODAY}T12:00:00+00:00"}
+    noon = at(f"{TODAY}T12:00")
     state = state_of(stream, bookmark)
     one: dict[str, Any] = {"end_date": None, "billing_group_ids": [BILLING_GROUP_IDS[0]]}
     with Server(lab.company) as server:
-        run = lab.run(server.url, stream, state=state, env=env, **one)
-        again = lab.run(server.url, stream, state=run.states[-1], env=env, **one)
+        run = lab.run(server.url, stream, state=state, overrides=noon, **one)
+        again = lab.run(server.url, stream, state=run.states[-1], overrides=noon, **one)
     assert (run.code, again.code) == (0, 0)
     assert table(run) == table(again) == {}
     assert bookmarks(run.states[-1]) == bookmarks(state) == bookmarks(again.states[-1])
@@ -115,10 +121,10 @@ def test_a_bookmark_in_the_future_gives_no_record_and_a_state_to_go_on_from(
 def test_a_lookback_never_moves_a_bookmark_back_nor_past_today(
     lab: Lab, healthy: Run, stream: str
 ) -> None:
-    now, before = {"NOW": f"{TODAY}T12:00:00+00:00"}, healthy.states[-1]
+    noon, before = at(f"{TODAY}T12:00"), healthy.states[-1]
     with Server(lab.company) as server:
         for end_date in (f"{LAST - timedelta(days=3)}", "2099-12-31"):
-            run = lab.run(server.url, stream, state=before, env=now, end_date=end_date)
+            run = lab.run(server.url, stream, state=before, overrides=noon, end_date=end_date)
             assert run.code == 0
             assert table(run)
             for key, mark in bookmarks(before).items():
@@ -133,12 +139,12 @@ def test_midnight_in_the_middle_of_a_run_costs_no_row(lab: Lab) -> None:
     with Server(lab.company, latency=0.1) as server:
         began = time.monotonic()
         night = lab.run(
-            server.url, *DATED, end_date=None, env={"NOW": f"{the_day_before}T23:59:59+00:00"}
+            server.url, *DATED, end_date=None, overrides=at(f"{the_day_before}T23:59:59")
         )
         assert time.monotonic() - began > 1.2
-        noon = {"NOW": f"{LAST}T12:00:00+00:00"}
-        day = lab.run(server.url, *DATED, end_date=None, env=noon, state=night.states[-1])
-        whole = lab.run(server.url, *DATED, end_date=None, env=noon)
+        noon = at(f"{LAST}T12:00")
+        day = lab.run(server.url, *DATED, end_date=None, overrides=noon, state=night.states[-1])
+        whole = lab.run(server.url, *DATED, end_date=None, overrides=noon)
     assert (night.code, day.code, whole.code) == (0, 0, 0)
     assert set(bookmarks(night.states[-1]).values()) <= {
         f"{the_day_before}",
@@ -153,9 +159,9 @@ def test_midnight_in_the_middle_of_a_run_costs_no_row(lab: Lab) -> None:
 def test_days_are_gmt_wherever_the_tap_runs(lab: Lab, healthy: Run, zone: str) -> None:
     """Where it is tomorrow already, or yesterday still."""
     for time_of_day in ("00:30", "23:30"):
-        now = {"TZ": zone, "NOW": f"{LAST}T{time_of_day}:00+00:00"}
+        now = at(f"{LAST}T{time_of_day}")
         with Server(lab.company) as server:
-            run = lab.run(server.url, *DATED, env=now, end_date=None)
+            run = lab.run(server.url, *DATED, env={"TZ": zone}, overrides=now, end_date=None)
         assert run.code == 0
         assert table(run) == of_streams(healthy, *DATED)
 

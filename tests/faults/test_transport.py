@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import socket
 import ssl
@@ -25,6 +24,7 @@ from tests.conftest import Run
 from tests.faults.conftest import (
     BILLING,
     DATED,
+    SPEED,
     STREAMS,
     TYPICAL,
     Fault,
@@ -37,6 +37,7 @@ from tests.faults.conftest import (
     spread,
     table,
 )
+from tests.forked import Overrides
 from tests.http_server import Answer, serve
 
 
@@ -75,7 +76,7 @@ def test_bursts_cost_no_row_of_any_stream(lab: Lab, healthy: Run) -> None:
 
 @pytest.mark.parametrize("fault", ["429", "429 with garbage", "500"])
 def test_waits_double_and_are_not_all_the_same(lab: Lab, fault: str) -> None:
-    run = lab.with_faults(at_first(*[FAULTS[fault]] * 7), env={"HURRY": "5000"})
+    run = lab.with_faults(at_first(*[FAULTS[fault]] * 7), overrides=Overrides(5000))
     waits = re.findall(r"; try (\d) after ([\d.]+) s", run.log)
     assert run.code == 0
     for number in range(2, 9):
@@ -99,7 +100,7 @@ def test_retry_after_is_waited_for(lab: Lab, retry_after: Callable[[], str]) -> 
         asked.append(time.monotonic())
         return too_many(retry_after()) if len(asked) == 1 else None
 
-    run = lab.with_faults(plan, "accounts", env={"HURRY": "1"})
+    run = lab.with_faults(plan, "accounts", overrides=Overrides())
     assert run.code == 0
     assert 3 <= asked[1] - asked[0] < 4 * 1.25 + 10
 
@@ -202,7 +203,7 @@ def test_a_server_that_comes_back_is_not_noticed(lab: Lab, healthy: Run) -> None
     later = threading.Timer(2.0, server.start)
     later.start()
     try:
-        run = lab.run(f"http://127.0.0.1:{port}", env={"HURRY": "4"})
+        run = lab.run(f"http://127.0.0.1:{port}", overrides=Overrides(4))
     finally:
         later.join()
         server.stop()
@@ -224,14 +225,14 @@ def full_backlog() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
-IN_A_MOMENT = {"CLIENT": json.dumps({"TIMEOUTS": [0.3, 0.3], "DEADLINE": 5, "TRIES": 3})}
-CUT_SHORT = {"CLIENT": json.dumps({"TIMEOUTS": [5, 5], "DEADLINE": 0.5, "TRIES": 3})}
+IN_A_MOMENT = Overrides(SPEED, {"TIMEOUTS": (0.3, 0.3), "DEADLINE": 5, "TRIES": 3})
+CUT_SHORT = Overrides(SPEED, {"TIMEOUTS": (5, 5), "DEADLINE": 0.5, "TRIES": 3})
 
 
 @pytest.mark.parametrize("stream", STREAMS)
 def test_a_server_that_lets_no_one_in_is_given_up(lab: Lab, stream: str) -> None:
     with full_backlog() as url:
-        run = lab.run(url, stream, env=IN_A_MOMENT)
+        run = lab.run(url, stream, overrides=IN_A_MOMENT)
     assert run.code == 1
     assert run.last_line.endswith("no connection within 0.3 s; gave up after 3 tries")
 
@@ -239,14 +240,14 @@ def test_a_server_that_lets_no_one_in_is_given_up(lab: Lab, stream: str) -> None
 @pytest.mark.parametrize("stream", sorted(TYPICAL))
 def test_a_server_that_says_nothing_is_given_up(lab: Lab, stream: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        run = lab.run(f"http://127.0.0.1:{server.getsockname()[1]}", stream, env=IN_A_MOMENT)
+        run = lab.run(f"http://127.0.0.1:{server.getsockname()[1]}", stream, overrides=IN_A_MOMENT)
     assert run.code == 1
     assert run.last_line.endswith("no data for 0.3 s; gave up after 3 tries")
 
 
 @pytest.mark.parametrize("stream", STREAMS)
 def test_a_server_that_falls_silent_is_given_up(lab: Lab, stream: str) -> None:
-    run = lab.with_faults(of(stream, silent), stream, env=IN_A_MOMENT)
+    run = lab.with_faults(of(stream, silent), stream, overrides=IN_A_MOMENT)
     assert run.code == 1
     assert run.last_line.endswith("; gave up after 3 tries")
     assert "no complete answer" not in run.log  # it is a read that is not waited for
@@ -256,7 +257,7 @@ def test_a_server_that_falls_silent_is_given_up(lab: Lab, stream: str) -> None:
 @pytest.mark.parametrize("stream", STREAMS)
 def test_an_answer_that_drips_is_cut_off(lab: Lab, stream: str) -> None:
     """A byte every 50 ms, so that no read waits for long."""
-    run = lab.with_faults(of(stream, dripping), stream, env=CUT_SHORT)
+    run = lab.with_faults(of(stream, dripping), stream, overrides=CUT_SHORT)
     assert run.code == 1
     assert run.last_line.endswith("no complete answer within 0.5 s; gave up after 3 tries")
     assert table(run, stream) == {}
@@ -264,7 +265,7 @@ def test_an_answer_that_drips_is_cut_off(lab: Lab, stream: str) -> None:
 
 def test_what_is_slow_once_costs_no_row(lab: Lab, healthy: Run) -> None:
     run = lab.with_faults(
-        once_of_each_stream(silent), env={"CLIENT": json.dumps({"TIMEOUTS": [3, 0.7]})}
+        once_of_each_stream(silent), overrides=Overrides(SPEED, {"TIMEOUTS": (3, 0.7)})
     )
     assert run.code == 0
     assert run.log.count("; try 2 after ") >= len(STREAMS) - 1  # two of them ask for the same
