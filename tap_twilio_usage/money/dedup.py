@@ -1,12 +1,17 @@
-"""Every dollar once: which part of each row's price no more detailed row carries.
+"""Count every dollar once: the part of each row's price that no more detailed row carries.
 
 Twilio reports the same money at several levels of its hierarchy. A static list of "leaves"
 cannot be right: a parent can hold money of its own, an account can lack the child rows, and
 new categories come unannounced. So each day is worked out from its own rows, and whatever they
 do not explain stays on the `totalprice` row. The shares of a day always sum to `totalprice`.
 
-A false "inside" edge in the table costs almost nothing, for the clip at zero cancels it in the
-remainder; a missing edge counts a row twice. When in doubt, the table has the edge.
+The hierarchy is not a tree. An overlap is a row of one family that repeats money of another one:
+`authy-sms-outbound` is part of `account-security`, and counts in `sms-outbound`. It counts
+nothing itself, but its price is subtracted in its own family. Where Twilio reports one charge
+under an old and a new name, the table makes one name the parent of the other.
+
+A parent that is wrong in the table costs little, because a roll-up never counts less than zero;
+a parent that is missing counts a row twice. When in doubt, the table has the parent.
 """
 
 from __future__ import annotations
@@ -22,61 +27,73 @@ from tap_twilio_usage.money.hierarchy import TOTAL, Hierarchy, normalise, shippe
 
 ROUNDING_OF_A_ROW = Decimal("0.00005")
 MOST_CANDIDATES_FOR_SETS = 14
+CONFIDENCE = ("high", "medium", "low", "inferred")
+
+Prices = Mapping[str, Decimal | None]
+Quantities = Mapping[str, tuple[Decimal | None, Decimal | None]]
 
 
 class Share(NamedTuple):
-    """What a row stands for in its scope, and the part of its price that counts."""
+    """The role of a row in its scope, and the part of its price that counts."""
 
     role: str
     deduplicated_price: Decimal | None
 
 
 def deduplicate(
-    prices: Mapping[str, Decimal | None], hierarchy: Hierarchy | None = None
+    prices: Prices, hierarchy: Hierarchy | None = None, *, quantities: Quantities | None = None
 ) -> dict[str, Share]:
-    """Share out the price of `totalprice` among the categories of one scope.
+    """Return the share of each category in the price of `totalprice`, for one scope.
 
-    A scope is one account, one `includes_subaccounts`, one period and one currency, all rows of
-    it. Gives one Share for every category; the shares sum to the price of `totalprice`, to the
-    last digit. Where that row or its price is missing, every `deduplicated_price` is None.
+    A scope is all rows of one account, one `includes_subaccounts`, one period and one currency.
+    The result has one Share for each category. The shares sum to the price of `totalprice`, to
+    the last digit; if there is no such row or it has no price, every `deduplicated_price` is None.
+
+    `quantities` are the count and the usage of each category. They are optional, and only used
+    to find two rows that report the same charge under two names that the table does not know.
     """
     hierarchy = hierarchy or shipped()
     with localcontext(EXACT):
-        return _Scope(prices, hierarchy).shares()
+        if not has_only_refunds(prices):
+            return _Scope(prices, hierarchy, quantities or {}).shares()
+        mirrored = {category: _negative(price) for category, price in prices.items()}
+        shares = _Scope(mirrored, hierarchy, quantities or {}).shares()
+        return {category: Share(role, _negative(own)) for category, (role, own) in shares.items()}
 
 
-def rounding(prices: Mapping[str, Decimal | None]) -> Decimal:
-    """Give how far below zero the remainder can be by Twilio's own rounding of rows."""
-    rows = sum(1 for name, price in prices.items() if price and normalise(name) != TOTAL)
-    return ROUNDING_OF_A_ROW * (rows + 1)
+def rounding(prices: Prices) -> Decimal:
+    """Return how far below zero the remainder can be because Twilio rounds each row."""
+    return _rounding(sum(1 for c, price in prices.items() if price and normalise(c) != TOTAL))
+
+
+def has_only_refunds(prices: Prices) -> bool:
+    """Return whether a price is below zero and none is above."""
+    return not any(price and price > 0 for price in prices.values()) and any(prices.values())
 
 
 class _Scope:
-    def __init__(self, prices: Mapping[str, Decimal | None], hierarchy: Hierarchy) -> None:
-        self.prices = prices
-        self.hierarchy = hierarchy
-        self.tolerance = rounding(prices)
-        self.total = min((c for c in prices if normalise(c) == TOTAL), key=_plainest, default=None)
-        self.reported = {normalise(category) for category in prices}
-        repeating = hierarchy.overlaps | {TOTAL}
-        self.overlaps = {c for c in prices if normalise(c) in repeating} - {self.total}
-        self.counted = {
-            category: price
-            for category, price in prices.items()
-            if price and category != self.total and category not in self.overlaps
+    """The rows of a scope, the row that each one lies in, and what each one counts."""
+
+    def __init__(self, prices: Prices, hierarchy: Hierarchy, quantities: Quantities) -> None:
+        self.prices, self.hierarchy, self.quantities = prices, hierarchy, quantities
+        self.names = {category: normalise(category) for category in prices}
+        self.reported = set(self.names.values())
+        totals = {category for category, name in self.names.items() if name == TOTAL}
+        self.total = min(totals, key=_plainest, default=None)
+        self.priced = {c: price for c, price in prices.items() if price and c not in totals}
+        self.tolerance = _rounding(len(self.priced))
+        # If a name comes in two spellings, only one of the rows can have children.
+        self.rows = {self.names[category]: category for category in sorted(self.priced)}
+        known = hierarchy.overlaps
+        self.overlaps = {
+            c for c, name in self.names.items() if name in known and self._repeats(name)
         }
-        self.rows: dict[str, str] = {}
-        for category in self.counted:
-            # Should a name come in two spellings, one of them holds the children.
-            same = self.rows.setdefault(normalise(category), category)
-            if same != category:
-                self.rows[normalise(category)] = min(same, category, key=_plainest)
-        self.parents = {category: self._parent(category) for category in self.counted}
-        self.inside: defaultdict[str, Decimal] = defaultdict(Decimal)
-        for category, parent in self.parents.items():
-            if parent:
-                self.inside[parent] += self.counted[category]
-        self.own = {**self.counted, **{rollup: self._own(rollup) for rollup in self.inside}}
+        self.children: defaultdict[str | None, list[str]] = defaultdict(list)
+        for category in self.priced:
+            self.children[self._parent(category)].append(category)
+        self.own = self._own()
+        # A second spelling of totalprice repeats the first one.
+        self.overlaps |= totals - {self.total}
 
     def shares(self) -> dict[str, Share]:
         total = None if self.total is None else self.prices[self.total]
@@ -86,38 +103,62 @@ class _Scope:
                 self._explain(excess)
         nothing = None if total is None else ZERO
         shares = dict.fromkeys(self.prices, Share("leaf", nothing))
-        shares |= dict.fromkeys(self.overlaps, Share("overlap", nothing))
         for category, own in self.own.items():
-            shares[category] = Share(self._role(category), None if total is None else own)
+            role = "rollup" if category in self.children else "leaf"
+            shares[category] = Share(role, None if total is None else own)
+        shares |= dict.fromkeys(self.overlaps, Share("overlap", nothing))
         if self.total is not None:
             remainder = None if total is None else total - sum(self.own.values(), ZERO)
             shares[self.total] = Share("total", remainder)
         return shares
 
+    def _repeats(self, name: str) -> bool:
+        """Return whether another row counts the money of this one.
+
+        A doubtful overlap is one only if the row that it is said to repeat holds money.
+        """
+        row = self.hierarchy.categories[name]
+        return row.confidence == "high" or any(other in self.rows for other in row.also_included_in)
+
     def _parent(self, category: str) -> str | None:
-        """Climb to the nearest category above that holds money here; None is the total."""
-        name = normalise(category)
-        passed = {name}
-        while True:
-            name = self.hierarchy.above(name, self.reported)
-            if name == TOTAL or name in passed:
-                return None
+        """Return the row that this one lies in; None for the total.
+
+        An overlap lies in a row of its own family. What lies in an overlap lies in the row that
+        the overlap repeats.
+        """
+        parent = self._nearest(self.hierarchy.parent(self.names[category], self.reported))
+        if parent not in self.overlaps or category in self.overlaps:
+            return parent
+        return self._nearest(self.hierarchy.categories[self.names[parent]].also_included_in[0])
+
+    def _nearest(self, name: str | None) -> str | None:
+        """Return the row of the category or, if it holds no money, of the nearest one above."""
+        passed = set()
+        while name and name not in passed:
             if name in self.rows:
                 return self.rows[name]
             passed.add(name)
+            name = self.hierarchy.parent(name, self.reported)
+        return None
 
-    def _own(self, rollup: str) -> Decimal:
-        price = self.counted[rollup]
-        own = price - self.inside[rollup]
-        return own if price < 0 else max(ZERO, own)
-
-    def _role(self, category: str) -> str:
-        if category in self.overlaps:
-            return "overlap"
-        return "rollup" if category in self.inside else "leaf"
+    def _own(self) -> dict[str, Decimal]:
+        """Return what each row counts: its price without what the rows below it hold."""
+        own = {c: price for c, price in self.priced.items() if c not in self.overlaps}
+        held = dict(self.priced)
+        rollups = [c for c in self.children[None] if c in self.children]
+        for rollup in rollups:
+            rollups += [c for c in self.children[rollup] if c in self.children]
+        # From the bottom up, so that what a row holds includes what its own children exceed it by.
+        for rollup in reversed(rollups):
+            if rollup not in self.overlaps:
+                below = sum(map(held.__getitem__, self.children[rollup]), ZERO)
+                price = own[rollup]
+                own[rollup] = price - below if price < 0 else max(ZERO, price - below)
+                held[rollup] = own[rollup] + below
+        return own
 
     def _explain(self, excess: Decimal) -> None:
-        """Find the rows that count `excess` twice, if the numbers leave no choice."""
+        """Find the rows that count `excess` twice, if the numbers allow only one answer."""
         rollup = self._rollup_that_holds(excess)
         if rollup:
             self.own[rollup] = max(ZERO, self.own[rollup] - excess)
@@ -127,24 +168,24 @@ class _Scope:
             self.overlaps.add(category)
 
     def _rollup_that_holds(self, excess: Decimal) -> str | None:
-        """Find the roll-up that a row counted beside it lies in: an edge the table lacks."""
-        amounts = {category: self.own[category] for category in self.inside}
+        """Return the roll-up that includes a row which the table does not place in it."""
+        amounts = {c: amount for c, amount in self.own.items() if c in self.children}
         equal = [c for c, amount in amounts.items() if self._is(amount, excess)]
         if len(equal) == 1:
             return equal[0]
         large = [c for c, amount in amounts.items() if amount >= excess]
-        beside = (self.counted[c] for c in self._top_level() if c not in large)
-        if len(large) == 1 and any(self._is(price, excess) for price in beside):
+        beside = {*self.children[None], *self.overlaps & self.priced.keys()}.difference(large)
+        if len(large) == 1 and any(self._is(self.priced[c], excess) for c in beside):
             return large[0]
         return None
 
     def _repetition_of(self, excess: Decimal) -> Collection[str]:
-        """Find the only set of up to three doubtful rows that adds up to the excess."""
-        confidence = {c: self.hierarchy.confidence(normalise(c)) for c in self.counted}
-        unknown = [c for c, sure in confidence.items() if sure == "inferred"]
-        doubtful = [c for c in self._top_level() if confidence[c] != "high"]
-        for candidates in (unknown, doubtful):
-            amounts = {c: self.own[c] for c in candidates if self.own[c] > 0}
+        """Return the only set of up to three doubtful rows that adds up to the excess."""
+        unknown = [c for c in self.own if self._confidence(c) == "inferred"]
+        doubtful = [c for c in self.children[None] if self._confidence(c) != "high"]
+        twins = self._twins()
+        for candidates in (unknown, doubtful, twins):
+            amounts = {c: self.own[c] for c in candidates if self.own.get(c, ZERO) > 0}
             sizes = (1, 2, 3) if len(amounts) <= MOST_CANDIDATES_FOR_SETS else (1,)
             for size in sizes:
                 fitting = [
@@ -153,14 +194,41 @@ class _Scope:
                     if self._is(sum((amounts[row] for row in rows), ZERO), excess)
                 ]
                 if fitting:
+                    # Of two names of one charge it does not matter which one is left out.
+                    fitting = [rows for rows in fitting if twins.issuperset(rows)] or fitting
                     return fitting[0] if len(fitting) == 1 else ()
         return ()
 
-    def _top_level(self) -> list[str]:
-        return [category for category, parent in self.parents.items() if parent is None]
+    def _twins(self) -> set[str]:
+        """Return the leaves that equal another one in price, count and usage.
+
+        Of leaves that are equal, all are returned but the one whose place is the surest.
+        """
+        equal = defaultdict(list)
+        for category, quantity in self.quantities.items():
+            if category in self.own and category not in self.children and None not in quantity:
+                equal[self.own[category], quantity].append(category)
+        return {
+            category
+            for leaves in equal.values()
+            for category in sorted(
+                leaves, key=lambda c: (CONFIDENCE.index(self._confidence(c)), c)
+            )[1:]
+        }
+
+    def _confidence(self, category: str) -> str:
+        return self.hierarchy.confidence(self.names[category])
 
     def _is(self, amount: Decimal, excess: Decimal) -> bool:
         return amount > self.tolerance and abs(amount - excess) <= self.tolerance
+
+
+def _rounding(rows: int) -> Decimal:
+    return ROUNDING_OF_A_ROW * (rows + 1)
+
+
+def _negative(price: Decimal | None) -> Decimal | None:
+    return None if price is None else -price
 
 
 def _plainest(category: str) -> tuple[bool, str]:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 
-from tap_twilio_usage.money.dedup import deduplicate, rounding
+from tap_twilio_usage.money.dedup import deduplicate, has_only_refunds, rounding
 from tap_twilio_usage.money.hierarchy import (
     TOTAL,
     UNKNOWN_BILLING_KIND,
@@ -20,10 +20,11 @@ from tap_twilio_usage.money.usage_record import UsageRecord
 def attribute(
     rows: Iterable[UsageRecord], reported: Iterable[UsageRecord] = ()
 ) -> list[UsageRecord]:
-    """Give the period's rows with service, billing_kind, parent_category and their share.
+    """Return the period's rows with service, billing_kind, parent_category and their share.
 
-    Each currency is shared out by itself; a row that names none goes with the total's, or with
-    the only one there is. Of rows of zeros that are left out it is enough that they are `reported`.
+    Each currency is a scope of its own. A row without a currency belongs to that of the total, or
+    to the only one there is. `reported` are all rows of the period, if `rows` are without the
+    rows of zeros.
     """
     rows = list(rows)
     names = {normalise(row.category) for row in reported or rows}
@@ -38,31 +39,39 @@ def attribute(
 
 
 def unit(row: UsageRecord) -> str | None:
-    """Give the currency in one spelling."""
+    """Return the currency in lower case; None if the row has none."""
     return normalise(row.price_unit or "") or None
 
 
 def total(rows: Iterable[UsageRecord]) -> UsageRecord | None:
-    """Give the period's row of `totalprice`."""
+    """Return the period's row of `totalprice`."""
     return next((row for row in rows if row.dedup_role == "total"), None)
 
 
 def overshoot(rows: Sequence[UsageRecord]) -> Decimal | None:
-    """Give by how much the period's rows hold more than its total, beyond rounding; else None."""
+    """Return how much more than its total the period's rows hold, beyond rounding; else None.
+
+    Of a period of refunds alone: how much more they refund than the total.
+    """
     row = total(rows)
     remainder = row.deduplicated_price if row else None
-    if not remainder or remainder >= 0:
+    if not remainder:
         return None
-    excess: Decimal = remainder.copy_negate()
-    return excess if excess > rounding({row.category: row.price for row in rows}) else None
+    prices = {row.category: row.price for row in rows}
+    excess = remainder if has_only_refunds(prices) else remainder.copy_negate()
+    return excess if excess > rounding(prices) else None
 
 
 def _attributed(scope: list[UsageRecord], reported: Collection[str]) -> list[UsageRecord]:
     hierarchy = shipped()
-    shares = deduplicate({row.category: row.price for row in scope})
+    categories = hierarchy.categories
+    shares = deduplicate(
+        {row.category: row.price for row in scope},
+        quantities={row.category: (row.count, row.usage) for row in scope if row.price},
+    )
     for row in scope:
         category = normalise(row.category)
-        if known := hierarchy.categories.get(category):
+        if known := categories.get(category):
             row.service, row.billing_kind = known.service, known.billing_kind
             row.parent_category = known.parent
         else:

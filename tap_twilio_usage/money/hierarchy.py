@@ -2,7 +2,7 @@
 
 Twilio publishes no hierarchy. `data/categories.csv` was compiled from its documentation, its
 former enum of categories, its Console and real accounts; `confidence` and `evidence` say how
-sure each row is. Roles and levels follow from the `parent` column and are not stored.
+sure each row is. Roles and levels follow from the other columns and are not stored.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ UNKNOWN_BILLING_KIND = "usage"
 
 @dataclass(frozen=True)
 class Category:
-    """A row of the table. `also_included_in` is set for overlaps only: rows that repeat money."""
+    """A row of the table.
+
+    `parent` is the category whose price includes this one's. `also_included_in` is set for
+    overlaps only: the categories of another family where the same money is counted.
+    """
 
     category: str
     parent: str | None
@@ -45,14 +49,13 @@ class Hierarchy:
     def __init__(self, categories: Iterable[Category]) -> None:
         """Take the table's rows; the last one of a name wins."""
         self.categories = {row.category: row for row in categories}
-        # Those that repeat money that another one holds.
-        self.overlaps = {row.category for row in self.categories.values() if row.also_included_in}
+        self.overlaps = {name for name, row in self.categories.items() if row.also_included_in}
 
     def parent(self, name: str, reported: Iterable[str] = ()) -> str | None:
-        """Give the category that contains this one, None for the total and for overlaps.
+        """Return the category that contains this one; None for the total.
 
-        That of an unknown category is inferred: the longest '-' prefix that is in the table or
-        among the `reported` names, else the total.
+        The parent of an unknown category is inferred: the longest '-' prefix that is in the table
+        or among the `reported` names, else the total.
         """
         row = self.categories.get(name)
         if row is not None:
@@ -64,17 +67,8 @@ class Hierarchy:
                 return prefix
         return None if name == TOTAL else TOTAL
 
-    def above(self, name: str, reported: Iterable[str] = ()) -> str:
-        """Give the next category up: the parent; what includes it, for an overlap; the total."""
-        row = self.categories.get(name)
-        if row is None:
-            return self.parent(name, reported) or TOTAL
-        return row.also_included_in[0] if row.also_included_in else row.parent or TOTAL
-
-    def level(self, name: str, reported: Iterable[str] = ()) -> int | None:
-        """Give the distance from the total, which is 0; None for an overlap."""
-        if name in self.overlaps:
-            return None
+    def level(self, name: str, reported: Iterable[str] = ()) -> int:
+        """Return the number of steps from the total, which is 0."""
         level, path = 0, [name]
         while (parent := self.parent(path[-1], reported)) and parent not in path:
             path.append(parent)
@@ -82,12 +76,12 @@ class Hierarchy:
         return level
 
     def containers(self, reported: Collection[str]) -> set[str | None]:
-        """Give the categories that contain one of the table or one of the `reported` names."""
+        """Return the categories that contain one of the table or one of the `reported` names."""
         known = {row.parent for row in self.categories.values()}
         return known | {self.parent(name, reported) for name in reported}
 
     def role(self, name: str, containers: Collection[str | None]) -> str:
-        """Give `total`, `overlap`, `rollup` (it is one of the `containers`) or `leaf`."""
+        """Return `total`, `overlap`, `rollup` (it is one of the `containers`) or `leaf`."""
         if name == TOTAL:
             return "total"
         if name in self.overlaps:
@@ -95,7 +89,7 @@ class Hierarchy:
         return "rollup" if name in containers else "leaf"
 
     def confidence(self, name: str) -> str:
-        """Say how sure the place of the category is: high, medium, low, or inferred."""
+        """Return how sure the place of the category is: high, medium, low or inferred."""
         row = self.categories.get(name)
         return row.confidence if row else "inferred"
 
