@@ -42,7 +42,7 @@ class TapTwilioUsage(SdkTap):
     name = "tap-twilio-usage"
     config_jsonschema = SCHEMA
     limits: ClassVar[Limits] = Limits()
-    today: ClassVar[Callable[[], date]] = staticmethod(today)
+    today: ClassVar[Callable[[], date]] = staticmethod(today)  # the clock
     # Without ACTIVATE_VERSION: a target that deletes by it would delete history.
     capabilities: ClassVar = [
         TapCapabilities.CATALOG,

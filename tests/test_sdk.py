@@ -1,4 +1,4 @@
-"""The private parts of the SDK that `singer/sdk.py` relies on: a release that changes one is told."""
+"""The private parts of the SDK that `singer/sdk.py` relies on, compared with the installed one."""
 
 from __future__ import annotations
 

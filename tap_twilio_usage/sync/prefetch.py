@@ -7,7 +7,7 @@ from datetime import date
 from itertools import chain
 from typing import NamedTuple
 
-from tap_twilio_usage.money.usage_record import UsageRecord
+from tap_twilio_usage.money.usage_record import Periods, UsageRecord
 from tap_twilio_usage.sync import subaccount_switch
 from tap_twilio_usage.sync.plan import windows
 from tap_twilio_usage.sync.restatements import Restatements
@@ -16,7 +16,6 @@ from tap_twilio_usage.sync.state import AccountContext, AccountState
 from tap_twilio_usage.twilio.errors import RetriesExhausted
 from tap_twilio_usage.twilio.periods import DAY, Granularity, Window
 from tap_twilio_usage.twilio.threads import InOrder, spawn
-from tap_twilio_usage.twilio.usage_records import Periods
 
 Answer = tuple[Window, Periods]
 MOST_PAGES_AHEAD = 32  # under way or waiting for their turn, which is what takes memory

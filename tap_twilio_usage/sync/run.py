@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Protocol
 
 from tap_twilio_usage.logs.anomalies import Findings
+from tap_twilio_usage.money.usage_record import Periods
 from tap_twilio_usage.sync.category_filter import CategoryFilter
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.state import AccountState, UsageState
 from tap_twilio_usage.twilio.periods import Granularity, Window
-from tap_twilio_usage.twilio.usage_records import Periods, Reported
+from tap_twilio_usage.twilio.usage_records import Reported
 
 
 class Account(Protocol):
@@ -46,8 +48,8 @@ class Account(Protocol):
 class Run:
     """One run of the usage records of one granularity.
 
-    `main` is the main account, `accounts` are those to read, by SID. `save` writes the state: with a
-    number of rows, only if enough have come since it was last written. `version` is the tap's.
+    `main` is the main account, `accounts` are those to read, by SID. `save` writes the state; with
+    a number of rows, only if enough have come since it was last written. `version` is the tap's.
     """
 
     main: Account

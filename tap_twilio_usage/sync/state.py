@@ -226,7 +226,7 @@ def _stream_state(stream: str, found: Mapping[str, Any]) -> StreamState:
     typed = [_partition(stream, kind, partition) for partition in partitions]
     if len({partition.context for partition in typed}) < len(typed):
         raise _refused(f"{stream} has two bookmarks for one {kind.owner}")
-    state = _convert({**found, "partitions": []}, kind, f"of {stream}")
+    state: StreamState = _convert({**found, "partitions": []}, kind, f"of {stream}")
     state.partitions = typed
     return state
 
