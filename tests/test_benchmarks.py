@@ -70,7 +70,7 @@ def test_limits_and_growth_are_said_and_drawn(tmp_path: Path) -> None:
     assert head == "max_concurrent_requests"
     assert [row[0] for row in rows] == ["1", "2", "4", "16"]
     assert [head for head, _ in growing] == [TAP.name, TAP.name, ALL_ROWS.name]
-    assert "Each day more takes" in said
+    assert "Each additional day takes" in said
     assert "requests for each account" in picture.read_text()
 
 
