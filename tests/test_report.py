@@ -1,4 +1,4 @@
-"""The demo's report: what it prints, and that it refuses what does not add up."""
+"""The demo's report: what it prints, and that it fails if a day does not add up."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def warehouse(tmp_path: Path) -> Path:
     return path
 
 
-def test_it_shows_services_and_the_three_sums(
+def test_the_report_shows_services_and_the_three_sums(
     warehouse: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(warehouse)]) == 0
