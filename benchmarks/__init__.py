@@ -1,1 +1,1 @@
-"""How fast the tap is, beside others that read the same, and the command that measures it."""
+"""Benchmarks of the tap against other tools that read the same data."""

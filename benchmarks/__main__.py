@@ -1,4 +1,4 @@
-"""The benchmarks: `python -m benchmarks`, all of them, or parts by name."""
+"""`python -m benchmarks` runs all benchmarks, or the named parts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Part = Callable[[Sizes], Iterator[str | Target]]
 
 
 def main() -> int:
-    """Run the parts; the exit code is 1 if a target fails, unless the sizes are too small."""
+    """Run the parts. The exit code is 1 if a target is missed, except with `--quick`."""
     parser = _parser()
     options = parser.parse_args()
     parts: dict[str, Part] = {
@@ -45,7 +45,7 @@ def main() -> int:
                 targets.append(result)
             else:
                 _say(result)
-    _say(f"\n### Targets{' (these sizes are too small to tell)' * options.quick}\n")
+    _say(f"\n### Targets{' (these sizes are too small for a verdict)' * options.quick}\n")
     for target in targets:
         _say(f"{target}")
     return 0 if options.quick or all(target.holds for target in targets) else 1
@@ -55,8 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     add = parser.add_argument
     add("parts", nargs="*", help="year, accounts, night, limited, growth; all if none is named")
-    add("--quick", action="store_true", help="small sizes, to see that everything works")
-    add("--picture", type=Path, default=PICTURE, help="where growth is drawn")
+    add("--quick", action="store_true", help="small sizes, to check that everything works")
+    add("--picture", type=Path, default=PICTURE, help="the file for the growth chart")
     return parser
 
 

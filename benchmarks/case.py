@@ -1,4 +1,4 @@
-"""What is read: so many days of a made-up company, and the fewest requests that it takes."""
+"""The data to read: days of an invented company, and the fewest requests that they need."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ TODAY = date(2026, 1, 1)
 
 @dataclass(frozen=True)
 class Case:
-    """Accounts that are as old as the days to read, or by `age` days older.
+    """Days to read of accounts that are `age` days older than the first day.
 
-    Of many accounts each is read by itself. Every day has about so many `categories` (and never
-    fewer than the sandbox needs).
+    If there are several accounts, each is read separately. Every day has about `categories`
+    categories, and never fewer than the sandbox needs.
     """
 
     days: int
@@ -26,7 +26,7 @@ class Case:
     categories: int = 290
 
     def __str__(self) -> str:
-        """Give it as a heading says it."""
+        """Return the case as text for a heading."""
         accounts, days = ("s" * (number > 1) for number in (self.accounts, self.days))
         return f"{self.accounts} account{accounts}, {self.days} day{days}"
 
@@ -36,7 +36,7 @@ class Case:
         return TODAY - timedelta(days=self.days - 1)
 
     def company(self) -> Company:
-        """Give the company: always the same one."""
+        """Return the company, which is always the same."""
         return Company(
             since=self.first - timedelta(days=self.age),
             today=TODAY,
@@ -45,10 +45,11 @@ class Case:
         )
 
     def fewest_requests(self, *, resumed: bool = False) -> int:
-        """Give the fewest requests: all pages full, nothing asked that cannot hold anything.
+        """Return the fewest requests: all pages are full, and none is certain to be empty.
 
-        One lists the accounts, or asks since when there is one (not in a run that goes on from a
-        state); then one for each account's whole history, and the pages of those that have any.
+        One request lists the accounts, or reads when the only account was created (not in a run
+        that resumes from a state). Then there is one for each account's whole history, and the
+        pages of the accounts that have usage.
         """
         company = self.company()
         rows = sum(len(company.reported(day)) for day in self._days(self.first))

@@ -1,4 +1,4 @@
-"""The tap beside others that read the same: a year, 50 accounts, a night."""
+"""The tap against other tools that read the same: a year, 50 accounts, a nightly run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Runs = dict[tuple[float, Tool], Run]
 
 
 def year(sizes: Sizes) -> Iterator[str | Target]:
-    """Compare them on one account."""
+    """Compare the tools on one account."""
     runs = yield from _compare(sizes.year, sizes)
     yield from _speed(sizes.year, sizes, runs)
     yield from _overlap(sizes.year, sizes, runs)
@@ -32,14 +32,14 @@ def year(sizes: Sizes) -> Iterator[str | Target]:
 
 
 def accounts(sizes: Sizes) -> Iterator[str | Target]:
-    """Compare them on many accounts."""
+    """Compare the tools on many accounts."""
     runs = yield from _compare(sizes.accounts, sizes)
     yield from _overlap(sizes.accounts, sizes, runs)
     yield _requests(sizes.accounts, runs)
 
 
 def night(sizes: Sizes) -> Iterator[str | Target]:
-    """Compare a run of the tap after another with the others, which have no state."""
+    """Compare a run of the tap that resumes from a state with the other tools, which have none."""
     runs = yield from _compare(sizes.night, sizes, resumed=True)
     yield _requests(sizes.night, runs, resumed=True)
 
@@ -82,7 +82,7 @@ def _compare(
 
 
 def _tools(case: Case, sizes: Sizes, latency: float) -> Iterator[Tool]:
-    """Leave out what only waits for many minutes, as the floor does: it takes as many requests."""
+    """Yield the tools, without those that only wait: they make as many requests as the floor."""
     for tool in TOOLS:
         if not (latency and case.accounts > 1 and tool in {LIBRARY, PLAIN}):
             yield tool
@@ -91,7 +91,7 @@ def _tools(case: Case, sizes: Sizes, latency: float) -> Iterator[Tool]:
 
 
 def _work(run: Run, tool: Tool, sizes: Sizes) -> float:
-    """Give the CPU time without that of the start-up."""
+    """Return the CPU time without start-up."""
     return run.cost.cpu - start_up(tool.module, sizes.repeats).cpu
 
 
@@ -121,7 +121,7 @@ def _overlap(case: Case, sizes: Sizes, runs: Runs) -> Iterator[Target]:
 
 
 def _requests(case: Case, runs: Runs, *, resumed: bool = False) -> Target:
-    """Allow a twentieth more than the fewest, or two: windows have whole days, pages do not."""
+    """Return the target for requests: 5 % or two more, because windows have whole days."""
     fewest = case.fewest_requests(resumed=resumed)
     return Target(
         f"{case}{' from a state' * resumed}: requests, where {fewest} is the fewest",

@@ -1,8 +1,8 @@
-"""Run a command and print what it cost: `-m benchmarks.cost OUTPUT COMMAND ...`, as JSON.
+"""`-m benchmarks.cost OUTPUT COMMAND ...` runs a command and prints its cost as JSON.
 
-In a process of its own, which is small: a command's peak of memory begins with that of the process
-that started it. What the command prints goes to the file OUTPUT: to read a pipe takes CPU time
-from the two that are measured.
+This is a small process of its own, because the peak memory of a command starts at that of its
+parent. The command's output goes to the file OUTPUT, because reading a pipe would take CPU time
+from the measured processes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 
 
 def main(output: str, *command: str) -> int:
-    """Run it; return its exit code."""
+    """Run the command and return its exit code."""
     opened = (os.POSIX_SPAWN_OPEN, 1, output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     began = time.monotonic()
     pid = os.posix_spawn(command[0], command, os.environ, file_actions=[opened])

@@ -1,4 +1,4 @@
-"""The floor: every page over one connection, parsed by orjson, and nothing done with it.
+"""The floor: reads every page over one connection, parses it with orjson, and does no more.
 
 `-m benchmarks.floor URL FIRST_DAY LAST_DAY` prints the number of records.
 """
@@ -18,7 +18,7 @@ Records = list[dict[str, Any]]
 
 
 def pages(url: str, first: str, last: str) -> Iterator[Records]:
-    """Give the daily usage records of every account by itself, page by page."""
+    """Yield the pages of daily usage records of each account separately."""
     days = {"StartDate": first, "EndDate": last, "IncludeSubaccounts": "false"}
     with requests.Session() as session:
         session.auth = (os.environ["TWILIO_ACCOUNT_SID"], os.environ["TWILIO_AUTH_TOKEN"])

@@ -28,16 +28,16 @@ class Line(NamedTuple):
 
     @classmethod
     def through(cls, x: Sequence[float], y: Sequence[float]) -> Line:
-        """Fit it."""
+        """Return the line that fits the points."""
         return cls(tuple(x), tuple(y), *linear_regression(x, y))
 
     def __call__(self, x: float) -> float:
-        """Give the line's value."""
+        """Return the line's value at `x`."""
         return self.intercept + self.slope * x
 
 
 class Series(NamedTuple):
-    """What grows by a unit, with a title: wall time in seconds, and requests."""
+    """Wall time in seconds, and requests, by the number of units."""
 
     unit: str
     title: str
@@ -46,21 +46,21 @@ class Series(NamedTuple):
 
     @classmethod
     def of(cls, unit: str, title: str, points: Mapping[int, Run]) -> Series:
-        """Fit lines to runs by the number of units."""
+        """Return the series of runs by the number of units."""
         wall = Line.through(tuple(points), [run.cost.wall for run in points.values()])
         requests = Line.through(tuple(points), [run.requests for run in points.values()])
         return cls(unit, title, wall, requests)
 
     def __str__(self) -> str:
-        """Give the slopes."""
+        """Return the slopes as text."""
         return (
-            f"Each {self.unit} more takes {self.wall.slope * 1000:.2f} ms "
+            f"Each additional {self.unit} takes {self.wall.slope * 1000:.2f} ms "
             f"and {self.requests.slope:.2f} requests."
         )
 
 
 def growth(sizes: Sizes, picture: Path) -> Iterator[str | Target]:
-    """Measure the tap with its defaults, by days and by accounts, and draw it."""
+    """Measure the tap with its defaults, by days and by accounts, and draw the chart."""
     from benchmarks.picture import draw  # noqa: PLC0415  (matplotlib takes a second)
 
     yield "\n### Growth, latency 0 ms"
@@ -103,10 +103,10 @@ def _measured(
 
 
 def _is_straight(series: Series) -> Target:
-    """See whether the largest case is where the line through all others leads."""
+    """Return the target that the largest case is on the line through the smaller ones."""
     x, y = series.wall.x, series.wall.y
     return Target(
-        f"{x[-1]} {series.unit}s: wall, times what the smaller sizes foretell",
+        f"{x[-1]} {series.unit}s: wall, times the value extrapolated from the smaller sizes",
         y[-1] / Line.through(x[:-1], y[:-1])(x[-1]),
         MOST_GROWTH,
     )

@@ -1,4 +1,4 @@
-"""A server that answers two requests at a time, and a tap that may send sixteen."""
+"""A server that accepts two concurrent requests, and a tap that may send sixteen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_TIME, MOST_REFUSED = 1.3, 0.1  # times the best; of all requests
 
 
 def limited(sizes: Sizes) -> Iterator[str | Target]:
-    """Compare the setting of 16 with those that fit better."""
+    """Compare a setting of 16 with settings that suit the server better."""
     runs: dict[int, Run] = {}
     how = Conditions(sizes.limited_latency, AT_A_TIME)
     yield (

@@ -1,4 +1,4 @@
-"""The picture of growth: measured points and the straight line through them."""
+"""The growth chart: measured points and the line that fits them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def draw(series: Sequence[Series], path: Path) -> None:
-    """Write wall time and requests of each series as SVG: the same numbers give the same file."""
+    """Write the chart of each series as SVG; the same numbers always give the same file."""
     with rc_context(
         {
             "axes.grid": True,

@@ -1,4 +1,4 @@
-"""How results are said: tables in Markdown, a line at a time, and targets."""
+"""The output of results: Markdown tables, line by line, and targets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Target(NamedTuple):
-    """What is claimed, and the measured number with the most, or the least, that it may be."""
+    """A claim, the measured number, and its upper or lower limit."""
 
     claim: str
     measured: float
@@ -21,28 +21,28 @@ class Target(NamedTuple):
         return self.least <= self.measured <= self.most
 
     def __str__(self) -> str:
-        """Give it in a line."""
+        """Return the verdict in one line."""
         verdict = "holds" if self.holds else "FAILS"
         limit = f"at least {self.least:g}" if self.least else f"at most {self.most:g}"
         return f"- {verdict}: {self.claim}: {round(self.measured, 2):g} ({limit})"
 
 
 class Table:
-    """Lines of a table: the first column is text, the others are numbers."""
+    """A table whose first column is text and whose other columns are numbers."""
 
     def __init__(self, *heads: str, first: int = 38) -> None:
-        """Have these heads; the first column is so wide."""
+        """Set the headings and the width of the first column."""
         self._heads = heads
         self._widths = [first, *(max(7, len(head)) for head in heads[1:])]
 
     def head(self) -> Iterator[str]:
-        """Give the lines above the numbers."""
+        """Yield the lines of the header."""
         yield ""
         yield self._line(self._heads)
         yield self._line([":" + "-" * 5, *["-" * 5 + ":"] * (len(self._heads) - 1)])
 
     def row(self, name: str, *values: float | str) -> str:
-        """Give a line: whole numbers as they are, others with two decimals."""
+        """Return a row; floats have two decimals."""
         return self._line([name, *map(_text, values)])
 
     def _line(self, cells: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Runs of tools, each in a process of its own, and what they cost."""
+"""Runs of the tools, each in its own process, and their cost."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Cost(NamedTuple):
 
 
 def typical(costs: Sequence[Cost]) -> Cost:
-    """Give the median of the times, of either kind, and the most memory."""
+    """Return the median of each time and the maximum of the memory."""
     walls, cpus, peaks = zip(*costs, strict=True)
     return Cost(median(walls), median(cpus), max(peaks))
 
 
 class Conditions(NamedTuple):
-    """How the sandbox answers, and how often a run is measured: the median counts."""
+    """How the sandbox answers, and how often a run is measured to take the median."""
 
     latency: float = 0.0  # seconds
     max_concurrent: int = 0
@@ -46,7 +46,7 @@ NO_LATENCY = Conditions()
 
 
 class Run(NamedTuple):
-    """The cost of a run with what it read, and the requests it made; some were refused with 429."""
+    """The cost of a run, its rows, its requests, and how many of them were refused with 429."""
 
     cost: Cost
     rows: int
@@ -64,9 +64,9 @@ def measure(
 def measure_in_turn(
     states: Mapping[Tool, Json | None], sandbox: Sandbox, how: Conditions
 ) -> dict[Tool, Run]:
-    """Run each tool on the sandbox's case, one after the other, as often as it takes.
+    """Run each tool on the sandbox's case, one after the other, and repeat.
 
-    In turn, for a machine is faster in one minute than in the next.
+    The tools take turns because the speed of a machine changes from minute to minute.
     """
     rounds = [
         {tool: _run(tool, sandbox, how, state) for tool, state in states.items()}
@@ -79,7 +79,7 @@ def measure_in_turn(
 
 
 def last_state(tool: Tool, sandbox: Sandbox) -> Json:
-    """Give the state with which a run of the tap on the sandbox's case ends."""
+    """Return the last state of a run of the tap on the sandbox's case."""
     with TemporaryDirectory() as folder:
         output = Path(folder) / "output"
         _spend(tool.command(Task(sandbox.case, sandbox.url), Path(folder)), output)
@@ -91,7 +91,7 @@ def last_state(tool: Tool, sandbox: Sandbox) -> Json:
 
 @cache
 def start_up(module: str, repeats: int) -> Cost:
-    """Give what it costs to import the module; a first time, which compiles it, does not count."""
+    """Return the cost of importing the module, without the first import, which compiles it."""
     with TemporaryDirectory() as folder:
         command, output = [sys.executable, "-c", f"import {module}"], Path(folder) / "output"
         _, *costs = (_spend(command, output) for _ in range(1 + repeats))

@@ -1,4 +1,4 @@
-"""The sandbox in a process of its own, whose CPU time and memory are nobody else's."""
+"""The sandbox in its own process, so that its CPU time and memory are not measured."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from sandbox import Server
 
 
 class Sandbox:
-    """The company of a case behind a socket: a context manager."""
+    """A context manager that serves the company of a case."""
 
     def __init__(self, case: Case) -> None:
-        """Start nothing yet."""
+        """Set the case; the process starts with the context."""
         self.case = case
         self.url = ""
 
     def __enter__(self) -> Sandbox:  # noqa: PYI034 - typing.Self needs Python 3.11
-        """Start it; the `url` is known from here on."""
+        """Start the process and set `url`."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.sandboxed"],
             stdin=subprocess.PIPE,
@@ -35,13 +35,13 @@ class Sandbox:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End it."""
+        """Stop the process."""
         self._process.communicate()
 
     def behave(self, latency: float = 0.0, max_concurrent: int = 0) -> list[int]:
-        """Answer like this from now on; give the status of every answer since the last time.
+        """Change how the server answers; return the status of every answer since the last call.
 
-        The latency is in seconds; beyond so many requests at a time (0: no limit) comes a 429.
+        The latency is in seconds. More than `max_concurrent` requests (0: no limit) get a 429.
         """
         statuses: list[int] = self._ask([latency, max_concurrent])
         return statuses
@@ -55,7 +55,7 @@ class Sandbox:
 
 
 def main() -> None:
-    """Serve the case on the first line of stdin, and behave as each further line says."""
+    """Serve the case on the first line of stdin, and change the answers on each further line."""
     with Server(Case(**json.loads(sys.stdin.readline())).company()) as server:
         _say(server.url)
         for line in sys.stdin:

@@ -1,8 +1,7 @@
 """A plain tap of the Meltano SDK for the same records: the baseline.
 
-As one would write it in an hour: the SDK's `RESTStream` for the accounts and, as its child, for
-the daily usage records, with all fields that Twilio sends, as the Singer tap of old has them
-(singer-io/tap-twilio). It counts no dollar once.
+It is a minimal tap: the SDK's `RESTStream` for the accounts and, as its child, for the daily usage
+records, with all fields that Twilio sends, as in singer-io/tap-twilio. It does not de-duplicate.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ SUBRESOURCES = (
 
 
 class NextPage(BaseHATEOASPaginator):
-    """Follows `next_page_uri`."""
+    """A paginator that follows `next_page_uri`."""
 
     @override
     def get_next_url(self, response: requests.Response) -> str | None:
@@ -70,7 +69,7 @@ class TwilioStream(RESTStream[ParseResult]):
         return {"PageSize": 1000, **self.filters(context)}
 
     def filters(self, _context: Context | None) -> Mapping[str, str]:
-        """Give what to ask for."""
+        """Return the query parameters of the first page."""
         return {}
 
 
@@ -94,7 +93,7 @@ class AccountsStream(TwilioStream):
 
 
 class UsageRecordsStream(TwilioStream):
-    """A row for every account, category and day."""
+    """One row for each account, category and day."""
 
     name = "usage_records_daily"
     parent_stream_type = AccountsStream

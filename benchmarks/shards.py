@@ -1,6 +1,6 @@
-"""One run of Meltano beside Dagster's job: `python -m benchmarks.shards`, seventeen minutes.
+"""`python -m benchmarks.shards` compares one Meltano run with the Dagster job (17 minutes).
 
-From a sandbox that answers after 300 ms, into a PostgreSQL of its own.
+The data comes from a sandbox that answers after 300 ms, and goes into a new PostgreSQL.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from benchmarks.sizes import AGE, FEW
 from benchmarks.surroundings import ROOT, environment
 
 LATENCY = 0.3  # seconds
-SHARDS = "4"  # all of them at a time
+SHARDS = "4"  # all in parallel
 TOOLS = Path(sys.executable).parent
 ONE_RUN = (
     *(f"{TOOLS / 'meltano'}", "el", "--state-id=whole"),
@@ -34,11 +34,11 @@ THE_JOB = (
 
 
 class Way(NamedTuple):
-    """How the company is loaded."""
+    """A way to load the company."""
 
     name: str
     command: tuple[str, ...]
-    requests: int  # at a time, by each process
+    requests: int  # concurrent requests of each process
 
 
 WAYS = (
@@ -49,13 +49,13 @@ WAYS = (
 
 
 class Load(NamedTuple):
-    """What is loaded: so many days of so many accounts, or the night after the first of two."""
+    """The data to load: days of accounts, or with one day, a nightly run after a first load."""
 
     accounts: int
     days: int
 
     def __str__(self) -> str:
-        """Give it as the table says it."""
+        """Return the load as text for the table."""
         what = "a night" if self.days == 1 else f"{self.days} days"
         return f"{self.accounts} accounts, {what}"
 
@@ -64,7 +64,7 @@ LOADS = (Load(40, 31), Load(200, 31), Load(200, 1), Load(800, 1))
 
 
 def main() -> None:
-    """Print a table of wall times, in seconds."""
+    """Print a table of wall times in seconds."""
     table = Table("seconds", *(way.name for way in WAYS))
     for line in table.head():
         _say(line)
@@ -72,12 +72,12 @@ def main() -> None:
     for load in LOADS:
         case = Case(max(load.days, 2), accounts=load.accounts, age=AGE, categories=FEW)
         with Sandbox(case) as sandbox:
-            _time(WAYS[1], load, case, sandbox)  # which warms the sandbox up
+            _time(WAYS[1], load, case, sandbox)  # warm up the sandbox
             _say(table.row(f"{load}", *(_time(way, load, case, sandbox) for way in WAYS)))
 
 
 def _time(way: Way, load: Load, case: Case, sandbox: Sandbox) -> float:
-    """Give the wall time of a load into an empty PostgreSQL, or of the night after one."""
+    """Return the wall time of a load into an empty PostgreSQL, or of a nightly run after it."""
     with TemporaryDirectory() as home, get_server(f"{home}/pgdata") as server:
         settings = {
             **environment(),

@@ -1,4 +1,4 @@
-"""How much is read: the full sizes, and small ones that only show that everything works."""
+"""The sizes of the benchmarks: full ones, and small ones to check that everything works."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 from benchmarks.case import Case
 
-# Accounts that all exist for as long as is read; the sandbox begins them up to 42 days apart.
+# So that all accounts exist on the first day; the sandbox creates them up to 42 days apart.
 AGE = 60
-FEW = 100  # categories: the sandbox raises it to what its accounts use, some 130
+FEW = 100  # categories; the sandbox raises it to the number its accounts use, about 130
 
 
 class Sizes(NamedTuple):
-    """The cases of each part, and how they are run."""
+    """The cases of each part, and how to run them."""
 
     year: Case
     accounts: Case
@@ -22,10 +22,10 @@ class Sizes(NamedTuple):
     latencies: tuple[float, ...]  # seconds; the first is 0
     limited_latency: float
     repeats: int
-    warm: bool  # the sandbox renders a page once, for whoever comes first
+    warm: bool  # run once before measuring: the sandbox renders each page on its first request
 
     def __str__(self) -> str:
-        """Say how it is measured."""
+        """Return a description of the method."""
         warmed = "after runs that warm the sandbox up" if self.warm else "from a cold sandbox"
         return (
             f"{warmed}: the median of {self.repeats} with one account and latency 0, others once; "
@@ -33,7 +33,7 @@ class Sizes(NamedTuple):
         )
 
     def repeated(self, case: Case, latency: float = 0.0) -> int:
-        """Give how often a run is measured: runs of a second more often than those of minutes."""
+        """Return how often to measure a run: short runs more often than long ones."""
         return 1 if latency or case.accounts > 1 else self.repeats
 
 

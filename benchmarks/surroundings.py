@@ -1,4 +1,4 @@
-"""What every process of a run gets: the same folder and the same environment."""
+"""The folder and the environment of every process of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OTHERS = ("PYTHON", "SINGER_", "TAP_", "TWILIO_")
 
 
 def environment() -> dict[str, str]:
-    """Give the environment: nothing that slows Python down, and the sandbox's credentials."""
+    """Return the environment: no Python or tap variables, and the sandbox's credentials."""
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(OTHERS)},
         "TWILIO_ACCOUNT_SID": MAIN_SID,

@@ -1,4 +1,4 @@
-"""What is measured: each tool with the command that reads a case."""
+"""The tools that are measured, each with the command that reads a case."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 
 class Task(NamedTuple):
-    """A case to be read from a URL, by some after a state."""
+    """A case to read from a URL, for some tools with a state."""
 
     case: Case
     url: str
@@ -35,15 +35,15 @@ class Tool:
     """A module of the benchmarks that prints how many records it read."""
 
     name: str
-    module: str  # what it has to import before it begins
+    module: str  # imported at start-up
 
     def command(self, task: Task, _folder: Path) -> list[str]:
-        """Give the command; the folder is there for the files that it needs."""
+        """Return the command; it may write its files to the folder."""
         first, last = task.case.first, TODAY
         return [sys.executable, "-m", self.module, task.url, f"{first}", f"{last}"]
 
     def rows(self, output: Path) -> int:
-        """Give the number of records from what it printed."""
+        """Return the number of records, which the output contains."""
         return int(output.read_text("utf-8"))
 
 
@@ -52,16 +52,16 @@ class Singer(Tool):
     """A Singer tap that is a module of the benchmarks."""
 
     def command(self, task: Task, folder: Path) -> list[str]:
-        """Give the command, with the settings that every tap has."""
+        """Return the command with its config file."""
         return [sys.executable, "-m", self.module, *_file(folder, "config", self.settings(task))]
 
     def rows(self, output: Path) -> int:
-        """Give the number of records that it wrote."""
+        """Return the number of RECORD messages in the output."""
         with output.open("rb") as lines:
             return sum(line.startswith(RECORD) for line in lines)
 
     def settings(self, task: Task) -> Json:
-        """Give the settings."""
+        """Return the settings."""
         return {
             "account_sid": MAIN_SID,
             "auth_token": AUTH_TOKEN,
@@ -79,7 +79,7 @@ class Tap(Singer):
     own: Mapping[str, Any] = field(default_factory=dict)
 
     def command(self, task: Task, folder: Path) -> list[str]:
-        """Give the command, with the one stream of the catalog and the state."""
+        """Return the command with config, a catalog that selects one stream, and state."""
         return [
             COMMAND,
             *_file(folder, "config", self.settings(task)),
@@ -88,7 +88,7 @@ class Tap(Singer):
         ]
 
     def settings(self, task: Task) -> Json:
-        """Give the settings: many accounts are read each by itself."""
+        """Return the settings; several accounts are read separately."""
         separate = {"subaccounts": "separate"} if task.case.accounts > 1 else {}
         return {**super().settings(task), **separate, **self.own}
 
@@ -109,7 +109,7 @@ def _file(folder: Path, name: str, content: Json) -> tuple[str, str]:
 
 @cache
 def _catalog() -> Json:
-    """Give the tap's catalog with one stream selected."""
+    """Return the tap's catalog with one stream selected."""
     done = subprocess.run(  # noqa: S603
         [COMMAND, "--discover", "--config=ENV"], env=environment(), capture_output=True, check=True
     )

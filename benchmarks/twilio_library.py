@@ -1,4 +1,4 @@
-"""Twilio's own Python library, listing the same records.
+"""Reads the same records with Twilio's own Python library.
 
 `-m benchmarks.twilio_library URL FIRST_DAY LAST_DAY` prints the number of records.
 """
@@ -14,7 +14,7 @@ from twilio.rest import Client
 
 
 def records(url: str, first: str, last: str) -> Iterator[Any]:
-    """Give the daily usage records of every account by itself."""
+    """Yield the daily usage records of each account separately."""
     client = Client()  # with TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN
     client.api.base_url = url
     for account in client.api.v2010.accounts.stream(page_size=1000):

@@ -1,1 +1,1 @@
-"""The official FOCUS validator, run on what the tap loads from the sandbox."""
+"""Runs the official FOCUS validator on data that the tap loads from the sandbox."""

@@ -1,4 +1,4 @@
-"""`python -m focus_check`: fails where the validator finds what it does not find in every file."""
+"""`python -m focus_check`: fails if the validator reports a failure that not every file has."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ ENVIRONMENT = Path(__file__).parents[1] / ".focus-validator"
 
 
 def main() -> int:
-    """Load, validate, say what was found; skip it with a line where there is no Python for it."""
+    """Load, validate and print the result; print a line and skip if there is no suitable Python."""
     interpreter = validator.python()
     if interpreter is None:
-        sys.stdout.write("focus_check: skipped, the validator needs Python 3.12 or 3.13\n")
+        sys.stdout.write("focus_check: skipped: the validator needs Python 3.12 or 3.13\n")
         return 0
     with TemporaryDirectory() as folder:
         data = Path(folder) / "focus.parquet"

@@ -1,4 +1,4 @@
-"""A year of three accounts of the sandbox, loaded by the installed tap, as a file of FOCUS."""
+"""A FOCUS file with one year of three sandbox accounts, loaded by the installed tap."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 
 def write(path: Path) -> str:
-    """Write it to the path; say what is in it."""
+    """Write the file and return a summary of its content."""
     company = Company(since=FIRST, today=LAST, subaccounts=2, new_category_from=NEW_CATEGORY_FROM)
     with Server(company) as server:
         rows = list(_loaded(server.url, path.with_suffix(".json")))
@@ -57,7 +57,7 @@ def _loaded(url: str, config: Path) -> Iterator[Row]:
         [COMMAND, "--config", config], env=clean, stdout=subprocess.PIPE, check=True
     )
     for line in done.stdout.splitlines():
-        # Numbers as text, whose digits are all kept.
+        # Numbers as text, to keep all of their digits.
         message = json.loads(line, parse_float=str, parse_int=str)
         if message["type"] == "RECORD" and message["stream"] == STREAM:
             yield message["record"]
@@ -68,14 +68,16 @@ def _type(described: dict[str, Any]) -> str:
 
 
 def _contents(rows: list[Row]) -> str:
-    """Say it in a line. Raises SystemExit if something that has to be in it is not."""
+    """Return a summary in one line; raise SystemExit if the sample lacks a required kind of row."""
     known = shipped().categories
     found = {
         "accounts": len({row["x_AccountSid"] for row in rows}),
         "credits": sum(row["ChargeCategory"] == "Credit" for row in rows),
         "adjustments": sum(row["ChargeCategory"] == "Adjustment" for row in rows),
-        "of unknown categories": sum(normalise(row["x_Category"]) not in known for row in rows),
+        "rows of unknown categories": sum(
+            normalise(row["x_Category"]) not in known for row in rows
+        ),
     }
     if not all(found.values()):
-        raise SystemExit(f"the sample lacks what it is for: {found}")
+        raise SystemExit(f"the sample lacks a required kind of row: {found}")
     return f"{len(rows)} rows: " + ", ".join(f"{number} {what}" for what, number in found.items())

@@ -1,4 +1,4 @@
-"""`focus-validator` of the FinOps Foundation: installed apart, run offline, its output read."""
+"""The FinOps Foundation's `focus-validator`: its installation, an offline run, and its results."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 REQUIREMENTS = ("focus-validator==2.2.1", "pyarrow<26")
-PYTHONS = (3, 12), (3, 14)  # from the first on, before the second
-LEAST_PASSED = 270  # of a file that has what FOCUS asks for; less is output that was cut short
+PYTHONS = (3, 12), (3, 14)  # from the first, up to but not including the second
+LEAST_PASSED = 270  # for a complete FOCUS file; fewer means that the output is truncated
 VERSION = "1.2"
 CRITERIA = (
     "ACCOUNT_NAMING",
@@ -29,14 +29,14 @@ CRITERIA = (
     "REGION",
     "PRICING_BILLING_CURRENCY_DIFFERENCES",
 )
-# What fails for every file: one of two branches of the first, and every Purchase by the second,
-# of which the validator has only half.
+# These fail for every file: the first in one of its two branches, the second for every Purchase,
+# because the validator implements only half of it.
 ALLOWED = frozenset({"InvoiceId-C-005-C", "EffectiveCost-C-005-C"})
 RESULT = re.compile(r"^\S+ (\S+): (PASS|FAIL|SKIPPED)\b", re.MULTILINE)
 
 
 class Verdict(NamedTuple):
-    """How many rules passed and were skipped, and which failed, without those that only sum up."""
+    """The number of passed and skipped rules, and the failed rules without composite ones."""
 
     passed: int
     skipped: int
@@ -44,12 +44,12 @@ class Verdict(NamedTuple):
 
     @property
     def unexpected(self) -> list[str]:
-        """The failures that not every file has."""
+        """The failed rules that are not expected for every file."""
         return sorted(self.failed - ALLOWED)
 
 
 def python() -> str | None:
-    """Give a Python that the validator runs on; None where there is none."""
+    """Return a Python that can run the validator; None if there is none."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     by_pyenv = sorted((pyenv / "versions").glob("3.1[23].*/bin/python"))
     candidates = [sys.executable, "python3.12", "python3.13", *map(str, by_pyenv)]
@@ -57,7 +57,7 @@ def python() -> str | None:
 
 
 def install(folder: Path, interpreter: str) -> Path:
-    """Give the Python of an environment in the folder that has the validator."""
+    """Install the validator into an environment in the folder, and return its Python."""
     executable = folder / "bin" / "python"
     complete, wanted = folder / "complete", "\n".join(REQUIREMENTS)
     if not complete.exists() or complete.read_text("utf-8") != wanted:
@@ -72,26 +72,26 @@ def install(folder: Path, interpreter: str) -> Path:
 
 
 def run(executable: Path, data: Path) -> Verdict:
-    """Give what it says of the file. Raises SystemExit if it says nothing that can be read."""
+    """Return the validator's verdict on the file; raise SystemExit if it did not finish."""
     (site,) = executable.parents[1].glob("lib/python3.*/site-packages")
     command = [
         *(f"{executable}", "-m", "focus_validator.main", "--data-file", f"{data.resolve()}"),
         *("--validate-version", VERSION, "--block-download"),
         *("--applicability-criteria", ",".join(f"{name}_SUPPORTED" for name in CRITERIA)),
     ]
-    # It opens its list of currencies relative to where it is.
+    # The validator opens its list of currencies relative to the current folder.
     done = subprocess.run(command, cwd=site, capture_output=True, text=True, check=False)  # noqa: S603
     found = verdict(done.stdout, _composites(site))
     if done.returncode or found.passed < LEAST_PASSED:
         raise SystemExit(
             f"focus_check: {found.passed} rules passed, exit code {done.returncode}: the validator "
-            f"did not come to its end\n{done.stderr[-2000:]}"
+            f"did not finish\n{done.stderr[-2000:]}"
         )
     return found
 
 
 def verdict(output: str, composites: Container[str]) -> Verdict:
-    """Give what the output says of the rules: it ends with 0 whatever it finds."""
+    """Return the verdict in the output: the exit code is 0 whatever the validator finds."""
     results = RESULT.findall(output)
     outcomes = Counter(outcome for _, outcome in results)
     failed = (rule for rule, outcome in results if outcome == "FAIL" and rule not in composites)
@@ -99,7 +99,7 @@ def verdict(output: str, composites: Container[str]) -> Verdict:
 
 
 def _composites(site: Path) -> set[str]:
-    """Give the rules that only sum up others."""
+    """Return the composite rules, which only combine others."""
     models = (site / "focus_validator" / "rules").glob(f"model-{VERSION}*.json")
     rules = (json.loads(model.read_text("utf-8"))["ModelRules"] for model in models)
     return {

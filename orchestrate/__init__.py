@@ -1,1 +1,1 @@
-"""A company of many accounts, loaded by several runs of Meltano at a time, with Dagster."""
+"""A Dagster job that loads many accounts with several Meltano runs in parallel."""

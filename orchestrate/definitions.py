@@ -1,4 +1,4 @@
-"""What Dagster runs: a company of many accounts in shards; see `docs/many-accounts.md`."""
+"""The Dagster job that loads many accounts in shards; see `docs/many-accounts.md`."""
 
 import json
 import os
@@ -31,26 +31,26 @@ MELTANO = Path(sys.executable).with_name("meltano")
 SHARDS = int(os.environ.get("TWILIO_USAGE_SHARDS", "4"))
 AT_A_TIME = int(os.environ.get("TWILIO_USAGE_AT_A_TIME", "0"))  # 0: the number of cores
 RETRIES = int(os.environ.get("TWILIO_USAGE_RETRIES", "3"))
-# After some 1, 3 and 7 minutes: Meltano takes a run that was killed for running for five.
+# Retries after about 1, 3 and 7 minutes: Meltano considers a killed run as running for five.
 RETRY_SECONDS = float(os.environ.get("TWILIO_USAGE_RETRY_SECONDS", "60"))
 LOADER = os.environ.get("TWILIO_USAGE_LOADER", "target-postgres")
 
-OF_ACCOUNTS = ("usage_*",)
-OF_COMPANY = ("accounts", "categories", "billing_group_*")
-# Hardly any account is in it: its run installs, makes the tables and reads next to nothing.
-NEARLY_NONE = "1/9999"
+ACCOUNT_STREAMS = ("usage_*",)
+COMPANY_STREAMS = ("accounts", "categories", "billing_group_*")
+# Almost no account is in this shard: its run installs plugins, creates tables and reads little.
+NEARLY_EMPTY_SHARD = "1/9999"
 
 
 def step(name: str, *streams: str, shard: str = "") -> OpDefinition:
-    """Give the step that loads these of the selected streams, with a state id of its own.
+    """Return the step that loads these of the selected streams, with its own state ID.
 
-    By `meltano el`: runs of `meltano run` in one project share the files of catalog and state.
+    It uses `meltano el`, because runs of `meltano run` in one project share catalog and state.
     """
     settings = {"TAP_TWILIO_USAGE_SUBACCOUNTS": "separate"}
     if shard:
         settings["TAP_TWILIO_USAGE_SHARD"] = shard
-    words = ["el", f"--state-id=twilio-usage-{name}", *(f"--select={each}" for each in streams)]
-    words += ["tap-twilio-usage", LOADER]
+    arguments = ["el", f"--state-id=twilio-usage-{name}", *(f"--select={each}" for each in streams)]
+    arguments += ["tap-twilio-usage", LOADER]
 
     @op(
         name=name.replace("-", "_"),
@@ -64,10 +64,10 @@ def step(name: str, *streams: str, shard: str = "") -> OpDefinition:
     )
     def run(context: OpExecutionContext) -> None:
         exported = shlex.join(f"{name}={value}" for name, value in settings.items())
-        context.log.info("%s meltano %s", exported, shlex.join(words))
+        context.log.info("%s meltano %s", exported, shlex.join(arguments))
         errors = []
-        with subprocess.Popen(  # noqa: S603 - the words above
-            [MELTANO, "--log-format=json", *words],
+        with subprocess.Popen(  # noqa: S603 - the arguments above
+            [MELTANO, "--log-format=json", *arguments],
             cwd=PROJECT,
             env={**os.environ, **settings},
             stdout=subprocess.PIPE,
@@ -75,12 +75,12 @@ def step(name: str, *streams: str, shard: str = "") -> OpDefinition:
             text=True,
         ) as meltano:
             try:
-                for level, line in _said(meltano.stdout or ()):
+                for level, line in _log_lines(meltano.stdout or ()):
                     context.log.log(level, line)
                     if level == "error":
                         errors.append(line)
             except BaseException:
-                meltano.terminate()  # as where the run is cancelled
+                meltano.terminate()  # for example when the run is cancelled
                 raise
         if meltano.returncode:
             reason = errors[0] if errors else f"exit code {meltano.returncode}"
@@ -89,8 +89,8 @@ def step(name: str, *streams: str, shard: str = "") -> OpDefinition:
     return run
 
 
-def _said(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Give the level and the text of what Meltano, the tap and the loader say."""
+def _log_lines(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the level and the text of each log line of Meltano, the tap and the loader."""
     for line in lines:
         try:
             said = json.loads(line)
@@ -104,12 +104,12 @@ def _said(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 @job(executor_def=multiprocess_executor.configured({"max_concurrent": AT_A_TIME}))
 def twilio_usage() -> None:
-    """Load every account by the shard that has it, and what belongs to all of them once."""
-    ready = step("tables", *OF_ACCOUNTS, shard=NEARLY_NONE)()
-    step("company", *OF_COMPANY)(ready)
+    """Load each account in its shard, and the streams of the whole company once."""
+    ready = step("tables", *ACCOUNT_STREAMS, shard=NEARLY_EMPTY_SHARD)()
+    step("company", *COMPANY_STREAMS)(ready)
     for number in range(1, SHARDS + 1):
         name = f"shard-{number}-of-{SHARDS}"
-        step(name, *OF_ACCOUNTS, shard=f"{number}/{SHARDS}")(ready)
+        step(name, *ACCOUNT_STREAMS, shard=f"{number}/{SHARDS}")(ready)
 
 
 nightly = ScheduleDefinition(

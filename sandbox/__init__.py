@@ -1,4 +1,4 @@
-"""A local stand-in for Twilio: an invented company and an HTTP server that reports its usage."""
+"""A local server in place of Twilio, which reports the usage of an invented company."""
 
 from sandbox.company import (
     API_KEY_SECRET,

@@ -24,11 +24,11 @@ _PATIENCE = 20.0
 
 
 class Failure(Exception):
-    """What the user is told when a command cannot do its work."""
+    """An error that is reported to the user in one line."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; the exit code is 1 after a failure, which is told in one line."""
+    """Run a command. The exit code is 1 after a failure, which is reported in one line."""
     words = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(words)
     options.words = words[1:]
@@ -44,16 +44,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text, idle in (
-        ("serve", "answer until interrupted", 0.0),
-        ("start", "answer in the background", 10.0),
+        ("serve", "serve until interrupted", 0.0),
+        ("start", "serve in the background", 10.0),
     ):
         command = commands.add_parser(name, help=text)
         _add_world(command)
         _add_server(command)
         command.add_argument(
-            "--idle-minutes", type=float, default=idle, help="end after so long unused; 0: never"
+            "--idle-minutes",
+            type=float,
+            default=idle,
+            help="stop after this time without a request; 0: never",
         )
-    stop = commands.add_parser("stop", help="end the server that `start` left in the background")
+    stop = commands.add_parser("stop", help="stop the server that `start` runs in the background")
     stop.add_argument("--port", type=int, default=8765)
     return parser
 
@@ -62,9 +65,18 @@ def _add_world(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--seed", type=int, default=1)
     add("--since", type=date.fromisoformat, default=date(2025, 1, 1))
-    add("--today", type=date.fromisoformat, help="the last day; the real one, GMT, if not given")
+    add(
+        "--today",
+        type=date.fromisoformat,
+        help="the last day with usage; by default the current day, GMT",
+    )
     add("--subaccounts", type=int, default=3)
-    add("--categories", type=int, default=290, help="rows a day, nearly; most are zero")
+    add(
+        "--categories",
+        type=int,
+        default=290,
+        help="approximate number of rows for each day; most are zero",
+    )
     add("--new-category-from", type=date.fromisoformat, default=date(2025, 9, 15))
 
 
@@ -72,9 +84,9 @@ def _add_server(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--port", type=int, default=8765)
     add("--latency-ms", type=Decimal, default=Decimal(0))
-    add("--max-concurrent", type=int, default=0, help="requests at a time before 429; 0: no limit")
-    add("--retry-after", help="the header that goes with a 429")
-    add("--fault-rate", type=float, default=0.0, help="share of answers that go wrong, 0 to 1")
+    add("--max-concurrent", type=int, default=0, help="concurrent requests before 429; 0: no limit")
+    add("--retry-after", help="value of the Retry-After header of a 429")
+    add("--fault-rate", type=float, default=0.0, help="share of answers that are faults, 0 to 1")
     add("--order", choices=("newest", "oldest"), default="newest")
 
 
@@ -127,22 +139,22 @@ def _start(options: argparse.Namespace) -> None:
     while _sandbox_pid(options.port) != process.pid:
         if process.poll() is not None or time.monotonic() > deadline:
             process.terminate()
-            message = f"the server did not start: see {_log_file(options.port)}"
+            message = f"the server did not start; see {_log_file(options.port)}"
             raise Failure(message)
         time.sleep(0.05)
     _pid_file(options.port).write_text(f"{process.pid}\n", encoding="utf-8")
-    # Left to itself from here on; a Popen that is still running warns when it is dropped.
+    # The server keeps running. Without a return code, Popen would warn about it when deleted.
     process.returncode = 0
     _say(url)
 
 
 def _spawn(options: argparse.Namespace) -> subprocess.Popen[bytes]:
-    # Run `serve` with the words that `start` was given, apart from the terminal.
+    # Run `serve` with the arguments of `start`, detached from the terminal.
     words = ["serve", "--idle-minutes", str(options.idle_minutes), *options.words]
     root = str(Path(__file__).resolve().parents[1])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     with _log_file(options.port).open("ab") as log:
-        return subprocess.Popen(  # noqa: S603 - the words of our own command line
+        return subprocess.Popen(  # noqa: S603 - the arguments of our own command line
             [sys.executable, "-m", "sandbox", *words],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -157,13 +169,13 @@ def _stop(options: argparse.Namespace) -> None:
     if not file.exists():
         return
     pid = int(file.read_text(encoding="utf-8"))
-    # The number may belong to another process by now: the server itself has to confirm it.
+    # Another process may have this ID by now, so the server itself has to confirm it.
     if _sandbox_pid(options.port) == pid:
         os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + _PATIENCE
         while _listens(options.port):
             if time.monotonic() > deadline:
-                message = f"process {pid} does not end"
+                message = f"process {pid} does not stop"
                 raise Failure(message)
             time.sleep(0.05)
     file.unlink(missing_ok=True)
@@ -193,7 +205,7 @@ def _listens(port: int) -> bool:
 
 
 def _sandbox_pid(port: int) -> int | None:
-    """Return the process id that a sandbox on this port names; None if there is none."""
+    """Return the process ID that a sandbox on this port reports; None if there is no sandbox."""
     connection = http.client.HTTPConnection(HOST, port, timeout=2)
     with contextlib.closing(connection):
         try:

@@ -1,4 +1,4 @@
-"""The API of 2010, without the sockets: who may ask, for what, and what comes back."""
+"""Twilio's API 2010-04-01 without sockets: authentication, routes and answers."""
 
 from __future__ import annotations
 
@@ -48,20 +48,20 @@ _SUBRESOURCES = {
     "yearly": "Yearly",
     "yesterday": "Yesterday",
 }
-_MOST_PAGES_KEPT = 4000  # over ten years of full pages; compressed, some 350 MB
+_MOST_PAGES_KEPT = 4000  # over ten years of full pages: about 350 MB compressed
 _AS_OF = b"(as of this read)"
 _RECORDS_PARAMETERS = ("Category", "StartDate", "EndDate", "IncludeSubaccounts")
 
 
 class Caller(NamedTuple):
-    """Whose credentials came with a request."""
+    """The account whose credentials a request has."""
 
     sid: str
     by_api_key: bool
 
 
 class Page(NamedTuple):
-    """The part of a list that is asked for."""
+    """The requested part of a list."""
 
     number: int
     size: int
@@ -73,7 +73,7 @@ class Page(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """What a page shows: the JSON of its items, of so many in all."""
+    """The items of a page as JSON, and the total number of items."""
 
     key: str
     texts: list[str]
@@ -82,14 +82,14 @@ class Listed(NamedTuple):
 
 @dataclass(frozen=True)
 class Api:
-    """Twilio's REST API in front of a company."""
+    """Twilio's REST API for a company."""
 
     company: Company
     order: Order = "newest"
     _pages: dict[tuple[object, ...], bytes] = field(default_factory=dict, init=False)
 
     def authenticate(self, authorization: str | None) -> Caller:
-        """Tell whose credentials the `Authorization` header has; ApiError 401 if nobody's."""
+        """Return the caller of the `Authorization` header; raise ApiError 401 if there is none."""
         scheme, _, encoded = (authorization or "").partition(" ")
         try:
             pair = base64.b64decode(encoded, validate=True).decode()
@@ -105,7 +105,7 @@ class Api:
         raise unauthorized("Basic")
 
     def get(self, path: str, query: Mapping[str, str], caller: Caller) -> bytes:
-        """Return the JSON of a resource; raises ApiError for every other answer."""
+        """Return the JSON of a resource; raise ApiError for every other answer."""
         for pattern, handler in _ROUTES:
             match = pattern.fullmatch(path)
             if match:
@@ -113,7 +113,7 @@ class Api:
         raise not_found(path)
 
     def records(self, request: Request) -> bytes:
-        """Return a page of usage records: rendered once, with the time of this read in it."""
+        """Return a page of usage records: cached, but with the time of this request."""
         account = self._account(request)
         asked = tuple(sorted(request.query.items()))
         key = (request.path, asked, self.company.version, self.company.last_day())
@@ -165,7 +165,7 @@ class Api:
             )
 
     def account_list(self, request: Request) -> bytes:
-        """Return a page of the accounts that the caller can see, newest first as Twilio does."""
+        """Return a page of the accounts that the caller can see, newest first as in Twilio."""
         if request.caller.by_api_key:
             raise unauthorized("Basic")
         seen = [a for a in self.company.accounts() if request.caller.sid in (MAIN_SID, a.sid)]
@@ -210,7 +210,7 @@ class Api:
         }
 
     def _value(self, trigger: Trigger, account: Account) -> Decimal:
-        """Add up what the trigger watches in its open period."""
+        """Return the trigger's value in its current period."""
         today = self.company.last_day()
         first = {"daily": today, "monthly": today.replace(day=1)}.get(
             trigger.recurring, account.date_created
@@ -230,7 +230,7 @@ class Api:
         raise not_found(request.path)
 
     def _range(self, request: Request, account: Account, resource: str) -> Period:
-        """Cut the days asked for to those that the account has; 404 if none is left."""
+        """Return the requested days that the account has; raise ApiError 404 if there are none."""
         today = self.company.last_day()
         asked = named_period(resource, today) or Period(
             _day(request.query, "StartDate", today) or account.date_created,
@@ -243,7 +243,7 @@ class Api:
 
 
 class Request(NamedTuple):
-    """A request whose path is known: its parts, the query and the caller."""
+    """A request for a known path: the parts of the path, the query and the caller."""
 
     path: str
     parts: dict[str, str | None]
@@ -286,7 +286,7 @@ def _day(query: Mapping[str, str], name: str, today: date) -> date | None:
 def _overlapping(
     periods: list[Period], counts: list[int], page: Page
 ) -> Iterator[tuple[Period, slice]]:
-    """Yield the periods that the page shows, each with the part of its rows."""
+    """Yield the periods of the page, each with the slice of its rows."""
     position = 0
     for period, count in zip(periods, counts, strict=True):
         first = max(0, page.start - position)
@@ -297,7 +297,7 @@ def _overlapping(
 
 
 def _page(request: Request, parameters: tuple[str, ...]) -> Page:
-    """Return the page asked for; ApiError if its token is not the one that was given out."""
+    """Return the requested page; raise ApiError if its token was not issued for it."""
     query = request.query
     size = _whole(query, "PageSize", default=_DEFAULT_PAGE_SIZE, least=1)
     page = Page(_whole(query, "Page", default=0, least=0), min(size, _MAX_PAGE_SIZE))
@@ -315,7 +315,7 @@ def _whole(query: Mapping[str, str], name: str, *, default: int, least: int) -> 
 
 
 def _token(request: Request, page: Page, parameters: tuple[str, ...]) -> str:
-    """Make an opaque token that holds for one page of one list only."""
+    """Return an opaque token that is valid for one page of one list only."""
     asked = [request.query.get(name) for name in parameters]
     seen = repr((request.path, asked, page)).encode()
     return "PA" + hashlib.blake2b(seen, digest_size=16).hexdigest()
@@ -346,7 +346,7 @@ def _envelope(request: Request, parameters: tuple[str, ...], page: Page, listed:
 
 @functools.lru_cache(maxsize=65536)
 def _record_texts(sid: str, resource: str | None, category: Category) -> tuple[str, ...]:
-    # Most of a record's bytes never change: to write all of them anew takes ten times as long.
+    # Most of a record's bytes never change; rendering all of them takes ten times as long.
     base = f"{_ACCOUNTS}/{sid}/Usage/Records"
     named = urlencode({"Category": category.name})
     path = f"{base}/{resource}" if resource else base

@@ -1,12 +1,12 @@
 """The Usage API v2: the records of a billing group.
 
-What Twilio does not document is chosen here, and no client may rely on it:
-- parameters travel as a JSON object, in which null is as good as absent;
-- `endDate` is today if not given, `startDate` the first of the month of `endDate`;
-- a range that ends before it begins is an error, days without usage are none;
-- `aggregationPeriod` is MONTHLY if not given, as Twilio's sample looks; months are cut to the
-  range and to today;
-- `pageSize` is clipped to its maximum; `pageToken` holds only with the same other parameters.
+Twilio does not document these points; the sandbox chooses them, and no client may rely on them:
+- parameters are sent as a JSON object, in which null means absent;
+- `endDate` is today by default, and `startDate` the first day of the month of `endDate`;
+- a range that ends before it begins is an error; days without usage are not;
+- `aggregationPeriod` is MONTHLY by default, as in Twilio's sample; months are cut to the range and
+  to today;
+- `pageSize` is clipped to its maximum; `pageToken` is valid only with the same other parameters.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _MAX_PAGE_SIZE = 1000
 
 
 class Asked(NamedTuple):
-    """The list that a request asks for: its parameters, read."""
+    """The parsed parameters of a request."""
 
     group: str
     days: Period
@@ -62,17 +62,17 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True)
 class BillingApi:
-    """The billing groups of a company; whether the caller may ask is checked before."""
+    """The billing groups API of a company; the server checks the credentials."""
 
     company: Company
     order: Order
 
     def has(self, path: str) -> bool:
-        """Tell whether the path is one of a billing group's records, there or not."""
+        """Return whether the path is that of a billing group's records; the group may not exist."""
         return _PATH.fullmatch(path) is not None
 
     def records(self, path: str, body: Body) -> bytes:
-        """Return the JSON of a page of records; raises ApiError for every other answer."""
+        """Return the JSON of a page of records; raise ApiError for every other answer."""
         group = _group(path)
         parameters = body.json_object()
         if parameters is None:
@@ -131,7 +131,7 @@ def _asked(group: str, parameters: Mapping[str, Any], today: date) -> Asked:
 
 
 def _days(parameters: Mapping[str, Any], today: date) -> Period:
-    """Return the days asked for; ApiError if they are too many or cannot be read."""
+    """Return the requested days; raise ApiError if they are too many or invalid."""
     first, last = _day(parameters, "startDate"), _day(parameters, "endDate")
     time_period = _text(parameters, "timePeriod")
     if time_period is not None:
@@ -172,7 +172,7 @@ def _page_size(parameters: Mapping[str, Any]) -> int:
 
 
 def _page_number(asked: Asked, token: str | None) -> int:
-    """Return the number of the page that a token stands for, from 0; ApiError if not given out."""
+    """Return the page number of a token, from 0; raise ApiError if it was not issued."""
     if token is None:
         return 0
     match = _TOKEN.fullmatch(token)
@@ -182,7 +182,7 @@ def _page_number(asked: Asked, token: str | None) -> int:
 
 
 def _token(asked: Asked, number: int) -> str:
-    """Make an opaque token that holds for one page of one list only."""
+    """Return an opaque token that is valid for one page of one list only."""
     seen = repr((asked, number)).encode()
     return f"PT{number}-{hashlib.blake2b(seen, digest_size=16).hexdigest()}"
 
@@ -196,6 +196,6 @@ def _rendered(record: Record) -> str:
         "endDate": str(record.period.last),
         "usage": {"amount": plain(row.usage), "unit": row.unit},
     }
-    # By hand: `json` writes no Decimal, and a float would not hold all of its digits.
+    # Rendered by hand: `json` cannot write a Decimal, and a float would lose digits.
     price = f'{{"amount": {plain(row.price)}, "currency": "USD"}}'
     return f'{json.dumps(content)[:-1]}, "price": {price}}}'

@@ -23,14 +23,14 @@ class Category(NamedTuple):
 
 
 class Product(NamedTuple):
-    """What a billing group is charged for; only category and name together tell it from others."""
+    """A product of a billing group, identified by its category and name together."""
 
     category: str
     name: str
 
 
 class Rhythm(enum.Enum):
-    """When a source charges: on working days mostly, every day, on the 1st, or now and then."""
+    """When a source charges: mostly on working days, every day, on the 1st, or occasionally."""
 
     BUSINESS = enum.auto()
     STEADY = enum.auto()
@@ -39,7 +39,7 @@ class Rhythm(enum.Enum):
 
 
 class Source(NamedTuple):
-    """A stream of charges homed in one category; `repeated_in` shows the same money again."""
+    """A source of charges in one category; `repeated_in` is a category that repeats them."""
 
     category: str
     unit_price: Decimal
@@ -51,12 +51,12 @@ class Source(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The name that tells this source from the others."""
+        """The unique name of this source."""
         return self.repeated_in or self.category
 
     @property
     def family(self) -> str:
-        """The product that an account either uses or does not."""
+        """The product that an account either uses or does not use."""
         return self.category.partition("-")[0]
 
 
@@ -175,7 +175,7 @@ _TREE: tuple[tuple[str, str, str | None], ...] = (
     ("turnmegabytes", "pv", "TURN Megabytes"),
     ("turnmegabytes-useast", "turnmegabytes", None),
     ("turnmegabytes-ireland", "turnmegabytes", None),
-    # Verify has a roll-up in the Console, `account-security`; as in real accounts, its row is zero.
+    # In the Console, Verify has the roll-up `account-security`; in real accounts its row is zero.
     ("authy-phone-verifications", "", "Verify"),
     ("authy-verify-email-verifications", "", None),
     ("verify-push", "", None),
@@ -207,17 +207,17 @@ _TREE: tuple[tuple[str, str, str | None], ...] = (
     ("premiumsupport-percentage-spend", "premiumsupport", None),
     ("min-spend-adjustments", "", None),
     ("credit-transfer", "", None),
-    # Overlaps are homes of nothing: their rows repeat money of other categories.
+    # Overlaps have no charges of their own: their rows repeat spend of other categories.
     ("authy-sms-outbound", "", "Authy/Verify Outbound SMS Messages"),
     ("authy-calls-outbound", "", "Authy/Verify Outbound Calls"),
-    # Two that no table knows: one whose name tells where it belongs, one whose name does not.
+    # Two unknown categories: the name of one shows its parent, the name of the other does not.
     ("sms-outbound-satellite", "sms-outbound", "Satellite Outbound SMS"),
     ("quantum-relay", "", "Quantum Relay"),
 )
 
 NEW_CATEGORIES = ("sms-outbound-satellite", "quantum-relay")
 
-# category, unit price, events a day (or each time), usage per event
+# category, unit price, events per day (or per charge), usage per event
 _BUSINESS: tuple[tuple[str, str, int, int], ...] = (
     ("calls", "0.0035", 21, 1),
     ("calls-inbound-local", "0.0085", 420, 3),
@@ -333,7 +333,7 @@ _OVERLAPPING = (
         repeated_in="authy-calls-outbound",
     ),
 )
-# The other products are named after a usage category, and categorised by its parent.
+# The other products have the name of a usage category, and the category of its parent.
 _PRODUCTS = {
     "sms-messages-carrierfees": Product("sms", "Carrier Fees"),
     "mms-messages-carrierfees": Product("mms", "Carrier Fees"),
@@ -343,13 +343,13 @@ _PRODUCTS = {
 
 
 def product_of(category: Category) -> Product:
-    """Return the product that Usage API v2 shows for what is at home in the usage category."""
+    """Return the product that Usage API v2 reports for charges in the usage category."""
     group = category.name if category.parent == TOTAL else category.parent
     return _PRODUCTS.get(category.name) or Product(group.lower(), category.description)
 
 
 def described(name: str, parent: str = TOTAL, description: str | None = None) -> Category:
-    """Make the category, with units that suit its name and, if need be, a description."""
+    """Return the category with units that fit its name and, if it has none, a description."""
     units = _FAMILY_UNITS.get(name.partition("-")[0], _EACH)
     return Category(name, parent, description or name.replace("-", " ").title(), *units)
 

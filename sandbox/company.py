@@ -1,6 +1,6 @@
-"""The invented company: its accounts, its charges and what Twilio would report of them.
+"""The invented company: its accounts, its charges and what Twilio would report about them.
 
-Pure: no HTTP, no clock but the day, and the same seed gives the same charges everywhere.
+Pure: no HTTP, and no clock except the day. The same seed gives the same charges everywhere.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 API_KEY_SID = "SK" + "1".zfill(32)
-API_KEY_SECRET = "sandbox-api-key-secret"  # noqa: S105 - opens nothing but the sandbox
-AUTH_TOKEN = "sandbox-auth-token"  # noqa: S105 - opens nothing but the sandbox
+API_KEY_SECRET = "sandbox-api-key-secret"  # noqa: S105 - valid for the sandbox only
+AUTH_TOKEN = "sandbox-auth-token"  # noqa: S105 - valid for the sandbox only
 MAIN_SID = "AC" + "1".zfill(32)
 BILLING_GROUP_IDS = ("commerce_billingprofile_sandbox1", "commerce_billingprofile_sandbox2")
 LEGACY_BILLING_GROUP_ID = "commerce_billingprofile_legacy"
@@ -56,12 +56,12 @@ class Account(NamedTuple):
 
     @property
     def sid(self) -> str:
-        """The account SID: `AC` and the number."""
+        """The Account SID: `AC` and the number."""
         return "AC" + str(self.number).zfill(32)
 
     @property
     def auth_token(self) -> str:
-        """The Auth Token, which Twilio puts into the account's JSON."""
+        """The Auth Token, which Twilio includes in the account's JSON."""
         return AUTH_TOKEN if self.number == 1 else f"{AUTH_TOKEN}-{self.number}"
 
     @property
@@ -71,7 +71,7 @@ class Account(NamedTuple):
 
 
 class Charge(NamedTuple):
-    """Money spent once: at home in one category, perhaps shown again in an overlap category."""
+    """Spend in one category, which an overlap category may repeat."""
 
     account_sid: str
     day: date
@@ -83,7 +83,7 @@ class Charge(NamedTuple):
 
 
 class Trigger(NamedTuple):
-    """A usage trigger: what it watches, and at which value it fires."""
+    """A usage trigger: the category it watches, and the value at which it fires."""
 
     number: int
     friendly_name: str
@@ -106,7 +106,7 @@ TRIGGERS = (
 
 
 class Row(NamedTuple):
-    """What Twilio reports of a category for a period: its charges and all those below it."""
+    """What Twilio reports for a category and period: its charges and those of its subcategories."""
 
     category: str
     events: int | None
@@ -140,7 +140,7 @@ def _unused_names(wanted: int) -> tuple[str, ...]:
 
 
 def _events(source: Source, day: date, percent: int, draw: int) -> int:
-    """Count the events of a day; integers only, for the same count everywhere."""
+    """Return the number of events of a day, in integer arithmetic to be the same everywhere."""
     if source.rhythm is Rhythm.MONTHLY:
         return -(-source.volume * percent // 100) if day.day == 1 else 0
     if source.rhythm is Rhythm.RARE:
@@ -156,7 +156,7 @@ def _zero_row(name: str) -> Row:
 
 
 def _restated(charges: list[Charge], price: Decimal) -> list[Charge]:
-    """Give the charges a new price in all, to the last decimal; counts follow the price."""
+    """Return the charges with a new total price, exact to the last decimal, and scaled counts."""
     old = sum((charge.price for charge in charges), _ZERO)
     factor = price / old if old else _ZERO
     scaled = [
@@ -173,7 +173,7 @@ def _restated(charges: list[Charge], price: Decimal) -> list[Charge]:
 
 @dataclass(eq=False)
 class Company:
-    """A customer of Twilio since the day `since`, with charges up to and with `today`.
+    """A customer of Twilio since the day `since`, with charges up to and including `today`.
 
     `today` of None is the real day, GMT. `categories` is about how many rows a day has: those in
     use and as many that are always zero. The two categories that no table knows are reported from
@@ -213,7 +213,7 @@ class Company:
         if number == 1:
             return Account(1, "Sandbox Company", "active", self.since)
         status = {3: "suspended", 4: "closed"}.get(number, "active")
-        # The first four two weeks apart; hundreds would otherwise take years to come.
+        # The first four begin two weeks apart; with this gap, hundreds would take years.
         created = self.since + timedelta(days=14 * ((number - 1) % 4))
         return Account(number, f"Sandbox Subaccount {number - 1}", status, created)
 
@@ -231,12 +231,12 @@ class Company:
         return self._tree[name]
 
     def reported(self, day: date) -> tuple[str, ...]:
-        """Return the names that have a row on the day, used or not, in the order of the rows."""
+        """Return the categories that have a row on the day, used or not, in row order."""
         seen = tuple(self._first_seen.items())
         return self._names + tuple(name for name, first in seen if first <= day)
 
     def charges(self, account: str, day: date) -> tuple[Charge, ...]:
-        """Return the account's own charges of the day; none in the future."""
+        """Return the account's own charges of the day; there are none in the future."""
         if not self._accounts[account].date_created <= day <= self.last_day():
             return ()
         changed = self._changed.get((account, day))
@@ -250,7 +250,7 @@ class Company:
         *,
         include_subaccounts: bool = True,
     ) -> list[Row]:
-        """Return Twilio's rows for a period of one day or more: one for each reported category."""
+        """Return Twilio's rows for a period of one or more days, one for each reported category."""
         last = min(last or first, self.last_day())
         found = self._sparse_rows(self.version, account, first, last, include_subaccounts)
         return [found.get(name) or self._zero_rows[name] for name in self.reported(last)]
@@ -258,7 +258,7 @@ class Company:
     def truth(
         self, day: date, account: str = MAIN_SID, *, include_subaccounts: bool = True
     ) -> dict[str, Decimal]:
-        """Return each dollar once, by its home category; `totalprice` is home to the rest."""
+        """Return the spend of each category without its subcategories; the rest is `totalprice`."""
         homes: dict[str, Decimal] = {}
         for sid in self._included(account, include_subaccounts=include_subaccounts):
             for charge in self.charges(sid, day):
@@ -268,22 +268,22 @@ class Company:
     def total(
         self, day: date, account: str = MAIN_SID, *, include_subaccounts: bool = True
     ) -> Decimal:
-        """Return all money of the day: what the `totalprice` row says."""
+        """Return the spend of the day, which is the price of the `totalprice` row."""
         homes = self.truth(day, account, include_subaccounts=include_subaccounts)
         return sum(homes.values(), _ZERO)
 
     def billed_accounts(self, group: str) -> tuple[str, ...]:
-        """Return the SIDs of a billing group: the accounts are dealt out, the main one first."""
+        """Return the SIDs of a billing group; accounts are assigned in turn, the main one first."""
         turn = BILLING_GROUP_IDS.index(group)
         return tuple(self._accounts)[turn :: len(BILLING_GROUP_IDS)]
 
     def billing_rows(self, group: str, first: date, last: date) -> tuple[BillingRow, ...]:
-        """Return the group's charges of a period: a row for each product, unless it is all zero."""
+        """Return the group's charges of a period: one row for each product that is not all zero."""
         last = min(last, self.last_day())
         return self._billing_rows(self.version, group, first, last)
 
     def billing_total(self, group: str, day: date) -> Decimal:
-        """Return all money of the group's day; that of all groups together is `total`."""
+        """Return the spend of the group's day; the sum of all groups is `total`."""
         charges = (c for sid in self.billed_accounts(group) for c in self.charges(sid, day))
         return sum((charge.price for charge in charges), _ZERO)
 
@@ -296,7 +296,7 @@ class Company:
         price_factor: Decimal | str | int | None = None,
         account: str = MAIN_SID,
     ) -> None:
-        """Change a past day: a new price, or a factor, for the category's own charges.
+        """Change a past day: set a new price, or a factor, for the category's own charges.
 
         An overlap category restates the charges that it repeats. Raises ValueError if there is
         nothing to apply a factor to.
@@ -305,7 +305,7 @@ class Company:
             kept, own = self._split(account, day, category)
             if price is None:
                 if not own or price_factor is None:
-                    message = f"{category} has no charge on {day}: give a price, not a factor"
+                    message = f"{category} has no charge on {day}: use a price, not a factor"
                     raise ValueError(message)
                 old = sum((charge.price for charge in own), _ZERO)
                 price = (old * Decimal(price_factor)).quantize(_MICRO)
@@ -346,7 +346,7 @@ class Company:
 
     def _change(self, account: str, day: date, charges: tuple[Charge, ...]) -> None:
         self._changed[account, day] = charges
-        # Part of the cache key, so that a roll-up begun before the change cannot outlive it.
+        # Part of the cache key, so that no roll-up computed before the change is used after it.
         self.version += 1
 
     def _report(self, category: str, day: date, parent: str) -> None:
@@ -375,7 +375,7 @@ class Company:
         return Charge(account.sid, day, source.category, events, usage, price, source.repeated_in)
 
     def _share(self, source: Source, account: Account, day: date) -> int:
-        """Return the account's size for this source in percent of the main one; 0: unused."""
+        """Return the account's size for this source, in percent of the main account; 0: unused."""
         if account.is_main:
             return 100
         if account.status == "closed" or source.main_only:
@@ -416,7 +416,7 @@ class Company:
         return tuple(row for row in rows.values() if row.usage or row.price)
 
     def _sums(self, sids: Iterable[str], first: date, last: date) -> list[Charge]:
-        """Add up the charges of the same home and overlap, so that few are left to roll up."""
+        """Return the charges summed by category and overlap, so that few are left to roll up."""
         sums: dict[tuple[str, str | None], Charge] = {}
         for sid in sids:
             for day in _days(first, last):
@@ -427,7 +427,7 @@ class Company:
         return list(sums.values())
 
     def _path(self, category: str) -> Iterator[str]:
-        """Yield the category and all that contain it, up to totalprice."""
+        """Yield the category and all categories that contain it, up to `totalprice`."""
         while category:
             yield category
             category = self._tree[category].parent

@@ -1,4 +1,4 @@
-"""Twilio's answers other than 200, in the form that all of its APIs share."""
+"""Twilio's error answers, in the form that all of its APIs share."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 class ApiError(Exception):
-    """An answer other than 200, as Twilio words it."""
+    """An error answer, with Twilio's own text."""
 
     def __init__(
         self, status: int, code: int, message: str, headers: Mapping[str, str] | None = None
     ) -> None:
-        """Make the error of this HTTP status and Twilio code, and the headers that go with it."""
+        """Create the error from its HTTP status, Twilio code, message and headers."""
         super().__init__(message)
         self.status = status
         self.code = code
@@ -33,28 +33,28 @@ class ApiError(Exception):
 
 
 def unauthorized(scheme: str | None) -> ApiError:
-    """Return the answer to credentials that open nothing, and the scheme of a header that would."""
+    """Return the answer to invalid credentials, with the scheme that the resource expects."""
     headers = {"WWW-Authenticate": f'{scheme} realm="Twilio API"'} if scheme else {}
     return ApiError(401, 20003, "Authenticate", headers)
 
 
 def not_found(path: str) -> ApiError:
-    """Return the answer for a resource that is not there, or not for this caller."""
+    """Return the answer for a resource that does not exist, or not for this caller."""
     return ApiError(404, 20404, f"The requested resource {path} was not found")
 
 
 def not_allowed(allowed: str) -> ApiError:
-    """Return the answer to a request with another method than the one that is allowed."""
+    """Return the answer to a method that is not allowed."""
     return ApiError(405, 20004, "Method not allowed", {"Allow": allowed})
 
 
 def invalid(name: str) -> ApiError:
-    """Return the answer to a parameter that cannot be read."""
+    """Return the answer to an invalid parameter."""
     return ApiError(400, 20001, f"Invalid {name}")
 
 
 def length_required() -> ApiError:
-    """Return the answer to a body whose end is unknown, and with it where the next request is."""
+    """Return the answer to a body of unknown length, after which no request can be read."""
     return ApiError(411, 20001, "Invalid Content-Length", {"Connection": "close"})
 
 

@@ -1,4 +1,4 @@
-"""Answers that go wrong, as Twilio, proxies and networks send them, and a plan for when."""
+"""Faulty answers, as Twilio, proxies and networks send them, and a plan that chooses them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ _PAGE = b"<html><body><h1>Something went wrong</h1>" + b"<p>Please try again.</p
 class Reply(NamedTuple):
     """An answer as it is sent.
 
-    Of the content only the first `sent` bytes, where that is not None (-1: no head either): then
-    the connection ends, by a reset or in order. After each byte of it comes a `pause`, in seconds.
+    If `sent` is not None, only the first `sent` bytes of the content are sent (-1: not even the
+    headers), and the connection is then closed, or reset if `reset` is set. `pause` is the time
+    after each byte, in seconds.
     """
 
     status: int
@@ -35,12 +36,12 @@ class Reply(NamedTuple):
 
 
 def error(status: int, code: int, message: str, **headers: str) -> Callable[[Reply], Reply]:
-    """Return the fault that is one of Twilio's errors."""
+    """Return the fault that answers with this Twilio error."""
     return _instead(ApiError(status, code, message, headers))
 
 
-def _instead(of_all: ApiError) -> Callable[[Reply], Reply]:
-    return lambda _: Reply(of_all.status, of_all.headers, of_all.body())
+def _instead(error: ApiError) -> Callable[[Reply], Reply]:
+    return lambda _: Reply(error.status, error.headers, error.body())
 
 
 def _page(status: int) -> Callable[[Reply], Reply]:
@@ -82,20 +83,20 @@ FAULTS: Mapping[str, Callable[[Reply], Reply]] = {
     "a page": _page(200),
     "nothing": lambda reply: reply._replace(status=200, content=b""),
 }
-"""What passes when it is asked again, by what it is called."""
+"""The temporary faults by name: a retry succeeds."""
 
 
 class AtRandom:
-    """A plan: for each request of the API a fault, or None. Safe to use from any thread."""
+    """A plan that returns a random fault, or None, for each API request. Thread-safe."""
 
     def __init__(self, rate: float, seed: int = 1) -> None:
-        """Have so many of all requests go wrong, from 0 to 1."""
+        """Set the share of requests that get a fault, from 0 to 1."""
         self._rate = rate
         self._random = random.Random(seed)
         self._lock = threading.Lock()
 
     def __call__(self, request: Request) -> Callable[[Reply], Reply] | None:
-        """Draw."""
+        """Return the fault for a request, or None."""
         if request.path == "/":  # how `start` and `stop` find the server
             return None
         with self._lock:

@@ -1,4 +1,4 @@
-"""The OAuth token endpoint: client credentials in a form for a Bearer token that ends."""
+"""The OAuth token endpoint: it issues Bearer tokens that expire for client credentials."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from sandbox.errors import invalid, unauthorized
 if TYPE_CHECKING:
     from sandbox.wire import Body
 
-TOKEN_PATH = "/v2/token"  # noqa: S105 - no token
+TOKEN_PATH = "/v2/token"  # noqa: S105 - not a token
 CLIENT_ID = "OQ" + "1".zfill(32)
-CLIENT_SECRET = "sandbox-client-secret"  # noqa: S105 - opens nothing but the sandbox
+CLIENT_SECRET = "sandbox-client-secret"  # noqa: S105 - valid for the sandbox only
 
 
 class Tokens:
-    """The tokens given out, each good for `lifetime` seconds. Safe to use from any thread."""
+    """The issued tokens, each valid for `lifetime` seconds. Thread-safe."""
 
     def __init__(self, lifetime: float) -> None:
-        """Begin without any."""
+        """Start without tokens."""
         self._lifetime = lifetime
         self._ends: dict[str, float] = {}
         self.given: list[str] = []
 
     def grant(self, body: Body) -> bytes:
-        """Return the JSON with a new token; ApiError if the form does not entitle to one."""
+        """Return the JSON with a new token; raise ApiError if the form is not valid."""
         form = body.form()
         if (form.get("client_id"), form.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET):
             raise unauthorized(None)
@@ -44,12 +44,12 @@ class Tokens:
         return json.dumps(answer).encode()
 
     def check(self, authorization: str | None) -> None:
-        """Raise ApiError 401 unless the `Authorization` header has a token that holds."""
+        """Raise ApiError 401 unless the `Authorization` header has a valid token."""
         scheme, _, token = (authorization or "").partition(" ")
         end = self._ends.get(token) if scheme.lower() == "bearer" else None
         if end is None or time.monotonic() >= end:
             raise unauthorized("Bearer")
 
     def revoke(self) -> None:
-        """Make all tokens given out so far invalid."""
+        """Revoke all tokens issued so far."""
         self._ends = {}

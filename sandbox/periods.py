@@ -1,4 +1,4 @@
-"""Days and periods as both of Twilio's usage APIs read, name and cut them."""
+"""Days and periods, as both of Twilio's usage APIs use them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Period(NamedTuple):
 
 
 def read_day(text: str) -> date | None:
-    """Return the day that `YYYY-MM-DD` says; None if it says none."""
-    # Not `fromisoformat` alone: from Python 3.11 on it takes more than Twilio does.
+    """Return the date of `YYYY-MM-DD`; None if it is not a valid date."""
+    # `fromisoformat` alone accepts more than Twilio does, from Python 3.11 on.
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         return None
     try:
@@ -29,7 +29,7 @@ def read_day(text: str) -> date | None:
 
 
 def named_period(name: str, today: date) -> Period | None:
-    """Return the period that a name says, up to and with today; None if it says none."""
+    """Return the period of a name, up to and including today; None for an unknown name."""
     first_of_month = today.replace(day=1)
     yesterday = today - timedelta(days=1)
     end_of_last_month = first_of_month - timedelta(days=1)
@@ -43,9 +43,9 @@ def named_period(name: str, today: date) -> Period | None:
 
 
 def cut(unit: str, days: Period) -> list[Period]:
-    """Cut the range by `daily`, `monthly` or `yearly`, oldest first, short periods at its ends.
+    """Return the `daily`, `monthly` or `yearly` periods of a range, oldest first, cut at its ends.
 
-    Any other unit leaves it whole; a range that ends before it begins has no periods.
+    Any other unit returns the whole range. A range that ends before it begins has no periods.
     """
     form = _UNITS.get(unit.upper())
     if form is None:

@@ -1,4 +1,4 @@
-"""The demo's last step: `python -m sandbox.report FILE` prints what the load proves."""
+"""The demo's report: `python -m sandbox.report FILE` prints the spend and checks the totals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 # target-duckdb stores JSON numbers as DOUBLE. The text of a DOUBLE is the decimal that was written,
-# for up to 15 digits, so sums of it are exact; sums of the DOUBLEs are not.
+# for up to 15 digits, so sums of the texts are exact; sums of the DOUBLEs are not.
 EXACT = """
 SELECT
     account_sid, includes_subaccounts, start_date, service, price_unit,
@@ -38,7 +38,7 @@ GROUP BY account_sid, includes_subaccounts, price_unit, start_date ORDER BY star
 
 
 class Failure(Exception):
-    """What the user is told where there is nothing to report or it does not add up."""
+    """There is nothing to report, or the totals differ; the message is for the user."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Report:
     days: list[tuple[str, Decimal | None, Decimal | None]]
 
     def wrong_days(self) -> list[str]:
-        """Say for which days the deduplicated sum is not Twilio's total."""
+        """Return a line for each day whose deduplicated sum differs from Twilio's total."""
         return [
             f"{day}: SUM(deduplicated_price) is {_plain(deduplicated)}, totalprice {_plain(total)}"
             for day, deduplicated, total in self.days
@@ -63,11 +63,11 @@ class Report:
         ]
 
     def lines(self) -> list[str]:
-        """Give the report, ready to print."""
+        """Return the lines of the report."""
         sums = [
             ("Sum of all categories", self.naive, self._factor()),
-            ("SUM(deduplicated_price)", self.deduplicated, "every dollar once"),
-            ("Twilio's totalprice", self.total, f"the same on each of {len(self.days)} days"),
+            ("SUM(deduplicated_price)", self.deduplicated, "each dollar counted once"),
+            ("Twilio's totalprice", self.total, f"equal on all {len(self.days)} days"),
         ]
         services = [(name, spend, f"{self._share(spend):>6}") for name, spend in self.services]
         decimals = max(_decimals(amount) for _, amount, _ in (*services, *sums))
@@ -92,7 +92,7 @@ class Report:
 
 
 def read(path: Path) -> Report:
-    """Add up what the demo has loaded, exactly."""
+    """Return the exact sums of what the demo has loaded; raise `Failure` if there is nothing."""
     if not path.is_file():
         raise Failure(f"{path} is missing; load it first: meltano run demo")
     with duckdb.connect(str(path), read_only=True) as connection:
@@ -115,14 +115,14 @@ def read(path: Path) -> Report:
 
 
 def proven(report: Report) -> Report:
-    """Give the report back if every day adds up, else raise `Failure`."""
+    """Return the report if every day adds up; otherwise raise `Failure`."""
     if wrong := report.wrong_days():
         raise Failure(f"{len(wrong)} of {len(report.days)} days do not add up; {wrong[0]}")
     return report
 
 
 def main(arguments: list[str]) -> int:
-    """Print the report; the exit code is 1 where a day does not add up."""
+    """Print the report. The exit code is 1 if a day does not add up."""
     path = Path(arguments[0] if arguments else "output/demo.duckdb")
     try:
         report = proven(read(path))
@@ -138,7 +138,7 @@ def _fetch(connection: duckdb.DuckDBPyConnection, query: str) -> list[Any]:
 
 
 def _decimals(amount: Decimal) -> int:
-    """Count the decimals that an amount needs, two at least."""
+    """Return the number of decimals that an amount needs, at least two."""
     return max(2, len(f"{amount:f}".partition(".")[2].rstrip("0")))
 
 

@@ -1,4 +1,4 @@
-"""The sandbox on a socket: HTTP/1.1 on loopback, one thread for each connection."""
+"""The sandbox as an HTTP/1.1 server on loopback, with one thread for each connection."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SERVER_NAME = "twilio-sandbox"
 
 
 class Request(NamedTuple):
-    """A request that was answered, without its credentials; of a POST, `query` is its body's."""
+    """An answered request without its credentials. The `query` of a POST comes from its body."""
 
     method: str
     path: str
@@ -50,12 +50,12 @@ class _HttpServer(ThreadingHTTPServer):
         super().__init__((HOST, port), _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        # A client that goes away in the middle of an answer is no fault of the server's.
+        # A client that disconnects during an answer is not an error of the server.
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     def close_connections(self) -> None:
-        """End those kept alive, whose threads would go on answering after the end."""
+        """Close the kept-alive connections, whose threads would otherwise keep answering."""
         for connection in tuple(self.connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -66,7 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
     connection: socket.socket
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    # The process id lets `stop` see that the server on a port is the one it started.
+    # With the process ID, `stop` can check that the server on a port is the one it started.
     server_version = f"{SERVER_NAME}/{os.getpid()}"
     sys_version = ""
 
@@ -91,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers: dict[str, str] = {}
         sandbox = self.server.sandbox
         try:
-            # Also of a GET: what is left of it would be taken for the next request.
+            # Read it for a GET too: the rest would otherwise be parsed as the next request.
             body = self._body()
             if self.command == "POST":
                 query = body.parameters()
@@ -129,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _cut_off(self, reply: Reply) -> None:
         self.close_connection = True
-        if reply.reset:  # closed without lingering, and before anything shuts it down in order
+        if reply.reset:  # close with SO_LINGER 0, before anything shuts it down normally
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             os.close(self.connection.detach())
 
@@ -140,16 +140,17 @@ class _Handler(BaseHTTPRequestHandler):
         return Body(self.headers.get_content_type(), self.rfile.read(int(length)))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing: the requests are in `Server.requests`."""
+        """Log nothing: the requests are in `Server.requests`."""
 
 
 @dataclass(eq=False)
 class Server:
-    """A company behind a socket: a context manager, ready for requests inside the `with`.
+    """An HTTP server for a company: a context manager that serves inside the `with` block.
 
-    `port` 0 takes a free one. `latency` is in seconds, as is `token_lifetime`, the time for which
-    a Bearer token holds. Requests beyond `max_concurrent` at a time (0: no limit) get 429, with the
-    header `Retry-After` if `retry_after` is given. The `plan` says which answers go wrong, and how.
+    With `port` 0 it uses a free port. `latency` is in seconds, and so is `token_lifetime`, the
+    lifetime of a Bearer token. If there are more than `max_concurrent` requests at the same time
+    (0: no limit), it answers 429, with the header `Retry-After` if `retry_after` is given. `plan`
+    returns the fault for a request, or None.
     """
 
     company: Company
@@ -165,7 +166,7 @@ class Server:
     last_used: float = field(default_factory=time.monotonic, init=False)
 
     def __post_init__(self) -> None:
-        """Set up what is not asked for."""
+        """Create the APIs and the lock."""
         self._api = Api(self.company, self.order)
         self._billing = BillingApi(self.company, self.order)
         self._tokens = Tokens(self.token_lifetime)
@@ -179,7 +180,7 @@ class Server:
         return f"http://{HOST}:{self.port}"
 
     def start(self) -> None:
-        """Listen; raises OSError if the port is taken."""
+        """Listen on the port; raise OSError if it is in use."""
         self._http = _HttpServer(self.port, self)
         self.port = self._http.server_port
         threading.Thread(
@@ -195,16 +196,16 @@ class Server:
             self._http = None
 
     def __enter__(self) -> Server:  # noqa: PYI034 - typing.Self needs Python 3.11
-        """Start."""
+        """Start the server."""
         self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop."""
+        """Stop the server."""
         self.stop()
 
     def get(self, path: str, query: dict[str, str], authorization: str | None) -> bytes:
-        """Return the body of the answer to a GET; raises ApiError."""
+        """Return the body of the answer to a GET; raise ApiError for an error."""
         if path == TOKEN_PATH or self._billing.has(path):
             raise not_allowed("POST")
         caller = self._api.authenticate(authorization)
@@ -212,7 +213,7 @@ class Server:
             return self._api.get(path, query, caller)
 
     def post(self, path: str, body: Body, authorization: str | None) -> bytes:
-        """Return the body of the answer to a POST; raises ApiError."""
+        """Return the body of the answer to a POST; raise ApiError for an error."""
         if path == TOKEN_PATH:
             with self._slot():
                 return self._tokens.grant(body)
@@ -224,16 +225,16 @@ class Server:
 
     @property
     def tokens(self) -> list[str]:
-        """Every token given out so far."""
+        """All tokens issued so far."""
         return self._tokens.given
 
     def revoke_tokens(self) -> None:
-        """Make all tokens given out so far invalid."""
+        """Revoke all tokens issued so far."""
         self._tokens.revoke()
 
     @contextlib.contextmanager
     def _slot(self) -> Iterator[None]:
-        # Left before the answer is sent: a client that has it may ask again at once.
+        # Released before the answer is sent: the client may send its next request at once.
         with self._lock:
             if self.max_concurrent and self._running >= self.max_concurrent:
                 raise too_many_requests(self.retry_after)

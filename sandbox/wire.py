@@ -1,4 +1,4 @@
-"""What travels: the body of a POST, and decimals as texts."""
+"""The body of a POST request, and decimals as text."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Body(NamedTuple):
     content: bytes
 
     def form(self) -> dict[str, str]:
-        """Return the fields of a form; none if it is sent as anything else."""
+        """Return the fields of a form; an empty dict if the body is not sent as a form."""
         if self.media_type != "application/x-www-form-urlencoded":
             return {}
         return dict(parse_qsl(self.content.decode(errors="replace")))
 
     def json_object(self) -> dict[str, Any] | None:
-        """Return the members of a JSON object; None if it is, or is sent as, anything else."""
+        """Return the members of a JSON object; None if the body is not one, or not sent as JSON."""
         if self.media_type != "application/json":
             return None
         try:
@@ -35,7 +35,7 @@ class Body(NamedTuple):
         return value if isinstance(value, dict) else None
 
     def parameters(self) -> dict[str, str]:
-        """Return the parameters as texts, without the secret: for the record of requests."""
+        """Return the parameters as text, without the secret, for the list of requests."""
         found = self.json_object() or self.form()
         return {
             name: value if isinstance(value, str) else json.dumps(value)
@@ -45,6 +45,6 @@ class Body(NamedTuple):
 
 
 def plain(value: Decimal) -> str:
-    """Write the decimal exactly: no exponent, and no zeros at its end."""
+    """Return the exact decimal as text, without an exponent or trailing zeros."""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

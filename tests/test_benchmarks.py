@@ -1,4 +1,4 @@
-"""The benchmarks work, and all that they compare read the same. No time is judged here."""
+"""The benchmarks work, and all their tools read the same data. No time is checked here."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Records = set[tuple[str, str, str, Decimal]]
 
 
 def tables(text: str) -> list[tuple[str, list[list[str]]]]:
-    """Give each table: the head of its first column, and the cells of its rows."""
+    """Return each table: the heading of its first column, and the cells of its rows."""
     found = []
     for lines in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         head, _, *rows = (
@@ -51,7 +51,7 @@ def run(*arguments: str | Path) -> str:
     return done.stdout
 
 
-def test_the_others_read_as_many_rows_as_the_tap_can() -> None:
+def test_all_tools_read_the_same_number_of_rows() -> None:
     said = run("year", "accounts", "night")
     found = tables(said)
     assert [head for head, _ in found] == ["reader"] * 3
@@ -63,18 +63,18 @@ def test_the_others_read_as_many_rows_as_the_tap_can() -> None:
     assert said.split("### Targets")[1].count("requests, where") == 3
 
 
-def test_limits_and_growth_are_said_and_drawn(tmp_path: Path) -> None:
+def test_limits_and_growth_are_printed_and_drawn(tmp_path: Path) -> None:
     picture = tmp_path / "growth.svg"
     said = run("limited", "growth", "--picture", picture)
     (head, rows), *growing = tables(said)
     assert head == "max_concurrent_requests"
     assert [row[0] for row in rows] == ["1", "2", "4", "16"]
     assert [head for head, _ in growing] == [TAP.name, TAP.name, ALL_ROWS.name]
-    assert "Each day more takes" in said
+    assert "Each additional day takes" in said
     assert "requests for each account" in picture.read_text()
 
 
-def test_the_same_numbers_are_the_same_picture(tmp_path: Path) -> None:
+def test_the_same_numbers_draw_the_same_chart(tmp_path: Path) -> None:
     line = Line.through((1.0, 2.0, 3.0), (2.0, 4.0, 6.0))
     first, second = tmp_path / "first.svg", tmp_path / "second.svg"
     for path in (first, second):
@@ -83,7 +83,7 @@ def test_the_same_numbers_are_the_same_picture(tmp_path: Path) -> None:
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_all_read_the_same_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_tools_read_the_same_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in environment().items():
         monkeypatch.setenv(name, value)
     with Server(CASE.company()) as server:
@@ -118,7 +118,7 @@ def written(tool: Singer, task: Task, folder: Path) -> Records:
 def test_the_fewest_requests_are_those_of_full_pages(case: Case) -> None:
     with Sandbox(case) as sandbox:
         requests = measure(FLOOR, sandbox).requests
-    # The floor, too, asks once for the accounts, but not for their whole history.
+    # The floor also lists the accounts once, but does not read their whole history.
     assert case.fewest_requests() == requests + case.accounts
     assert case.fewest_requests(resumed=True) == requests + case.accounts - (case.accounts == 1)
 

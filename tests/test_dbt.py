@@ -1,4 +1,4 @@
-"""The dbt package as a user runs it: by Meltano, in PostgreSQL and in DuckDB, read with SQL."""
+"""The dbt package as a user runs it: with Meltano, in PostgreSQL and DuckDB, checked with SQL."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COSTS = ("cost_by_day_and_service", "cost_by_account_and_month")
 
 
 def build(meltano: Meltano, *tasks: str, **more: str) -> tuple[int, str]:
-    """Give the exit code and the log of `meltano run`."""
+    """Return the exit code and the log of `meltano run`."""
     with meltano.call("run", *tasks, **more) as process:
         log, _ = process.communicate(timeout=300)
     assert not leaks(log, (AUTH_TOKEN, CLIENT_SECRET))
@@ -44,12 +44,12 @@ def service(category: str) -> str:
 
 
 def costs(query: Query, mart: str) -> dict[Key, Decimal]:
-    """Give the rows of a mart that cost something, by what they are the cost of."""
+    """Return the costs of a mart that are not zero, by the other columns."""
     return {tuple(key): cost for *key, cost in query(f"SELECT * FROM twilio_usage.{mart}") if cost}
 
 
-def holds_the_truth(query: Query, company: Company, names: dict[str, str | None]) -> None:
-    """Every mart is what the company has spent, to the last decimal; `names` is its accounts."""
+def check_marts(query: Query, company: Company, names: dict[str, str | None]) -> None:
+    """Check that every mart equals the company's spend exactly; `names` are its accounts."""
     one = len(names) == 1
     by_service: defaultdict[Key, Decimal] = defaultdict(Decimal)
     by_month: defaultdict[Key, Decimal] = defaultdict(Decimal)
@@ -78,11 +78,11 @@ def holds_the_truth(query: Query, company: Company, names: dict[str, str | None]
     found = query("SELECT * FROM twilio_usage.reconciliation")
     assert {row[:3]: row[3:] for row in found if row[3]} == {k: v for k, v in days.items() if v[0]}
     assert any(row[6] for row in found)  # a category that the tap does not know
-    assert any(row[5] for row in found)  # money in no category
+    assert any(row[5] for row in found)  # spend without a category
 
 
 def described() -> set[tuple[str, str]]:
-    """Give the models and their columns that have a description."""
+    """Return the models and their columns that have a description."""
     return {
         (model["name"], column["name"])
         for file in (ROOT / "dbt" / "models").rglob("*.yml")
@@ -105,7 +105,7 @@ def test_the_job_builds_exact_marts_and_fails_on_a_broken_day(
         }
         code, log = build(meltano, "twilio-usage-to-marts", **settings)
     assert code == 0, log
-    holds_the_truth(query, company, {a.sid: a.friendly_name for a in company.accounts()})
+    check_marts(query, company, {a.sid: a.friendly_name for a in company.accounts()})
     assert query(
         "SELECT start_date, SUM(price), MIN(price_unit) FROM "
         "twilio_usage.stg_twilio_usage__billing_group_records GROUP BY 1 ORDER BY 1"
@@ -134,7 +134,7 @@ def test_the_job_builds_exact_marts_and_fails_on_a_broken_day(
         assert f"FAIL 2 {test}" in log
 
 
-def test_in_duckdb_marts_are_exact_and_need_no_optional_stream(
+def test_duckdb_marts_are_exact_without_optional_streams(
     meltano: Meltano, company: Company
 ) -> None:
     path = meltano.environment["TARGET_DUCKDB_PATH"] = "output/dbt.duckdb"
@@ -148,13 +148,13 @@ def test_in_duckdb_marts_are_exact_and_need_no_optional_stream(
         with duckdb.connect(warehouse, read_only=True) as connection:
             return connection.execute(statement).fetchall()
 
-    holds_the_truth(query, company, {MAIN_SID: None})
+    check_marts(query, company, {MAIN_SID: None})
     assert query("SELECT * FROM twilio_usage.stg_twilio_usage__billing_group_records") == []
 
     in_euros: dict[object, object] = {"USD": "EUR", MAIN_SID: "AC2"}
     dollars = {mart: costs(query, mart) for mart in COSTS}
     with duckdb.connect(warehouse) as connection:
-        # Of an account that pays in euros; Twilio names the currency with some rows only.
+        # An account that pays in euros; Twilio sends the currency with some rows only.
         connection.execute(
             "INSERT INTO tap_twilio_usage.usage_records_daily BY NAME SELECT * REPLACE ("
             "'AC2' AS account_sid, IF(category > 'p', 'eur', NULL) AS price_unit) "
@@ -172,7 +172,7 @@ def test_in_duckdb_marts_are_exact_and_need_no_optional_stream(
 
 
 def take_into_a_project_of_ones_own(meltano: Meltano) -> None:
-    """As docs/warehouse.md says, with the name that the clone has here."""
+    """Follow docs/warehouse.md, with the folder name of this clone."""
     (packages,) = blocks(ROOT / "docs" / "warehouse.md", "yaml")
     own = meltano.project / "own"
     own.mkdir()

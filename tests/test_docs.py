@@ -1,4 +1,4 @@
-"""README and `docs/`: every command and query in them runs, every link leads somewhere."""
+"""README and `docs/`: every command and query runs, and every link has a target."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from tests.conftest import FIRST, LAST, ROOT, address, blocks, clean_environment
 
 README, *DOCS = PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINKED = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
-WORDS_A_MINUTE = 238  # Brysbaert 2019, of silent reading
+WORDS_PER_MINUTE = 238  # silent reading, Brysbaert 2019
 
 
 def anchors(page: Path) -> set[str]:
-    """Give what GitHub makes of a page's headings."""
+    """Return the anchors that GitHub creates for a page's headings."""
     headings = re.findall(r"(?m)^#+ (.*)$", page.read_text())
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", LINKED, ids=lambda page: page.name)
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     links = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
     for path, _, anchor in (link.partition("#") for link in links if "://" not in link):
         target = page.parent / path if path else page
@@ -33,19 +33,19 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), f"{path}#{anchor}"
 
 
-def test_every_page_is_reached_from_the_readme() -> None:
+def test_the_readme_links_to_every_page() -> None:
     text = README.read_text()
     assert not [page.name for page in DOCS if f"](docs/{page.name})" not in text]
 
 
-def test_the_readme_is_read_in_three_minutes() -> None:
-    """Its prose, for code and tables are looked at when they are needed."""
+def test_the_readme_takes_three_minutes_to_read_at_most() -> None:
+    """This counts the prose; readers look at code and tables when they need them."""
     prose = re.sub(r"(?ms)^```.*?^```$|^\|.*?$|\]\(.*?\)", " ", README.read_text())
-    assert len(prose.split()) <= 3 * WORDS_A_MINUTE
+    assert len(prose.split()) <= 3 * WORDS_PER_MINUTE
 
 
 def fill_in(path: Path, values: dict[str, str]) -> None:
-    """Give the settings in a copy of .secrets.example their values."""
+    """Set the values in a copy of .secrets.example."""
     text = path.read_text()
     for name, value in values.items():
         text, found = re.subn(rf"(?m)^(?:# )?{name}=.*$", f"{name}={value}", text)
@@ -61,12 +61,14 @@ def test_every_command_and_query_runs(
     tmp_path: Path,
 ) -> None:
     monkeypatch.setenv("MELTANO_DATABASE_URI", f"sqlite:///{tmp_path / 'meltano.db'}")
-    pages = [page for page in PAGES if page.name != "many-accounts.md"]  # of test_orchestrate.py
+    pages = [
+        page for page in PAGES if page.name != "many-accounts.md"
+    ]  # run by test_orchestrate.py
     lines = "".join(block for page in pages for block in blocks(page, "sh")).splitlines()
     with Server(company) as server:
         for command in dict.fromkeys(lines):
             if command.startswith("python3 -m venv "):
-                continue  # the demo, of test_readme.py, and what runs these tests
+                continue  # the demo, run by test_readme.py, and the command that runs these tests
             log = run(command, installed)
             if command == "cp .secrets.example .env":
                 settings = {

@@ -1,4 +1,4 @@
-"""The main job as a user runs it: real Meltano, real targets, a real PostgreSQL, read with SQL."""
+"""The main job as a user runs it: real Meltano, targets and PostgreSQL, checked with SQL."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ README_QUERIES = blocks(README, "sql")
 
 
 def table(query: Query, name: str = "usage_records_daily") -> Rows:
-    """Give all rows, without what every read changes."""
+    """Return all rows, without the columns that change with every read."""
     columns = query(
         "SELECT column_name FROM information_schema.columns WHERE table_schema = "
         f"'{SCHEMA}' AND table_name = '{name}' AND column_name NOT LIKE '\\_sdc%' "
@@ -63,7 +63,7 @@ def counted(query: Query) -> dict[tuple[date, str], Decimal]:
 
 
 def reconciles(query: Query) -> None:
-    """Every day's SUM(deduplicated_price) is the price of totalprice, as NUMERIC."""
+    """Check that each day's SUM(deduplicated_price) is the price of totalprice, as NUMERIC."""
     days = query(
         "SELECT start_date, SUM(deduplicated_price), SUM(price) FILTER (WHERE category = "
         "'totalprice'), pg_typeof(SUM(deduplicated_price))::text, COUNT(*) = COUNT(DISTINCT "
@@ -74,7 +74,7 @@ def reconciles(query: Query) -> None:
         assert (deduplicated, kind, unique) == (total, "numeric", True)
 
 
-def test_every_dollar_once_in_postgresql_and_the_same_again(
+def test_postgresql_has_each_dollar_once_after_one_run_and_after_two(
     meltano: Meltano, query: Query, company: Company
 ) -> None:
     with Server(company) as server:
@@ -104,7 +104,7 @@ def test_every_dollar_once_in_postgresql_and_the_same_again(
     assert types["counts_in_total"] == types["includes_subaccounts"] == "boolean"
 
 
-def test_restated_days_are_updated_zeros_included_and_nothing_doubled(
+def test_restated_days_are_updated_without_duplicates_even_to_zero(
     meltano: Meltano, query: Query, company: Company
 ) -> None:
     longer, gone = LAST - timedelta(days=3), LAST - timedelta(days=5)
@@ -129,7 +129,7 @@ def test_restated_days_are_updated_zeros_included_and_nothing_doubled(
     ) == [(False, True, True)]
 
 
-def test_a_kill_in_the_middle_and_a_run_again_give_the_same_rows(
+def test_a_run_after_a_killed_run_completes_the_same_rows(
     meltano: Meltano, query: Query, company: Company
 ) -> None:
     small = {"TARGET_POSTGRES_BATCH_SIZE_ROWS": "300", "TAP_TWILIO_USAGE_PAGE_SIZE": "300"}
@@ -145,7 +145,7 @@ def test_a_kill_in_the_middle_and_a_run_again_give_the_same_rows(
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
         assert 0 < some < len(whole)
-        # Meltano holds a killed job for running until five minutes have passed: --force.
+        # Meltano considers a killed job as running for five minutes, hence --force.
         meltano.run(server, "target-postgres", "--force", "--state-id-suffix=killed", **small)
     assert table(query) == whole
     reconciles(query)
@@ -192,10 +192,10 @@ def focus_by_day(query: Query) -> dict[date, Decimal]:
     return {start.date(): cost for start, cost in rows}
 
 
-def test_nights_with_faults_end_with_the_tables_of_nights_without(
+def test_nightly_runs_with_faults_load_the_same_tables_as_runs_without(
     meltano: Meltano, query: Query
 ) -> None:
-    """The first load and the next night, with restated days: a fifth of all answers goes wrong."""
+    """The first load and the next night, with restated days; a fifth of all answers are faults."""
     found = []
     for rate in (0.0, 0.2):
         company = Company(today=LAST, categories=1)
@@ -220,13 +220,13 @@ def test_nights_with_faults_end_with_the_tables_of_nights_without(
     assert faulty == healthy
 
 
-ACCOUNTS_OF = {"rolled_up": 1, "separate": 3, "excluded": 1}  # one of four never used anything
+ACCOUNTS_OF = {"rolled_up": 1, "separate": 3, "excluded": 1}  # one of four accounts has no usage
 
 
-def test_every_stream_in_each_mode_one_after_the_other_in_one_database(
+def test_every_stream_is_correct_after_each_change_of_subaccounts(
     meltano: Meltano, query: Query, company: Company
 ) -> None:
-    """Each dollar stands once in every table, under the README's queries too, after each change."""
+    """Every table, and the README's queries, count each dollar once after each change."""
     company.today = LAST
     by_service, unreconciled, *_ = README_QUERIES
     with Server(company) as server:
@@ -285,7 +285,7 @@ def wait_for_rows(query: Query) -> int:
     pytest.fail("no row arrived")
 
 
-def test_duckdb_holds_every_row_reconciles_focus_too_and_gives_the_same_report(
+def test_duckdb_has_every_row_and_focus_reconciles_and_the_report_is_the_same(
     meltano: Meltano, query: Query, company: Company, tmp_path: Path
 ) -> None:
     with Server(company) as server:

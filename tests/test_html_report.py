@@ -1,4 +1,4 @@
-"""The HTML report: its figures, both kinds of warehouse, its one-line failures, a real browser."""
+"""The HTML report: its figures, both kinds of warehouse, one-line errors, and a real browser."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def charge(  # noqa: PLR0913
 
 
 def a_day(day: date | str, *prices: str, **more: Any) -> list[Charge]:
-    """Give a day that reconciles: a category for each service, a roll-up of them, a remainder."""
+    """Return a day that reconciles: a category for each service, their roll-up, and a remainder."""
     whole = sum(map(Decimal, prices))
     return [
         *(
@@ -84,7 +84,7 @@ ROWS = [
 ]
 
 
-def test_it_sums_days_months_services_and_categories() -> None:
+def test_the_report_sums_days_months_services_and_categories() -> None:
     section = only(ROWS)
     assert [day.first for day in section.days] == days("2026-01-31", "2026-02-01")
     assert [(m.naive, m.deduplicated, m.total, m.remainder) for m in section.months] == [
@@ -104,7 +104,7 @@ def test_it_sums_days_months_services_and_categories() -> None:
     assert not section.wrong
 
 
-def test_the_ten_largest_categories_are_ten_and_the_largest() -> None:
+def test_the_report_lists_the_ten_largest_categories() -> None:
     rows = [charge("2026-01-01", f"c{n:02}", f"{n}") for n in range(1, 13)]
     assert [name for (name, _), _ in only(rows).categories] == [
         f"c{n:02}" for n in range(12, 2, -1)
@@ -129,7 +129,7 @@ def test_currencies_and_kinds_of_accounts_are_never_summed_together() -> None:
     assert "21.000003" not in text
 
 
-def test_accounts_that_are_summed_are_said_and_listed() -> None:
+def test_summed_accounts_are_listed() -> None:
     rows = [
         *a_day("2026-01-01", "9", account="AC1", rolled_up=False),
         *a_day("2026-01-01", "5", account="AC2", rolled_up=False),
@@ -139,7 +139,7 @@ def test_accounts_that_are_summed_are_said_and_listed() -> None:
     assert "AC1 9.000001 64.3% AC2 5.000001 35.7%" in text
 
 
-def test_the_zeros_that_a_change_of_subaccounts_leaves_are_no_account() -> None:
+def test_an_account_with_only_zero_rows_after_a_change_of_subaccounts_is_not_listed() -> None:
     rows = [
         *a_day("2026-01-01", "9"),
         charge("2026-01-01", "totalprice", "0", account="AC2", rolled_up=False),
@@ -148,14 +148,12 @@ def test_the_zeros_that_a_change_of_subaccounts_leaves_are_no_account() -> None:
     assert only(rows).accounts == [(MAIN, Decimal("9.000001"))]
 
 
-def test_a_day_without_spend_is_a_day() -> None:
+def test_a_day_without_spend_is_counted() -> None:
     section = only([*a_day("2026-01-01", "9"), charge("2026-01-02", "totalprice", "0")])
     assert len(section.days) == 2
 
 
-def test_the_days_that_do_not_reconcile_are_named_also_where_accounts_make_up_for_each_other() -> (
-    None
-):
+def test_days_that_do_not_reconcile_are_listed_even_if_accounts_cancel_out() -> None:
     rows = [
         *a_day("2026-01-01", "9", account="AC1"),
         *a_day("2026-01-01", "9", account="AC2"),
@@ -184,7 +182,7 @@ def test_the_days_that_do_not_reconcile_are_named_also_where_accounts_make_up_fo
         ("2026-03-30", ("2026-03-01", "2026-03-30"), ("2026-02-01", "2026-02-28")),
     ],
 )
-def test_a_month_is_compared_with_the_same_days_of_the_one_before(
+def test_a_month_is_compared_with_the_same_days_of_the_previous_month(
     last: str, after: tuple[str, str], before: tuple[str, str]
 ) -> None:
     rows = [row for day in days("2026-01-01", last) for row in a_day(day, "1")]
@@ -199,20 +197,20 @@ def test_a_month_is_compared_with_the_same_days_of_the_one_before(
 
 
 @pytest.mark.parametrize("missing", ["2026-01-01", "2026-01-20", "2026-02-05"])
-def test_a_month_is_not_compared_where_a_day_is_missing(missing: str) -> None:
+def test_a_month_is_not_compared_if_a_day_is_missing(missing: str) -> None:
     loaded = [day for day in days("2026-01-01", "2026-02-20") if f"{day}" != missing]
     rows = [row for day in loaded for row in a_day(day, "1")]
     assert only(rows).change is None
     assert "Not all of the same days of the month before are loaded" in rendered(summed(rows))
 
 
-def test_days_that_are_missing_in_between_are_counted() -> None:
+def test_missing_days_in_the_range_are_counted() -> None:
     rows = [row for day in ("2026-01-01", "2026-01-05") for row in a_day(day, "1")]
     assert "Not loaded: 3 of the days in between." in text_of(rendered(summed(rows)))
     assert "Not loaded" not in text_of(rendered(summed(rows[:3])))
 
 
-def test_services_beyond_the_ten_that_changed_most_are_summed_in_one_row() -> None:
+def test_services_after_the_ten_largest_changes_are_summed_in_one_row() -> None:
     rows = [
         charge(day, f"c{n}", f"{n * day.month}", service=f"Service {n}")
         for day in (date(2026, 1, 1), date(2026, 2, 1))
@@ -232,7 +230,7 @@ AMOUNTS = st.decimals(-1000, 1000, places=9)
 
 
 @given(st.lists(st.tuples(st.integers(1, 12), AMOUNTS), min_size=1, max_size=30))
-def test_what_is_drawn_of_a_day_is_its_sum(spent: list[tuple[int, Decimal]]) -> None:
+def test_the_bars_of_a_day_add_up_to_its_sum(spent: list[tuple[int, Decimal]]) -> None:
     rows = [charge("2026-01-01", f"c{n}", f"{a:f}", service=f"S{n}") for n, a in spent]
     for section in summed(rows):
         amounts = Legend.of(section).amounts(section.days[0])
@@ -240,7 +238,7 @@ def test_what_is_drawn_of_a_day_is_its_sum(spent: list[tuple[int, Decimal]]) -> 
         assert [name for name, _ in amounts] == [name for name, _ in Legend.of(section).entries]
 
 
-def test_amounts_are_written_exactly_and_shares_so_that_small_ones_are_not_zero() -> None:
+def test_amounts_are_exact_and_small_shares_are_not_shown_as_zero() -> None:
     assert money(Decimal("1234567.1")) == "1,234,567.10"
     assert money(Decimal("0.123456789012345678")) == "0.123456789012345678"
     assert money(Decimal("0.1"), signed=True) == "+0.10"
@@ -252,7 +250,7 @@ def test_amounts_are_written_exactly_and_shares_so_that_small_ones_are_not_zero(
     assert share(Decimal(1), Decimal(0)) == ""
 
 
-def test_a_month_that_is_not_whole_is_written_with_its_days() -> None:
+def test_an_incomplete_month_is_shown_with_its_days() -> None:
     assert month(date(2026, 2, 1), date(2026, 2, 28)) == "Feb 2026"
     assert month(date(2026, 2, 1), date(2026, 2, 27)) == "1\N{EN DASH}27 Feb 2026"
     assert month(date(2026, 2, 3), date(2026, 2, 28)) == "3\N{EN DASH}28 Feb 2026"
@@ -272,7 +270,7 @@ def as_stored(row: Charge) -> tuple[Any, ...]:
 
 
 def duckdb_of(rows: list[Charge], path: Path, schema: str = "main") -> str:
-    """Give the URL of a file as target-duckdb leaves it: DOUBLEs, dates as text."""
+    """Return the URL of a file as target-duckdb writes it: DOUBLEs, and dates as text."""
     with duckdb.connect(str(path)) as connection:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         table = f"{schema}.usage_records_daily"
@@ -310,9 +308,7 @@ def test_postgresql_and_duckdb_give_the_same_page_to_the_last_digit(
     assert page == written(duckdb_of(rows, tmp_path / "w.duckdb", "tap_twilio_usage"), tmp_path)
 
 
-def test_postgresql_keeps_more_digits_than_a_double_or_pythons_decimals_have(
-    database: str, tmp_path: Path
-) -> None:
+def test_postgresql_amounts_keep_all_of_their_digits(database: str, tmp_path: Path) -> None:
     price = "12345678901234567890.123456789012345678"
     rows = [charge("2026-01-01", "calls", price), charge("2026-01-01", "totalprice", price, "0")]
     page = written(postgres_of(rows, database), tmp_path)
@@ -320,7 +316,7 @@ def test_postgresql_keeps_more_digits_than_a_double_or_pythons_decimals_have(
     assert "1 of 1" in text_of(page)
 
 
-def test_it_begins_six_months_back_or_where_it_is_asked_to(tmp_path: Path) -> None:
+def test_the_report_begins_six_months_back_or_on_the_given_day(tmp_path: Path) -> None:
     rows = [row for day in ("2025-12-31", "2026-01-01", "2026-07-05") for row in a_day(day, "1")]
     url = duckdb_of(rows, tmp_path / "w.duckdb")
     assert "1 January 2026 to 5 July 2026" in text_of(written(url, tmp_path))
@@ -328,7 +324,7 @@ def test_it_begins_six_months_back_or_where_it_is_asked_to(tmp_path: Path) -> No
     assert "31 December 2025 to 5 July 2026" in text_of(asked)
 
 
-def test_the_schema_is_the_targets_or_the_default_one_or_the_one_asked_for(tmp_path: Path) -> None:
+def test_the_schema_is_that_of_the_target_or_the_default_or_the_given_one(tmp_path: Path) -> None:
     url = duckdb_of(a_day("2026-01-01", "1"), tmp_path / "w.duckdb")
     assert " 1.000001 " in text_of(written(url, tmp_path))
     duckdb_of(a_day("2026-01-01", "2"), tmp_path / "w.duckdb", "tap_twilio_usage")
@@ -362,7 +358,7 @@ def run(*arguments: str, code: str = "", **env: str) -> subprocess.CompletedProc
 
 
 def failure(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """Give the one line with which the command fails."""
+    """Return the one line that the command prints when it fails."""
     with pytest.raises(SystemExit) as exited:
         main(arguments)
     said = str(exited.value.code)
@@ -388,7 +384,7 @@ PASSWORD = "s3cret"
         ("sqlite://", "no table usage_records_daily in schema tap_twilio_usage, nor in the"),
     ],
 )
-def test_a_url_that_does_not_work_is_one_line_without_its_password(
+def test_a_wrong_url_ends_in_one_line_without_its_password(
     url: str, why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = failure(capsys, "--url", url)
@@ -397,14 +393,14 @@ def test_a_url_that_does_not_work_is_one_line_without_its_password(
     assert PASSWORD not in said
 
 
-def test_a_file_that_is_missing_is_one_line_and_not_made(
+def test_a_missing_file_ends_in_one_line_and_is_not_created(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "does not exist" in failure(capsys, "--url", f"duckdb:///{tmp_path}/no.duckdb")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_warehouse_without_rows_or_spend_is_one_line(
+def test_a_warehouse_without_rows_or_spend_ends_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     empty = duckdb_of([], tmp_path / "empty.duckdb")
@@ -413,7 +409,7 @@ def test_a_warehouse_without_rows_or_spend_is_one_line(
     assert failure(capsys, "--url", zero) == "report: the warehouse holds no spend in these days"
 
 
-def test_a_file_that_cannot_be_written_is_one_line(
+def test_a_file_that_cannot_be_written_ends_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = duckdb_of(ROWS, tmp_path / "w.duckdb")
@@ -442,14 +438,14 @@ def test_without_the_extra_one_line_says_how_to_install_it(package: str, tmp_pat
     assert done.stderr == f"report: {package} is missing: pip install 'tap-twilio-usage[report]'\n"
 
 
-def test_the_tap_needs_nothing_of_the_report() -> None:
+def test_the_tap_does_not_need_the_report() -> None:
     code = "import sys, tap_twilio_usage.tap; print([m for m in sys.modules if 'report' in m])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "tap_twilio_usage.report" not in done.stdout
 
 
 def demonstration() -> list[Section]:
-    """Give three months in two currencies with a hostile name, a credit and a wrong day."""
+    """Return three months in two currencies with a hostile name, a credit and a wrong day."""
     rows = [
         row
         for day in days("2026-01-01", "2026-03-21")
@@ -461,13 +457,13 @@ def demonstration() -> list[Section]:
     return summed(rows)
 
 
-def test_names_from_the_warehouse_are_text_and_no_script() -> None:
+def test_names_from_the_warehouse_are_escaped() -> None:
     page = rendered(demonstration())
     assert "<script>alert" not in page
     assert HOSTILE in text_of(page)
 
 
-def test_every_chart_has_its_numbers_in_a_table_and_every_table_is_named() -> None:
+def test_every_chart_has_a_table_of_its_numbers_and_every_table_has_a_name() -> None:
     page = rendered(demonstration())
     figures = re.findall(r"<figure.*?</figure>", page, re.DOTALL)
     charts = [figure for figure in figures if 'class="chart"' in figure]
@@ -478,7 +474,7 @@ def test_every_chart_has_its_numbers_in_a_table_and_every_table_is_named() -> No
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Give the system's Chromium; only where there is no CI its tests may be skipped."""
+    """Return the system's Chromium; its tests may be skipped only outside CI."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None and "CI" not in os.environ:
         pytest.skip("no chromium here")
@@ -497,7 +493,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def opened(browser: Browser, file: Path, **options: Any) -> tuple[Page, list[str]]:
-    """Open the page without a network; give what it says and asks for as well."""
+    """Open the page without a network; return it with its console messages and requests."""
     context = browser.new_context(offline=True, **options)
     page, said = context.new_page(), []
     page.on("console", lambda message: said.append(message.text))
@@ -543,7 +539,7 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-# How colours are seen (Machado, Oliveira and Fernandes 2009), on linear red, green and blue.
+# Simulated colour vision (Machado, Oliveira and Fernandes 2009), on linear red, green and blue.
 SIGHTS = {
     "normal": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
     "no red": (
@@ -565,7 +561,7 @@ SIGHTS = {
 
 
 def seen(colour: str, sight: str) -> tuple[float, float, float]:
-    """Give a colour in CIELAB, where distances are what an eye makes of them."""
+    """Return a colour in CIELAB, where distances match perceived differences."""
     light = linear([int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)])
     r, g, b = (
         min(1.0, max(0.0, sum(w * c for w, c in zip(row, light, strict=True))))
@@ -579,7 +575,7 @@ def seen(colour: str, sight: str) -> tuple[float, float, float]:
 
 
 @pytest.mark.parametrize("sight", SIGHTS)
-def test_the_colours_of_services_can_be_told_apart_by_every_eye(sight: str) -> None:
+def test_service_colours_are_distinguishable_with_any_colour_vision(sight: str) -> None:
     light, dark = rendered(demonstration()).split("(prefers-color-scheme: dark)")
     for style in (light, dark.split("</style>")[0]):
         colours = re.findall(r"--s\d: (#\w{6})", style)
@@ -594,7 +590,7 @@ def test_the_colours_of_services_can_be_told_apart_by_every_eye(sight: str) -> N
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 400])
-def test_a_browser_draws_it_without_network_error_or_overflow_and_readably(
+def test_a_browser_renders_the_page_readably_without_network_or_overflow(
     browser: Browser, file: Path, width: int, scheme: Any
 ) -> None:
     page, said = opened(
@@ -614,7 +610,7 @@ def test_a_browser_draws_it_without_network_error_or_overflow_and_readably(
     assert (luminance(background) < 0.05) == (scheme == "dark")
 
 
-def test_a_bar_says_its_exact_amount_and_its_day_whatever_the_clock_of_the_browser(
+def test_a_bar_shows_its_exact_amount_and_day_in_any_time_zone(
     browser: Browser, file: Path
 ) -> None:
     page, _ = opened(browser, file, timezone_id="America/Los_Angeles")
@@ -626,7 +622,7 @@ def test_a_bar_says_its_exact_amount_and_its_day_whatever_the_clock_of_the_brows
     assert re.search(r"2026-01-01.*\d\.123456", " ".join(tooltip.inner_text().split()))
 
 
-def test_the_charts_hold_exact_amounts_as_text_beside_their_coordinates() -> None:
+def test_the_charts_contain_exact_amounts_as_text() -> None:
     section = only(ROWS)
     spec = dict(drawn(section, Legend.of(section)))["by-day"]
     (values,) = (json.loads(json.dumps(spec))["data"]["values"],)

@@ -40,7 +40,7 @@ Events = list[tuple[str, str]]
 
 
 class Faults:
-    """Of an account of the second shard one answer is wrong, of one of the third all of them."""
+    """One answer for an account of the second shard is invalid, and all for one of the third."""
 
     def __init__(self, company: Company) -> None:
         self.once, self.always = (
@@ -62,7 +62,7 @@ class Faults:
 
 
 def shell(meltano: Meltano, command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command as it stands in the document."""
+    """Run a command as it is in the document."""
     return subprocess.run(
         ["bash", "-c", f"{HOME}\n{command}"],
         cwd=meltano.project,
@@ -76,7 +76,7 @@ def shell(meltano: Meltano, command: str) -> subprocess.CompletedProcess[str]:
 
 
 def events(project: Path) -> Events:
-    """Give what Dagster has stored of its last run: the steps and what became of them."""
+    """Return the steps of Dagster's last run with their outcomes."""
     with DagsterInstance.from_config(f"{project / '.dagster'}") as instance:
         (run,) = instance.get_runs(limit=1)
         logged = [entry.dagster_event for entry in instance.all_logs(run.run_id)]
@@ -93,7 +93,7 @@ def steps(happened: Events, kind: str) -> list[str]:
 
 
 def at_a_time(happened: Events) -> int:
-    """Give how many steps were under way, at most."""
+    """Return the highest number of steps that ran at the same time."""
     running: set[str] = set()
     most = 0
     for step, event in happened:
@@ -103,7 +103,7 @@ def at_a_time(happened: Events) -> int:
 
 
 def differences(query: Query, table: str) -> int:
-    """Count the rows of one run that the shards lack, and the other way round."""
+    """Return how many rows only the single run has, and how many only the shards have."""
     columns = ", ".join(
         f'"{column}"'
         for (column,) in query(
@@ -112,7 +112,7 @@ def differences(query: Query, table: str) -> int:
             "AND column_name NOT IN ('as_of', 'x_AsOf')"
         )
     )
-    # After a run that failed, FOCUS may have more rows of 0, as the README says.
+    # After a failed run, FOCUS may have more rows with 0, as docs/focus.md says.
     kept = """ WHERE "BilledCost" <> 0""" if table == "focus_cost_and_usage" else ""
     one, four = (f"SELECT {columns} FROM {schema}.{table}{kept}" for schema in ("whole", SCHEMA))
     ((count,),) = query(
@@ -123,7 +123,7 @@ def differences(query: Query, table: str) -> int:
     return count
 
 
-def test_four_shards_of_forty_accounts_are_the_rows_of_one_run_also_after_failures(
+def test_four_shards_load_the_same_rows_as_one_run_even_after_failures(
     installed: Path, meltano: Meltano, query: Query
 ) -> None:
     company = Company(since=date(2025, 1, 1), today=LAST, subaccounts=39, categories=1)
@@ -171,7 +171,7 @@ def test_four_shards_of_forty_accounts_are_the_rows_of_one_run_also_after_failur
 
 
 def answer(url: str, query: str) -> Any:
-    """Give what Dagster's page knows, once it is up."""
+    """Return the answer of Dagster's web server once it is up."""
     request = urllib.request.Request(
         f"{url}/graphql",
         json.dumps({"query": query}).encode(),
@@ -187,9 +187,7 @@ def answer(url: str, query: str) -> Any:
             time.sleep(0.2)
 
 
-def test_as_installed_it_starts_with_the_schedule_switched_on(
-    project: Path, tmp_path: Path
-) -> None:
+def test_dagster_starts_with_the_schedule_switched_on(project: Path, tmp_path: Path) -> None:
     shutil.copytree(project / "orchestrate", tmp_path / "orchestrate")
     create, _, packages = INSTALL.partition(" && .venv/bin/pip install -q ")
     assert create == "python3 -m venv .venv"

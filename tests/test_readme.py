@@ -1,4 +1,4 @@
-"""The reference, meltano.yml, the Hub's definition and .secrets.example say what the tap says.
+"""The reference, meltano.yml, the Hub definition and .secrets.example match the tap.
 
 The demo is run as written.
 """
@@ -30,7 +30,7 @@ NAMES_OF_TWILIOS_TOOLS = {
 
 
 def rows_of(table: str) -> list[list[str]]:
-    """Give the cells of the first table under a heading, without its head."""
+    """Return the cells of the first table under a heading, without its header."""
     section = REFERENCE.split(f"\n## {table}\n")[1].split("\n## ")[0]
     lines = re.search(r"(^\|.*\n)+", section, re.MULTILINE)[0].splitlines()  # type: ignore[index]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
@@ -69,7 +69,7 @@ BUILTIN = {
 }
 
 
-def test_the_settings_table_is_what_about_says(sync: Sync) -> None:
+def test_the_settings_table_matches_about(sync: Sync) -> None:
     said = {name: schema for name, schema in about(sync).items() if name not in BUILTIN}
     assert rows_of("Settings") == [
         [f"`{name}`", kind(schema), default(schema), schema["description"]]
@@ -77,7 +77,7 @@ def test_the_settings_table_is_what_about_says(sync: Sync) -> None:
     ]
 
 
-def test_the_streams_table_is_what_discovery_says(sync: Sync) -> None:
+def test_the_streams_table_matches_discovery(sync: Sync) -> None:
     streams = discovered(sync)
     assert rows_of("Streams") == [
         [
@@ -105,7 +105,7 @@ def test_the_extractor_has_every_setting_and_no_other(sync: Sync) -> None:
     assert named == NAMES_OF_TWILIOS_TOOLS
 
 
-def test_the_definition_for_the_hub_is_the_extractor() -> None:
+def test_the_hub_definition_matches_the_extractor() -> None:
     hub = yaml.safe_load((ROOT / "hub" / "tap-twilio-usage.yml").read_text())
     for same in ("name", "namespace", "executable", "capabilities", "select"):
         assert hub[same] == EXTRACTOR[same]
@@ -113,10 +113,10 @@ def test_the_definition_for_the_hub_is_the_extractor() -> None:
     for group in hub["settings_group_validation"]:
         assert {*group} <= {setting["name"] for setting in hub["settings"]}
     assert hub["supported_python_versions"] == PYTHONS
-    assert list(hub) == sorted(hub)  # the Hub asks for that
+    assert list(hub) == sorted(hub)  # the Hub requires it
 
 
-def test_the_selection_is_the_streams_that_are_on_by_default(sync: Sync) -> None:
+def test_the_extractor_selects_the_default_streams(sync: Sync) -> None:
     selected = {
         stream["tap_stream_id"]
         for stream in discovered(sync)
@@ -125,19 +125,19 @@ def test_the_selection_is_the_streams_that_are_on_by_default(sync: Sync) -> None
     assert {pattern.removesuffix(".*") for pattern in EXTRACTOR["select"]} == selected
 
 
-def test_without_billing_group_ids_there_is_no_such_stream(sync: Sync) -> None:
+def test_without_billing_group_ids_there_are_no_billing_group_streams(sync: Sync) -> None:
     streams = {stream["tap_stream_id"] for stream in sync(None, "--discover").catalog["streams"]}
     assert not {name for name in streams if name.startswith("billing")}
 
 
-def test_the_sandbox_extractor_names_every_credential() -> None:
-    """What it leaves out Meltano would take from the environment: a real secret."""
+def test_the_sandbox_extractor_sets_every_credential() -> None:
+    """Meltano would take a missing one from the environment, where it is a real secret."""
     child = MELTANO["plugins"]["extractors"][1]
     credentials = {*NAMES_OF_TWILIOS_TOOLS, "client_id", "client_secret", "billing_group_ids"}
     assert {*credentials, "api_url"} <= child["config"].keys()
 
 
-def test_the_example_of_secrets_names_what_is_read_and_holds_none() -> None:
+def test_the_secrets_example_lists_every_credential_without_a_value() -> None:
     text = (ROOT / ".secrets.example").read_text()
     for name in ("ACCOUNT_SID", "AUTH_TOKEN", "API_KEY", "API_SECRET"):
         assert f"\nTWILIO_{name}=\n" in text
@@ -175,7 +175,7 @@ def test_the_demo_runs_as_written_and_reconciles(project: Path) -> None:
     assert (project / "output" / "report.html").read_text() == page
 
 
-def test_every_fault_is_mapped_to_tests_that_there_are() -> None:
+def test_every_fault_is_mapped_to_existing_tests() -> None:
     lines = (ROOT / "tests" / "README.md").read_text().splitlines()
     rows = [line.strip("|").split("|") for line in lines if re.match(r"\| \d+ \|", line)]
     assert [int(number) for number, *_ in rows] == list(range(1, 30))

@@ -1,4 +1,4 @@
-"""What is handed out: sdist and wheel, as built, and the repository with its whole history."""
+"""The released files: sdist and wheel as built, and the repository with its whole history."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NAME = f"tap_twilio_usage-{VERSION}"
 DIST_INFO = f"{NAME}.dist-info"
 WHERE = "import tap_twilio_usage; print(tap_twilio_usage.__file__)"
 
-# Of detect-secrets, what has a shape of its own; its search for high entropy cries wolf.
+# The detectors of detect-secrets with a distinct pattern; its entropy detectors raise false alarms.
 DETECTORS = (
     *("ArtifactoryDetector", "AWSKeyDetector", "AzureStorageKeyDetector", "BasicAuthDetector"),
     *("CloudantDetector", "DiscordBotTokenDetector", "GitHubTokenDetector", "GitLabTokenDetector"),
@@ -43,19 +43,19 @@ DETECTORS = (
 )
 # Twilio's Auth Tokens, secrets of API keys and SIDs: 32 hex digits, or letters and digits.
 TOKEN = re.compile(r"(?<![0-9A-Za-z])(?:[A-Z]{2})?([0-9A-Za-z]{32})(?![0-9A-Za-z])")
-# Fewer different characters than in any drawn by chance, as in AC000...1: made up.
+# An invented value such as AC000...1 has fewer different characters than any random one.
 FEWEST_DIFFERENT = 8
-# Those of the sandbox and the tests are shorter than Twilio's, which end in 26 characters.
+# The billing group IDs of the sandbox and the tests are shorter than Twilio's 26 characters.
 BILLING_GROUP = re.compile(r"commerce_billingprofile_[0-9a-z]{20,}")
 MADE_UP = {
-    *("sandbox-api-key-secret", "sandbox-client-secret"),  # open nothing but the sandbox
+    *("sandbox-api-key-secret", "sandbox-client-secret"),  # valid for the sandbox only
     *("key-secret", "another-one", "s3cret", "s3cret\\n", "secret", "wrong"),  # the tests'
     *("TWILIO_API_KEY", "TWILIO_API_SECRET", "client_secret"),  # names of settings
-    "PASSWORD",  # of a URL that shows where it stands
+    "PASSWORD",  # in a URL that shows its place
     *("SK", "not asked for"),  # words of a sentence and of an assertion
-    *("canary+key/secret=7a1c&%7E", "canary+client/secret=3b9e&%7E", "pass"),  # to be looked for
+    *("canary+key/secret=7a1c&%7E", "canary+client/secret=3b9e&%7E", "pass"),  # searched for
 }
-# Written so that this file does not name them.
+# Written so that this file does not contain them.
 ELSEWHERE = re.compile(r"pypi[.]org|python[h]osted|/[r]oot/|/home/\w|/Users/\w")
 
 
@@ -74,7 +74,7 @@ def tracked(folder: str = ".") -> list[str]:
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the sdist of what is committed, and of that the wheel; or take those in $DIST."""
+    """Build the sdist from the commit and the wheel from the sdist, or use those in $DIST."""
     if given := os.environ.get("DIST"):
         return Path(given).absolute()
     tree, out = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("dist")
@@ -106,7 +106,7 @@ def metadata(wheel: Path) -> Message:
     return Parser().parsestr(text)
 
 
-def test_the_wheel_holds_the_package_with_its_data_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_contains_exactly_the_package_and_its_data(wheel: Path) -> None:
     package = set(tracked("tap_twilio_usage"))
     assert {"tap_twilio_usage/data/categories.csv", "tap_twilio_usage/py.typed"} <= package
     names = ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")
@@ -125,20 +125,20 @@ def test_the_wheel_requires_what_it_imports_and_no_more(metadata: Message) -> No
     assert metadata.get_all("Provides-Extra") == ["report"]
 
 
-def test_the_sdist_holds_what_is_committed_and_nothing_else(sdist: Path) -> None:
+def test_the_sdist_contains_exactly_the_committed_files(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.removeprefix(f"{NAME}/") for name in archive.getnames()}
     assert names == {*tracked(), "PKG-INFO"}
 
 
 def interpreter(version: str) -> str:
-    """Give a Python of that version, on PATH or of pyenv; skip the test where there is none."""
+    """Return a Python of that version, on PATH or from pyenv; skip the test if there is none."""
     if version == THIS_PYTHON:
         return sys.executable
     by_pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     on_path = shutil.which(f"python{version}")
     for found in filter(None, [on_path, *map(str, by_pyenv.glob(f"{version}.*/bin/python"))]):
-        # pyenv puts commands on PATH that only say that the version is not switched on.
+        # pyenv puts commands on PATH that only report that the version is not active.
         if subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0:
             return found
     pytest.skip(f"no Python {version} is at hand")
@@ -147,10 +147,10 @@ def interpreter(version: str) -> str:
 @pytest.mark.parametrize(
     ("form", "python"), [*(("wheel", version) for version in PYTHONS), ("sdist", THIS_PYTHON)]
 )
-def test_it_runs_by_itself_as_built_and_reconciles(
+def test_the_built_package_runs_alone_and_reconciles(
     form: str, python: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """Installed alone, it finds its data, its command and what it needs, and is not this clone."""
+    """Installed alone, it has its data, its command and its requirements, and is not this clone."""
     built: Path = request.getfixturevalue(form)
     uv = [sys.executable, "-m", "uv"]
     empty, installed = tmp_path / "empty", tmp_path / "empty" / "bin"
@@ -183,7 +183,7 @@ def test_it_runs_by_itself_as_built_and_reconciles(
 
 
 def history() -> Iterator[tuple[str, str]]:
-    """Give every line of every file and message of every commit once, and where it stands."""
+    """Return each line of every file and message of every commit once, with its place."""
     assert git("rev-parse", "--is-shallow-repository").strip() == b"false", "the clone is shallow"
     objects = git("rev-list", "--objects", "--all", "HEAD").decode().splitlines()
     where = dict(line.partition(" ")[::2] for line in objects)
@@ -199,7 +199,7 @@ def history() -> Iterator[tuple[str, str]]:
 
 
 def credentials(line: str) -> Iterator[str]:
-    """Give the kinds of credentials in the line; not the values, which would be in CI's log."""
+    """Return the kinds of credentials in the line, without the values, which CI would log."""
     for found in scan_line(line):
         if (found.secret_value or "").strip() not in MADE_UP:
             yield found.type

@@ -1,4 +1,4 @@
-"""The demo's report: what it prints, and that it refuses what does not add up."""
+"""The demo's report: what it prints, and that it fails if a day does not add up."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def warehouse(tmp_path: Path) -> Path:
     return path
 
 
-def test_it_shows_services_and_the_three_sums(
+def test_the_report_shows_services_and_the_three_sums(
     warehouse: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(warehouse)]) == 0
@@ -46,8 +46,8 @@ def test_it_shows_services_and_the_three_sums(
         "Unattributed 0.30 8.1%",
         "-" * 37,
         "Sum of all categories 5.40 1.46 times the bill",
-        "SUM(deduplicated_price) 3.70 every dollar once",
-        "Twilio's totalprice 3.70 the same on each of 2 days",
+        "SUM(deduplicated_price) 3.70 each dollar counted once",
+        "Twilio's totalprice 3.70 equal on all 2 days",
     ]
 
 

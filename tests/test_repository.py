@@ -1,4 +1,4 @@
-"""What GitHub runs, and what CONTRIBUTING.md and SECURITY.md name."""
+"""The GitHub workflows, and the files that CONTRIBUTING.md and SECURITY.md name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ JUST = Path(sys.executable).with_name("just")
 PROJECT = ProjectMetadata(str(ROOT), None).config["project"]
 
 WORKFLOWS = {path.stem: path for path in (ROOT / ".github" / "workflows").iterdir()}
-# An action of this repository is that of the same commit.
+# An action of this repository comes from the same commit.
 PINNED = re.compile(r"uses: (\./\S+|[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)")
 WRITES = {"publish": {"id-token": "write"}, "notes": {"contents": "write"}}
 COMMAND = Path(".ci", "release-notes")
@@ -66,7 +66,7 @@ def test_every_action_is_pinned_by_commit(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
-def test_a_workflow_may_do_no_more_than_it_must(name: str) -> None:
+def test_a_workflow_has_only_the_permissions_it_needs(name: str) -> None:
     whole = workflow(name)
     assert whole["permissions"] in ({}, {"contents": "read"})
     assert "secrets." not in WORKFLOWS[name].read_text()
@@ -79,7 +79,7 @@ def test_a_workflow_may_do_no_more_than_it_must(name: str) -> None:
                 assert step["with"]["persist-credentials"] is False
 
 
-def test_every_python_that_is_supported_is_tested() -> None:
+def test_every_supported_python_is_tested() -> None:
     jobs = workflow("test")["jobs"]
     (check,) = (step for step in jobs["all"]["steps"] if "python-version" in step.get("with", {}))
     matrices = [jobs[job]["strategy"]["matrix"]["python"] for job in ("tests", "tap")]
@@ -108,7 +108,7 @@ def test_the_tests_of_the_tap_itself_exist() -> None:
     assert all((ROOT / name).exists() for name in names)
 
 
-def test_nothing_is_published_that_was_not_tested() -> None:
+def test_only_tested_files_are_published() -> None:
     jobs = workflow("release")["jobs"]
     assert jobs["test"]["uses"] == f"./{WORKFLOWS['test'].relative_to(ROOT)}"
     assert set(jobs["publish"]["needs"]) == {"test", "test-as-built"}
@@ -125,12 +125,12 @@ def release_notes(changelog: str, folder: Path) -> subprocess.CompletedProcess[s
     return subprocess.run([folder / COMMAND, "v9.9.9"], capture_output=True, text=True, check=False)
 
 
-def test_the_notes_of_a_release_are_its_part_of_the_changelog(tmp_path: Path) -> None:
+def test_release_notes_are_the_changelog_section_of_the_version(tmp_path: Path) -> None:
     done = release_notes(CHANGELOG, tmp_path)
     assert done.stdout.strip() == "### Added\n\n- This."
 
 
-def test_a_release_without_a_word_in_the_changelog_is_refused(tmp_path: Path) -> None:
+def test_a_release_without_a_changelog_section_is_refused(tmp_path: Path) -> None:
     done = release_notes(CHANGELOG.replace("9.9.9", "9.9.7"), tmp_path)
     assert (done.returncode, done.stderr) == (1, "CHANGELOG.md says nothing of v9.9.9\n")
 
@@ -144,7 +144,7 @@ def test_a_tag_of_another_version_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md"])
-def test_what_is_named_is_there(name: str) -> None:
+def test_every_named_file_and_module_exists(name: str) -> None:
     text = (ROOT / name).read_text()
     places = [ROOT, ROOT / "tap_twilio_usage", ROOT / "tap_twilio_usage" / "data"]
     paths = re.findall(r"`([\w./-]+(?:/|\.(?:py|md|yml|toml|csv|json)))`", text)
@@ -156,7 +156,7 @@ def test_what_is_named_is_there(name: str) -> None:
         assert (path / "__main__.py").exists() or path.with_suffix(".py").exists()
 
 
-def test_what_is_run_first_is_the_readmes_command_without_the_tests() -> None:
+def test_the_setup_command_is_that_of_the_readme() -> None:
     (whole,) = re.findall(r"(?m)^python3 .* && .*pytest$", (ROOT / "README.md").read_text())
     assert f"\n{whole.rpartition(' && ')[0]}\n" in (ROOT / "CONTRIBUTING.md").read_text()
 

@@ -1,4 +1,4 @@
-"""The sandbox, over real HTTP: what Twilio's documentation says it must do."""
+"""The sandbox over real HTTP: it behaves as Twilio's documentation says."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def new_company(**options: Any) -> Company:
 
 @pytest.fixture(scope="module")
 def company() -> Company:
-    """A company that no test changes."""
+    """Return a company that no test changes."""
     return new_company()
 
 
@@ -83,7 +83,7 @@ class Client:
         )
 
     def records(self, resource: str, sid: str = MAIN_SID, **query: Any) -> list[dict[str, Any]]:
-        """All pages."""
+        """Return the records of all pages."""
         found: list[dict[str, Any]] = []
         path: str | None = f"{sid}/Usage/Records{resource}.json"
         query = {"PageSize": 1000, **query}
@@ -99,7 +99,7 @@ class Client:
         return {row["category"]: row for row in rows}
 
     def error(self, path: str, auth: tuple[str, str] | None = AUTH, **query: Any) -> Any:
-        """The status and the Twilio code."""
+        """Return the status and the Twilio error code."""
         answer = self.get(path, auth, **query)
         body = answer.json()
         assert set(body) == {"code", "message", "more_info", "status"}
@@ -123,7 +123,7 @@ DAILY = f"{MAIN_SID}/Usage/Records/Daily.json"
 # --- records
 
 
-def test_envelope_and_record(client: Client) -> None:
+def test_a_page_has_the_documented_envelope_and_records(client: Client) -> None:
     answer = client.get(DAILY, StartDate=DAY, EndDate=DAY, Category="sms").json()
     [record] = answer.pop("usage_records")
     uri = (
@@ -161,7 +161,7 @@ def test_totalprice_has_no_count_and_its_price_as_usage(client: Client) -> None:
 
 
 @pytest.mark.parametrize("path", [f"{MAIN_SID}/Usage/Records", f"{MAIN_SID}/Usage/Records.json"])
-def test_default_is_all_time_in_pages_of_fifty(client: Client, path: str) -> None:
+def test_the_default_is_all_time_in_pages_of_fifty(client: Client, path: str) -> None:
     answer = client.get(path).json()
     assert len(answer["usage_records"]) == answer["page_size"] == 50
     assert {(row["start_date"], row["end_date"]) for row in answer["usage_records"]} == {
@@ -169,7 +169,7 @@ def test_default_is_all_time_in_pages_of_fifty(client: Client, path: str) -> Non
     }
 
 
-def test_page_size_is_clipped_to_a_thousand(client: Client) -> None:
+def test_the_page_size_is_clipped_to_a_thousand(client: Client) -> None:
     answer = client.get(DAILY, PageSize=5000).json()
     assert len(answer["usage_records"]) == answer["page_size"] == 1000
 
@@ -189,7 +189,7 @@ def test_pages_hold_each_row_once_newest_day_first(client: Client, company: Comp
     assert set(keys) == expected
 
 
-def test_previous_page_leads_back(client: Client) -> None:
+def test_the_link_to_the_previous_page_leads_back(client: Client) -> None:
     first = client.get(DAILY, PageSize=7).json()
     second = client.get(first["next_page_uri"]).json()
     assert (second["page"], second["start"], second["end"]) == (1, 7, 13)
@@ -197,7 +197,7 @@ def test_previous_page_leads_back(client: Client) -> None:
     assert [r["uri"] for r in back["usage_records"]] == [r["uri"] for r in first["usage_records"]]
 
 
-def test_page_token_must_match(client: Client) -> None:
+def test_a_page_token_must_match_its_page(client: Client) -> None:
     uri = client.get(DAILY, PageSize=7).json()["next_page_uri"]
     assert "PageToken=PA" in uri
     assert client.error(uri.replace("PageToken=PA", "PageToken=PB")) == (400, 20001)
@@ -205,13 +205,15 @@ def test_page_token_must_match(client: Client) -> None:
     assert client.error(DAILY, Page=1) == (400, 20001)
 
 
-def test_oldest_first_on_request(company: Company, session: requests.Session) -> None:
+def test_rows_are_sorted_oldest_first_on_request(
+    company: Company, session: requests.Session
+) -> None:
     with Server(company, order="oldest") as running:
         rows = Client(running, session).records("/Daily", Category="sms")
     assert [row["start_date"] for row in rows] == list(map(str, DAYS))
 
 
-def test_unknown_and_miswritten_parameters_are_ignored(client: Client) -> None:
+def test_unknown_and_misspelled_parameters_are_ignored(client: Client) -> None:
     miswritten: dict[str, Any] = {
         "startdate": DAY,
         "endDate": DAY,
@@ -221,7 +223,7 @@ def test_unknown_and_miswritten_parameters_are_ignored(client: Client) -> None:
     assert len(client.records("/Daily", **miswritten)) == len(DAYS)
 
 
-def test_zero_rows_for_every_category_and_day(client: Client) -> None:
+def test_every_category_has_a_row_for_every_day(client: Client) -> None:
     rows = client.day()
     assert 290 <= len(rows) <= 300
     zero = [row for row in rows.values() if row["price"] == row["count"] == row["usage"] == "0"]
@@ -229,16 +231,16 @@ def test_zero_rows_for_every_category_and_day(client: Client) -> None:
 
 
 @pytest.mark.parametrize("categories", [150, 520])
-def test_number_of_categories(categories: int) -> None:
+def test_the_number_of_categories_can_be_set(categories: int) -> None:
     assert len(new_company(categories=categories).reported(SINCE)) == categories
 
 
-def test_offsets_from_today(client: Client) -> None:
+def test_dates_can_be_offsets_from_today(client: Client) -> None:
     rows = client.records("/Daily", StartDate="-2days", EndDate="-1days", Category="sms")
     assert [row["start_date"] for row in rows] == ["2026-03-19", "2026-03-18"]
 
 
-def test_range_partly_outside_is_cut(client: Client) -> None:
+def test_a_range_is_cut_to_the_days_of_the_account(client: Client) -> None:
     query: dict[str, Any] = {"Category": "sms", "PageSize": 1000}
     early = client.records("/Daily", StartDate="2020-01-01", EndDate="2025-11-02", **query)
     assert [row["start_date"] for row in early] == ["2025-11-02", "2025-11-01"]
@@ -256,7 +258,7 @@ def test_range_partly_outside_is_cut(client: Client) -> None:
         ("/AllTime", "2025-11-01", "2026-03-20"),
     ],
 )
-def test_named_periods(
+def test_a_named_period_is_the_sum_of_its_days(
     client: Client, company: Company, resource: str, first: str, last: str
 ) -> None:
     [row] = client.records(resource, Category="totalprice")
@@ -283,7 +285,7 @@ def test_months_and_years_are_cut_to_the_range(client: Client) -> None:
     )
 
 
-def test_case_of_names_is_kept(client: Client) -> None:
+def test_the_case_of_category_names_is_kept(client: Client) -> None:
     assert "Usage-RCS-Messages" in client.day()
     assert "usage-rcs-messages" not in client.day()
 
@@ -300,21 +302,23 @@ def test_case_of_names_is_kept(client: Client) -> None:
         {"StartDate": "+1days", "EndDate": "+2days"},
     ],
 )
-def test_no_such_days(client: Client, query: dict[str, Any]) -> None:
+def test_a_range_without_days_of_the_account_is_not_found(
+    client: Client, query: dict[str, Any]
+) -> None:
     assert client.error(DAILY, **query) == (404, 20404)
 
 
 @pytest.mark.parametrize("text", ["2026-02-30", "20260301", "03/01/2026", "yesterday", "-9days9"])
-def test_invalid_date(client: Client, text: str) -> None:
+def test_an_invalid_date_is_refused(client: Client, text: str) -> None:
     assert client.error(DAILY, StartDate=text) == (400, 20001)
 
 
 @pytest.mark.parametrize("path", ["/", "/2010-04-01/Nothing.json", f"{MAIN_SID}/Usage/Hourly.json"])
-def test_unknown_path(client: Client, path: str) -> None:
+def test_an_unknown_path_is_not_found(client: Client, path: str) -> None:
     assert client.error(path) == (404, 20404)
 
 
-def test_too_many_requests(company: Company) -> None:
+def test_too_many_concurrent_requests_are_refused(company: Company) -> None:
     def ask(_: int) -> requests.Response:
         return requests.get(url, auth=AUTH, timeout=30)
 
@@ -358,24 +362,24 @@ def test_retry_after_is_left_out_unless_given(company: Company) -> None:
 @pytest.mark.parametrize(
     "auth", [None, (MAIN_SID, "wrong"), (API_KEY_SID, AUTH_TOKEN), (SUBACCOUNT, AUTH_TOKEN)]
 )
-def test_wrong_credentials(client: Client, auth: tuple[str, str] | None) -> None:
+def test_wrong_credentials_are_refused(client: Client, auth: tuple[str, str] | None) -> None:
     assert client.error(DAILY, auth) == (401, 20003)
 
 
-def test_auth_token_reads_every_account(client: Client, company: Company) -> None:
+def test_the_auth_token_reads_every_account(client: Client, company: Company) -> None:
     for account in company.accounts():
         assert client.get(f"{account.sid}.json").json()["sid"] == account.sid
         assert client.day(sid=account.sid)["totalprice"]["account_sid"] == account.sid
     assert client.error(f"AC{'9' * 32}/Usage/Records.json") == (404, 20404)
 
 
-def test_api_key_reads_its_own_account_only(client: Client) -> None:
+def test_an_api_key_reads_its_own_account_only(client: Client) -> None:
     assert client.get(DAILY, KEY_AUTH).status_code == 200
     assert client.error("/2010-04-01/Accounts.json", KEY_AUTH) == (401, 20003)
     assert client.error(f"{SUBACCOUNT}/Usage/Records.json", KEY_AUTH) == (401, 20003)
 
 
-def test_subaccount_reads_itself_only(client: Client) -> None:
+def test_a_subaccount_reads_itself_only(client: Client) -> None:
     assert client.get(f"{SUBACCOUNT}/Usage/Records.json", SUBACCOUNT_AUTH).status_code == 200
     assert client.error(DAILY, SUBACCOUNT_AUTH) == (404, 20404)
     listed = client.get("/2010-04-01/Accounts.json", SUBACCOUNT_AUTH).json()["accounts"]
@@ -398,14 +402,14 @@ def test_accounts_are_listed_with_their_tokens(client: Client) -> None:
     assert {account["owner_account_sid"] for account in accounts} == {MAIN_SID}
 
 
-def test_accounts_have_pages(client: Client) -> None:
+def test_the_list_of_accounts_has_pages(client: Client) -> None:
     page = client.get("/2010-04-01/Accounts.json", PageSize=3).json()
     rest = client.get(page["next_page_uri"]).json()
     assert [len(page["accounts"]), len(rest["accounts"])] == [3, 1]
     assert rest["next_page_uri"] is None
 
 
-# --- money
+# --- costs
 
 
 def test_rolled_up_is_the_sum_of_the_accounts(client: Client, company: Company) -> None:
@@ -415,7 +419,7 @@ def test_rolled_up_is_the_sum_of_the_accounts(client: Client, company: Company) 
     assert apart[0] != together
 
 
-def test_accounts_used_and_unused(company: Company) -> None:
+def test_one_account_has_no_usage(company: Company) -> None:
     used = {
         account.status: any(company.charges(account.sid, day) for day in DAYS)
         for account in company.accounts()
@@ -423,7 +427,7 @@ def test_accounts_used_and_unused(company: Company) -> None:
     assert used == {"active": True, "suspended": True, "closed": False}
 
 
-def test_truth_adds_up_to_totalprice_every_day(client: Client, company: Company) -> None:
+def test_the_true_costs_of_each_day_add_up_to_totalprice(client: Client, company: Company) -> None:
     reported = {
         row["start_date"]: Decimal(row["price"])
         for row in client.records("/Daily", Category="totalprice")
@@ -434,7 +438,7 @@ def test_truth_adds_up_to_totalprice_every_day(client: Client, company: Company)
     assert not OVERLAPS & homes
 
 
-def test_a_row_holds_what_is_at_home_below_it(client: Client, company: Company) -> None:
+def test_a_row_includes_the_costs_of_its_subcategories(client: Client, company: Company) -> None:
     row, truth = prices(client.day()), company.truth(DAY)
     inbound = [name for name in truth if name.startswith("sms-inbound")]
     assert row["sms-inbound"] == sum(truth[name] for name in inbound)
@@ -442,20 +446,20 @@ def test_a_row_holds_what_is_at_home_below_it(client: Client, company: Company) 
     assert own == truth["sms"] > 0
 
 
-def test_overlaps_repeat_money(client: Client, company: Company) -> None:
+def test_overlaps_repeat_costs(client: Client, company: Company) -> None:
     row = prices(client.day())
     for overlap in OVERLAPS:
         parent = overlap.removeprefix("authy-")
         assert 0 < row[overlap] <= company.truth(DAY)[parent]
 
 
-def test_naive_sum_is_far_too_large(company: Company) -> None:
+def test_the_naive_sum_is_much_too_large(company: Company) -> None:
     for day in DAYS:
         naive = sum(row.price for row in company.rows(day) if row.category != "totalprice")
         assert Decimal("1.8") < naive / company.total(day) < Decimal("3.8")
 
 
-def test_a_believable_company(company: Company) -> None:
+def test_the_company_is_realistic(company: Company) -> None:
     homes = {name for day in DAYS for name, price in company.truth(day).items() if price}
     assert 60 <= len(homes) <= 100
     charges = [charge for day in DAYS for charge in company.charges(MAIN_SID, day)]
@@ -481,7 +485,7 @@ def test_charges_do_not_depend_on_today_or_since(company: Company) -> None:
     assert new_company(seed=2).charges(MAIN_SID, DAY) != company.charges(MAIN_SID, DAY)
 
 
-def test_same_seed_same_rows_in_another_process(company: Company) -> None:
+def test_the_same_seed_gives_the_same_rows_in_another_process(company: Company) -> None:
     program = (
         "from datetime import date\nfrom sandbox import Company\n"
         f"c = Company(since={SINCE!r}, today={TODAY!r}, new_category_from={NEW_FROM!r})\n"
@@ -507,7 +511,7 @@ def changing(session: requests.Session) -> Iterator[Client]:
         yield Client(running, session)
 
 
-def test_restated_price_goes_up_the_tree(changing: Client) -> None:
+def test_a_restated_price_changes_every_parent(changing: Client) -> None:
     before = prices(changing.day())
     old = changing.server.company.truth(DAY, include_subaccounts=False)["sms-messages-carrierfees"]
     changing.server.company.restate(DAY, "sms-messages-carrierfees", price="99.123456")
@@ -517,7 +521,7 @@ def test_restated_price_goes_up_the_tree(changing: Client) -> None:
     assert {after[name] - before[name] for name in grown} == {Decimal("99.123456") - old}
 
 
-def test_restated_to_zero_by_factor(changing: Client) -> None:
+def test_a_factor_can_restate_to_zero(changing: Client) -> None:
     for account in changing.server.company.accounts()[:3]:
         changing.server.company.restate(
             DAY, "sms-inbound-shortcode", price_factor=0, account=account.sid
@@ -526,7 +530,7 @@ def test_restated_to_zero_by_factor(changing: Client) -> None:
     assert (row["price"], row["count"], row["usage"]) == ("0", "0", "0")
 
 
-def test_restated_overlap_changes_what_it_repeats(changing: Client) -> None:
+def test_a_restated_overlap_changes_what_it_repeats(changing: Client) -> None:
     before = prices(changing.day())
     changing.server.company.restate(DAY, "authy-sms-outbound", price_factor="1.5")
     after = prices(changing.day())
@@ -535,12 +539,12 @@ def test_restated_overlap_changes_what_it_repeats(changing: Client) -> None:
     assert {after[name] - before[name] for name in ("sms-outbound", "sms", "totalprice")} == {added}
 
 
-def test_factor_needs_a_charge(company: Company) -> None:
+def test_a_factor_needs_a_charge(company: Company) -> None:
     with pytest.raises(ValueError, match="has no charge on 2026-03-04"):
         company.restate(DAY, "wireless-orders", price_factor="2")
 
 
-def test_charge_in_a_category_that_never_existed(changing: Client) -> None:
+def test_a_charge_can_be_in_a_new_category(changing: Client) -> None:
     before = prices(changing.day())
     changing.server.company.charge(DAY, "calls-telepathy", "1.25", parent="calls")
     after = prices(changing.day())
@@ -592,7 +596,7 @@ def free_port() -> int:
         return port
 
 
-def test_start_and_stop(tmp_path: Path, free_port: int) -> None:
+def test_the_server_starts_and_stops(tmp_path: Path, free_port: int) -> None:
     port = f"--port={free_port}"
     url = f"http://127.0.0.1:{free_port}"
     try:
@@ -623,7 +627,7 @@ def test_start_says_when_the_port_is_taken(tmp_path: Path) -> None:
     assert failed.stderr == f"sandbox: port {port} is taken by something else\n"
 
 
-def test_unused_server_ends_by_itself(tmp_path: Path) -> None:
+def test_an_unused_server_stops_by_itself(tmp_path: Path) -> None:
     done = command("serve", "--port=0", "--idle-minutes=0.001", cwd=tmp_path)
     assert done.returncode == 0
     assert done.stdout.startswith("http://127.0.0.1:")

@@ -59,7 +59,7 @@ def on(day: date, **more: Any) -> dict[str, Any]:
 
 
 class Client:
-    """A caller with a token of its own, which asks for records with it unless told otherwise."""
+    """A caller with its own token, which it uses to request records by default."""
 
     def __init__(self, server: Server, session: requests.Session) -> None:
         self.server = server
@@ -86,7 +86,7 @@ class Client:
         return found
 
     def records(self, parameters: dict[str, Any], group: str = GROUP) -> list[dict[str, Any]]:
-        """All pages."""
+        """Return the records of all pages."""
         found: list[dict[str, Any]] = []
         token: str | None = None
         while True:
@@ -99,7 +99,7 @@ class Client:
 
 @pytest.fixture(scope="module")
 def company() -> Company:
-    """A company that no test changes."""
+    """Return a company that no test changes."""
     return new_company()
 
 
@@ -128,7 +128,7 @@ def changing(session: requests.Session) -> Iterator[Client]:
 
 
 def error(answer: requests.Response) -> tuple[int, int]:
-    """The status and the Twilio code."""
+    """Return the status and the Twilio error code."""
     body = answer.json()
     assert set(body) == {"code", "message", "more_info", "status"}
     assert body["status"] == answer.status_code
@@ -145,19 +145,19 @@ def total(records: list[dict[str, Any]]) -> Decimal:
 
 
 def periods(records: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """The periods in their order, each once."""
+    """Return the different periods in order."""
     return list(dict.fromkeys((row["startDate"], row["endDate"]) for row in records))
 
 
 # --- tokens
 
 
-def test_names_of_the_credentials() -> None:
+def test_the_credentials_have_twilios_form() -> None:
     assert re.fullmatch("OQ[0-9a-f]{32}", CLIENT_ID)
     assert all(group.startswith("commerce_billingprofile_") for group in BILLING_GROUP_IDS)
 
 
-def test_token(client: Client) -> None:
+def test_client_credentials_get_a_new_token(client: Client) -> None:
     answer = client.post("/v2/token", data=FORM)
     body = answer.json()
     token = body.pop("access_token")
@@ -172,7 +172,7 @@ def test_expires_in_is_whole_seconds(company: Company, session: requests.Session
     assert answer.json()["expires_in"] == 90
 
 
-def test_token_holds_until_it_expires(company: Company, session: requests.Session) -> None:
+def test_a_token_is_valid_until_it_expires(company: Company, session: requests.Session) -> None:
     with Server(company, token_lifetime=2.0) as running:
         client = Client(running, session)
         assert client.ask(on(DAY)).status_code == 200
@@ -181,7 +181,7 @@ def test_token_holds_until_it_expires(company: Company, session: requests.Sessio
         assert error(client.ask(on(DAY))) == (401, 20003)
 
 
-def test_revoked_tokens_end_and_new_ones_hold(changing: Client) -> None:
+def test_revoked_tokens_are_invalid_and_new_ones_are_valid(changing: Client) -> None:
     assert changing.ask(on(DAY)).status_code == 200
     changing.server.revoke_tokens()
     assert error(changing.ask(on(DAY))) == (401, 20003)
@@ -202,12 +202,12 @@ def test_revoked_tokens_end_and_new_ones_hold(changing: Client) -> None:
         {"params": FORM},
     ],
 )
-def test_wrong_client_credentials(client: Client, options: dict[str, Any]) -> None:
+def test_wrong_client_credentials_are_refused(client: Client, options: dict[str, Any]) -> None:
     assert error(client.post("/v2/token", **options)) == (401, 20003)
 
 
 @pytest.mark.parametrize("grant", [{"grant_type": "password"}, {"grant_type": ""}])
-def test_wrong_grant_type(client: Client, grant: dict[str, str]) -> None:
+def test_a_wrong_grant_type_is_refused(client: Client, grant: dict[str, str]) -> None:
     assert error(client.post("/v2/token", data={**FORM, **grant})) == (400, 20001)
 
 
@@ -228,7 +228,7 @@ def test_records_need_a_bearer_token(client: Client, group: str, options: dict[s
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_token_is_no_credential_for_another_scheme(client: Client) -> None:
+def test_a_token_is_not_valid_for_another_scheme(client: Client) -> None:
     basic = {"Authorization": client.bearer["Authorization"].replace("Bearer", "Basic")}
     assert error(client.post(PATH, json=on(DAY), headers=basic)) == (401, 20003)
     accounts = f"{client.server.url}/2010-04-01/Accounts.json"
@@ -238,11 +238,11 @@ def test_token_is_no_credential_for_another_scheme(client: Client) -> None:
 # --- groups and methods
 
 
-def test_unknown_group(client: Client) -> None:
+def test_an_unknown_group_is_not_found(client: Client) -> None:
     assert error(client.ask(on(DAY), "commerce_billingprofile_nobody")) == (404, 20404)
 
 
-def test_legacy_group(client: Client) -> None:
+def test_a_legacy_group_is_refused(client: Client) -> None:
     answer = client.ask(on(DAY), LEGACY_BILLING_GROUP_ID)
     assert error(answer) == (400, 71001)
     assert answer.json()["message"] == "Billing group is not eligible for this API version"
@@ -257,7 +257,7 @@ def test_get_is_not_allowed(client: Client, path: str, auth: tuple[str, str] | N
 
 
 @pytest.mark.parametrize("path", ["/", "/v2/Usage/BillingGroups", f"{PATH}/Daily", "/v1/token"])
-def test_unknown_path(client: Client, path: str) -> None:
+def test_an_unknown_path_is_not_found(client: Client, path: str) -> None:
     assert error(client.post(path, data=FORM, headers=client.bearer)) == (404, 20404)
 
 
@@ -272,7 +272,7 @@ def test_groups_partition_the_accounts(subaccounts: int) -> None:
         assert sum(parts) == company.total(day)
 
 
-def test_group_without_accounts_has_no_records(session: requests.Session) -> None:
+def test_a_group_without_accounts_has_no_records(session: requests.Session) -> None:
     with Server(new_company(subaccounts=0)) as running:
         client = Client(running, session)
         assert client.records(FOREVER, OTHER_GROUP) == []
@@ -282,7 +282,7 @@ def test_group_without_accounts_has_no_records(session: requests.Session) -> Non
 # --- records
 
 
-def test_shape(client: Client) -> None:
+def test_a_page_has_the_documented_shape(client: Client) -> None:
     answer = client.ask(on(DAY, productCategory="sms-inbound"))
     assert answer.headers["Content-Type"].startswith("application/json")
     body = answer.json()
@@ -326,7 +326,7 @@ def test_a_row_adds_up_the_charges_of_the_group(client: Client, company: Company
     assert row["price"]["amount"] == sum(charge.price for charge in charges) > 0
 
 
-def test_every_day_adds_up_to_the_truth(client: Client, company: Company) -> None:
+def test_every_day_adds_up_to_the_true_costs(client: Client, company: Company) -> None:
     found: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
     for group in BILLING_GROUP_IDS:
         for row in client.records({**FOREVER, "aggregationPeriod": "DAILY"}, group):
@@ -349,13 +349,13 @@ def test_credits_are_negative(client: Client) -> None:
     assert negative == {"Credit Transfer", "Min Spend Adjustments"}
 
 
-def test_price_is_written_with_all_its_decimals(changing: Client) -> None:
+def test_a_price_has_all_its_decimals(changing: Client) -> None:
     changing.server.company.charge(DAY, "gadget", "-1234567890.123456789012")
     answer = changing.ask(on(DAY, productCategory="gadget"))
     assert '"amount": -1234567890.123456789012,' in answer.text
 
 
-def test_product_is_known_by_category_and_name_only(client: Client) -> None:
+def test_a_product_is_identified_by_category_and_name_together(client: Client) -> None:
     records = client.records(on(DAY))
     found = products(records)
     assert len(records) == len(found) > 50
@@ -366,7 +366,7 @@ def test_product_is_known_by_category_and_name_only(client: Client) -> None:
     assert {("sms", "Carrier Fees"), ("mms", "Carrier Fees")} <= found
 
 
-def test_names_are_for_people_and_categories_are_not(client: Client) -> None:
+def test_products_have_readable_names_and_technical_categories(client: Client) -> None:
     found = products(client.records(FOREVER))
     assert ("other", "Other Charges") in found
     for category, name in found:
@@ -375,7 +375,7 @@ def test_names_are_for_people_and_categories_are_not(client: Client) -> None:
         assert "-" not in name
 
 
-def test_overlaps_are_no_products(client: Client, company: Company) -> None:
+def test_overlaps_are_not_products(client: Client, company: Company) -> None:
     shown = {name for _, name in products(client.records(FOREVER))}
     overlaps = {
         company.category(charge.repeated_in).description
@@ -393,7 +393,7 @@ def test_unused_products_have_no_row(client: Client) -> None:
     assert {row["startDate"][-2:] for row in monthly_fee} == {"01"}
 
 
-def test_restated_to_zero_has_no_row_any_more(changing: Client) -> None:
+def test_a_product_restated_to_zero_has_no_row(changing: Client) -> None:
     company = changing.server.company
     before = products(changing.records(on(DAY)))
     for sid in company.billed_accounts(GROUP):
@@ -401,7 +401,7 @@ def test_restated_to_zero_has_no_row_any_more(changing: Client) -> None:
     assert before - products(changing.records(on(DAY))) == {("verify-push", "Verify Push")}
 
 
-def test_restatement_shows_in_its_group_at_once(changing: Client) -> None:
+def test_a_restatement_is_visible_in_its_group_at_once(changing: Client) -> None:
     company = changing.server.company
     before = [total(changing.records(on(DAY), group)) for group in BILLING_GROUP_IDS]
     company.charge(DAY, "calls-telepathy", "1.25", parent="calls")
@@ -445,13 +445,15 @@ def test_monthly_is_the_default(client: Client) -> None:
     assert len(periods(client.records(asked))) == 2
 
 
-def test_both_ends_of_the_range_are_in_it(client: Client) -> None:
+def test_the_range_includes_both_ends(client: Client) -> None:
     asked = {"startDate": "2026-02-27", "endDate": "2026-03-01", "aggregationPeriod": "DAILY"}
     days = ["2026-03-01", "2026-02-28", "2026-02-27"]
     assert periods(client.records(asked)) == [(day, day) for day in days]
 
 
-def test_oldest_first_on_request(company: Company, session: requests.Session) -> None:
+def test_rows_are_sorted_oldest_first_on_request(
+    company: Company, session: requests.Session
+) -> None:
     with Server(company, order="oldest") as running:
         records = Client(running, session).records({**FOREVER, "aggregationPeriod": "DAILY"})
     assert [first for first, _ in periods(records)] == list(map(str, DAYS))
@@ -461,7 +463,9 @@ def test_oldest_first_on_request(company: Company, session: requests.Session) ->
     ("first", "last"), [("2020-01-01", "2020-01-31"), ("2026-03-21", "2026-03-31")]
 )
 @pytest.mark.parametrize("aggregation", ["DAILY", "MONTHLY"])
-def test_days_without_usage(client: Client, first: str, last: str, aggregation: str) -> None:
+def test_days_without_usage_have_no_records(
+    client: Client, first: str, last: str, aggregation: str
+) -> None:
     page = client.page({"startDate": first, "endDate": last, "aggregationPeriod": aggregation})
     assert (page["records"], page["meta"]["nextToken"]) == ([], None)
 
@@ -486,42 +490,42 @@ def test_future_days_are_left_out(client: Client) -> None:
         ({"timePeriod": "THIS_YEAR"}, "2026-01-01", "2026-03-20"),
     ],
 )
-def test_default_dates_and_time_periods(
+def test_default_dates_and_time_periods_are_relative_to_today(
     client: Client, asked: dict[str, str], first: str, last: str
 ) -> None:
     found = periods(client.records({**asked, "aggregationPeriod": "DAILY"}))
     assert (found[-1][0], found[0][1]) == (first, last)
 
 
-def test_start_date_alone_may_be_in_the_future(client: Client) -> None:
+def test_a_start_date_alone_may_be_in_the_future(client: Client) -> None:
     assert client.records({"startDate": "2026-12-01"}) == []
 
 
 @pytest.mark.parametrize("dates", [{"startDate": "2026-03-01"}, {"endDate": "2026-03-01"}])
-def test_time_period_does_not_go_with_dates(client: Client, dates: dict[str, str]) -> None:
+def test_a_time_period_cannot_be_combined_with_dates(client: Client, dates: dict[str, str]) -> None:
     assert error(client.ask({"timePeriod": "THIS_MONTH", **dates})) == (400, 20001)
 
 
-def test_range_of_a_year_at_most(client: Client) -> None:
+def test_a_range_has_at_most_one_year(client: Client) -> None:
     longest = {"startDate": "2025-03-21", "endDate": "2026-03-20"}
     assert client.ask(longest).status_code == 200
     assert error(client.ask({**longest, "startDate": "2025-03-20"})) == (400, 20001)
     assert error(client.ask({"startDate": "2025-03-20"})) == (400, 20001)
 
 
-def test_the_longest_year_is_a_time_period_all_the_same(session: requests.Session) -> None:
+def test_a_leap_year_is_a_valid_time_period(session: requests.Session) -> None:
     company = new_company(since=date(2024, 1, 1), today=date(2024, 12, 31))
     with Server(company) as running:
         records = Client(running, session).records({"timePeriod": "THIS_YEAR"})
     assert (records[-1]["startDate"], records[0]["endDate"]) == ("2024-01-01", "2024-12-31")
 
 
-# --- parameters that are wrong
+# --- wrong parameters
 
 
 @pytest.mark.parametrize("name", ["startDate", "endDate"])
 @pytest.mark.parametrize("value", ["2026-02-30", "20260301", "03/01/2026", "-1days", "", 20260301])
-def test_unreadable_date(client: Client, name: str, value: Any) -> None:
+def test_an_unreadable_date_is_refused(client: Client, name: str, value: Any) -> None:
     assert error(client.ask({**FOREVER, name: value})) == (400, 20001)
 
 
@@ -542,12 +546,12 @@ def test_unreadable_date(client: Client, name: str, value: Any) -> None:
         {"pageToken": ""},
     ],
 )
-def test_wrong_parameter(client: Client, wrong: dict[str, Any]) -> None:
+def test_a_wrong_parameter_is_refused(client: Client, wrong: dict[str, Any]) -> None:
     assert error(client.ask(wrong)) == (400, 20001)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "null", '"text"', "{", "startDate=2026-03-01", "ÿ"])
-def test_body_that_is_no_json_object(client: Client, content: str) -> None:
+def test_a_body_that_is_not_a_json_object_is_refused(client: Client, content: str) -> None:
     headers = {**client.bearer, "Content-Type": "application/json"}
     answer = client.post(PATH, data=content.encode("latin-1"), headers=headers)
     assert answer.status_code == error(answer)[0] == 400
@@ -557,21 +561,21 @@ def test_body_that_is_no_json_object(client: Client, content: str) -> None:
     "options",
     [{"data": on(DAY)}, {"data": json.dumps(on(DAY))}, {"params": on(DAY)}],
 )
-def test_parameters_travel_as_json_only(client: Client, options: dict[str, Any]) -> None:
+def test_parameters_are_accepted_as_json_only(client: Client, options: dict[str, Any]) -> None:
     assert client.post(PATH, headers=client.bearer, **options).status_code == 400
 
 
-def test_media_type_may_have_parameters(client: Client) -> None:
+def test_a_media_type_may_have_parameters(client: Client) -> None:
     headers = {**client.bearer, "Content-Type": "application/json; charset=utf-8"}
     assert client.post(PATH, data=json.dumps(on(DAY)), headers=headers).status_code == 200
 
 
-def test_unknown_and_miswritten_names_are_ignored(client: Client) -> None:
+def test_unknown_and_misspelled_names_are_ignored(client: Client) -> None:
     miswritten = {"startdate": "x", "EndDate": "2020-01-01", "PageSize": 3, "colour": ["red"]}
     assert client.page({**on(DAY), **miswritten}) == client.page(on(DAY))
 
 
-def test_names_in_the_url_are_ignored(client: Client) -> None:
+def test_parameters_in_the_url_are_ignored(client: Client) -> None:
     path = f"{PATH}?startDate=2026-03-01&pageSize=3"
     answer = client.post(path, json=on(DAY), headers=client.bearer)
     assert answer.json() == client.ask(on(DAY)).json()
@@ -580,12 +584,12 @@ def test_names_in_the_url_are_ignored(client: Client) -> None:
 # --- pages
 
 
-def test_default_page_size(client: Client) -> None:
+def test_the_default_page_size_is_twenty(client: Client) -> None:
     page = client.page(FOREVER)
     assert len(page["records"]) == page["meta"]["pageSize"] == 20
 
 
-def test_page_size_is_clipped_to_a_thousand(client: Client) -> None:
+def test_the_page_size_is_clipped_to_a_thousand(client: Client) -> None:
     page = client.page({**FOREVER, "aggregationPeriod": "DAILY", "pageSize": 5000})
     assert len(page["records"]) == page["meta"]["pageSize"] == 1000
 
@@ -597,13 +601,13 @@ def test_pages_hold_each_record_once(client: Client) -> None:
     assert len(whole) > 3 * 17
 
 
-def test_last_page_may_be_full(client: Client) -> None:
+def test_the_last_page_may_be_full(client: Client) -> None:
     records = client.records(on(DAY))
     page = client.page(on(DAY, pageSize=len(records)))
     assert (page["records"], page["meta"]["nextToken"]) == (records, None)
 
 
-def test_previous_token_leads_back(client: Client) -> None:
+def test_the_previous_token_leads_back(client: Client) -> None:
     first = client.page(on(DAY, pageSize=9))
     second = client.page(on(DAY, pageSize=9, pageToken=first["meta"]["nextToken"]))
     assert first["meta"]["previousToken"] is None
@@ -621,7 +625,7 @@ def test_previous_token_leads_back(client: Client) -> None:
         {"productCategory": "sms"},
     ],
 )
-def test_token_holds_for_its_list_only(client: Client, other: dict[str, Any]) -> None:
+def test_a_page_token_is_valid_for_its_list_only(client: Client, other: dict[str, Any]) -> None:
     token = client.page(on(DAY, pageSize=9))["meta"]["nextToken"]
     assert client.ask(on(DAY, pageSize=9, pageToken=token)).status_code == 200
     assert error(client.ask({**on(DAY, pageSize=9, pageToken=token), **other})) == (400, 20001)
@@ -629,15 +633,17 @@ def test_token_holds_for_its_list_only(client: Client, other: dict[str, Any]) ->
     assert error(elsewhere) == (400, 20001)
 
 
-def test_token_cannot_be_made_up(client: Client) -> None:
+def test_a_made_up_page_token_is_refused(client: Client) -> None:
     token = client.page(on(DAY, pageSize=9))["meta"]["nextToken"]
     made_up = token.replace("1", "2", 1)
     assert error(client.ask(on(DAY, pageSize=9, pageToken=made_up))) == (400, 20001)
 
 
-def test_further_pages_generate_nothing(changing: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_further_pages_use_the_sums_of_the_first_page(
+    changing: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = changing.page(FOREVER)
-    # Only the sums that the first page has left behind can answer from here on.
+    # From here on, only the cached sums of the first page can answer.
     monkeypatch.delattr(Company, "charges")
     assert changing.page({**FOREVER, "pageToken": page["meta"]["nextToken"]})["records"]
 
@@ -668,7 +674,7 @@ def test_requests_are_recorded_without_the_secret(changing: Client) -> None:
 
 
 @pytest.mark.parametrize("path", [PATH, "/v2/token"])
-def test_too_many_requests(company: Company, path: str) -> None:
+def test_too_many_concurrent_requests_are_refused(company: Company, path: str) -> None:
     def ask(_: int) -> requests.Response:
         options = {"json": on(DAY)} if path == PATH else {"data": FORM}
         return requests.post(url, headers=headers, timeout=30, **options)
@@ -719,7 +725,7 @@ def test_every_body_is_read_on_a_connection_kept_alive(client: Client) -> None:
     "header",
     [("Transfer-Encoding", "chunked"), ("Content-Length", "-5"), ("Content-Length", "ten")],
 )
-def test_body_of_unknown_length_ends_the_connection(
+def test_a_body_of_unknown_length_closes_the_connection(
     client: Client, header: tuple[str, str]
 ) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", client.server.port, timeout=30)

@@ -1,4 +1,4 @@
-"""The sandbox's answers that go wrong, as a client of HTTP meets them."""
+"""The sandbox's faulty answers, as an HTTP client receives them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMPANY = Company(today=date(2025, 1, 31), categories=1)
 MAIN = f"/2010-04-01/Accounts/{MAIN_SID}"
 
 
-def test_a_share_of_the_answers_goes_wrong_as_planned() -> None:
+def test_the_planned_share_of_answers_are_faults() -> None:
     with Server(COMPANY, plan=AtRandom(0.2)) as server:
         for _ in range(200):
             with contextlib.suppress(requests.RequestException):
@@ -27,7 +27,7 @@ def test_a_share_of_the_answers_goes_wrong_as_planned() -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
-def test_no_answer_that_goes_wrong_is_taken_for_one(fault: Any) -> None:
+def test_no_fault_looks_like_a_valid_answer(fault: Any) -> None:
     with Server(COMPANY, plan=lambda _: fault) as server:
         try:
             answer = requests.get(f"{server.url}{MAIN}.json", auth=AUTH, timeout=30)

@@ -1,4 +1,4 @@
-"""The tap on the sandbox's company, whose charges are known: each is found where it was made."""
+"""The tap loads the sandbox's company, whose charges are known, each in its own category."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ import pytest
 from sandbox import API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN, MAIN_SID, Company, Server
 from tests.conftest import Sync
 
-FIRST, LAST = date(2025, 9, 10), date(2025, 10, 12)  # over a month's end and a new category
+FIRST, LAST = (
+    date(2025, 9, 10),
+    date(2025, 10, 12),
+)  # includes the end of a month and a new category
 NEW_FROM = date(2025, 9, 15)
 
 
@@ -50,7 +53,7 @@ def truth(company: Company, **scope: Any) -> dict[date, dict[str, Decimal]]:
 
 
 @pytest.mark.parametrize(("subaccounts", "inside"), [("rolled_up", True), ("excluded", False)])
-def test_each_charge_is_counted_once_where_it_was_made(
+def test_each_charge_is_counted_once_in_its_own_category(
     sync: Sync, company: Company, subaccounts: str, *, inside: bool
 ) -> None:
     with Server(company) as server:
@@ -67,9 +70,7 @@ def test_an_api_key_reads_the_main_account_too(sync: Sync, company: Company) -> 
     assert by_day(run.records()) == truth(company)
 
 
-def test_a_category_that_did_not_exist_yesterday_reconciles_and_is_listed_as_unknown(
-    sync: Sync, company: Company
-) -> None:
+def test_a_new_category_reconciles_and_is_listed_as_unknown(sync: Sync, company: Company) -> None:
     yesterday = LAST - timedelta(days=1)
     with Server(company) as server:
         first = sync(settings(server, end_date=f"{yesterday}"))
@@ -99,7 +100,7 @@ def test_restated_days_are_read_again(sync: Sync, company: Company) -> None:
     assert days[restated] != by_day(first.records())[restated]
 
 
-def test_a_limit_of_concurrency_costs_time_and_no_data(sync: Sync, company: Company) -> None:
+def test_a_concurrency_limit_loses_no_data(sync: Sync, company: Company) -> None:
     with Server(company, max_concurrent=1, retry_after="0", latency=0.1) as server:
         run = sync(settings(server, max_concurrent_requests=8))
     assert run.code == 0

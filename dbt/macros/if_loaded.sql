@@ -1,6 +1,6 @@
 {#-
-    The table of a stream that need not be selected. Where it is not there, no row of the columns
-    that this model has in its yml, so that what is built on it holds without it.
+    Return the table of an optional stream. If the table does not exist, return an empty relation
+    with the columns of this model in its yml, so that the models built on it still work.
 -#}
 {% macro if_loaded(stream) %}
     {%- set table = source('twilio_usage', stream) -%}

@@ -1,4 +1,4 @@
--- Each day's costs are Twilio's own total of the day, to the last decimal; a day without one is not.
+-- The costs of each day equal Twilio's own total, to the last decimal. A day without a total fails.
 select *
 from {{ ref('reconciliation') }}
 where (attributed + unattributed = total) is not true

@@ -38,7 +38,7 @@ select
     usage_unit,
     price,
     deduplicated_price,
-    -- As the tap has it: a row that names no currency goes with the total's, or with the only one.
+    -- As in the tap: a row without a currency gets that of the total, or the only one of the day.
     coalesce(
         named_unit,
         max(named_unit) filter (where dedup_role = 'total') over account_day,
