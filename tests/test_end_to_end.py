@@ -311,4 +311,4 @@ def test_duckdb_has_every_row_and_focus_reconciles_and_the_report_is_the_same(
         pages.append((tmp_path / "report.html").read_text())
     assert pages[0] == pages[1]
     total = sum(company.total(day) for day in DAYS)
-    assert f"Spend, every dollar once {total:,f} USD" in text_of(pages[0])
+    assert f"Deduplicated spend {total:,f} USD" in text_of(pages[0])

@@ -125,7 +125,10 @@ def test_currencies_and_kinds_of_accounts_are_never_summed_together() -> None:
         ("USD", False, Decimal("5.000001")),
     ]
     text = text_of(rendered(sections))
-    assert "3 parts, one for each currency and kind of account: they are not summed." in text
+    assert (
+        "3 parts, one for each currency and for accounts with or without subaccounts; they are not "
+        in text
+    )
     assert "21.000003" not in text
 
 
@@ -135,7 +138,7 @@ def test_summed_accounts_are_listed() -> None:
         *a_day("2026-01-01", "5", account="AC2", rolled_up=False),
     ]
     text = text_of(rendered(summed(rows)))
-    assert "the sum of 2 accounts, each by itself" in text
+    assert "the sum of 2 accounts, each excluding its subaccounts" in text
     assert "AC1 9.000001 64.3% AC2 5.000001 35.7%" in text
 
 
@@ -201,13 +204,13 @@ def test_a_month_is_not_compared_if_a_day_is_missing(missing: str) -> None:
     loaded = [day for day in days("2026-01-01", "2026-02-20") if f"{day}" != missing]
     rows = [row for day in loaded for row in a_day(day, "1")]
     assert only(rows).change is None
-    assert "Not all of the same days of the month before are loaded" in rendered(summed(rows))
+    assert "Some of the same days of the month before are loaded" in rendered(summed(rows))
 
 
 def test_missing_days_in_the_range_are_counted() -> None:
     rows = [row for day in ("2026-01-01", "2026-01-05") for row in a_day(day, "1")]
-    assert "Not loaded: 3 of the days in between." in text_of(rendered(summed(rows)))
-    assert "Not loaded" not in text_of(rendered(summed(rows[:3])))
+    assert "3 days in between are not loaded." in text_of(rendered(summed(rows)))
+    assert "in between" not in text_of(rendered(summed(rows[:3])))
 
 
 def test_services_after_the_ten_largest_changes_are_summed_in_one_row() -> None:
@@ -304,7 +307,7 @@ def test_postgresql_and_duckdb_give_the_same_page_to_the_last_digit(
 ) -> None:
     rows = [*ROWS, *a_day("2026-02-02", "0.1", "0.2", "1234567.123456")]
     page = written(postgres_of(rows, database), tmp_path)
-    assert "Spend, every dollar once 1,234,571.123457 USD" in text_of(page)
+    assert "Deduplicated spend 1,234,571.123457 USD" in text_of(page)
     assert page == written(duckdb_of(rows, tmp_path / "w.duckdb", "tap_twilio_usage"), tmp_path)
 
 
@@ -312,7 +315,7 @@ def test_postgresql_amounts_keep_all_of_their_digits(database: str, tmp_path: Pa
     price = "12345678901234567890.123456789012345678"
     rows = [charge("2026-01-01", "calls", price), charge("2026-01-01", "totalprice", price, "0")]
     page = written(postgres_of(rows, database), tmp_path)
-    assert f"once {Decimal(price):,f} USD" in text_of(page)
+    assert f"spend {Decimal(price):,f} USD" in text_of(page)
     assert "1 of 1" in text_of(page)
 
 
@@ -341,7 +344,7 @@ def test_rows_of_any_spelling_and_without_a_price_are_read(tmp_path: Path) -> No
         charge("2026-01-02", " TotalPrice ", "0"),
     ]
     page = written(duckdb_of(rows, tmp_path / "w.duckdb"), tmp_path)
-    assert "Spend, every dollar once 2.00 USD" in text_of(page)
+    assert "Deduplicated spend 2.00 USD" in text_of(page)
     assert "2 of 2" in text_of(page)
 
 
@@ -376,12 +379,12 @@ PASSWORD = "s3cret"
         (f"postgresql://me:{PASSWORD}@127.0.0.1:1/db", "Connection refused"),
         (f"postgresql://127.0.0.1:1/db?user=me&password={PASSWORD}", "Connection refused"),
         (f"postgresql://me:{PASSWORD}@127.0.0.1:1/db?{PASSWORD}=1", "invalid connection option"),
-        (f"postgresql://me:{PASSWORD}@host:port/db", "the URL is none of SQLAlchemy's"),
-        (f"postgresql://me:x@{PASSWORD}@host/db", "write one in the password as %40"),
-        (f"oracle://me:{PASSWORD}@host/db", " is missing: pip install the package it is in"),
-        (f"nothing://me:{PASSWORD}@host/db", "no dialect nothing is installed"),
-        ("no-url", "the URL is none of SQLAlchemy's"),
-        ("sqlite://", "no table usage_records_daily in schema tap_twilio_usage, nor in the"),
+        (f"postgresql://me:{PASSWORD}@host:port/db", "the URL is not valid"),
+        (f"postgresql://me:x@{PASSWORD}@host/db", "write an @ in the password as %40"),
+        (f"oracle://me:{PASSWORD}@host/db", " is not installed; pip install its package"),
+        (f"nothing://me:{PASSWORD}@host/db", "no SQLAlchemy dialect nothing is installed"),
+        ("no-url", "the URL is not valid"),
+        ("sqlite://", "no table usage_records_daily in schema tap_twilio_usage or in the"),
     ],
 )
 def test_a_wrong_url_ends_in_one_line_without_its_password(
@@ -404,9 +407,18 @@ def test_a_warehouse_without_rows_or_spend_ends_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     empty = duckdb_of([], tmp_path / "empty.duckdb")
-    assert failure(capsys, "--url", empty).endswith("usage_records_daily is empty: load it first")
+    assert failure(capsys, "--url", empty).endswith("usage_records_daily is empty; load it first")
     zero = duckdb_of([charge("2026-01-01", "totalprice", "0")], tmp_path / "zero.duckdb")
-    assert failure(capsys, "--url", zero) == "report: the warehouse holds no spend in these days"
+    assert failure(capsys, "--url", zero) == (
+        "report: the warehouse has no spend in these days; load them, or use an earlier --since"
+    )
+
+
+def test_a_day_that_is_not_valid_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--since", "2026-02-30"])
+    expected = "argument --since: '2026-02-30' is not a valid date; use YYYY-MM-DD"
+    assert capsys.readouterr().err.splitlines()[-1].endswith(expected)
 
 
 def test_a_file_that_cannot_be_written_ends_in_one_line(
@@ -422,11 +434,11 @@ def test_the_url_can_come_from_the_environment(tmp_path: Path) -> None:
     output = tmp_path / "report.html"
     done = run("--output", str(output), TAP_TWILIO_USAGE_REPORT_URL=url)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"report: open {output} in a browser\n"
+    assert done.stdout == f"report: written to {output}; open it in a browser\n"
     none = run()
     assert none.returncode == 1
     assert none.stderr == (
-        "report: no warehouse: give its --url, or set TAP_TWILIO_USAGE_REPORT_URL\n"
+        "report: no warehouse is given; use --url, or set TAP_TWILIO_USAGE_REPORT_URL\n"
     )
 
 
@@ -435,7 +447,8 @@ def test_without_the_extra_one_line_says_how_to_install_it(package: str, tmp_pat
     url = duckdb_of(ROWS, tmp_path / "w.duckdb")
     done = run("--url", url, code=f"sys.modules['{package}'] = None; ")
     assert done.returncode == 1
-    assert done.stderr == f"report: {package} is missing: pip install 'tap-twilio-usage[report]'\n"
+    wanted = "pip install 'tap-twilio-usage[report]'"
+    assert done.stderr == f"report: {package} is not installed; {wanted}\n"
 
 
 def test_the_tap_does_not_need_the_report() -> None:

@@ -79,4 +79,4 @@ class Heartbeat(logging.Filter):
         if oldest is None:
             return "none in progress; waiting for the target to read"
         request, since = oldest
-        return f"waiting for {request} since {duration(time.monotonic() - since)}"
+        return f"waiting for {request} ({duration(time.monotonic() - since)} so far)"

@@ -1,1 +1,1 @@
-"""The report: charges (`warehouse`) are summed (`figures`) and drawn (`charts`, `page`)."""
+"""The HTML report: charges (`warehouse`) are summed (`figures`) and drawn (`charts`, `page`)."""

@@ -1,6 +1,6 @@
-"""The charts as Vega-Lite, made with Altair. The only floats of the report are drawn here.
+"""The charts as Vega-Lite, made with Altair. Only here does the report use floats.
 
-Colours are the page's CSS variables, so that light and dark are the style sheet's business.
+Colours are CSS variables of the page, so that its style sheet decides on light and dark.
 """
 
 from __future__ import annotations
@@ -16,42 +16,42 @@ import altair as alt
 from tap_twilio_usage.report.figures import Change, Period, Section
 from tap_twilio_usage.report.wording import money
 
-SHOWN = 6  # services with a colour of their own: more cannot be told apart
+SHOWN = 6  # services with their own colour; more cannot be distinguished
 OTHERS = "All other services"
-ROW = 30  # pixels for a horizontal bar
+ROW = 30  # pixels per horizontal bar
 
 Spec = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Legend:
-    """Which services have a colour of their own, the largest first, and whether there are more."""
+    """The services that have their own colour, largest first, and whether there are more."""
 
     services: list[str]
     more: bool
 
     @classmethod
     def of(cls, section: Section) -> Legend:
-        """Choose the largest services."""
+        """Return the legend of a section: its largest services."""
         names = [name for name, _ in section.services]
         few = len(names) <= SHOWN
         return cls(names if few else names[:SHOWN], not few)
 
     @property
     def entries(self) -> list[tuple[str, str]]:
-        """Give each name with its colour."""
+        """Each name with its colour."""
         named = [(name, f"var(--s{n})") for n, name in enumerate(self.services, 1)]
         return [*named, (OTHERS, "var(--s0)")] if self.more else named
 
     def amounts(self, day: Period) -> list[tuple[str, Decimal]]:
-        """Give what each entry costs on a day."""
+        """Return the cost of each entry on a day."""
         named = [(name, day.services.get(name, Decimal(0))) for name in self.services]
         rest = day.deduplicated - sum(amount for _, amount in named)
         return [*named, (OTHERS, rest)] if self.more else named
 
 
 def by_day(section: Section, legend: Legend) -> Spec:
-    """Draw each day as a bar, stacked by service."""
+    """Return a chart with a bar for each day, stacked by service."""
     names, colours = zip(*legend.entries, strict=True)
     rows = [
         _row(day.first, amount, Service=name, rank=rank)
@@ -72,7 +72,7 @@ def by_day(section: Section, legend: Legend) -> Spec:
 
 
 def three_sums(section: Section) -> Spec:
-    """Draw the naive sum, the deduplicated one and Twilio's total below each other."""
+    """Return a chart of the naive sum, the deduplicated sum and Twilio's total."""
     whole = section.whole
     bars = [
         ("All categories", whole.naive, "var(--naive)"),
@@ -95,7 +95,7 @@ def three_sums(section: Section) -> Spec:
         x=alt.X("amount:Q", title=section.unit, axis=_amounts()),
         tooltip=["Sum:N", "Amount:N"],
     )
-    # Above the bars: within one, a long amount would reach beyond it on a narrow page.
+    # Above the bars: on a narrow page, a long amount does not fit into a bar.
     names = base.mark_text(align="left", dy=-14, fontSize=13, color="var(--ink)").encode(
         text="label:N", x=alt.datum(0)
     )
@@ -103,7 +103,7 @@ def three_sums(section: Section) -> Spec:
 
 
 def remainders(section: Section) -> Spec:
-    """Draw what no category explains of each day."""
+    """Return a chart of each day's remainder: what no category explains."""
     rows = [_row(day.first, day.remainder) for day in section.days]
     chart = _chart(rows, height=150, description="Remainder by day")
     return _finished(
@@ -116,7 +116,7 @@ def remainders(section: Section) -> Spec:
 
 
 def largest(section: Section) -> Spec:
-    """Draw the largest categories as bars in the colours of their services."""
+    """Return a chart of the largest categories, in the colours of their services."""
     rows = [
         {"Category": name, "Service": service, "amount": float(amount), "Amount": money(amount)}
         for (name, service), amount in section.categories
@@ -128,7 +128,7 @@ def largest(section: Section) -> Spec:
 
 
 def changes(change: Change, unit: str) -> Spec:
-    """Draw by how much each service grew or shrank."""
+    """Return a chart of how much each service changed."""
     rows = [
         {
             "Service": each.service,
@@ -174,7 +174,7 @@ def _own_colour() -> alt.Color:
 
 
 def _day_axis() -> alt.X:
-    # In UTC, as the days are: by its own clock a browser would draw the day before.
+    # In UTC, like the days: in local time a browser may draw the day before.
     axis = alt.Axis(format="%d %b", labelOverlap=True, tickCount=8, grid=False)
     return alt.X("utcyearmonthdate(date):T", title=None, axis=axis)
 
@@ -206,7 +206,7 @@ def _finished(chart: alt.Chart | alt.LayerChart) -> Spec:
 
 
 def drawn(section: Section, legend: Legend) -> Sequence[tuple[str, Spec]]:
-    """Give each chart of a section with its name."""
+    """Return each chart of a section with its name."""
     charts = [
         ("by-day", by_day(section, legend)),
         ("sums", three_sums(section)),

@@ -1,7 +1,7 @@
-"""What the report's command says in one line."""
+"""The error that ends the report's command with one line."""
 
 from __future__ import annotations
 
 
 class ReportError(Exception):
-    """Why there is no report: a sentence that a user can act on, with no secret in it."""
+    """The reason why there is no report: one line without secrets that says what to do."""

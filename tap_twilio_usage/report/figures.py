@@ -1,4 +1,4 @@
-"""What the report says, summed exactly from charges: no database, no charts, no float."""
+"""The figures of the report, summed exactly from charges: no database, no charts, no floats."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Sums = dict[str, Decimal]
 
 
 class Charge(NamedTuple):
-    """A row of `usage_records_daily`, as far as the report needs it."""
+    """The columns of a row of `usage_records_daily` that the report needs."""
 
     account: str
     rolled_up: bool | None
@@ -34,13 +34,13 @@ class Charge(NamedTuple):
 
     @property
     def is_total(self) -> bool:
-        """Say whether it is Twilio's total of the day."""
+        """Whether it is Twilio's total of the day."""
         return normalise(self.category) == TOTAL
 
 
 @dataclass
 class Period:
-    """The sums of the loaded days from one to another; `total` is None where Twilio gives none."""
+    """The sums of the loaded days from `first` to `last`; `total` is None if Twilio has none."""
 
     first: date
     last: date
@@ -51,7 +51,7 @@ class Period:
     remainder: Decimal = ZERO
 
     def add(self, charge: Charge) -> None:
-        """Count a charge."""
+        """Add a charge."""
         price, deduplicated = charge.price or ZERO, charge.deduplicated or ZERO
         self.services[charge.service] += deduplicated
         self.deduplicated += deduplicated
@@ -72,7 +72,7 @@ class Wrong(NamedTuple):
 
 
 class Changed(NamedTuple):
-    """What a service cost in the same days of two months."""
+    """The cost of a service in the same days of two months."""
 
     service: str
     before: Decimal
@@ -80,12 +80,12 @@ class Changed(NamedTuple):
 
     @property
     def difference(self) -> Decimal:
-        """Give by how much it grew."""
+        """The change in cost."""
         return self.after - self.before
 
 
 class Change(NamedTuple):
-    """The last month against the same days of the month before, the largest difference first."""
+    """The last month against the same days of the month before, largest difference first."""
 
     before: tuple[date, date]
     after: tuple[date, date]
@@ -93,24 +93,24 @@ class Change(NamedTuple):
 
     @property
     def sum(self) -> Changed:
-        """Give the change of all services."""
+        """The change of all services."""
         return _sum("All services", self.services)
 
     @property
     def largest(self) -> list[Changed]:
-        """Give the ten services that changed most."""
+        """The ten services that changed most."""
         return self.services[:LARGEST]
 
     @property
     def others(self) -> Changed | None:
-        """Give the change of all others, where there are any."""
+        """The change of all other services, if there are any."""
         rest = self.services[LARGEST:]
         return _sum(f"{len(rest)} other services", rest) if rest else None
 
 
 @dataclass
 class Section:
-    """What is summed together: one currency, and accounts with or without their subaccounts."""
+    """Charges that are summed together: of one currency, with or without subaccounts included."""
 
     unit: str
     rolled_up: bool | None
@@ -119,7 +119,7 @@ class Section:
     _categories: dict[tuple[str, str], Decimal] = field(default_factory=dict)
 
     def add(self, charge: Charge) -> None:
-        """Count a charge."""
+        """Add a charge."""
         day = charge.day
         self._days.setdefault(day, Period(day, day)).add(charge)
         self._by_account.setdefault((day, charge.account), Period(day, day)).add(charge)
@@ -131,40 +131,40 @@ class Section:
 
     @cached_property
     def days(self) -> list[Period]:
-        """Give every loaded day, the first one first."""
+        """Every loaded day, in order."""
         return [self._days[day] for day in sorted(self._days)]
 
     @cached_property
     def missing(self) -> int:
-        """Count the days between the first one and the last that are not loaded."""
+        """The number of days between the first and the last that are not loaded."""
         return len(_each_day(self.days[0].first, self.days[-1].first)) - len(self.days)
 
     @cached_property
     def months(self) -> list[Period]:
-        """Give every month of which a day is loaded."""
+        """Every month with a loaded day, in order."""
         months = groupby(self.days, key=lambda day: (day.first.year, day.first.month))
         return [_merged(days) for _, days in months]
 
     @cached_property
     def whole(self) -> Period:
-        """Give the sums of all days."""
+        """The sums of all days."""
         return _merged(self.days)
 
     @cached_property
     def services(self) -> list[tuple[str, Decimal]]:
-        """Give each service that cost anything on any day, the largest first."""
+        """Each service with a cost on any day, largest first."""
         used = {name for day in self.days for name, amount in day.services.items() if amount}
         return _largest({name: self.whole.services[name] for name in used})
 
     @cached_property
     def categories(self) -> list[tuple[tuple[str, str], Decimal]]:
-        """Give the ten largest categories, each with its service."""
+        """The ten largest categories, each with its service."""
         ranked = sorted(self._categories.items(), key=lambda item: (-item[1], item[0]))
         return [(name, amount) for name, amount in ranked if amount > 0][:LARGEST]
 
     @cached_property
     def accounts(self) -> list[tuple[str, Decimal]]:
-        """Give what each account cost, the largest first."""
+        """The cost of each account, largest first."""
         sums: Sums = defaultdict(Decimal)
         for (_, account), period in self._by_account.items():
             sums[account] += period.deduplicated
@@ -172,7 +172,7 @@ class Section:
 
     @cached_property
     def wrong(self) -> list[Wrong]:
-        """Give the days of accounts that do not add up to Twilio's total."""
+        """The days of accounts that do not add up to Twilio's total."""
         return [
             Wrong(day, account, period.deduplicated, period.total)
             for (day, account), period in sorted(self._by_account.items())
@@ -181,7 +181,7 @@ class Section:
 
     @cached_property
     def change(self) -> Change | None:
-        """Compare the last month with the same days of the one before, if all are loaded."""
+        """The last month against the same days of the month before; None if some are not loaded."""
         after, before = _same_days(self.days[-1].first)
         if any(day not in self._days for span in (before, after) for day in _each_day(*span)):
             return None
@@ -196,9 +196,9 @@ class Section:
 
 
 def summed(charges: Iterable[Charge]) -> list[Section]:
-    """Sum charges by currency, and apart by whether subaccounts are inside; the largest first.
+    """Return sums by currency and by whether subaccounts are included, largest first.
 
-    Accounts that never cost anything are left out: a change of `subaccounts` leaves zeros behind.
+    Accounts without any cost are left out: a change of `subaccounts` leaves zero rows behind.
     """
     sections: dict[tuple[str, bool | None], Section] = {}
     zeros: dict[tuple[str, bool | None, str], list[Charge]] = defaultdict(list)
@@ -246,7 +246,10 @@ def _each_day(first: date, last: date) -> list[date]:
 
 
 def _same_days(last: date) -> tuple[tuple[date, date], tuple[date, date]]:
-    """Give the month of a day up to it, and the same days of the month before; whole if whole."""
+    """Return the days of a month up to a day, and the same days of the month before.
+
+    If the month is complete, so is the other.
+    """
     first = last.replace(day=1)
     end = first - timedelta(days=1)
     whole = last.day == monthrange(last.year, last.month)[1]

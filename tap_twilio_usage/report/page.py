@@ -1,4 +1,4 @@
-"""The page: one HTML file with everything in it, which asks the network for nothing."""
+"""The page: one HTML file that includes everything and makes no network request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tap_twilio_usage.report.figures import Section
 
 
 def rendered(sections: Sequence[Section]) -> str:
-    """Give the page of all sections."""
+    """Return the page of all sections."""
     environment = Environment(
         loader=PackageLoader(__package__, "."),
         autoescape=True,
@@ -39,12 +39,12 @@ def rendered(sections: Sequence[Section]) -> str:
         parts=parts,
         times=wording.times,
         specs=[[id_, spec] for part in parts for id_, spec in part["charts"].values()],
-        library=Markup(_library()),  # noqa: S704  (a script, not of the warehouse)
+        library=Markup(_library()),  # noqa: S704  (a script that does not come from the warehouse)
     )
 
 
 def money(amount: Decimal | None, decimals: int = 2, *, signed: bool = False) -> Markup:
-    """Write an amount exactly, what follows the pennies smaller."""
+    """Return an amount exactly, with the decimals after the second in small type."""
     if amount is None:
         return Markup("missing")
     text = wording.money(amount, decimals, signed=signed)
@@ -63,7 +63,7 @@ def _part(number: int, section: Section) -> dict[str, Any]:
 
 
 def _decimals(section: Section) -> int:
-    """Count the decimals that the amounts of a section need, so that they stand in columns."""
+    """Return the number of decimals for the amounts of a section, so that they align in columns."""
     amounts = [
         amount
         for day in section.days
@@ -74,7 +74,7 @@ def _decimals(section: Section) -> int:
 
 @cache
 def _library() -> str:
-    """Give Vega-Lite as one script; it stands in the page, so nothing in it may end a script."""
+    """Return Vega-Lite as one script. It is part of the page, so it must not contain `</script`."""
     version = alt.SCHEMA_VERSION.rpartition(".")[0]
     script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", version)
     return script.replace("</script", r"<\/script")

@@ -1,4 +1,4 @@
-"""What the report reads: `usage_records_daily` of any database that SQLAlchemy can reach."""
+"""Read `usage_records_daily` from any database that SQLAlchemy supports."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ SECRET = re.compile("password|passwd|token|secret|key|credential", re.IGNORECASE
 
 @contextmanager
 def charges(url: str, schema: str | None, since: date | None) -> Iterator[Iterator[Charge]]:
-    """Give the charges since a day, by default the first of the month six months before the last.
+    """Return the charges since a day (default: the first of the month, six months before the last).
 
-    Whatever fails on the way, also in the body, is a `ReportError` without the URL's secrets; but
-    `ModuleNotFoundError` where a driver is not installed.
+    Raises `ReportError`, without the URL's secrets, for any failure, also in the body; and
+    `ModuleNotFoundError` if a driver is not installed.
     """
     address = _parsed(url)
     try:
@@ -69,19 +69,19 @@ def charges(url: str, schema: str | None, since: date | None) -> Iterator[Iterat
 
 def _parsed(text: str) -> URL:
     if text.count("@") > 1:
-        raise ReportError("the URL has more than one @: write one in the password as %40")
+        raise ReportError("the URL contains more than one @; write an @ in the password as %40")
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
         raise ReportError(
-            "the URL is none of SQLAlchemy's, as in postgresql://USER:PASSWORD@HOST/DATABASE or "
+            "the URL is not valid; use one such as postgresql://USER:PASSWORD@HOST/DATABASE or "
             "duckdb:///FILE"
         ) from None
     return url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
 
 
 def _connect_args(url: URL) -> dict[str, Any]:
-    # Else DuckDB would create a file that is missing, and lock the one that is there.
+    # Otherwise DuckDB creates a missing file, and locks an existing one.
     return {"read_only": True} if url.get_backend_name() == "duckdb" else {}
 
 
@@ -90,14 +90,14 @@ def _table(connection: Connection, schema: str | None) -> TableClause:
     for name in [schema] if schema else [SCHEMA, None]:
         if inspector.has_table(TABLE, schema=name):
             return table(TABLE, *(column(each) for each in COLUMNS), schema=name)
-    where = f"schema {schema}" if schema else f"schema {SCHEMA}, nor in the default one"
-    raise ReportError(f"no table {TABLE} in {where}: load it first, or name its --schema")
+    where = f"schema {schema}" if schema else f"schema {SCHEMA} or in the default schema"
+    raise ReportError(f"no table {TABLE} in {where}; load it first, or use --schema")
 
 
 def _default_start(connection: Connection, found: TableClause) -> date:
     last = connection.execute(select(func.max(cast(found.c.start_date, Date)))).scalar()
     if last is None:
-        raise ReportError(f"{found.fullname} is empty: load it first")
+        raise ReportError(f"{found.fullname} is empty; load it first")
     month: date = last.replace(day=1)
     for _ in range(MONTHS_BACK):
         month = (month - timedelta(days=1)).replace(day=1)
@@ -130,15 +130,13 @@ def _charge(row: Any) -> Charge:
 
 
 def _exact(value: Any) -> Decimal | None:
-    """Give a number as it was written: the text of a DOUBLE is that, for up to 15 digits."""
+    """Return a number as it was written; for a DOUBLE, its text is exact up to 15 digits."""
     return None if value is None else Decimal(str(value))
 
 
 def _line(error: Exception, url: URL) -> str:
     if isinstance(error, NoSuchModuleError):
-        return (
-            f"no dialect {url.drivername} is installed: the list of SQLAlchemy's says where it is"
-        )
+        return f"no SQLAlchemy dialect {url.drivername} is installed; install its package"
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     said = " ".join(str(cause).split()) or type(cause).__name__
     for secret in _secrets(url):

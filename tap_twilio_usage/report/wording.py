@@ -11,18 +11,18 @@ SMALLEST = Decimal("0.01")  # percent
 
 
 def money(amount: Decimal, decimals: int = PENNIES, *, signed: bool = False) -> str:
-    """Write an amount exactly: with as many decimals as it has, and no fewer than asked for."""
+    """Return an amount with all of its decimals, and at least as many as `decimals`."""
     text = f"{amount:,.{max(decimals, places(amount))}f}"
     return f"+{text}" if signed and amount > 0 else text
 
 
 def places(amount: Decimal) -> int:
-    """Count the decimals that an amount needs."""
+    """Return the number of decimals that an amount needs."""
     return len(f"{amount:f}".partition(".")[2].rstrip("0"))
 
 
 def share(part: Decimal, whole: Decimal | None) -> str:
-    """Write a part as a percentage."""
+    """Return a part as a percentage; nothing if there is no whole."""
     if not whole:
         return ""
     percent = 100 * part / whole
@@ -32,22 +32,22 @@ def share(part: Decimal, whole: Decimal | None) -> str:
 
 
 def count(number: int, thing: str) -> str:
-    """Write a number of things."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+    """Return a number of things, such as `1 day` or `1,096 days`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def times(naive: Decimal, total: Decimal | None) -> str:
-    """Write how many times the total an amount is."""
+    """Return how many times the total an amount is; nothing if there is no total."""
     return f"{naive / total:.2f}" if total else ""
 
 
 def day(value: date) -> str:
-    """Write a day."""
+    """Return a day, such as `5 March 2026`."""
     return f"{value.day} {value:%B %Y}"
 
 
 def month(first: date, last: date) -> str:
-    """Write a month, or its days where they are not all there."""
+    """Return a month, or its days if some are missing."""
     whole = first.day == 1 and last.day == monthrange(last.year, last.month)[1]
     if whole:
         return f"{first:%b %Y}"
@@ -56,7 +56,7 @@ def month(first: date, last: date) -> str:
 
 
 def span(first: date, last: date) -> str:
-    """Write the days from one to another."""
+    """Return the days from one to another."""
     if (first.year, first.month) == (last.year, last.month):
         return day(first) if first == last else f"{first.day} to {day(last)}"
     return f"{day(first)} to {day(last)}"
