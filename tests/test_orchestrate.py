@@ -16,7 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from dagster import DagsterInstance
+import pytest
 
 from sandbox import AUTH_TOKEN, Company, Server
 from sandbox.faults import Reply, error
@@ -24,6 +24,8 @@ from sandbox.server import Request
 from tap_twilio_usage.config.settings import Shard
 from tests.canary import leaks
 from tests.conftest import ROOT, SCHEMA, Meltano, Query, blocks, clean_environment
+
+pytestmark = pytest.mark.nightly
 
 FIRST, LAST = date(2025, 9, 29), date(2025, 9, 30)
 TABLES = ("accounts", "categories", "focus_cost_and_usage", "usage_records_daily")
@@ -77,6 +79,8 @@ def shell(meltano: Meltano, command: str) -> subprocess.CompletedProcess[str]:
 
 def events(project: Path) -> Events:
     """Return the steps of Dagster's last run with their outcomes."""
+    from dagster import DagsterInstance  # noqa: PLC0415  (which takes seconds, in every run)
+
     with DagsterInstance.from_config(f"{project / '.dagster'}") as instance:
         (run,) = instance.get_runs(limit=1)
         logged = [entry.dagster_event for entry in instance.all_logs(run.run_id)]

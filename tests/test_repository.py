@@ -184,7 +184,7 @@ def test_the_recipes_of_just_are_the_commands_of_contributing() -> None:
 
 
 def test_what_ci_checks_is_what_a_commit_checks() -> None:
-    assert "\n.venv/bin/pre-commit run --all-files" in (ROOT / ".ci" / "run").read_text()
+    assert "\n  .venv/bin/pre-commit run --all-files" in (ROOT / ".ci" / "run").read_text()
     (local,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     assert local["repo"] == "local"  # with the versions of the dev group
     entries = [hook["entry"] for hook in local["hooks"]]

@@ -22,11 +22,14 @@ SEED = 1
 Doctor = Callable[[list[Message]], list[Message]]
 
 
+@pytest.mark.parametrize("points", [2, pytest.param(POINTS_OF_A_CASE, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("ending", CUTS)
 @pytest.mark.parametrize("mode", MODES)
-def test_a_run_that_was_cut_off_is_completed_from_every_state(mode: str, ending: str) -> None:
-    tally = try_points(mode, ending, SEED, range(POINTS_OF_A_CASE))
-    assert tally.ends[ending] >= POINTS_OF_A_CASE / 2  # the others were complete before
+def test_a_run_that_was_cut_off_is_completed_from_every_state(
+    mode: str, ending: str, points: int
+) -> None:
+    tally = try_points(mode, ending, SEED, range(points))
+    assert tally.ends[ending] >= points / 2  # the others were complete before
 
 
 @pytest.mark.parametrize("mode", MODES)
