@@ -164,7 +164,7 @@ class SdkStream(Stream):
         self.state_manager.is_flushed = False
 
     def write_state(self) -> None:
-        """Write the state. Within a batch, the SDK does so after it: the rows may not be out yet."""
+        """Write the state. In a batch the SDK does so after it: the rows may not be out yet."""
         if not self.get_batch_config(self.config):
             self._tap.state_writer.write_state(self.tap_state)
 

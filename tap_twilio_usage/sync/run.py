@@ -17,7 +17,7 @@ from tap_twilio_usage.twilio.usage_records import Reported
 
 
 class Account(Protocol):
-    """An account whose usage records can be read. Each method asks Twilio, and may raise ApiError."""
+    """An account whose usage records can be read. Its methods ask Twilio; they raise ApiError."""
 
     @property
     def sid(self) -> str:
