@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from functools import cached_property
@@ -29,8 +29,9 @@ from tap_twilio_usage.streams.focus import UsageRecordsAndFocusStream
 from tap_twilio_usage.streams.lists import AccountsStream, UsageTriggersStream
 from tap_twilio_usage.streams.session import Session
 from tap_twilio_usage.streams.usage_records import UsageRecordsStream
+from tap_twilio_usage.twilio import periods
 from tap_twilio_usage.twilio.limits import Limits
-from tap_twilio_usage.twilio.periods import DAILY, GRANULARITIES, Granularity, today
+from tap_twilio_usage.twilio.periods import DAILY, GRANULARITIES, Granularity
 
 if TYPE_CHECKING:
     import click
@@ -42,7 +43,6 @@ class TapTwilioUsage(SdkTap):
     name = "tap-twilio-usage"
     config_jsonschema = SCHEMA
     limits: ClassVar[Limits] = Limits()
-    today: ClassVar[Callable[[], date]] = staticmethod(today)  # the clock
     # Without ACTIVATE_VERSION: a target that deletes by it would delete history.
     capabilities: ClassVar = [
         TapCapabilities.CATALOG,
@@ -54,6 +54,11 @@ class TapTwilioUsage(SdkTap):
         PluginCapabilities.STREAM_MAPS,
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
+
+    @staticmethod
+    def today() -> date:
+        """Return the day it is, GMT."""
+        return periods.today()
 
     @cached_property
     def redactor(self) -> Redactor:

@@ -14,12 +14,15 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
+
+from tap_twilio_usage.__main__ import main
+from tap_twilio_usage.tap import TapTwilioUsage
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["tap_twilio_usage.tap", "email.policy", "tests.forked"])
@@ -31,7 +34,7 @@ class Overrides:
     """What is different in a run, so that a test need not wait for minutes or for another day."""
 
     speed: float = 1  # by which every wait before another try is divided
-    limits: Mapping[str, Any] = field(default_factory=dict)  # by the name of the tap's constant
+    limits: Mapping[str, Any] = field(default_factory=dict)  # by the name of the field of Limits
     now: datetime | None = None  # where the tap's clock begins
 
 
@@ -97,11 +100,8 @@ def _run(
     out.close()
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     sys.argv = ["tap-twilio-usage", *arguments]
-    _apply(overrides)
-    from tap_twilio_usage.__main__ import main  # noqa: PLC0415  (it resets signal handlers)
-
     try:
-        main()
+        main(_tap(overrides))
     except Exception:  # noqa: BLE001
         sys.excepthook(*sys.exc_info())
         sys.exit(1)
@@ -110,20 +110,14 @@ def _run(
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
 
 
-def _apply(overrides: Overrides) -> None:
-    from tap_twilio_usage import client, transport, watch, windows  # noqa: PLC0415
-
-    sleep = time.sleep
-    time.sleep = lambda seconds: sleep(float(seconds) / overrides.speed)
-    for name, value in overrides.limits.items():
-        (module,) = (each for each in (client, transport, watch) if name in vars(each))
-        setattr(module, name, value)
+def _tap(overrides: Overrides) -> type[TapTwilioUsage]:
+    """Return the tap with other limits and another clock."""
+    later = timedelta()
     if overrides.now is not None:
         later = overrides.now - datetime.now(overrides.now.tzinfo)
 
-        class Clock:
-            @staticmethod
-            def now(tz: tzinfo) -> datetime:
-                return datetime.now(tz) + later
+    class Hurried(TapTwilioUsage):
+        limits = replace(TapTwilioUsage.limits, pace=overrides.speed, **overrides.limits)
+        today = staticmethod(lambda: (datetime.now(timezone.utc) + later).date())  # noqa: PLW0108
 
-        setattr(windows, "datetime", Clock)  # noqa: B010  (for mypy)
+    return Hurried

@@ -14,13 +14,14 @@ import pytest
 
 from tap_twilio_usage.logs.anomalies import Anomalies, Findings
 from tap_twilio_usage.logs.progress import Progress
+from tap_twilio_usage.money.usage_record import Periods
 from tap_twilio_usage.sync.pipeline import Pipeline
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.run import Run
 from tap_twilio_usage.sync.state import AccountContext, UsageState
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import DAILY, Granularity, Window
-from tap_twilio_usage.twilio.usage_records import Periods, Reported
+from tap_twilio_usage.twilio.usage_records import Reported
 from tests.test_focus import usage_record
 
 LOGGER = logging.getLogger("pipeline")

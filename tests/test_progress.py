@@ -48,7 +48,7 @@ def said(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
             progress.accounts = accounts
             for number in range(accounts):
                 progress.next_account()
-                progress.begin(AnAccount(f"AC{number + 1}"), window, 1)  # type: ignore[arg-type]
+                progress.begin(AnAccount(f"AC{number + 1}"), window, 1)
                 for day in range(10):
                     now[0] += seconds
                     progress.add(FIRST + timedelta(days=day), rows_of_a_day(), 3)

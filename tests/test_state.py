@@ -2,63 +2,80 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_twilio_usage.sync import state
+from tap_twilio_usage.errors import TapError
+from tap_twilio_usage.sync import subaccount_switch
+from tap_twilio_usage.sync.state import AccountContext, AccountState, State
 from tests.conftest import Sync, config
 from tests.http_server import serve
 from tests.test_usage_records import at, partition
 from tests.twilio import SID, account, between
 
+STATES = Path(__file__).with_name("states")
 DAYS = dict.fromkeys(between("2026-01-01", "2026-01-06"), {"calls": "1", "totalprice": "1"})
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "bookmarks of another type": ({"bookmarks": []}, "bookmarks is no JSON object"),
-    "an unknown stream": ({"bookmarks": {"calls": {}}}, "'calls' is no stream of this tap"),
-    "a stream of another type": ({"bookmarks": {"categories": 5}}, "categories is no JSON"),
+    "bookmarks of another type": ({"bookmarks": []}, "bookmarks is not a JSON object"),
+    "an unknown stream": ({"bookmarks": {"calls": {}}}, "'calls' is not a stream of this tap"),
+    "a stream of another type": (
+        {"bookmarks": {"categories": 5}},
+        "categories is not a JSON object",
+    ),
     "partitions of another type": (
         {"bookmarks": {"usage_records_daily": {"partitions": {}}}},
-        "the partitions of usage_records_daily are no list",
+        "partitions of usage_records_daily is not a list",
     ),
-    "a bookmark of no account": (
+    "a bookmark that belongs to no account": (
         {"bookmarks": {"usage_records_daily": {"replication_key_value": "2026-01-01"}}},
         "belongs to no account",
     ),
     "a partition without context": (
         {"bookmarks": {"usage_records_daily": {"partitions": [{}]}}},
-        "the context of a partition of usage_records_daily is no JSON object",
+        "the context of a partition of usage_records_daily is not a JSON object",
     ),
     "a context without account": (
         {"bookmarks": {"usage_records_daily": {"partitions": [{"context": {}}]}}},
         "belongs to no account",
     ),
-    "a bookmark that is no date": (at("soon"), f"for {SID} is no date"),
-    "a bookmark that is a number": (partition(replication_key_value=20260101), "is no date"),
-    "a bookmark in another form": (at("2026-1-1"), "is no date"),
+    "a bookmark that is not a date": (
+        at("soon"),
+        f"replication_key_value of usage_records_daily for {SID} is not a valid date",
+    ),
+    "a bookmark that is a number": (
+        partition(replication_key_value=20260101),
+        "is not a valid date",
+    ),
+    "a bookmark in another form": (at("2026-1-1"), "is not a valid date"),
     **{
-        f"{key} that is no date": (partition(**{key: "soon"}), "is no date")
+        f"{key} that is not a date": (partition(**{key: "soon"}), "is not a valid date")
         for key in ("first_day", "catch_up_to", "last_day", "withdrawn")
     },
-    "older days of another type": (partition(older_days=[]), "is no JSON object"),
+    "older days of another type": (partition(older_days=[]), "is not a JSON object"),
     "older days without a date": (
         partition(older_days={"day": "2026-01-01"}),
-        f"a date is missing in older_days of usage_records_daily for {SID}",
+        f"read_on is missing in older_days of usage_records_daily for {SID}",
     ),
     "billed days of another type": (
         partition(billed={"days": []}),
-        f"days of billed of usage_records_daily for {SID} is no JSON object",
+        f"days in billed of usage_records_daily for {SID} is not a JSON object",
     ),
     "a mark of FOCUS that is no date": (
         {"bookmarks": {"usage_records_daily": {"billed_up_to": 5}}},
-        "billed_up_to of usage_records_daily is no date",
+        "billed_up_to of usage_records_daily is not a valid date",
     ),
-    "an account's name of another type": (partition(account_name=5), "is no text"),
-    "used categories of another type": (partition(used_categories="calls"), "is no list of names"),
+    "an account's name of another type": (partition(account_name=5), "is not text"),
+    "used categories of another type": (
+        partition(used_categories="calls"),
+        "used_categories of usage_records_daily for",
+    ),
     "two bookmarks of one account": (
         {
             "bookmarks": {
@@ -74,7 +91,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("wrong", "says"), WRONG.values(), ids=WRONG.keys())
-def test_a_state_that_is_none_of_ours_is_refused_in_one_line(
+def test_an_invalid_state_is_refused_in_one_line(
     sync: Sync, wrong: dict[str, Any], says: str
 ) -> None:
     run = sync(config("http://127.0.0.1:9"), state=wrong)
@@ -85,7 +102,7 @@ def test_a_state_that_is_none_of_ours_is_refused_in_one_line(
 
 
 @pytest.mark.parametrize("empty", [{}, {"bookmarks": {}}, {"bookmarks": {"categories": {}}}])
-def test_an_empty_state_is_none(sync: Sync, empty: dict[str, Any]) -> None:
+def test_an_empty_state_is_like_none(sync: Sync, empty: dict[str, Any]) -> None:
     with serve(account(DAYS)) as server:
         run = sync(config(server.url, end_date="2026-01-02"), state=empty)
     assert (run.code, len(run.records())) == (0, 4)
@@ -118,89 +135,110 @@ def _key(row: dict[str, Any]) -> tuple[str, str]:
 
 @given(st.lists(st.dates(date(1000, 1, 1), date(2999, 12, 31)), min_size=1))
 def test_a_bookmark_never_moves_back(days: list[date]) -> None:
-    bookmarks: dict[str, Any] = {}
+    state = part("AC1")
     for day in days:
-        state.advance(bookmarks, day)
-    assert state.bookmark(bookmarks) == max(days)
+        state.advance(day)
+    assert state.bookmark == max(days)
 
 
-def part(account_sid: str, *, includes: bool, **fields: Any) -> dict[str, Any]:
-    return {"context": {"account_sid": account_sid, "includes_subaccounts": includes}, **fields}
+@pytest.mark.parametrize("day", ["0999-12-31", "3000-01-01", "9999-12-31"])
+def test_a_day_that_no_arithmetic_can_use_is_refused(day: str) -> None:
+    with pytest.raises(TapError, match=f"replication_key_value .* {SID} is not a valid date"):
+        State().load(at(day), ["usage_records_daily"])
+
+
+@pytest.mark.parametrize("path", sorted(STATES.glob("*.json")), ids=lambda path: path.stem)
+def test_a_state_of_version_0_1_0_is_read_and_written_as_it_was(path: Path) -> None:
+    """The files are what 0.1.0 wrote when it loaded the sandbox, one of each kind."""
+    written = json.loads(path.read_text())
+    state = State()
+    state.load(written, written["bookmarks"])
+    assert json.loads(state.message())["value"] == written
+
+
+def part(account_sid: str, *, includes: bool = False, **fields: Any) -> AccountState:
+    context = AccountContext(account_sid, includes_subaccounts=includes)
+    return AccountState(context=context, **fields)
 
 
 LAST = date(2026, 1, 31)
 
 
 def test_taking_over_leaves_one_partition_that_reads_all_days_again() -> None:
-    mine = part("AC1", includes=False, used_categories=["b"], first_day="2026-01-05")
-    mine["replication_key_value"] = "2026-01-06"
-    other = part("AC1", includes=True, used_categories=["a"], first_day="2026-01-02")
-    other["replication_key_value"] = "2026-02-07"
-    partitions = [part("AC2", includes=True, first_day="2025-01-01"), other, mine]
-    state.take_over(mine, partitions, LAST)
+    mine = part("AC1", used_categories=["b"], first_day=date(2026, 1, 5), bookmark=date(2026, 1, 6))
+    other = part(
+        "AC1",
+        includes=True,
+        used_categories=["a"],
+        first_day=date(2026, 1, 2),
+        bookmark=date(2026, 2, 7),
+    )
+    partitions = [part("AC2", includes=True, first_day=date(2025, 1, 1)), other, mine]
+    subaccount_switch.take_over(mine, partitions, LAST)
     assert partitions == [
-        part("AC2", includes=True, first_day="2025-01-01"),
+        part("AC2", includes=True, first_day=date(2025, 1, 1)),
         part(
             "AC1",
-            includes=False,
             used_categories=["a", "b"],
-            first_day="2026-01-02",
-            catch_up_to="2026-02-07",
+            first_day=date(2026, 1, 2),
+            catch_up_to=date(2026, 2, 7),
         ),
     ]
 
 
-def test_what_never_loaded_a_row_is_not_taken_over() -> None:
-    mine = part("AC1", includes=False, replication_key_value="2026-01-06")
+def test_a_state_that_never_loaded_a_row_is_not_taken_over() -> None:
+    mine = part("AC1", bookmark=date(2026, 1, 6))
     partitions = [mine, part("AC1", includes=True)]
-    state.take_over(mine, partitions, LAST)
-    assert partitions == [part("AC1", includes=False, replication_key_value="2026-01-06")]
+    subaccount_switch.take_over(mine, partitions, LAST)
+    assert partitions == [part("AC1", bookmark=date(2026, 1, 6))]
 
 
-def test_the_last_day_of_a_change_is_the_latest_that_may_have_been_loaded() -> None:
-    mine = part("AC1", includes=False, catch_up_to="2026-03-01")
-    state.take_over(mine, [mine, part("AC1", includes=True, first_day="2026-01-02")], LAST)
-    assert mine["catch_up_to"] == "2026-03-01"
-    again = part("AC1", includes=False)
-    state.take_over(again, [again, part("AC1", includes=True, first_day="2026-01-02")], LAST)
-    assert again["catch_up_to"] == "2026-01-31"
+def test_a_switch_ends_with_the_latest_day_that_may_have_been_loaded() -> None:
+    mine = part("AC1", catch_up_to=date(2026, 3, 1))
+    other = part("AC1", includes=True, first_day=date(2026, 1, 2))
+    subaccount_switch.take_over(mine, [mine, other], LAST)
+    assert mine.catch_up_to == date(2026, 3, 1)
+    again = part("AC1")
+    subaccount_switch.take_over(again, [again, other], LAST)
+    assert again.catch_up_to == LAST
 
 
-def test_a_change_is_complete_with_its_last_day() -> None:
-    mine = part("AC1", includes=False, catch_up_to="2026-01-31")
-    state.advance(mine, date(2026, 1, 30))
-    assert state.holds_subaccounts([mine], "AC1")
-    state.advance(mine, LAST)
-    assert not state.holds_subaccounts([mine], "AC1")
-    assert not state.holds_subaccounts([part("AC1", includes=True, first_day="2026-01-01")], "AC2")
+def test_a_switch_is_complete_with_its_last_day() -> None:
+    mine = part("AC1", catch_up_to=LAST)
+    mine.advance(date(2026, 1, 30))
+    assert subaccount_switch.holds_subaccounts([mine], "AC1")
+    mine.advance(LAST)
+    assert not subaccount_switch.holds_subaccounts([mine], "AC1")
+    another = part("AC1", includes=True, first_day=date(2026, 1, 1))
+    assert not subaccount_switch.holds_subaccounts([another], "AC2")
 
 
-def test_rows_are_withdrawn_once_and_only_as_far_as_was_said() -> None:
-    mine = part("AC2", includes=False, main_account_sid="AC1", first_day="2026-01-01")
-    mine["replication_key_value"] = "2026-02-03"
-    assert state.to_withdraw([mine], "AC1") == [mine]
-    assert state.to_withdraw([mine], "AC9") == []
-    state.begin_to_withdraw(mine)
-    assert state.bookmark(mine) is None  # cut off here, all days are read again if need be
-    assert state.to_withdraw([mine], "AC1") == [mine]
-    state.withdraw(mine, LAST)
-    assert state.to_withdraw([mine], "AC1") == [mine]  # the days after the last one
-    state.begin_to_withdraw(mine)
-    state.withdraw(mine, date(2026, 2, 3))
-    assert state.to_withdraw([mine], "AC1") == []
-    assert state.begin(mine, date(2026, 1, 5))
-    assert state.to_withdraw([mine], "AC1") == [mine]
-    assert mine["first_day"] == "2026-01-01"
-    assert not state.begin(mine, date(2026, 1, 5))
-    assert state.to_withdraw([part("AC3", includes=False, main_account_sid="AC1")], "AC1") == []
+def test_rows_are_withdrawn_once_and_only_as_far_as_noted() -> None:
+    first, last = date(2026, 1, 1), date(2026, 2, 3)
+    mine = part("AC2", main_account_sid="AC1", first_day=first, bookmark=last)
+    assert subaccount_switch.to_withdraw([mine], "AC1") == [mine]
+    assert subaccount_switch.to_withdraw([mine], "AC9") == []
+    subaccount_switch.begin_to_withdraw(mine)
+    assert mine.bookmark is None  # if the run ends here, all days are read again if need be
+    assert subaccount_switch.to_withdraw([mine], "AC1") == [mine]
+    mine.withdrawn = LAST
+    assert subaccount_switch.to_withdraw([mine], "AC1") == [mine]  # the days after the last one
+    subaccount_switch.begin_to_withdraw(mine)
+    mine.withdrawn = last
+    assert subaccount_switch.to_withdraw([mine], "AC1") == []
+    assert mine.begin(date(2026, 1, 5))
+    assert subaccount_switch.to_withdraw([mine], "AC1") == [mine]
+    assert mine.first_day == first
+    assert not mine.begin(date(2026, 1, 5))
+    assert subaccount_switch.to_withdraw([part("AC3", main_account_sid="AC1")], "AC1") == []
 
 
 def test_a_company_begins_with_the_first_day_of_any_of_its_accounts() -> None:
-    partitions = [
-        part("AC1", includes=False, first_day="2026-01-03"),
-        part("AC2", includes=False, main_account_sid="AC1", first_day="2026-01-02"),
-        part("AC3", includes=False, main_account_sid="AC1"),
-        part("AC9", includes=True, first_day="2025-01-01"),
+    states = [
+        part("AC1", first_day=date(2026, 1, 3)),
+        part("AC2", main_account_sid="AC1", first_day=date(2026, 1, 2)),
+        part("AC3", main_account_sid="AC1"),
+        part("AC9", includes=True, first_day=date(2025, 1, 1)),
     ]
-    assert state.since(partitions, "AC1") == date(2026, 1, 2)
-    assert state.since([], "AC1") is None
+    assert subaccount_switch.first_day_of_all(states, "AC1") == date(2026, 1, 2)
+    assert subaccount_switch.first_day_of_all([], "AC1") is None

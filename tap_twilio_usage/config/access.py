@@ -9,11 +9,11 @@ from typing import Any, Protocol
 from singer_sdk.metrics import get_metrics_logger
 from singer_sdk.singerlib import Catalog
 
+from tap_twilio_usage.config import credentials
+from tap_twilio_usage.config.credentials import Need
 from tap_twilio_usage.config.settings import Settings
 from tap_twilio_usage.errors import SettingsError, TapError
 from tap_twilio_usage.logs.wording import Logger
-from tap_twilio_usage.twilio import auth
-from tap_twilio_usage.twilio.auth import Need
 
 FOCUS_SOURCE = "usage_records_daily"
 BILLING_STREAMS = "billing_group_records"  # how their names begin
@@ -73,7 +73,11 @@ def has_only_oauth(config: Mapping[str, Any]) -> bool:
 
 def check(tap: Tap) -> None:
     """Raise SettingsError, without a request, if a selected stream cannot be read."""
-    _refuse((name, why) for name, need in _needs(tap) if (why := auth.problem(tap.settings, need)))
+    _refuse(
+        (name, why)
+        for name, need in _needs(tap)
+        if (why := credentials.problem(tap.settings, need))
+    )
     if tap.settings.focus and FOCUS_SOURCE not in _selected(tap):
         tap.logger.warning(
             "focus: no rows are loaded, because %s is not selected; select it", FOCUS_SOURCE
@@ -90,7 +94,7 @@ def read_one_of_each(tap: Tap) -> None:
     for stream in tap.twilio_streams:
         stream.logger.setLevel(logging.ERROR)  # its progress and anomalies are not asked for here
         selected, stream.selected = stream.selected, True
-        why = auth.problem(tap.settings, stream.need) or _failure(stream)
+        why = credentials.problem(tap.settings, stream.need) or _failure(stream)
         if why and selected:
             unreadable.append((stream.name, why))
         elif why:

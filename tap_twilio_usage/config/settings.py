@@ -13,7 +13,6 @@ from zlib import crc32
 from tap_twilio_usage.money import parsers
 from tap_twilio_usage.twilio.periods import six_months_back
 
-ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")
 DATE = re.compile(rf"({parsers.DATE.pattern})(T00:00:00(\.0+)?(Z|\+00:00)?)?")
 SHARD = re.compile(r"([0-9]{1,4})/([0-9]{1,4})")
 URLS = ("api_url", "billing_api_url", "oauth_token_url")

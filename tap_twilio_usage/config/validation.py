@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from jsonschema import Draft7Validator, ValidationError
 
 from tap_twilio_usage.config.schema import SECRETS
-from tap_twilio_usage.config.settings import ACCOUNT_SID, URLS, Shard, parse_date
+from tap_twilio_usage.config.settings import URLS, Shard, parse_date
+from tap_twilio_usage.twilio.accounts import ACCOUNT_SID
 
 API_KEY_SID = re.compile(r"SK[0-9a-fA-F]{32}")
 BILLING_GROUP_ID = re.compile(r"commerce_billingprofile_[0-9A-Za-z_-]+")

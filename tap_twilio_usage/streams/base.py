@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tap_twilio_usage._compat import override
-from tap_twilio_usage.config.access import Need
+from tap_twilio_usage.config.credentials import Need
 from tap_twilio_usage.logs.anomalies import Anomalies
 from tap_twilio_usage.singer.sdk import SdkStream, SdkTap
 from tap_twilio_usage.streams.session import Session

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from singer_sdk import typing as th
 
 from tap_twilio_usage._compat import override
-from tap_twilio_usage.config.access import Need
+from tap_twilio_usage.config.credentials import Need
 from tap_twilio_usage.money.parsers import Record
 from tap_twilio_usage.singer.sdk import SdkTap
 from tap_twilio_usage.streams.base import PeriodStream

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import typing as th
 
 from tap_twilio_usage._compat import override
-from tap_twilio_usage.config.access import Need
+from tap_twilio_usage.config.credentials import Need
 from tap_twilio_usage.logs.anomalies import Findings
 from tap_twilio_usage.money import parsers
 from tap_twilio_usage.money.parsers import Fields, Record
 from tap_twilio_usage.streams.base import TwilioStream
-from tap_twilio_usage.twilio.accounts import listed
+from tap_twilio_usage.twilio.accounts import fetch_list
 from tap_twilio_usage.twilio.usage_records import API
 
 if TYPE_CHECKING:
@@ -38,8 +38,9 @@ class ListStream(TwilioStream):
     @override
     def rows(self, context: Context | None) -> Iterator[dict[str, Any]]:
         client, page_size = self.session.client, self.session.settings.page_size
+        entries = fetch_list(client, self.path(context), self.key, self.fields, page_size)
         findings, sids = Findings(), set[str]()
-        for record, others in listed(client, self.path(context), self.key, self.fields, page_size):
+        for record, others in entries:
             findings.unknown_fields |= others - self.ignored_fields
             if record["sid"] in sids:
                 findings.repeated_rows += 1

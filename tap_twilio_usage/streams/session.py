@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import date
 from functools import cached_property
 
-from tap_twilio_usage.config import access
+from tap_twilio_usage.config import credentials
 from tap_twilio_usage.config.settings import Settings
 from tap_twilio_usage.logs.heartbeat import Heartbeat
 from tap_twilio_usage.logs.redaction import Redactor
@@ -47,7 +47,7 @@ class Session:
     @cached_property
     def client(self) -> Client:
         """Twilio's API with the account's credentials. Raises TapError if there are none."""
-        return self._client("api_url", access.basic(self.settings))
+        return self._client("api_url", credentials.basic(self.settings))
 
     @once
     def fetch_accounts(self) -> Accounts:
@@ -77,10 +77,10 @@ class Session:
             for number, group_id in enumerate(settings.billing_group_ids, 1)
         }
 
-    def _client(self, setting: str, credentials: auth.Credentials) -> Client:
+    def _client(self, setting: str, signs: auth.Credentials) -> Client:
         return Client(
             getattr(self.settings, setting),
-            credentials,
+            signs,
             setting=setting,
             redactor=self._redactor,
             heartbeat=self.heartbeat,
