@@ -61,9 +61,8 @@ class FakeAccount:
         for rows in self.days.values():
             for category, price in rows.items():
                 prices[category] = prices.get(category, Decimal(0)) + Decimal(price)
-        zero = Decimal(0)
         return [
-            Reported(category, None, None, None, "usd", (zero, zero, price) if price else None)
+            Reported(category, None, None, None, "usd", (price, price, price) if price else None)
             for category, price in prices.items()
         ]
 
@@ -85,7 +84,10 @@ class FakeAccount:
 
 
 def _record(category: str, price: str, day: date) -> Any:
-    return msgspec.structs.replace(usage_record(category, price), start_date=day, end_date=day)
+    record = usage_record(category, price)
+    return msgspec.structs.replace(
+        record, count=record.price, usage=record.price, start_date=day, end_date=day
+    )
 
 
 def days(number: int) -> dict[date, dict[str, str]]:
@@ -183,11 +185,13 @@ def test_a_failure_leaves_the_bookmark_at_the_last_whole_day() -> None:
 
 def test_unchanged_days_are_not_read_again_where_each_account_is_read_apart() -> None:
     state, today = UsageState(), FIRST + timedelta(days=9)
-    load(FakeAccount(days(9)), state, today - timedelta(days=1), separates_accounts=True)
-    account = FakeAccount(days(10))
-    periods = load(account, state, today, separates_accounts=True, lookback_days=1)
-    assert len(periods) == 2
-    assert {day.day for window in account.asked for day in window} == {9, 10}
+    options = {"separates_accounts": True, "lookback_days": 35}
+    load(FakeAccount(days(9)), state, today - timedelta(days=1), **options)
+    periods = load(FakeAccount(days(10)), state, today, **options)
+    assert [rows[0][1].day for rows in periods] == [9, 10]
+    restated = {**days(11), FIRST: {**PRICES, "totalprice": "6"}}
+    periods = load(FakeAccount(restated), state, today + timedelta(days=1), **options)
+    assert [rows[0][1].day for rows in periods] == list(range(1, 12))
 
 
 def test_rows_carry_the_context_that_they_belong_to() -> None:

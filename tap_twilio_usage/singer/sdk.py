@@ -115,7 +115,7 @@ class SdkTap(Tap):
 
     @override
     def _setup_signal_handlers(self) -> None:
-        """Do nothing: those of `signals` exit with the code that a shell expects; the SDK's with 0."""
+        """Do nothing: those of `signals` exit as a shell expects, those of the SDK with 0."""
 
     @override  # type: ignore[misc]  # final, but something must come before and after it
     def sync_all(self) -> None:
