@@ -39,7 +39,7 @@ class Rhythm(enum.Enum):
 
 
 class Source(NamedTuple):
-    """A stream of charges homed in one category; `repeated_in` shows the same money again."""
+    """A stream of charges homed in one category; `repeated_in` and its parents repeat them."""
 
     category: str
     unit_price: Decimal
@@ -175,10 +175,12 @@ _TREE: tuple[tuple[str, str, str | None], ...] = (
     ("turnmegabytes", "pv", "TURN Megabytes"),
     ("turnmegabytes-useast", "turnmegabytes", None),
     ("turnmegabytes-ireland", "turnmegabytes", None),
-    # Verify has a roll-up in the Console, `account-security`; as in real accounts, its row is zero.
-    ("authy-phone-verifications", "", "Verify"),
-    ("authy-verify-email-verifications", "", None),
-    ("verify-push", "", None),
+    ("account-security", "", None),
+    ("authy-phone-verifications", "account-security", "Verify"),
+    # The newer name of the same charges: Twilio reports both rows.
+    ("verify-voice-sms", "authy-phone-verifications", None),
+    ("authy-verify-email-verifications", "account-security", None),
+    ("verify-push", "account-security", None),
     ("lookups", "", "Lookups"),
     ("carrier-lookups", "lookups", None),
     ("calleridlookups", "lookups", "Total CallerID Lookups"),
@@ -207,9 +209,9 @@ _TREE: tuple[tuple[str, str, str | None], ...] = (
     ("premiumsupport-percentage-spend", "premiumsupport", None),
     ("min-spend-adjustments", "", None),
     ("credit-transfer", "", None),
-    # Overlaps are homes of nothing: their rows repeat money of other categories.
-    ("authy-sms-outbound", "", "Authy/Verify Outbound SMS Messages"),
-    ("authy-calls-outbound", "", "Authy/Verify Outbound Calls"),
+    # No charge has its home in an overlap: its row repeats money of other categories.
+    ("authy-sms-outbound", "account-security", "Authy/Verify Outbound SMS Messages"),
+    ("authy-calls-outbound", "account-security", "Authy/Verify Outbound Calls"),
     # Two that no table knows: one whose name tells where it belongs, one whose name does not.
     ("sms-outbound-satellite", "sms-outbound", "Satellite Outbound SMS"),
     ("quantum-relay", "", "Quantum Relay"),
@@ -278,7 +280,7 @@ _BUSINESS: tuple[tuple[str, str, int, int], ...] = (
     ("pv-composition-minutes", "0.0100", 10, 10),
     ("turnmegabytes-useast", "0.000400", 900, 1),
     ("turnmegabytes-ireland", "0.000400", 600, 1),
-    ("authy-phone-verifications", "0.0500", 190, 1),
+    ("verify-voice-sms", "0.0500", 190, 1),
     ("authy-verify-email-verifications", "0.0500", 22, 1),
     ("verify-push", "0.0500", 17, 1),
     ("carrier-lookups", "0.0080", 150, 1),
