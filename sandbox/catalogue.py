@@ -39,7 +39,7 @@ class Rhythm(enum.Enum):
 
 
 class Source(NamedTuple):
-    """A source of charges in one category; `repeated_in` is a category that repeats them."""
+    """A source of charges in one category; `repeated_in` and its parents repeat them."""
 
     category: str
     unit_price: Decimal
@@ -175,10 +175,12 @@ _TREE: tuple[tuple[str, str, str | None], ...] = (
     ("turnmegabytes", "pv", "TURN Megabytes"),
     ("turnmegabytes-useast", "turnmegabytes", None),
     ("turnmegabytes-ireland", "turnmegabytes", None),
-    # In the Console, Verify has the roll-up `account-security`; in real accounts its row is zero.
-    ("authy-phone-verifications", "", "Verify"),
-    ("authy-verify-email-verifications", "", None),
-    ("verify-push", "", None),
+    ("account-security", "", None),
+    ("authy-phone-verifications", "account-security", "Verify"),
+    # The newer name of the same charges: Twilio reports both rows.
+    ("verify-voice-sms", "authy-phone-verifications", None),
+    ("authy-verify-email-verifications", "account-security", None),
+    ("verify-push", "account-security", None),
     ("lookups", "", "Lookups"),
     ("carrier-lookups", "lookups", None),
     ("calleridlookups", "lookups", "Total CallerID Lookups"),
@@ -208,8 +210,8 @@ _TREE: tuple[tuple[str, str, str | None], ...] = (
     ("min-spend-adjustments", "", None),
     ("credit-transfer", "", None),
     # Overlaps have no charges of their own: their rows repeat spend of other categories.
-    ("authy-sms-outbound", "", "Authy/Verify Outbound SMS Messages"),
-    ("authy-calls-outbound", "", "Authy/Verify Outbound Calls"),
+    ("authy-sms-outbound", "account-security", "Authy/Verify Outbound SMS Messages"),
+    ("authy-calls-outbound", "account-security", "Authy/Verify Outbound Calls"),
     # Two unknown categories: the name of one shows its parent, the name of the other does not.
     ("sms-outbound-satellite", "sms-outbound", "Satellite Outbound SMS"),
     ("quantum-relay", "", "Quantum Relay"),
@@ -278,7 +280,7 @@ _BUSINESS: tuple[tuple[str, str, int, int], ...] = (
     ("pv-composition-minutes", "0.0100", 10, 10),
     ("turnmegabytes-useast", "0.000400", 900, 1),
     ("turnmegabytes-ireland", "0.000400", 600, 1),
-    ("authy-phone-verifications", "0.0500", 190, 1),
+    ("verify-voice-sms", "0.0500", 190, 1),
     ("authy-verify-email-verifications", "0.0500", 22, 1),
     ("verify-push", "0.0500", 17, 1),
     ("carrier-lookups", "0.0080", 150, 1),

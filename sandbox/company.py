@@ -396,9 +396,8 @@ class Company:
         rows: dict[str, Row] = {}
         included = self._included(account, include_subaccounts=include_subaccounts)
         for amount in self._sums(included, first, last):
-            for name in (*self._path(amount.category), amount.repeated_in):
-                if name is not None:
-                    rows[name] = _added(rows.get(name), name, amount)
+            for name in self._shown_in(amount):
+                rows[name] = _added(rows.get(name), name, amount)
         total = rows.get(TOTAL)
         if total is not None:
             rows[TOTAL] = total._replace(events=None, usage=total.price)
@@ -425,6 +424,10 @@ class Company:
                     known = sums.get(key)
                     sums[key] = charge if known is None else _merged(known, charge)
         return list(sums.values())
+
+    def _shown_in(self, charge: Charge) -> set[str]:
+        """Return the categories whose rows include the charge."""
+        return {*self._path(charge.category), *self._path(charge.repeated_in or TOTAL)}
 
     def _path(self, category: str) -> Iterator[str]:
         """Yield the category and all categories that contain it, up to `totalprice`."""

@@ -83,7 +83,8 @@ class SmallCompany(Company):
         super().__post_init__()
         shown = {trigger.usage_category for trigger in TRIGGERS}
         for source in self.sources:
-            shown |= {*self._path(source.category), source.repeated_in or source.category}
+            shown |= {*self._path(source.category)}
+            shown |= {*self._path(source.repeated_in or source.category)}
         unused = [name for name in self._names if name not in shown][:3]
         self._names = tuple(name for name in self._names if name in {*shown, *unused})
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_twilio_usage.money.hierarchy import TOTAL, shipped
-from tests.conftest import Sync, config
+from tests.conftest import ROOT, Sync, config
 from tests.http_server import serve
 from tests.twilio import account
 
@@ -45,8 +47,11 @@ def test_the_table_is_joined_with_what_the_account_reports(sync: Sync) -> None:
         "counts_in_total": False,
     }
     assert rows["Usage-RCS-Messages"]["is_known"] is True
-    assert rows["authy-sms-outbound"]["also_included_in"] == ["sms-outbound"]
-    assert rows["authy-sms-outbound"]["level"] is None
+    overlap = rows["authy-sms-outbound"]
+    assert (overlap["role"], overlap["level"]) == ("overlap", 2)
+    assert overlap["parent_category"] == "account-security"
+    assert overlap["also_included_in"] == ["sms-outbound"]
+    assert rows["verify-voice-sms"]["parent_category"] == "authy-phone-verifications"
     assert rows["sms"]["description"] == "SMS"
     unknown = {c: r for c, r in rows.items() if not r["is_known"]}
     assert unknown.keys() == {"calls-satellite", "calls-satellite-minutes", "quantum"}
@@ -70,16 +75,68 @@ def test_the_table_is_a_sorted_tree_with_every_parent_in_it() -> None:
     categories = shipped().categories
     assert len(categories) == 650
     assert list(categories) == sorted(categories)
-    assert [
-        c for c, row in categories.items() if row.parent is None and not row.also_included_in
-    ] == [TOTAL]
+    assert [c for c, row in categories.items() if row.parent is None] == [TOTAL]
     for name, row in categories.items():
         assert name == name.strip().lower()
         assert row.parent is None or row.parent in categories
         assert all(other in categories for other in row.also_included_in)
         assert row.confidence in {"high", "medium", "low"}
-        level = shipped().level(name)
-        assert (level is None) == bool(row.also_included_in)
+        assert chain(name)[-1] == TOTAL
+        assert shipped().level(name) == len(chain(name)) - 1
+
+
+# What the evidence of a row can be; CONTRIBUTING.md explains each.
+EVIDENCE = {
+    "real account numbers",
+    "Twilio Console usage tree",
+    "documented by Twilio",
+    "name prefix",
+    "inferred from the name",
+    "twin in real account numbers",
+    "twin by name",
+    "overlap by analogy",
+    "none",
+}
+
+
+def evidence() -> dict[str, str]:
+    with (ROOT / "tap_twilio_usage" / "data" / "categories.csv").open(encoding="utf-8") as file:
+        return {row["category"]: row["evidence"] for row in csv.DictReader(file)}
+
+
+def chain(name: str) -> list[str]:
+    """Return the category and all that contain it; fails if they form a circle."""
+    names = [name]
+    while parent := shipped().parent(names[-1]):
+        assert parent not in names
+        names.append(parent)
+    return names
+
+
+def test_the_evidence_of_every_row_is_one_that_contributing_explains() -> None:
+    assert set(evidence().values()) == EVIDENCE
+    contributing = (ROOT / "CONTRIBUTING.md").read_text()
+    assert {text for text in EVIDENCE if f"`{text}`" in contributing} == EVIDENCE
+
+
+def test_an_overlap_repeats_another_family_and_is_part_of_its_own() -> None:
+    categories = shipped().categories
+    rests_on = evidence()
+    for name in shipped().overlaps:
+        for other in categories[name].also_included_in:
+            assert other not in chain(name)
+            assert name not in chain(other)
+        assert (categories[name].confidence == "high") == (rests_on[name] != "overlap by analogy")
+    assert {c for c, text in rests_on.items() if text == "overlap by analogy"} < shipped().overlaps
+
+
+def test_twins_are_of_one_service_and_their_place_is_doubtful_without_real_numbers() -> None:
+    categories = shipped().categories
+    for name, text in evidence().items():
+        if text.startswith("twin"):
+            parent = categories[str(categories[name].parent)]
+            assert parent.service == categories[name].service
+            assert (categories[name].confidence == "low") == (text == "twin by name")
 
 
 NAMES = st.lists(st.sampled_from(["a", "b", "cc"]), min_size=1, max_size=4).map("-".join)
@@ -91,5 +148,4 @@ def test_an_unknown_category_always_has_a_place(name: str, reported: set[str]) -
     assert parent is not None
     assert parent == TOTAL or name.startswith(parent + "-")
     level = shipped().level(name, reported)
-    assert level is not None
     assert level >= 1

@@ -1,10 +1,12 @@
-"""Every dollar once: the rules by example, and the invariants for anything at all."""
+"""The rules of de-duplication by example, and the invariants for any prices."""
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal, localcontext
 from pathlib import Path
 
@@ -14,8 +16,12 @@ from hypothesis import strategies as st
 
 from tap_twilio_usage.money.amounts import EXACT
 from tap_twilio_usage.money.dedup import Share, deduplicate, rounding
+from tap_twilio_usage.money.enrich import attribute, overshoot
 from tap_twilio_usage.money.hierarchy import Category, Hierarchy, shipped
+from tap_twilio_usage.money.usage_record import UsageRecord
+from tests.conftest import ROOT
 
+TABLE = ROOT / "tap_twilio_usage" / "data" / "categories.csv"
 REAL = json.loads(Path(__file__).with_name("real_accounts.json").read_text())
 
 
@@ -47,16 +53,18 @@ def real(case: str, **more: str) -> dict[str, Decimal | None]:
 def test_a_voice_and_verify_account_counts_each_charge_with_its_whole_price() -> None:
     day = real("voice_and_verify")
     assert counted(day) == {
-        "calls-outbound": "4.144600",
-        "calls-media-stream-minutes": "0.096800",
-        "sms-outbound": "0.380600",
-        "authy-phone-verifications": "0.200000",
-        "phonenumbers": "1.150000",
-        "recordingstorage": "0.002220",
+        "calls-outbound": "4.1446",
+        "calls-media-stream-minutes": "0.0968",
+        "sms-outbound-longcode": "0.3806",
+        "verify-voice-sms": "0.2",
+        "phonenumbers-local": "1.15",
+        "recordingstorage": "0.00222",
     }
     assert roles(day)["authy-sms-outbound"] == "overlap"
+    assert roles(day)["account-security"] == roles(day)["authy-phone-verifications"] == "rollup"
     naive = sum(price for category, price in day.items() if price and category != "totalprice")
-    assert naive == Decimal("10.97682")
+    assert naive == Decimal("13.66862")
+    assert f"{naive / Decimal('5.97422'):.0%}" == "229%"
 
 
 def test_an_a2p_account_counts_its_fees_once() -> None:
@@ -115,6 +123,180 @@ def test_without_a_total_there_are_roles_and_no_shares(case: str) -> None:
     assert {share.role for share in shares.values()} <= {"rollup", "leaf"}
 
 
+# Accounts of the same kind as the one with voice and verifications.
+
+
+def with_total(**texts: str) -> dict[str, Decimal | None]:
+    """Return the day without its row of totalprice and, as totalprice, what has to count."""
+    day = prices(**texts)
+    total = day.pop("counts")
+    return {**day, "totalprice": total}
+
+
+def test_a_verification_by_voice_counts_its_call_in_calls_outbound() -> None:
+    day = with_total(
+        counts="1.23",
+        account__security="0.73",
+        authy__phone__verifications="0.45",
+        verify__voice__sms="0.45",
+        authy__calls__outbound="0.28",
+        calls="0.78",
+        calls__outbound="0.78",
+    )
+    assert counted(day) == {"calls-outbound": "0.78", "verify-voice-sms": "0.45"}
+
+
+def test_both_names_of_a_verification_count_once_without_their_family() -> None:
+    day = with_total(counts="0.2", authy__phone__verifications="0.2", verify__voice__sms="0.2")
+    assert counted(day) == {"verify-voice-sms": "0.2"}
+    for name in ("authy__phone__verifications", "verify__voice__sms", "verify__voice__and__sms"):
+        assert counted(with_total(counts="0.2", **{name: "0.2"})) == {
+            name.replace("__", "-"): "0.2"
+        }
+
+
+def test_a_family_that_does_not_include_its_messages_never_counts_below_zero() -> None:
+    day = with_total(
+        counts="0.5806",
+        account__security="0.2",
+        authy__phone__verifications="0.2",
+        verify__voice__sms="0.2",
+        authy__sms__outbound="0.3806",
+        sms__outbound="0.3806",
+    )
+    assert counted(day) == {"sms-outbound": "0.3806", "verify-voice-sms": "0.2"}
+    assert roles(day)["account-security"] == "rollup"
+
+
+def test_hundreds_of_messages_and_verifications_count_once() -> None:
+    day = with_total(
+        counts="66.3",
+        account__security="42.67",
+        authy__phone__verifications="31.5",
+        verify__voice__sms="31.5",
+        authy__sms__outbound="11.17",
+        channels="34.8",
+        sms="34.8",
+        sms__inbound="4.1",
+        sms__outbound="30.7",
+        sms__outbound__longcode="21.2",
+        sms__outbound__shortcode="9.5",
+    )
+    assert counted(day) == {
+        "sms-inbound": "4.1",
+        "sms-outbound-longcode": "21.2",
+        "sms-outbound-shortcode": "9.5",
+        "verify-voice-sms": "31.5",
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "both"),
+    [
+        ("0.2", "0.15", {"authy-phone-verifications": "0.05", "verify-voice-sms": "0.15"}),
+        ("0.15", "0.2", {"verify-voice-sms": "0.2"}),
+    ],
+)
+@pytest.mark.parametrize("own", ["0", "3"])
+def test_names_of_one_charge_with_different_prices_count_as_the_higher_one(
+    old: str, new: str, both: dict[str, str], own: str
+) -> None:
+    day = with_total(
+        counts=f"{Decimal('0.5806') + Decimal(own)}",
+        account__security=f"{Decimal('0.5806') + Decimal(own)}",
+        authy__phone__verifications=old,
+        verify__voice__sms=new,
+        authy__sms__outbound="0.3806",
+        sms__outbound="0.3806",
+    )
+    family = {} if own == "0" else {"account-security": "3.0000"}
+    assert counted(day) == {**both, **family, "sms-outbound": "0.3806"}
+
+
+@pytest.mark.parametrize("old", ["0.3", "0.5"])
+def test_a_family_holds_all_that_is_below_its_rows_not_only_their_prices(old: str) -> None:
+    """The two names report different verifications, and the family includes all of them."""
+    both = Decimal(old) + Decimal("0.4")
+    day = prices(totalprice=f"{both}", account__security=f"{both}", verify__voice__sms="0.4")
+    day["authy-phone-verifications"] = Decimal(old)
+    shares = deduplicate(day)
+    assert shares["totalprice"].deduplicated_price == 0
+    assert shares["verify-voice-sms"].deduplicated_price == Decimal("0.4")
+
+
+# Two names under which Twilio can report one charge.
+NAMES_OF_ONE_CHARGE = [
+    ("authy-phone-verifications", "verify-voice-sms"),
+    ("authy-phone-verifications", "verify-voice-and-sms"),
+    ("verify-silent-network-auth", "verify-sna"),
+    ("verify-packaged-plans", "verify-package-plans"),
+    ("authy-verify-outbound-email", "verify-outbound-email"),
+    (
+        "verify-whatsapp-conversations-business-initiated",
+        "verify-whatsapp-template-business-initiated",
+    ),
+    ("verify-whatsapp-conversations-business-initiated", "channels-whatsapp"),
+    ("verify-whatsapp-template-business-initiated", "channels-whatsapp"),
+    (
+        "verify-whatsapp-template-business-initiated",
+        "channels-whatsapp-template-authentication",
+    ),
+    ("conference", "calls-globalconference"),
+    ("flex-conversational-insights", "conversational-insights"),
+    ("flex-conversational-insights-messages", "conversational-insights-messages"),
+    ("flex-conversational-insights-voice-minutes", "conversational-insights-voice-minutes"),
+    ("flex-spinsci", "flex-partner-spinsci"),
+    ("flex-xcelerate", "flex-partner-xcelerate"),
+    ("identity-match", "lookup-identity-match"),
+    (
+        "marketplace-pay-addons-shuttle-pay-connector",
+        "marketplay-pay-addons-shuttle-pay-connector",
+    ),
+    ("marketplace-pay-addons-stripe-pay-connector", "marketplay-pay-addons-stripe-pay-connector"),
+    ("mms-outbound-tollfree", "mms-outbound-toll-free"),
+    ("phonenumbers", "phonenumbers-numbers"),
+    ("calls-client", "prog-voice-client-sdk"),
+    ("rcs-messages", "usage-rcs-messages-inbound"),
+    ("shortcodes-setup-fees", "short-code-setup-fees"),
+    ("supersim", "wireless-super-sim-data-payg-europe"),
+    ("text-to-speech", "amazon-polly"),
+    ("twiml-verbs-say", "amazon-polly"),
+    (
+        "sms-messages-features-engagement-suite",
+        "usage-programmable-messaging-engagement-suite",
+    ),
+    ("turnmegabytes", "video-rooms-turn-megabytes"),
+]
+
+
+def reported_as(*names: str) -> dict[str, Decimal | None]:
+    """Return the rows of one charge: each name and all categories that contain it."""
+    day: dict[str, Decimal | None] = {}
+    for name in names:
+        category: str | None = name
+        while category:
+            day[category] = Decimal("0.75")
+            category = shipped().parent(category)
+    return day
+
+
+@pytest.mark.parametrize(("one", "other"), NAMES_OF_ONE_CHARGE)
+def test_a_charge_that_twilio_reports_under_two_names_counts_once(one: str, other: str) -> None:
+    assert counted(reported_as(one, other)) == {other: "0.75"}
+    assert counted(reported_as(one)) == {one: "0.75"}
+    assert counted(reported_as(other)) == {other: "0.75"}
+
+
+def test_each_pair_of_names_in_the_table_is_among_these() -> None:
+    table = shipped().categories
+    with TABLE.open(encoding="utf-8") as file:
+        twins = {row["category"] for row in csv.DictReader(file) if "twin" in row["evidence"]}
+    doubtful = {name for name in shipped().overlaps if table[name].confidence != "high"}
+    names = {name for pair in NAMES_OF_ONE_CHARGE for name in pair}
+    in_chains = {*reported_as(*names)}
+    assert twins | doubtful <= in_chains
+
+
 # The rules, one by one.
 
 
@@ -158,6 +340,35 @@ def test_what_lies_under_an_overlap_lies_in_what_includes_it() -> None:
     assert counted(day) == {"sms-outbound": "1", "authy-sms-outbound-uk": "2"}
 
 
+def test_an_overlap_is_subtracted_in_its_own_family_alone() -> None:
+    day = prices(
+        totalprice="9", account__security="5", authy__sms__outbound="2", sms="6", sms__outbound="2"
+    )
+    assert counted(day) == {"account-security": "3", "sms": "4", "sms-outbound": "2"}
+    assert roles(day)["account-security"] == "rollup"
+
+
+def test_an_overlap_of_which_only_the_family_has_a_row_counts_in_the_remainder() -> None:
+    day = prices(totalprice="5", account__security="5", authy__sms__outbound="2")
+    assert counted(day) == {"account-security": "3", "totalprice": "2"}
+
+
+def test_a_doubtful_overlap_counts_where_the_row_that_it_would_repeat_holds_nothing() -> None:
+    name = "verify__whatsapp__template__business__initiated"
+    day = prices(totalprice="9", account__security="2", channels="7", sms="7", **{name: "2"})
+    assert counted(day) == {name.replace("__", "-"): "2", "sms": "7"}
+    assert roles(day)[name.replace("__", "-")] == "leaf"
+    day["channels-whatsapp"] = Decimal(0)
+    assert roles(day)[name.replace("__", "-")] == "leaf"
+
+
+def test_a_second_row_of_totalprice_counts_nothing() -> None:
+    day = prices(totalprice="3", calls="2")
+    day["TotalPrice"] = Decimal(3)
+    assert counted(day) == {"calls": "2", "totalprice": "1"}
+    assert roles(day)["TotalPrice"] == "overlap"
+
+
 def test_an_unknown_leaf_with_a_telling_prefix_lies_in_the_known_rollup() -> None:
     day = prices(totalprice="10", calls="10", calls__satellite__minutes="4")
     assert counted(day) == {"calls": "6", "calls-satellite-minutes": "4"}
@@ -185,6 +396,28 @@ def test_a_row_that_lies_in_the_only_rollup_that_can_hold_it_is_found_by_its_pri
         totalprice="10", calls="9", calls__inbound="4", sms="1", sms__inbound="1", quantum="3"
     )
     assert counted(day) == {"calls": "2", "calls-inbound": "4", "sms-inbound": "1", "quantum": "3"}
+
+
+def test_an_overlap_that_lies_in_a_rollup_of_another_family_is_found_by_its_price() -> None:
+    """Rule (a): the row beside the roll-up can be an overlap."""
+    day = prices(
+        totalprice="17",
+        conference="9",
+        calls__globalconference="4",
+        calls__outbound="5",
+        account__security="6",
+        authy__phone__verifications="4",
+        authy__calls__outbound="2",
+        pv="1",
+        group__rooms="1",
+    )
+    assert counted(day) == {
+        "conference": "3",
+        "calls-globalconference": "4",
+        "calls-outbound": "5",
+        "authy-phone-verifications": "4",
+        "group-rooms": "1",
+    }
 
 
 def test_an_unknown_rollup_over_known_rows_repeats_them() -> None:
@@ -270,6 +503,69 @@ def test_sets_are_looked_for_among_few_candidates_only() -> None:
     assert "overlap" not in roles(day(15)).values()
 
 
+def counted_of(
+    day: Mapping[str, Decimal | None], **quantities: tuple[str | None, str | None]
+) -> dict[str, Decimal]:
+    """Return what counts, by category, if the rows have this count and usage."""
+    known = {
+        name.replace("__", "-"): (count and Decimal(count), usage and Decimal(usage))
+        for name, (count, usage) in quantities.items()
+    }
+    shares = deduplicate(day, quantities=known)  # type: ignore[arg-type]
+    return {c: s.deduplicated_price for c, s in shares.items() if s.deduplicated_price}
+
+
+def test_leaves_that_equal_each_other_in_price_count_and_usage_count_once() -> None:
+    day = prices(totalprice="9", calls="4", carrier__lookups="5", sim__swap__lookups="5")
+    same = {"carrier__lookups": ("3", "6"), "sim__swap__lookups": ("3.0", "6.00")}
+    assert counted_of(day, **same) == {"calls": 4, "carrier-lookups": 5}
+    shares = deduplicate(day, quantities={c: (Decimal(1), Decimal(1)) for c in day})
+    assert shares["sim-swap-lookups"] == Share("overlap", Decimal(0))
+
+
+@pytest.mark.parametrize(
+    "other", [("4", "6"), ("3", "7"), (None, "6"), ("3", None)], ids=["count", "usage", "?", "?2"]
+)
+def test_leaves_that_differ_in_count_or_usage_are_no_repetition(
+    other: tuple[str | None, str | None],
+) -> None:
+    day = prices(totalprice="9", calls="4", carrier__lookups="5", sim__swap__lookups="5")
+    found = counted_of(day, carrier__lookups=("3", "6"), sim__swap__lookups=other)
+    assert found["totalprice"] == -5
+    assert "totalprice" in counted(day)
+    unknown = counted_of(day, carrier__lookups=other, sim__swap__lookups=other)
+    assert (None in other) == ("totalprice" in unknown)
+
+
+def test_of_two_names_of_one_charge_the_one_whose_place_is_surer_counts() -> None:
+    day = prices(totalprice="9", calls="4", cps="5", carrier__lookups="5")
+    same = {"cps": ("3", "6"), "carrier__lookups": ("3", "6")}
+    assert counted_of(day, **same) == {"calls": 4, "carrier-lookups": 5}
+    day = prices(totalprice="9", calls="4", quantum__a="5", quantum__b="5")
+    assert counted_of(day)["totalprice"] == -5
+    same = {"quantum__a": ("3", "6"), "quantum__b": ("3", "6")}
+    assert counted_of(day, **same) == {"calls": 4, "quantum-a": 5}
+
+
+def test_leaves_that_equal_each_other_all_count_where_there_is_no_excess() -> None:
+    day = prices(totalprice="10", carrier__lookups="5", sim__swap__lookups="5")
+    same = {"carrier__lookups": ("3", "6"), "sim__swap__lookups": ("3", "6")}
+    assert counted_of(day, **same) == {"carrier-lookups": 5, "sim-swap-lookups": 5}
+
+
+def test_two_pairs_of_equal_leaves_that_explain_the_excess_are_left_alone() -> None:
+    names = ("carrier-lookups", "sim-swap-lookups", "calls-client", "recordingstorage")
+    day = {"totalprice": Decimal(15), **dict.fromkeys(names, Decimal(5))}
+    quantities = {name: (Decimal(number // 2), Decimal(1)) for number, name in enumerate(names)}
+    shares = deduplicate(day, quantities=quantities)
+    assert shares["totalprice"].deduplicated_price == -5
+    shares = deduplicate({**day, "totalprice": Decimal(10)}, quantities=quantities)
+    assert [c for c, s in shares.items() if s.role == "overlap"] == [
+        "sim-swap-lookups",
+        "recordingstorage",
+    ]
+
+
 def test_rows_whose_place_is_sure_are_never_taken_away() -> None:
     day = prices(totalprice="4", calls="4", calls__client="5")
     assert counted(day) == {"calls": "4", "calls-client": "5", "totalprice": "-5"}
@@ -285,6 +581,21 @@ def test_rounding_is_no_excess() -> None:
 def test_an_adjustment_below_zero_counts_as_it_stands() -> None:
     day = prices(totalprice="7", calls="10", min__spend__adjustments="-3")
     assert counted(day) == {"calls": "10", "min-spend-adjustments": "-3"}
+
+
+def test_a_day_of_refunds_is_the_mirror_image_of_a_day_of_charges() -> None:
+    day = real("voice_and_verify")
+    refunds = {category: -price for category, price in day.items() if price}
+    assert counted(refunds) == {category: f"-{price}" for category, price in counted(day).items()}
+    assert roles(refunds) == roles(day)
+    day = prices(totalprice="-9", calls="-4", sms="-5", communications="-9", calls__client="0")
+    assert counted(day) == {"calls": "-4", "sms": "-5"}
+    assert roles(day)["communications"] == "overlap"
+
+
+def test_refunds_that_exceed_their_roll_up_leave_it_nothing() -> None:
+    day = prices(totalprice="-10", calls="-3", calls__inbound="-2", calls__outbound="-2")
+    assert counted(day) == {"calls-inbound": "-2", "calls-outbound": "-2", "totalprice": "-6"}
 
 
 def test_a_rollup_below_zero_keeps_the_plain_difference() -> None:
@@ -304,6 +615,52 @@ def test_names_are_compared_without_case_and_kept_as_they_are() -> None:
 def test_a_total_without_a_price_is_none() -> None:
     shares = deduplicate(prices(totalprice=None, calls="10"))
     assert shares["calls"] == Share("leaf", None)
+
+
+# The same for whole rows.
+
+
+def rows_of(day: Mapping[str, Decimal | None]) -> list[UsageRecord]:
+    """Return attributed rows with a count of 3 and a usage of 6 each."""
+    first = date(2026, 1, 1)
+    return attribute(
+        UsageRecord(
+            *("AC", None, None, category, None, Decimal(3), None, Decimal(6), None),
+            *(price, "usd", first, first),
+        )
+        for category, price in day.items()
+    )
+
+
+def test_rows_are_compared_by_their_count_and_usage() -> None:
+    day = prices(totalprice="9", calls="4", carrier__lookups="5", sim__swap__lookups="5")
+    rows = {row.category: row for row in rows_of(day)}
+    assert rows["sim-swap-lookups"].dedup_role == "overlap"
+    assert rows["totalprice"].deduplicated_price == 0
+
+
+def test_a_row_of_an_overlap_names_the_roll_up_of_its_family() -> None:
+    rows = rows_of(prices(totalprice="1", authy__sms__outbound="1", sms__outbound="1"))
+    assert [row.parent_category for row in rows] == [None, "account-security", "sms"]
+
+
+@pytest.mark.parametrize(
+    ("day", "excess"),
+    [
+        ({"totalprice": "4", "calls": "4", "calls-client": "5"}, 5),
+        ({"totalprice": "-4", "calls": "-4", "calls-client": "-5"}, 5),
+        ({"totalprice": "9", "calls": "4"}, None),
+        ({"totalprice": "-9", "calls": "-4"}, None),
+        ({"totalprice": "0", "calls": "-4"}, 4),
+        ({"totalprice": "4", "calls": "5", "calls-client": "-1"}, None),
+        ({"totalprice": "3.9999", "calls": "4"}, None),
+        ({"calls": "4"}, None),
+    ],
+)
+def test_rows_that_hold_more_than_their_total_are_found_for_charges_and_refunds(
+    day: dict[str, str], excess: int | None
+) -> None:
+    assert overshoot(rows_of(prices(**day))) == excess
 
 
 # Invariants.
@@ -377,6 +734,48 @@ def test_the_order_of_rows_and_a_second_run_change_nothing(
     first = deduplicate(day)
     assert deduplicate(dict(shuffled)) == first
     assert deduplicate(day) == first
+
+
+CHARGES = st.dictionaries(
+    KNOWN | UNKNOWN,
+    st.none() | st.decimals(min_value=0, max_value=9, places=1),
+    max_size=25,
+)
+
+
+@given(CHARGES, st.decimals(min_value=0, max_value=99, places=1))
+def test_refunds_mirror_charges(day: dict[str, Decimal | None], total: Decimal) -> None:
+    day = {**day, "totalprice": total}
+    refunds = {category: price and -price for category, price in day.items()}
+    shares = deduplicate(day)
+    assert deduplicate(refunds) == {
+        c: Share(s.role, -(s.deduplicated_price or Decimal(0))) for c, s in shares.items()
+    }
+
+
+@given(CHARGES, st.decimals(min_value=0, max_value=99, places=1))
+def test_no_row_of_a_day_of_charges_counts_more_than_its_price_or_less_than_nothing(
+    day: dict[str, Decimal | None], total: Decimal
+) -> None:
+    day = {c: price for c, price in day.items() if c.strip().lower() != "totalprice"}
+    for category, share in deduplicate({**day, "totalprice": total}).items():
+        if category != "totalprice":
+            assert 0 <= (share.deduplicated_price or 0) <= (day[category] or 0)
+            assert share.role != "overlap" or not share.deduplicated_price
+
+
+@given(CHARGES, st.decimals(min_value=0, max_value=99, places=1), st.data())
+def test_count_and_usage_change_no_sum_and_their_order_changes_nothing(
+    day: dict[str, Decimal | None], total: Decimal, data: st.DataObject
+) -> None:
+    day = {c: price for c, price in day.items() if c.strip().lower() != "totalprice"}
+    day["totalprice"] = total
+    few = st.none() | st.sampled_from([Decimal(1), Decimal(2)])
+    quantities = {category: data.draw(st.tuples(few, few)) for category in day}
+    shares = deduplicate(day, quantities=quantities)
+    assert sum(share.deduplicated_price or 0 for share in shares.values()) == total
+    backwards = dict(reversed(day.items()))
+    assert deduplicate(backwards, quantities=dict(reversed(quantities.items()))) == shares
 
 
 @given(

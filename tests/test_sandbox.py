@@ -453,6 +453,17 @@ def test_overlaps_repeat_costs(client: Client, company: Company) -> None:
         assert 0 < row[overlap] <= company.truth(DAY)[parent]
 
 
+def test_an_overlap_is_part_of_the_roll_up_of_its_own_family(
+    client: Client, company: Company
+) -> None:
+    row, truth = prices(client.day()), company.truth(DAY)
+    family = ("verify-voice-sms", "authy-verify-email-verifications", "verify-push")
+    own = sum((truth[name] for name in family), Decimal(0))
+    repeated = sum((row[name] for name in OVERLAPS), Decimal(0))
+    assert row["account-security"] == own + repeated
+    assert row["authy-phone-verifications"] == row["verify-voice-sms"] > 0
+
+
 def test_the_naive_sum_is_much_too_large(company: Company) -> None:
     for day in DAYS:
         naive = sum(row.price for row in company.rows(day) if row.category != "totalprice")

@@ -398,7 +398,7 @@ def test_a_product_restated_to_zero_has_no_row(changing: Client) -> None:
     before = products(changing.records(on(DAY)))
     for sid in company.billed_accounts(GROUP):
         company.restate(DAY, "verify-push", price=0, account=sid)
-    assert before - products(changing.records(on(DAY))) == {("verify-push", "Verify Push")}
+    assert before - products(changing.records(on(DAY))) == {("account-security", "Verify Push")}
 
 
 def test_a_restatement_is_visible_in_its_group_at_once(changing: Client) -> None:
