@@ -37,8 +37,9 @@ def read(request: Request, response: Response, redactor: Redactor) -> Json:
         value = _decode(response)
     except (ValueError, RecursionError):
         kind = redactor.text(response.headers.get("Content-Type", "no content type"))[:50]
+        size = len(response.content)
         raise Transient(
-            f"Twilio answered 200, but the body ({kind!r}, {len(response.content):,} bytes) is not JSON"
+            f"Twilio answered 200, but the body ({kind!r}, {size:,} bytes) is not JSON"
         ) from None
     if not isinstance(value, dict):
         raise InvalidResponseError(
