@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,7 +14,7 @@ from singer_sdk.tap_base import CliTestOptionValue
 from tap_twilio_usage._compat import override
 from tap_twilio_usage.cli import Command
 from tap_twilio_usage.config import access as preflight
-from tap_twilio_usage.config import settings
+from tap_twilio_usage.config import credentials, settings
 from tap_twilio_usage.config.settings import Settings
 from tap_twilio_usage.errors import SettingsError
 from tap_twilio_usage.focus import columns as focus_columns
@@ -31,11 +32,12 @@ from tap_twilio_usage.streams.lists import AccountsStream, UsageTriggersStream
 from tap_twilio_usage.streams.usage_records import UsageRecordsStream
 from tap_twilio_usage.sync import state
 from tap_twilio_usage.sync.failures import Failures
-from tap_twilio_usage.twilio import accounts, auth
+from tap_twilio_usage.twilio import accounts, auth, periods
 from tap_twilio_usage.twilio.accounts import Accounts
 from tap_twilio_usage.twilio.billing_groups import BillingGroup
 from tap_twilio_usage.twilio.client import Client
 from tap_twilio_usage.twilio.errors import ApiError
+from tap_twilio_usage.twilio.limits import Limits
 from tap_twilio_usage.twilio.periods import DAILY, GRANULARITIES, Granularity
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class TapTwilioUsage(Tap):
     """Loads Twilio usage and spend, counting every dollar once."""
 
     name = "tap-twilio-usage"
+    limits: ClassVar[Limits] = Limits()
     config_jsonschema = settings.SCHEMA
     message_writer: LineWriter
     message_writer_class = LineWriter
@@ -68,6 +71,11 @@ class TapTwilioUsage(Tap):
         super().__init__(*args, **kwargs)
         self._state_writer = States(self.message_writer)
 
+    @staticmethod
+    def today() -> date:
+        """Return the current day, GMT."""
+        return periods.today()
+
     @cached_property
     def settings(self) -> Settings:
         """The configuration, typed."""
@@ -81,7 +89,7 @@ class TapTwilioUsage(Tap):
     @cached_property
     def watch(self) -> Heartbeat:
         """What says every now and then what is waited for."""
-        return Heartbeat(self.logger)
+        return Heartbeat(self.logger, self.limits.silence)
 
     @cached_property
     def failures(self) -> Failures:
@@ -91,12 +99,12 @@ class TapTwilioUsage(Tap):
     @cached_property
     def client(self) -> Client:
         """Twilio's API with the account's credentials."""
-        return self._client("api_url", auth.basic(self.settings))
+        return self._client("api_url", credentials.basic(self.settings))
 
     @cached_property
     def accounts(self) -> Accounts:
         """The accounts to read."""
-        found = accounts.find(self.client, self.settings)
+        found = accounts.find(self.client, self.settings, self.today)
         for sid in found.missing:
             error = ApiError(
                 "account_sids names it, but Twilio does not list it: mistyped, or closed for "
@@ -120,14 +128,15 @@ class TapTwilioUsage(Tap):
             for number, group_id in enumerate(settings.billing_group_ids, 1)
         ]
 
-    def _client(self, setting: str, credentials: auth.Credentials) -> Client:
+    def _client(self, setting: str, signing: auth.Credentials) -> Client:
         return Client(
             getattr(self.settings, setting),
-            credentials,
+            signing,
             setting=setting,
-            mask=self.mask,
-            watch=self.watch,
+            redactor=self.mask,
+            heartbeat=self.watch,
             connections=self.settings.max_concurrent_requests,
+            limits=self.limits,
             logger=self.logger,
         )
 

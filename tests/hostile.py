@@ -47,6 +47,7 @@ from tap_twilio_usage.logs.heartbeat import Heartbeat
 from tap_twilio_usage.logs.redaction import Redactor
 from tap_twilio_usage.twilio.auth import Basic, Credentials, OAuth, Unsigned
 from tap_twilio_usage.twilio.client import Client
+from tap_twilio_usage.twilio.limits import Limits
 from tests.canary import leaks
 from tests.conftest import Run, catalog_of
 from tests.forked import Forked
@@ -55,6 +56,8 @@ from tests.http_server import Answer, Request, serve
 TODAY = datetime.now(timezone.utc).date()
 FIRST = TODAY - timedelta(days=3)
 LONGEST_LINE = 1000
+LOGGER = logging.getLogger(__name__)
+LIMITS = Limits(pace=1e6)  # without waits worth mentioning
 
 Answers = Callable[[Request], Answer]
 
@@ -920,15 +923,15 @@ class Wire(BaseAdapter):
 
 
 def client(answers: Answers, credentials: Credentials, path: str = "") -> Client:
-    logger = logging.getLogger(__name__)
     found = Client(
         "http://127.0.0.1" + path,
         credentials,
         setting="api_url",
-        mask=Redactor(),
-        watch=Heartbeat(logger),
+        redactor=Redactor(),
+        heartbeat=Heartbeat(LOGGER, LIMITS.silence),
         connections=1,
-        logger=logger,
+        limits=LIMITS,
+        logger=LOGGER,
     )
     found._transport._session.mount("http://", Wire(answers))
     return found

@@ -210,8 +210,8 @@ def test_error_71001_is_explained_and_the_other_groups_complete(sync: Sync, serv
     assert {row["billing_group_id"] for row in run.records(DAILY)} == set(BILLING_GROUP_IDS)
     assert run.last_line.endswith(
         "some billing groups failed, all else is complete: billing group 1: billing_group_records: "
-        "billing group 1 cannot use this version of the API (Twilio's error 71001): take it out of "
-        "billing_group_ids; usage_records_daily has the usage of its accounts"
+        "billing group 1 cannot use this version of the API (Twilio's error 71001); remove it from "
+        "billing_group_ids: usage_records_daily has the usage of its accounts"
     )
 
 
@@ -222,7 +222,10 @@ def test_a_group_that_there_is_not_fails_and_the_main_job_completes(
     run = load(sync, oauth(server.url, "commerce_billingprofile_none", **account))
     assert run.code == 1
     assert "billing group 1 answered 404" in run.last_line
-    assert "no such billing group for this OAuth app, or none yet on 2025-09-20" in run.last_line
+    assert (
+        "this OAuth app has no such billing group, or the group did not exist on 2025-09-20"
+        in run.last_line
+    )
     days = {row["start_date"] for row in run.records("usage_records_daily")}
     assert days == set(between(f"{FIRST}", f"{LAST}"))
 
@@ -377,15 +380,15 @@ WRONG = {
     "an unreadable asOf": (page(asOf="now"), "its asOf is not a date"),
     "another day": (
         page(record(startDate="2025-09-19", endDate="2025-09-19")),
-        "'Outbound SMS' for 2025-09-19..2025-09-19, which was not asked for",
+        "'Outbound SMS' for 2025-09-19..2025-09-19, which was not requested",
     ),
-    "a whole month": (page(record(endDate="2025-09-30")), "which was not asked for"),
+    "a whole month": (page(record(endDate="2025-09-30")), "which was not requested"),
     "two rows of one key": (
         page(record(), record(price={"amount": 1, "currency": "EUR"})),
-        "'Outbound SMS' came twice for 2025-09-20, with different values; there is one row",
+        "two rows with different values for 'Outbound SMS' on 2025-09-20",
     ),
-    "a token that comes back": (page(record(), token="a"), "the paging does not end"),
-    "a token of another type": (page(record(), token=7.5), "the paging does not end"),
+    "a token that comes back": (page(record(), token="a"), "the paging returns to an earlier page"),
+    "a token of another type": (page(record(), token=7.5), "nextToken is not text"),
 }
 
 
@@ -436,10 +439,13 @@ def test_an_empty_page_with_a_token_goes_on(sync: Sync) -> None:
 
 
 TOKENS = {
-    "no token": ({"expires_in": 3600}, "oauth_token_url answered without an access_token"),
-    "an empty token": ({"access_token": ""}, "without an access_token"),
-    "a token of another type": ({"access_token": [ACCESS_TOKEN]}, "without an access_token"),
-    "a token with a line break": ({"access_token": f"{ACCESS_TOKEN}\r\nX: y"}, "without an access"),
+    "no token": ({"expires_in": 3600}, "oauth_token_url answered without a valid access_token"),
+    "an empty token": ({"access_token": ""}, "without a valid access_token"),
+    "a token of another type": ({"access_token": [ACCESS_TOKEN]}, "without a valid access_token"),
+    "a token with a line break": (
+        {"access_token": f"{ACCESS_TOKEN}\r\nX: y"},
+        "without a valid access",
+    ),
 }
 
 

@@ -486,8 +486,8 @@ def test_days_without_any_row_still_move_the_bookmark(sync: Sync) -> None:
         ({"account_sid": None}, "its account_sid is missing"),
         ({"description": []}, "its description is not text"),
         ({"account_sid": "AC" + "f" * 32}, "it is of another account"),
-        ({"start_date": "2025-12-31", "end_date": "2025-12-31"}, "which was not asked for"),
-        ({"end_date": "2026-01-31"}, "which was not asked for"),
+        ({"start_date": "2025-12-31", "end_date": "2025-12-31"}, "which was not requested"),
+        ({"end_date": "2026-01-31"}, "which was not requested"),
     ],
 )
 def test_a_record_that_cannot_be_right_is_fatal_and_nothing_of_its_day_goes_out(
@@ -614,7 +614,7 @@ def test_a_category_in_two_currencies_on_one_day_is_fatal(sync: Sync) -> None:
     with serve(answer) as server:
         run = sync(config(server.url, end_date="2026-01-01"))
     assert (run.code, run.records()) == (1, [])
-    assert "category 'sms' came in two currencies, 'usd' and 'eur'" in run.last_line
+    assert "category 'sms' has two currencies, 'usd' and 'eur'" in run.last_line
 
 
 def test_all_time_records_need_no_dates(sync: Sync) -> None:

@@ -8,21 +8,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from tap_twilio_usage.logs import heartbeat as watch_module
 from tap_twilio_usage.logs.heartbeat import Heartbeat
 
 LOGGER = logging.getLogger("tap-test")
 
 
 @pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    monkeypatch.setattr(watch_module, "LONGEST_SILENCE", 0.2)
+def hurry(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     with caplog.at_level(logging.INFO):
         yield
 
 
 def test_what_is_waited_for_is_said_again_and_again(caplog: pytest.LogCaptureFixture) -> None:
-    with Heartbeat(LOGGER) as watch:
+    with Heartbeat(LOGGER, silence=0.2) as watch:
         with watch.over("the first"):
             pass
         with watch.over("the second"), watch.over("the third"):
@@ -34,13 +32,13 @@ def test_what_is_waited_for_is_said_again_and_again(caplog: pytest.LogCaptureFix
 
 
 def test_a_target_that_does_not_read_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    with Heartbeat(LOGGER):
+    with Heartbeat(LOGGER, silence=0.2):
         time.sleep(0.3)
     assert "0 requests answered, none under way (is the target reading?)" in caplog.text
 
 
 def test_nothing_is_said_while_others_speak(caplog: pytest.LogCaptureFixture) -> None:
-    with Heartbeat(LOGGER):
+    with Heartbeat(LOGGER, silence=0.2):
         for _ in range(8):
             LOGGER.info("a line")
             time.sleep(0.05)
@@ -48,7 +46,7 @@ def test_nothing_is_said_while_others_speak(caplog: pytest.LogCaptureFixture) ->
 
 
 def test_nothing_is_said_after_the_end(caplog: pytest.LogCaptureFixture) -> None:
-    with Heartbeat(LOGGER):
+    with Heartbeat(LOGGER, silence=0.2):
         pass
     time.sleep(0.3)
     assert not caplog.messages

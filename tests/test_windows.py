@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tap_twilio_usage.twilio.periods import (
     GRANULARITIES,
-    MOST_PAGES,
+    PAGES_PER_WINDOW,
     Granularity,
     Window,
     periods_that_fill_pages,
@@ -84,7 +84,7 @@ def test_windows_waste_no_more_of_pages_than_those_of_one_page(rows: int, page_s
 
     periods = periods_that_fill_pages(rows, page_size)
     assert periods >= 1
-    assert rows * (periods - 1) <= MOST_PAGES * page_size
+    assert rows * (periods - 1) <= PAGES_PER_WINDOW * page_size
     if rows:
         assert rows_a_page(periods) >= rows_a_page(max(1, page_size // rows))
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from singer_sdk.metrics import get_metrics_logger
 
+from tap_twilio_usage.config import credentials
+from tap_twilio_usage.config.credentials import Need
 from tap_twilio_usage.errors import SettingsError, TapError
 from tap_twilio_usage.focus.columns import STREAM as FOCUS
 from tap_twilio_usage.streams.base import TwilioStream
 from tap_twilio_usage.streams.billing_groups import BILLING_STREAMS
-from tap_twilio_usage.twilio import auth
-from tap_twilio_usage.twilio.auth import Need
 
 if TYPE_CHECKING:
     from tap_twilio_usage.tap import TapTwilioUsage
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 def check(tap: TapTwilioUsage) -> None:
     """Raise SettingsError, without a request, if a selected stream cannot be read."""
     _refuse(
-        (name, why) for name, need in _selected(tap) if (why := auth.problem(tap.settings, need))
+        (name, why)
+        for name, need in _selected(tap)
+        if (why := credentials.problem(tap.settings, need))
     )
     source = tap.streams["usage_records_daily"]
     if tap.settings.focus and not source.selected:
@@ -39,7 +41,7 @@ def read_one_of_each(tap: TapTwilioUsage) -> None:
     for stream in _streams(tap):
         stream.logger.setLevel(logging.ERROR)  # how far it is, what is odd: not asked for here
         selected, stream.selected = stream.selected, True
-        why = auth.problem(tap.settings, stream.need) or _failure(stream)
+        why = credentials.problem(tap.settings, stream.need) or _failure(stream)
         if why and selected:
             unreadable.append((stream.name, why))
         elif why:

@@ -18,9 +18,9 @@ from singer_sdk import typing as th
 from singer_sdk.configuration._dict_config import parse_environment_config
 
 from tap_twilio_usage.money import parsers
+from tap_twilio_usage.twilio.accounts import ACCOUNT_SID
 from tap_twilio_usage.twilio.periods import six_months_back
 
-ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")
 API_KEY_SID = re.compile(r"SK[0-9a-fA-F]{32}")
 BILLING_GROUP_ID = re.compile(r"commerce_billingprofile_[0-9A-Za-z_-]+")
 DATE = re.compile(rf"({parsers.DATE.pattern})(T00:00:00(\.0+)?(Z|\+00:00)?)?")

@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from tap_twilio_usage._compat import override
 from tap_twilio_usage.logs.redaction import handlers
 
-LONGEST_SILENCE = 60.0  # seconds
-
 
 class Heartbeat(logging.Filter):
     """Says what is waited for, when nothing has been said for long.
@@ -21,10 +19,11 @@ class Heartbeat(logging.Filter):
     A context manager, to be entered once: for the time in which there is something to wait for.
     """
 
-    def __init__(self, logger: logging.Logger) -> None:
-        """Begin with nothing asked."""
+    def __init__(self, logger: logging.Logger, silence: float) -> None:
+        """Begin with nothing asked; the log may say nothing for so many seconds."""
         super().__init__()
         self._logger = logger
+        self._silence = silence
         self._said = time.monotonic()
         self._ended = threading.Event()
         self._numbers = itertools.count()
@@ -63,8 +62,8 @@ class Heartbeat(logging.Filter):
         return True
 
     def _watch(self) -> None:
-        while not self._ended.wait(self._said + LONGEST_SILENCE - time.monotonic()):
-            if time.monotonic() - self._said >= LONGEST_SILENCE:
+        while not self._ended.wait(self._said + self._silence - time.monotonic()):
+            if time.monotonic() - self._said >= self._silence:
                 self._said = time.monotonic()
                 self._logger.info(
                     "still running: %d requests answered, %s", self._answered, self._waiting_for()

@@ -15,9 +15,9 @@ from singer_sdk import Stream
 from singer_sdk.batch import Batcher
 
 from tap_twilio_usage._compat import override
+from tap_twilio_usage.config.credentials import Need
 from tap_twilio_usage.logs.anomalies import Anomalies
 from tap_twilio_usage.sync import state
-from tap_twilio_usage.twilio.auth import Need
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import DAY, EARLIEST, Granularity, Window, today
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk import typing as th
 
 from tap_twilio_usage._compat import override
+from tap_twilio_usage.config.credentials import Need
 from tap_twilio_usage.money.parsers import Record
 from tap_twilio_usage.streams.base import PeriodStream
 from tap_twilio_usage.sync import state
-from tap_twilio_usage.twilio.auth import Need
 from tap_twilio_usage.twilio.billing_groups import BillingGroup
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Granularity
@@ -79,7 +79,7 @@ class BillingGroupRecordsStream(PeriodStream):
         windows = list(window.split(PERIODS_PER_REQUEST[self.granularity.name], self.granularity))
         self.logger.info("%s: %s in %d requests or more", group.name, window, len(windows))
         count = 0
-        answers = InOrder(partial(group.usage, self.granularity), windows, self.at_once)
+        answers = InOrder(partial(group.fetch_usage, self.granularity), windows, self.at_once)
         for period, rows in self.periods(zip(windows, answers, strict=True)):
             for row in rows:
                 yield {

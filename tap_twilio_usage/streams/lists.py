@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import typing as th
 
 from tap_twilio_usage._compat import override
+from tap_twilio_usage.config.credentials import Need
 from tap_twilio_usage.money import parsers
 from tap_twilio_usage.money.parsers import Fields, Record
 from tap_twilio_usage.streams.base import TwilioStream
-from tap_twilio_usage.twilio.accounts import listed
-from tap_twilio_usage.twilio.auth import Need
+from tap_twilio_usage.twilio.accounts import fetch_list
 from tap_twilio_usage.twilio.usage_records import API
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class ListStream(TwilioStream):
         tap = self._tap
         path, page_size = self.path(context), tap.settings.page_size
         rows, sids, unknown = 0, set(), set[str]()
-        for record, others in listed(tap.client, path, self.key, self.fields, page_size):
+        for record, others in fetch_list(tap.client, path, self.key, self.fields, page_size):
             rows += 1
             unknown |= others
             if record["sid"] not in sids:

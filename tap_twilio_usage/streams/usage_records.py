@@ -199,7 +199,9 @@ class UsageRecordsStream(PeriodStream):
                 reading.plan(state.bookmark(partition), older_days)
         elif not is_unused:
             is_main = account is self._tap.accounts.main
-            reading.now = self._main_now if is_main else account.usage_now(self.granularity)
+            reading.now = (
+                self._main_now if is_main else account.fetch_current_usage(self.granularity)
+            )
         return reading
 
     def _of(self, partition: state.Partition) -> Iterator[list[UsageRecord]]:
@@ -334,7 +336,7 @@ class UsageRecordsStream(PeriodStream):
     @cached_property
     def _main_now(self) -> Periods:
         """The main account's records of the period that the resource stands for."""
-        return self._tap.accounts.main.usage_now(self.granularity)
+        return self._tap.accounts.main.fetch_current_usage(self.granularity)
 
 
 def _for_the_sdk(row: UsageRecord) -> Record:

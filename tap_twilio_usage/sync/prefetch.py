@@ -95,7 +95,7 @@ class Reading:
     def _ask(self, window: Window) -> Answer:
         answer = self._known.pop(window, None)
         if answer is None:
-            answer = self.account.usage(self._granularity, window)
+            answer = self.account.fetch_usage(self._granularity, window)
             self._rows_of_a_period = max(map(len, answer.values()), default=self._rows_of_a_period)
         return window, answer
 

@@ -1,94 +1,136 @@
-"""The accounts to read: the main one, and with `subaccounts: separate` those it owns."""
+"""The accounts to read: the main account, or with `subaccounts: separate` each one of a list."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from datetime import date
+from functools import partial
 from itertools import chain
+from typing import Protocol
 
-from tap_twilio_usage.config.settings import ACCOUNT_SID, Settings, Shard
 from tap_twilio_usage.money import parsers
 from tap_twilio_usage.money.parsers import Fields, InvalidRecordError, Record
 from tap_twilio_usage.twilio.client import Client
-from tap_twilio_usage.twilio.errors import ApiError
+from tap_twilio_usage.twilio.errors import ApiError, InvalidResponseError
+from tap_twilio_usage.twilio.pages import fetch_pages
 from tap_twilio_usage.twilio.usage_records import API, Account, day_created, friendly_name
 
-ALL_ACCOUNTS = Shard(1, 1)
+ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")
 
 
-def _sid(value: object) -> str:
-    """Give an account's SID: it becomes part of a path."""
-    sid = parsers.name(value)
-    if not ACCOUNT_SID.fullmatch(sid):
-        raise ValueError("is no account SID")
-    return sid
+class Shard(Protocol):
+    """A part of the accounts."""
+
+    def has(self, account_sid: str) -> bool:
+        """Return whether the account is in this part."""
 
 
-LISTED: Fields = {"sid": _sid, "date_created": day_created, "friendly_name": friendly_name}
+class Selection(Protocol):
+    """The settings that select accounts."""
+
+    @property
+    def account_sid(self) -> str | None:
+        """The SID of the main account."""
+
+    @property
+    def includes_subaccounts(self) -> bool:
+        """Whether the usage of the main account includes its subaccounts."""
+
+    @property
+    def separates_accounts(self) -> bool:
+        """Whether each account is read by itself."""
+
+    @property
+    def account_sids(self) -> list[str] | None:
+        """The only accounts to read by themselves; None for all."""
+
+    @property
+    def shard(self) -> Shard | None:
+        """The only part of the accounts to read by themselves; None for all."""
+
+    @property
+    def page_size(self) -> int:
+        """The number of rows of a page."""
 
 
 class Accounts:
-    """The main account, those to read (the main one first) and what was asked for in vain."""
+    """The main account; those to read (`chosen`), the main one first; and `missing` SIDs."""
 
     def __init__(self, main: Account, chosen: list[Account], missing: list[str]) -> None:
-        """Take them."""
+        """Keep the accounts, and the SIDs that are selected but not listed."""
         self.main = main
         self.chosen = chosen
         self.missing = missing
         self._by_sid = {account.sid: account for account in (main, *chosen)}
 
     def __contains__(self, sid: str) -> bool:
-        """Tell whether it can be read: so can the main account even if it was not chosen."""
+        """Return whether the account can be read; the main one can, also if it is not chosen."""
         return sid in self._by_sid
 
     def __getitem__(self, sid: str) -> Account:
-        """Give one that can be read."""
+        """Return an account that can be read."""
         return self._by_sid[sid]
 
     def get(self, sid: str) -> Account | None:
-        """Give it, if it can be read."""
+        """Return the account; None if it cannot be read."""
         return self._by_sid.get(sid)
 
 
-def find(client: Client, settings: Settings) -> Accounts:
-    """Give the accounts that the settings choose; those of `separate` are listed by Twilio."""
-    main_sid = settings.account_sid or ""
-    if not settings.separates_accounts:
-        main = Account(
-            client,
-            main_sid,
-            includes_subaccounts=settings.includes_subaccounts,
-            page_size=settings.page_size,
-        )
+def find(client: Client, selection: Selection, today: Callable[[], date]) -> Accounts:
+    """Return the selected accounts; with `separate`, from Twilio's list. Raises ApiError."""
+    main_sid = selection.account_sid or ""
+    account = partial(Account, client, page_size=selection.page_size, today=today)
+    if not selection.separates_accounts:
+        main = account(main_sid, includes_subaccounts=selection.includes_subaccounts)
         return Accounts(main, [main], [])
+    fields: Fields = {
+        "sid": _sid,
+        "date_created": partial(day_created, today=today()),
+        "friendly_name": friendly_name,
+    }
     found: dict[str, Account] = {}
-    for row, _ in listed(client, f"{API}.json", "accounts", LISTED, settings.page_size):
+    for row, _ in fetch_list(client, f"{API}.json", "accounts", fields, selection.page_size):
         is_main = row["sid"].lower() == main_sid.lower()
-        account = found[row["sid"].lower()] = Account(
-            client,
+        found[row["sid"].lower()] = account(
             main_sid if is_main else row["sid"],
             includes_subaccounts=False,
-            page_size=settings.page_size,
             date_created=row["date_created"],
+            name=row["friendly_name"],
         )
-        account.friendly_name = row["friendly_name"]
     if main_sid.lower() not in found:
-        raise ApiError(f"Twilio's list of accounts leaves out the main one, {main_sid}")
+        raise ApiError(
+            f"Twilio's list of accounts does not contain the main account, {main_sid}; check "
+            "account_sid and auth_token"
+        )
     main = found[main_sid.lower()]
-    wanted = {sid.lower(): sid for sid in settings.account_sids or found}
-    shard = settings.shard or ALL_ACCOUNTS
-    chosen = [account for sid, account in sorted(found.items()) if sid in wanted and shard.has(sid)]
-    chosen.sort(key=lambda account: account is not main)
-    missing = [sid for lower, sid in wanted.items() if lower not in found and shard.has(sid)]
+    wanted = {sid.lower(): sid for sid in selection.account_sids or found}
+    if shard := selection.shard:
+        wanted = {lower: sid for lower, sid in wanted.items() if shard.has(sid)}
+    chosen = [each for sid, each in sorted(found.items()) if sid in wanted]
+    chosen.sort(key=lambda each: each is not main)
+    missing = [sid for lower, sid in wanted.items() if lower not in found]
     return Accounts(main, chosen, missing)
 
 
-def listed(
+def fetch_list(
     client: Client, path: str, key: str, fields: Fields, page_size: int
 ) -> Iterator[tuple[Record, set[str]]]:
-    """Give these fields of every entry of one of Twilio's lists, typed, and the names of others."""
-    pages = client.pages(path, {"PageSize": f"{page_size}"}, key)
+    """Yield these fields of each entry of one of Twilio's lists, typed, and its other names.
+
+    Raises ApiError, naming the entry, if a field is invalid.
+    """
+    pages = fetch_pages(client, path, {"PageSize": f"{page_size}"}, key)
     for position, raw in enumerate(chain.from_iterable(pages), 1):
         try:
             yield parsers.parse(raw, fields), raw.keys() - fields.keys()
         except InvalidRecordError as error:
-            raise ApiError(f"{key}: entry {position}: {error}") from None
+            raise InvalidResponseError(f"{key}: entry {position}: {error}") from None
+
+
+def _sid(value: object) -> str:
+    """Return an account's SID. It becomes part of a path: nothing else may pass."""
+    sid = parsers.name(value)
+    if not ACCOUNT_SID.fullmatch(sid):
+        raise ValueError("is not an account SID")
+    return sid

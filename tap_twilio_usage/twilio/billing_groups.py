@@ -1,8 +1,8 @@
-"""Twilio's Usage API v2: what one billing group used.
+"""Twilio's Usage API v2: the usage of one billing group.
 
 Three points are not in Twilio's documentation, and were not checked against a live account: the
-host (setting `billing_api_url`), that parameters travel as a JSON body, and that the next page is
-asked for by `TOKEN`. All three stand here.
+host (setting `billing_api_url`), that parameters are sent as a JSON body, and that `TOKEN` requests
+the next page. This module is the only place that depends on them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 from tap_twilio_usage.logs.anomalies import Findings
 from tap_twilio_usage.money import parsers
 from tap_twilio_usage.money.parsers import Fields, InvalidRecordError, Record
-from tap_twilio_usage.twilio.client import MOST_PAGES, Client
-from tap_twilio_usage.twilio.errors import ApiError, NotFound
+from tap_twilio_usage.twilio.client import Client
+from tap_twilio_usage.twilio.errors import ApiError, InvalidResponseError, NotFound
 from tap_twilio_usage.twilio.periods import Granularity, Window
 from tap_twilio_usage.twilio.transport import Json
 
@@ -37,17 +37,17 @@ class BillingGroup:
     """Usage of one billing group. Its id is a credential: logs name it by its number."""
 
     def __init__(self, client: Client, group_id: str, number: int, page_size: int) -> None:
-        """Ask nothing yet; the number is its place in the settings, from 1."""
+        """Request nothing yet; the number is its position in the settings, from 1."""
         self.id = group_id
         self.name = f"billing group {number}"
         self._client = client
         self._page_size = page_size
         self.findings = Findings()
 
-    def usage(self, granularity: Granularity, window: Window) -> dict[date, list[Record]]:
-        """Give the rows of each period of the window that has any, by its first day.
+    def fetch_usage(self, granularity: Granularity, window: Window) -> dict[date, list[Record]]:
+        """Return the rows of each period of the window that has any, by its first day.
 
-        One row a product, ordered by category and name. Raises ApiError.
+        One row per product, ordered by category and name. Raises ApiError.
         """
         keyed: dict[tuple[date, str, str], Record] = {}
         for row in self._rows(granularity, window):
@@ -55,9 +55,9 @@ class BillingGroup:
             before = keyed.setdefault((day, row["product_category"], product), row)
             self.findings.repeated_rows += before is not row
             if before | {"as_of": row["as_of"]} != row:
-                raise ApiError(
-                    f"{self.name}: {product!r} came twice for {day}, with different values; "
-                    "there is one row for them"
+                raise InvalidResponseError(
+                    f"{self.name}: Twilio sent two rows with different values for {product!r} on "
+                    f"{day}"
                 )
         periods: dict[date, list[Record]] = {}
         for (day, _, _), row in sorted(keyed.items()):
@@ -76,12 +76,12 @@ class BillingGroup:
             as_of = self._as_of(page)
             for raw in page["records"]:
                 position += 1
-                row = self._checked(raw, f"record {position} of {window}")
-                one = granularity.is_single_period(row["start_date"], row["end_date"])
-                if not one or row["start_date"] not in window:
-                    raise ApiError(
+                row = self._row(raw, f"record {position} of {window}")
+                start, end = row["start_date"], row["end_date"]
+                if not granularity.is_single_period(start, end) or start not in window:
+                    raise InvalidResponseError(
                         f"{self.name}: {window}: Twilio sent {row['product_name']!r} for "
-                        f"{row['start_date']}..{row['end_date']}, which was not asked for"
+                        f"{start}..{end}, which was not requested"
                     )
                 yield {"as_of": as_of, **row}
 
@@ -91,15 +91,21 @@ class BillingGroup:
             page = self._post(body)
             meta = page.get("meta")
             if not isinstance(page.get("records"), list) or not isinstance(meta, dict):
-                raise ApiError(
-                    f"{self.name} answered without records or meta: not what Twilio documents"
-                )
+                raise InvalidResponseError(f"{self.name} answered without records or meta")
             yield page
             token = meta.get("nextToken")
             if token is None or token == "":
                 return
-            if not isinstance(token, str) or token in seen or len(seen) >= MOST_PAGES:
-                raise ApiError(f"{self.name}: the paging does not end, or comes back; stopped")
+            if not isinstance(token, str):
+                raise InvalidResponseError(f"{self.name}: nextToken is not text")
+            if token in seen:
+                raise InvalidResponseError(
+                    f"{self.name}: the paging returns to an earlier page; stopped"
+                )
+            if len(seen) >= self._client.limits.pages:
+                raise InvalidResponseError(
+                    f"{self.name}: the paging does not end after {len(seen):,} pages; stopped"
+                )
             seen.add(token)
             body = {**body, TOKEN: token}
 
@@ -108,15 +114,15 @@ class BillingGroup:
             return self._client.post(PATH.format(self.id), json=body, name=self.name)
         except NotFound as error:
             raise ApiError(
-                f"{error}: no such billing group for this OAuth app, or none yet on "
-                f"{body['startDate']} (start_date)"
+                f"{error}: this OAuth app has no such billing group, or the group did not exist on "
+                f"{body['startDate']}; check billing_group_ids and start_date"
             ) from None
         except ApiError as error:
             if error.code != NOT_ELIGIBLE:
                 raise
             raise ApiError(
-                f"{self.name} cannot use this version of the API (Twilio's error 71001): take it "
-                "out of billing_group_ids; usage_records_daily has the usage of its accounts"
+                f"{self.name} cannot use this version of the API (Twilio's error 71001); remove it "
+                "from billing_group_ids: usage_records_daily has the usage of its accounts"
             ) from None
 
     def _as_of(self, page: Json) -> str | None:
@@ -124,9 +130,9 @@ class BillingGroup:
         try:
             return None if as_of is None else parsers.day(as_of).isoformat()
         except ValueError as error:
-            raise ApiError(f"{self.name}: its asOf {error}") from None
+            raise InvalidResponseError(f"{self.name}: its asOf {error}") from None
 
-    def _checked(self, raw: Any, where: str) -> Record:
+    def _row(self, raw: Any, where: str) -> Record:
         try:
             record = parsers.parse(raw, FIELDS)
             usage = parsers.parse(record["usage"], {"amount": parsers.number, "unit": parsers.text})
@@ -134,7 +140,7 @@ class BillingGroup:
                 record["price"], {"amount": parsers.number, "currency": parsers.currency}
             )
         except InvalidRecordError as error:
-            raise ApiError(f"{self.name}: {where}: {error}") from None
+            raise InvalidResponseError(f"{self.name}: {where}: {error}") from None
         self.findings.unknown_fields |= raw.keys() - FIELDS.keys()
         return {
             "product_name": record["productName"],

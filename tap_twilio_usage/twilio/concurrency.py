@@ -1,7 +1,7 @@
-"""As many requests at a time as Twilio takes: it documents no limit, and says 429 beyond it.
+"""As many concurrent requests as Twilio accepts: it documents no limit, and answers 429 beyond it.
 
-The number is found as TCP finds its own (RFC 5681): it begins small, grows with every answer up to
-the first refusal, falls, and is tried out upwards from then on, each time more rarely.
+The limit is found as TCP finds its own (RFC 5681): it starts low, rises with every response up to
+the first refusal, falls, and from then on is probed upwards, each time after more responses.
 """
 
 from __future__ import annotations
@@ -13,133 +13,134 @@ from bisect import insort
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-AT_FIRST = 4  # so that a server that takes few refuses few
-MOST_PATIENCE = 64  # answers before the number is tried out upwards
+MOST_ACCEPTED_BEFORE_PROBE = 64
 
 
 class Slot:
-    """The time of one request. `was_accepted` is for who has it to say, if the answer tells."""
+    """One request's permission to be sent. Its user sets `was_accepted` if the response tells."""
 
     def __init__(self, place: int) -> None:
-        """Take a place in the line."""
+        """Wait at this place in the queue; lower places go first."""
         self.place = place
-        self.has_come = threading.Event()
+        self.is_granted = threading.Event()
         self.times_lowered = 0
         self.was_accepted: bool | None = None
 
 
 class Limit:
-    """How many requests at a time Twilio takes, as far as its answers tell."""
+    """The number of concurrent requests that Twilio accepts, as far as its responses tell."""
 
-    def __init__(self, most: int) -> None:
-        """Begin with nothing under way."""
-        self._most = most
-        self.now = min(AT_FIRST, most)
+    def __init__(self, maximum: int, initial: int) -> None:
+        """Start with no request under way."""
+        self._maximum = maximum
+        self.current = min(initial, maximum)
         self._under_way = 0
-        self._patience = 1  # answers before the number grows
-        self._answers = 0
+        self._accepted = 0  # since the limit last changed
+        self._accepted_before_probe = 1
         self._times_lowered = 0
-        self._has_worked = True
+        self._was_accepted_since_lowered = True
 
     @property
     def has_room(self) -> bool:
-        """Tell whether another request may be sent."""
-        return self._under_way < self.now
+        """Whether another request may be sent."""
+        return self._under_way < self.current
 
-    def begin(self, turn: Slot) -> None:
-        """Note when the request is sent."""
-        turn.times_lowered = self._times_lowered
+    def begin(self, slot: Slot) -> None:
+        """Count a request that is about to be sent."""
+        slot.times_lowered = self._times_lowered
         self._under_way += 1
 
-    def end(self, turn: Slot) -> None:
-        """Learn from the answer, as long as the number is the one that the request was sent at."""
+    def end(self, slot: Slot) -> None:
+        """Adjust the limit to the response, unless it was lowered after the request was sent."""
         self._under_way -= 1
-        is_recent = turn.times_lowered == self._times_lowered
-        if turn.was_accepted is False:
-            self._refused(is_recent=is_recent)
-        elif turn.was_accepted and is_recent:
-            self._accepted()
+        is_recent = slot.times_lowered == self._times_lowered
+        if slot.was_accepted is False:
+            self._lower(is_recent=is_recent)
+        elif slot.was_accepted and is_recent:
+            self._raise()
 
-    def _accepted(self) -> None:
-        """Raise the number after some answers; only those count that came with no room left."""
-        self._has_worked = True
-        if self._under_way + 1 < self.now:
+    def _raise(self) -> None:
+        """Raise the limit by one after some accepted requests; only those count that filled it."""
+        self._was_accepted_since_lowered = True
+        if self._under_way + 1 < self.current:
             return
-        self._answers += 1
-        if self._answers >= self._patience and self.now < self._most:
-            self.now += 1
-            self._answers = 0
-            self._patience = max(1, self._patience // 2)
+        self._accepted += 1
+        if self._accepted >= self._accepted_before_probe and self.current < self._maximum:
+            self.current += 1
+            self._accepted = 0
+            self._accepted_before_probe = max(1, self._accepted_before_probe // 2)
 
-    def _refused(self, *, is_recent: bool) -> None:
-        """Lower the number to the others under way, for those were taken, as far as is known.
+    def _lower(self, *, is_recent: bool) -> None:
+        """Lower the limit to the number of the other requests under way, which were accepted.
 
-        To half, if there was room for more; and if nothing was taken since it was last lowered.
+        If there was room for more, or nothing was accepted since it was last lowered, to half.
         """
-        was_full = self._under_way + 1 >= self.now
-        fewer = self._under_way if was_full else max(self._under_way, self.now // 2)
-        if is_recent and not self._has_worked:
-            fewer = min(fewer, (self.now + 1) // 2)
-        self.now = max(1, min(fewer, self.now))
+        was_full = self._under_way + 1 >= self.current
+        lower = self._under_way if was_full else max(self._under_way, self.current // 2)
+        if is_recent and not self._was_accepted_since_lowered:
+            lower = min(lower, (self.current + 1) // 2)
+        self.current = max(1, min(lower, self.current))
         if is_recent:
-            self._has_worked = False
+            self._was_accepted_since_lowered = False
             self._times_lowered += 1
-            self._answers = 0
-            self._patience = min(16 * self._patience, MOST_PATIENCE)
+            self._accepted = 0
+            self._accepted_before_probe = min(
+                16 * self._accepted_before_probe, MOST_ACCEPTED_BEFORE_PROBE
+            )
 
 
 class _Thread(threading.local):
-    """What each thread has of its own."""
+    """The place of each thread in the queue."""
 
     def __init__(self, places: Iterator[int]) -> None:
-        """Take a place, when a thread first asks for it."""
+        """Take the next place, when a thread asks for its first slot."""
         self.place = next(places)
 
 
 class Throttle:
-    """Turns for requests; safe to use from many threads.
+    """Slots for requests; safe to use from many threads.
 
-    The thread that came first goes first, and keeps its place: the next page of the oldest window,
-    and a request that is tried again, are what the others would have to wait for in the end.
+    The thread that asked for its first slot first goes first, and keeps its place: all others
+    finally have to wait for the next page of the oldest window and for requests that are retried.
     """
 
-    def __init__(self, most: int, logger: logging.Logger) -> None:
-        """Let `most` have their turn at a time, or fewer where Twilio refuses them."""
-        self._allowance = Limit(most)
+    def __init__(self, maximum: int, initial: int, logger: logging.Logger) -> None:
+        """Grant up to `maximum` slots at the same time, `initial` ones at the start."""
+        self._limit = Limit(maximum, initial)
         self._logger = logger
-        self._said = most
+        self._logged = maximum
         self._thread = _Thread(itertools.count())
         self._lock = threading.Lock()
-        self._line: list[Slot] = []
+        self._queue: list[Slot] = []
 
     @contextmanager
-    def turn(self) -> Iterator[Slot]:
-        """Wait for a turn, which lasts as long as the `with`."""
-        turn = Slot(self._thread.place)
+    def slot(self) -> Iterator[Slot]:
+        """Wait for a slot, and hold it for as long as the `with` block runs."""
+        slot = Slot(self._thread.place)
         with self._lock:
-            insort(self._line, turn, key=lambda each: each.place)
-            self._admit()
+            insort(self._queue, slot, key=lambda each: each.place)
+            self._grant()
         try:
-            turn.has_come.wait()
-            yield turn
+            slot.is_granted.wait()
+            yield slot
         finally:
             with self._lock:
-                self._end(turn)
-                self._admit()
+                self._release(slot)
+                self._grant()
 
-    def _admit(self) -> None:
-        while self._line and self._allowance.has_room:
-            turn = self._line.pop(0)
-            self._allowance.begin(turn)
-            turn.has_come.set()
+    def _grant(self) -> None:
+        while self._queue and self._limit.has_room:
+            slot = self._queue.pop(0)
+            self._limit.begin(slot)
+            slot.is_granted.set()
 
-    def _end(self, turn: Slot) -> None:
-        if turn in self._line:  # a signal ended the wait
-            self._line.remove(turn)
+    def _release(self, slot: Slot) -> None:
+        if slot in self._queue:  # a signal ended the wait
+            self._queue.remove(slot)
             return
-        before = self._allowance.now
-        self._allowance.end(turn)
-        now = self._allowance.now
-        if now < before and now != self._said:  # not each time that one more is tried in vain
-            self._said = now
-            self._logger.info("Twilio allows fewer requests at a time: %d -> %d", before, now)
+        before = self._limit.current
+        self._limit.end(slot)
+        now = self._limit.current
+        if now < before and now != self._logged:  # not each time that a probe is refused
+            self._logged = now
+            self._logger.info("Twilio accepts fewer concurrent requests: %d -> %d", before, now)

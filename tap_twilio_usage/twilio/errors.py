@@ -6,13 +6,13 @@ from tap_twilio_usage.errors import TapError
 
 
 class ApiError(TapError):
-    """Twilio, or something in between, answered in a way that the tap cannot continue from.
+    """A response from Twilio, or from a server in between, that the tap cannot continue from.
 
-    `code` is Twilio's error code as text, if the answer had one.
+    `code` is Twilio's error code as text, if the response has one.
     """
 
     def __init__(self, message: str, code: str | None = None) -> None:
-        """Take the message and the code."""
+        """Keep the message, which is one line without secrets, and the code."""
         super().__init__(message)
         self.code = code
 
@@ -22,17 +22,25 @@ class Denied(ApiError):
 
 
 class NotFound(ApiError):
-    """404 with code 20404: there is no such account, or no data for these dates."""
+    """404 with code 20404: the account does not exist, or has no data for these dates."""
 
 
 class RetriesExhausted(ApiError):
-    """Every try failed in a way that might have passed."""
+    """Every try failed in a way that may pass."""
 
 
 class Transient(ApiError):
     """A failure that may pass. `retry_after` is the wait in seconds that Twilio asked for."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
-        """Take the reason, which has no URL in it."""
+        """Keep the reason, which contains no URL, and the wait."""
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class InvalidResponseError(ApiError):
+    """A response with status 200 that is not what Twilio documents; none of it is loaded."""
+
+    def __init__(self, message: str) -> None:
+        """Keep the message, and add what to do."""
+        super().__init__(f"{message}; run again, and report this line if it comes back")

@@ -1,4 +1,4 @@
-"""Date windows and the periods they are made of. Days are GMT, both ends inclusive."""
+"""Date windows and the periods that they consist of. Days are GMT; both ends are inclusive."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import NamedTuple
 
 DAY = timedelta(days=1)
 EARLIEST = date(1000, 1, 1)
-MOST_PAGES = 4  # of one window
+PAGES_PER_WINDOW = 4  # at most
 
 
 class Granularity(NamedTuple):
-    """The periods into which Twilio sums usage up; `resource` is its own name for them.
+    """The periods by which Twilio sums usage; `resource` is its own name for them.
 
-    `first` gives the first day of the period that a day lies in, `longest` the days of the
-    longest one. Where the resource `is_named_period`, it stands for one period, and takes no dates.
+    `first` returns the first day of the period that contains a day; `longest` is the number of
+    days of the longest period. A resource that `is_named_period`, such as LastMonth, stands for
+    one period and takes no dates.
     """
 
     name: str
@@ -25,14 +26,14 @@ class Granularity(NamedTuple):
     is_named_period: bool = False
 
     def is_single_period(self, start: date, end: date) -> bool:
-        """Tell whether these are the first and last day of one period.
+        """Return whether the dates are the first and the last day of one period.
 
-        An open one may be said to end when it was asked to, or when it will be over.
+        The period that is still open may end on the day of the request, or when it will be over.
         """
         return start <= end < self.following(start)
 
     def following(self, day: date) -> date:
-        """Give the first day of the period after the one that the day lies in."""
+        """Return the first day of the period after the one that contains the day."""
         return self.first(self.first(day) + self.longest * DAY)
 
 
@@ -70,20 +71,20 @@ class Window(NamedTuple):
     end: date
 
     def __str__(self) -> str:
-        """Give it as logs show it."""
+        """Return the window as logs show it: `2026-01-01..2026-01-31`, or a single day."""
         return f"{self.start}..{self.end}" if self.start < self.end else f"{self.start}"
 
     def __contains__(self, day: object) -> bool:
-        """Tell whether the day lies inside."""
+        """Return whether the day is inside."""
         return isinstance(day, date) and self.start <= day <= self.end
 
     @property
     def days(self) -> int:
-        """Give the number of days; 0 or less if it ends before it starts."""
+        """The number of days; 0 or less if the window ends before it starts."""
         return (self.end - self.start).days + 1
 
     def split(self, periods: int, granularity: Granularity) -> Iterator[Window]:
-        """Give windows of up to so many periods that cover it, oldest first."""
+        """Yield windows of up to `periods` periods that cover this one, oldest first."""
         start = self.start
         while start <= self.end:
             following = start
@@ -93,22 +94,23 @@ class Window(NamedTuple):
             start = following
 
 
-def periods_that_fill_pages(rows: int, page_size: int, most_pages: int = MOST_PAGES) -> int:
-    """Give for how many periods of so many rows to ask at once: those that waste least of a page.
+def periods_that_fill_pages(rows: int, page_size: int, most_pages: int = PAGES_PER_WINDOW) -> int:
+    """Return the number of periods, of `rows` rows each, whose pages have the fewest empty places.
 
-    The pages of one answer come one after the other, those of different ones in parallel.
+    At most `PAGES_PER_WINDOW` pages, unless one period has more: the pages of one window are
+    requested one after another, those of different windows in parallel.
     """
-    sizes = range(1, min(most_pages, MOST_PAGES) + 1)
+    sizes = range(1, min(most_pages, PAGES_PER_WINDOW) + 1)
     by_pages = {pages: pages * page_size // max(1, rows) for pages in sizes}
     return max(1, max(by_pages.items(), key=lambda item: (item[1] / item[0], -item[0]))[1])
 
 
 def today() -> date:
-    """Give the day it is, GMT."""
+    """Return the current day, GMT."""
     return datetime.now(timezone.utc).date()
 
 
 def six_months_back(day: date) -> date:
-    """Give the first day of the month six months before this one: the default `start_date`."""
+    """Return the first day of the month six months before the day: the default `start_date`."""
     months = day.year * 12 + day.month - 1 - 6
     return date(months // 12, months % 12 + 1, 1)

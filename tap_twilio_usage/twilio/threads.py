@@ -1,4 +1,4 @@
-"""Work on daemon threads, so that nothing under way can keep a stopped tap from exiting."""
+"""Work on daemon threads, which cannot keep a stopped tap from exiting."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ R = TypeVar("R")
 
 
 def spawn(work: Callable[[], R]) -> Future[R]:
-    """Start the work on a thread of its own; the future gives its result or its error."""
+    """Start the work on a new thread; return a future with its result or its error."""
     future: Future[R] = Future()
 
     def run() -> None:
         try:
             future.set_result(work())
-        except BaseException as error:  # noqa: BLE001  (it belongs to who waits)
+        except BaseException as error:  # noqa: BLE001  (raised again by future.result)
             future.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
@@ -29,70 +29,70 @@ def spawn(work: Callable[[], R]) -> Future[R]:
 
 
 class InOrder(Generic[T, R]):
-    """Results of work, in the order of its items; an iterator that an error does not end.
+    """Results of parallel work in the order of its items; an iterator that an error does not end.
 
-    Up to `at_once` of them are ahead: under way, or waiting for their turn.
+    Up to `ahead` results are under way or wait for their turn.
     """
 
-    def __init__(self, work: Callable[[T], R], items: Iterable[T], at_once: int) -> None:
-        """Begin with nothing."""
+    def __init__(self, work: Callable[[T], R], items: Iterable[T], ahead: int) -> None:
+        """Start nothing yet."""
         self._work = work
         self._items = iter(items)
-        self._at_once = at_once
-        self._ahead: deque[tuple[T, Future[R]]] = deque()
+        self._ahead = ahead
+        self._pending: deque[tuple[T, Future[R]]] = deque()
 
     def __len__(self) -> int:
-        """Give how many are ahead."""
-        return len(self._ahead)
+        """Return the number of results that are under way or wait for their turn."""
+        return len(self._pending)
 
-    def begin(self, at_once: int) -> None:
-        """Begin what is missing to so many."""
-        for item in islice(self._items, max(0, at_once - len(self))):
-            self._ahead.append((item, self._begun(item)))
+    def begin(self, ahead: int) -> None:
+        """Start work until so many results are under way or wait for their turn."""
+        for item in islice(self._items, max(0, ahead - len(self))):
+            self._pending.append((item, self._start(item)))
 
     def begin_again(self, error: type[Exception]) -> None:
-        """Begin what has ended with the error ahead of its turn once more."""
-        for position, (item, future) in enumerate(self._ahead):
+        """Start the work again whose turn has not come and which failed with this error."""
+        for position, (item, future) in enumerate(self._pending):
             if future.done() and isinstance(future.exception(), error):
-                self._ahead[position] = item, self._begun(item)
+                self._pending[position] = item, self._start(item)
 
     def done(self) -> Iterator[R]:
-        """Give the next results, without waiting, up to one that is not there."""
-        for _, future in self._ahead:
+        """Yield the next results that exist already, up to the first that does not; keep them."""
+        for _, future in self._pending:
             if not future.done() or future.exception():
                 return
             yield future.result()
 
     def __iter__(self) -> Iterator[R]:
-        """Give itself."""
+        """Return the iterator itself."""
         return self
 
     def __next__(self) -> R:
-        """Give the next result, or raise its error."""
-        self.begin(self._at_once)
-        if not self._ahead:
+        """Return the next result, or raise its error; wait for it if needed."""
+        self.begin(self._ahead)
+        if not self._pending:
             raise StopIteration
-        _, future = self._ahead.popleft()
+        _, future = self._pending.popleft()
         return future.result()
 
-    def _begun(self, item: T) -> Future[R]:
+    def _start(self, item: T) -> Future[R]:
         return spawn(partial(self._work, item))
 
 
-def once(ask: Callable[[T], R]) -> Callable[[T], R]:
-    """Make a method ask once for each object, whichever threads call it; it takes no arguments.
+def once(fetch: Callable[[T], R]) -> Callable[[T], R]:
+    """Return the method so that it runs once for each object, whichever threads call it.
 
-    Later calls return the first answer. After an error the next call asks again.
+    Later calls return the first result. After an error, the next call runs it again.
     """
-    lock, answer = f"lock of {ask.__name__}", f"answer of {ask.__name__}"
+    lock, result = f"lock of {fetch.__name__}", f"result of {fetch.__name__}"
 
-    @wraps(ask)
-    def asked(instance: T) -> R:
+    @wraps(fetch)
+    def fetch_once(instance: T) -> R:
         known = vars(instance)
         with known.setdefault(lock, threading.Lock()):
-            if answer not in known:
-                known[answer] = ask(instance)
-            found: R = known[answer]
+            if result not in known:
+                known[result] = fetch(instance)
+            found: R = known[result]
             return found
 
-    return asked
+    return fetch_once

@@ -1,7 +1,8 @@
-"""What one account says of itself before its days are read."""
+"""The usage records of one account."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from functools import cache
 from itertools import pairwise
@@ -12,8 +13,9 @@ from tap_twilio_usage.money import parsers, usage_record
 from tap_twilio_usage.money.parsers import Fields, InvalidRecordError
 from tap_twilio_usage.money.usage_record import Periods, UsageRecord
 from tap_twilio_usage.twilio.client import Client
-from tap_twilio_usage.twilio.errors import ApiError, Denied, NotFound
-from tap_twilio_usage.twilio.periods import Granularity, Window, today
+from tap_twilio_usage.twilio.errors import ApiError, Denied, InvalidResponseError, NotFound
+from tap_twilio_usage.twilio.pages import fetch_pages
+from tap_twilio_usage.twilio.periods import Granularity, Window
 from tap_twilio_usage.twilio.threads import once
 
 API = "/2010-04-01/Accounts"
@@ -31,99 +33,107 @@ class Reported(NamedTuple):
 
 
 class Account:
-    """Usage records of one account, with or without its subaccounts."""
+    """The usage of one account, with or without its subaccounts."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (each is one thing, passed by name)
         self,
         client: Client,
         sid: str,
         *,
         includes_subaccounts: bool,
         page_size: int,
+        today: Callable[[], date],
         date_created: date | None = None,
+        name: str | None = None,
     ) -> None:
-        """Ask nothing yet; not at all for `date_created` where it is known."""
+        """Request nothing yet; `date_created` and `name` where they are known already."""
         self.sid = sid
-        self.friendly_name: str | None = None  # as long as Twilio has not said it
-        self._date_created = date_created
+        self.friendly_name = name  # None until Twilio has sent it
         self.includes_subaccounts = includes_subaccounts
+        self.findings = Findings()
         self._client = client
         self._page_size = page_size
-        self.findings = Findings()
+        self._today = today
+        self._date_created = date_created
 
     @once
     def fetch_all_time(self) -> list[Reported]:
-        """Return each category with its whole history; asked once a run.
+        """Return each category with its whole history; requested once per run.
 
-        That it answers proves the account readable, so that a later 404 means "no data".
+        A response proves that the account can be read, so that a later 404 means "no data".
+        Raises ApiError.
         """
-        rows = self._records("AllTime", {}, "AllTime", usage_record.UNDATED)
+        rows = self._fetch_records("AllTime", {}, "AllTime", usage_record.UNDATED)
         return [_reported(row) for row in {row.category: row for row in rows}.values()]
 
     @once
     def fetch_date_created(self) -> date | None:
-        """Return the day the account began, GMT; None where these credentials cannot read it."""
+        """Return the account's first day, GMT; None if these credentials cannot read it."""
         if self._date_created:
             return self._date_created
         try:
-            answer = self._client.get(f"{API}/{self.sid}.json", try_again_if_denied=False)
-            self.friendly_name = friendly_name(answer.get("friendly_name"))
-            return day_created(answer.get("date_created"))
+            body = self._client.get(f"{API}/{self.sid}.json", retry_if_denied=False)
+            self.friendly_name = friendly_name(body.get("friendly_name"))
+            return day_created(body.get("date_created"), self._today())
         except (Denied, NotFound, ValueError):
             return None
 
-    def usage(self, granularity: Granularity, window: Window) -> Periods:
-        """Give the records of each period of the window that has any, by its first day.
+    def fetch_usage(self, granularity: Granularity, window: Window) -> Periods:
+        """Return the records of each period of the window that has any, by its first day.
 
-        A period has one record a category, ordered by name. Where Twilio answers that there is no
-        data for the window (404) it may mean a part of it only: each period is asked for then.
+        A period has one record per category, ordered by name. A 404 ("no data") may be about a
+        part of the window only: then each period is requested by itself. Raises ApiError.
         """
         params = {"StartDate": f"{window.start}", "EndDate": f"{window.end}"}
         try:
-            rows = self._records(granularity.resource, params, f"{window}", usage_record.FIELDS)
+            rows = self._fetch_records(
+                granularity.resource, params, f"{window}", usage_record.FIELDS
+            )
         except NotFound:
-            periods = list(window.split(1, granularity))
-            if len(periods) == 1:
+            parts = list(window.split(1, granularity))
+            if len(parts) == 1:
                 return {}
-            answers = (self.usage(granularity, period) for period in periods)
+            answers = (self.fetch_usage(granularity, part) for part in parts)
             return {day: rows for answer in answers for day, rows in answer.items()}
-        answer = self._by_period(rows, granularity, f"{window}", window)
-        for before, after in pairwise(answer):
+        periods = self._by_period(rows, granularity, f"{window}", window)
+        for before, after in pairwise(periods):
             if granularity.following(before) > after:
-                raise ApiError(
-                    f"{window}: Twilio sent two periods, from {before} and from {after}, where "
-                    "there is one"
+                raise InvalidResponseError(
+                    f"{window}: Twilio sent one period with two first days, {before} and {after}"
                 )
-        return _whole(granularity, answer)
+        return _from_first_days(granularity, periods)
 
-    def usage_now(self, granularity: Granularity) -> Periods:
-        """Give the records of the one period that the resource means, by its first day."""
-        asked = granularity.resource
+    def fetch_current_usage(self, granularity: Granularity) -> Periods:
+        """Return the records of the one period that the resource names, by its first day.
+
+        Raises ApiError.
+        """
+        resource = granularity.resource
         try:
-            rows = self._records(asked, {}, asked, usage_record.FIELDS)
+            rows = self._fetch_records(resource, {}, resource, usage_record.FIELDS)
         except NotFound:
             return {}
-        answer = self._by_period(rows, granularity, asked)
-        if len(answer) > 1:
-            raise ApiError(
-                f"{asked}: Twilio sent periods from {min(answer)} to {max(answer)}, where there "
-                "is one"
+        periods = self._by_period(rows, granularity, resource)
+        if len(periods) > 1:
+            raise InvalidResponseError(
+                f"{resource}: Twilio sent {len(periods)} periods, from {min(periods)} to "
+                f"{max(periods)}, instead of one"
             )
-        return _whole(granularity, answer)
+        return _from_first_days(granularity, periods)
 
     def _by_period(
         self,
         rows: list[UsageRecord],
         granularity: Granularity,
-        asked: str,
+        requested: str,
         window: Window | None = None,
     ) -> Periods:
         spans = {(row.start_date, row.end_date): row for row in rows}
         for (start, end), row in spans.items():
             if not granularity.is_single_period(start, end) or (window and start not in window):
-                raise ApiError(
-                    f"{asked}: Twilio sent category {row.category!r} for {start}..{end}, which "
-                    "was not asked for"
+                raise InvalidResponseError(
+                    f"{requested}: Twilio sent category {row.category!r} for {start}..{end}, which "
+                    "was not requested"
                 )
         periods: dict[date, dict[str, UsageRecord]] = {start: {} for start, _ in spans}
         for row in rows:
@@ -135,76 +145,84 @@ class Account:
             self.findings.repeated_rows += 1
             if before.price_unit != row.price_unit:
                 raise ApiError(
-                    f"{row.start_date}: category {category!r} came in two currencies, "
-                    f"{before.price_unit!r} and {row.price_unit!r}; one row holds only one"
+                    f"{row.start_date}: category {category!r} has two currencies, "
+                    f"{before.price_unit!r} and {row.price_unit!r}, but a row has only one; with "
+                    "subaccounts: rolled_up, try subaccounts: separate"
                 )
         return {
             day: [row for _, row in sorted(period.items())]
             for day, period in sorted(periods.items())
         }
 
-    def _records(
-        self, kind: str, params: dict[str, str], asked: str, fields: Fields
+    def _fetch_records(
+        self, resource: str, params: dict[str, str], requested: str, fields: Fields
     ) -> list[UsageRecord]:
-        path = f"{API}/{self.sid}/Usage/Records/{kind}.json"
+        path = f"{API}/{self.sid}/Usage/Records/{resource}.json"
         params = {
             **params,
             "IncludeSubaccounts": "true" if self.includes_subaccounts else "false",
             "PageSize": f"{self._page_size}",
         }
         rows: list[UsageRecord] = []
-        for page in self._client.pages(path, params, "usage_records", usage_record.PAGE):
+        for page in fetch_pages(self._client, path, params, "usage_records", usage_record.PAGE):
             try:
                 rows += usage_record.read(page, fields)
             except (AttributeError, ValueError):
-                rows += self._one_by_one(page, f"of {asked} of {self.sid}", len(rows), fields)
+                rows += self._read_one_by_one(page, len(rows), requested, fields)
         sids = [row.account_sid for row in rows]
         for sid in set(sids):
             if sid.lower() != self.sid.lower():
                 raise ApiError(
-                    f"usage record {sids.index(sid) + 1} of {asked}: it is of another account "
-                    f"than {self.sid}, which was asked for"
+                    f"usage record {sids.index(sid) + 1} of {requested}: it is of another account "
+                    f"than {self.sid}, which was requested; check account_sid"
                 )
         return rows
 
-    def _one_by_one(
-        self, page: list[Any], of: str, before: int, fields: Fields
+    def _read_one_by_one(
+        self, page: list[Any], before: int, requested: str, fields: Fields
     ) -> list[UsageRecord]:
+        """Return the records of a page that has unusual ones; `before` it there were so many."""
         rows = []
         for position, raw in enumerate(page, before + 1):
             try:
                 rows.append(usage_record.read_one(raw, fields))
             except InvalidRecordError as error:
-                raise ApiError(f"usage record {position} {of}: {error}") from None
+                raise InvalidResponseError(
+                    f"usage record {position} of {requested} of {self.sid}: {error}"
+                ) from None
             self.findings.unknown_fields |= usage_record.unknown_fields(raw)
         return rows
 
 
-def day_created(value: object) -> date | None:
-    """Give the day of a mail's date; None if there is none, or it is yet to come."""
+def day_created(value: object, today: date) -> date | None:
+    """Return the day of a date as in a mail's header; None if it is missing or in the future.
+
+    Raises ValueError if it is not such a date.
+    """
     if value is None or value == "":
         return None
     day = parsers.mail_date(value).date()
-    return day if day <= today() else None
+    return day if day <= today else None
 
 
 def friendly_name(value: object) -> str | None:
-    """Give an account's name; None for what is none."""
+    """Return an account's name without surrounding whitespace; None if it is not a valid name."""
     return value.strip() or None if isinstance(value, str) and value.isprintable() else None
 
 
-def _whole(granularity: Granularity, periods: Periods) -> Periods:
-    """Let each period begin with its first day, also the one in which the account began.
+def _from_first_days(granularity: Granularity, periods: Periods) -> Periods:
+    """Let each period start on its first day, also the one in which the account was created.
 
-    The day is in the key, and zeros overwrite rows by it when nobody asks when the account began.
+    The day is part of the key: zeros that overwrite rows have to find it without that date. The
+    rows are changed in place.
     """
-    whole: Periods = {}
+    from_first_days: Periods = {}
     for day, rows in periods.items():
         first = granularity.first(day)
-        whole[first] = rows
+        from_first_days[first] = rows
         for row in rows:
             row.start_date = first
-    return whole
+    return from_first_days
 
 
 def _reported(row: UsageRecord) -> Reported:
@@ -216,10 +234,10 @@ def _reported(row: UsageRecord) -> Reported:
         row.price_unit,
         None if usage_record.is_zero(row) else usage_record.amounts(row),
     )
-    return reported if reported.amounts else _one_for_all(reported)
+    return reported if reported.amounts else _shared(reported)
 
 
 @cache
-def _one_for_all(reported: Reported) -> Reported:
-    """Give one object for all accounts: of hundreds, each reports hundreds of unused categories."""
+def _shared(reported: Reported) -> Reported:
+    """Return the same object for all accounts, to save memory: most categories are unused."""
     return reported

@@ -129,7 +129,7 @@ def test_nothing_that_a_server_echoes_is_repeated(
     env = {
         "PYTHONPATH": HURRY,
         "HURRY": "1000",
-        "CLIENT": '{"TRIES": 2, "TRIES_WHEN_DENIED": 2}',
+        "LIMITS": '{"tries": 2, "tries_when_denied": 2}',
         "TAP_TWILIO_USAGE_LOGLEVEL": level,
     }
     with serve(answer) as server:
@@ -219,10 +219,10 @@ A_BUG = """
 from tap_twilio_usage.twilio.usage_records import Account
 from tap_twilio_usage.tap import TapTwilioUsage
 
-def usage(self, *_):
+def fetch_usage(self, *_):
     raise RuntimeError(f"a bug that knows {self._client._credentials.sign().password!r}")
 
-Account.usage = usage
+Account.fetch_usage = fetch_usage
 TapTwilioUsage.cli()
 """
 

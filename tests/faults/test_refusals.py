@@ -12,7 +12,7 @@ import pytest
 
 from sandbox import API_KEY_SECRET, API_KEY_SID, BILLING_GROUP_IDS, MAIN_SID, Reply, Request, Server
 from sandbox.faults import error
-from tap_twilio_usage.twilio.client import TRIES
+from tap_twilio_usage.twilio.limits import Limits
 from tests.conftest import Run
 from tests.faults.conftest import (
     BILLING,
@@ -206,7 +206,7 @@ def test_accounts_that_failed_ahead_of_their_turn_are_asked_again_in_it(
     assert len(accounts) >= 3
 
     def is_over() -> bool:
-        return len(tries) == len(accounts) - 1 and min(tries.values()) >= TRIES
+        return len(tries) == len(accounts) - 1 and min(tries.values()) >= Limits.tries
 
     def held(reply: Reply) -> Reply:
         while not is_over():
@@ -220,7 +220,7 @@ def test_accounts_that_failed_ahead_of_their_turn_are_asked_again_in_it(
         if not request.path.endswith("AllTime.json"):
             return None
         tries[request.path] += 1
-        return UNAVAILABLE if tries[request.path] <= TRIES else None
+        return UNAVAILABLE if tries[request.path] <= Limits.tries else None
 
     run = lab.with_faults(plan, stream, subaccounts="separate")
     assert run.code == 0

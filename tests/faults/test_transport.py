@@ -115,7 +115,8 @@ def test_a_wait_beyond_reason_is_not_begun(lab: Lab, stream: str, asked: str) ->
     run = lab.with_faults(of(stream, too_many(asked)), stream)
     assert run.code == 1
     assert re.search(
-        r"Twilio asks to wait \d+ s, longer than the 300 s that the tap waits; run it again later",
+        r"Twilio asks for a wait of \d+ s \(Retry-After\), more than the tap's maximum of 300 s; "
+        "run again later",
         run.last_line,
     )
     assert "; try 2" not in run.log
@@ -127,9 +128,9 @@ LASTING = {
     "reset": "connection failed: Connection reset by peer;",
     "closed in the body": "connection failed: IncompleteRead;",
     "broken gzip": "connection failed: ContentDecodingError;",
-    "half of the JSON": "Twilio answered 200 with 'application/json;charset=utf-8', ",
-    "a page": "Twilio answered 200 with 'text/html', 108041 bytes, no JSON;",
-    "nothing": "Twilio answered 200 with 'application/json;charset=utf-8', 0 bytes, no JSON;",
+    "half of the JSON": "Twilio answered 200, but the body ('application/json;charset=utf-8', ",
+    "a page": "Twilio answered 200, but the body ('text/html', 108,041 bytes) is not JSON;",
+    "nothing": "body ('application/json;charset=utf-8', 0 bytes) is not JSON;",
 }
 
 
@@ -224,8 +225,12 @@ def full_backlog() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
-IN_A_MOMENT = {"CLIENT": json.dumps({"TIMEOUTS": [0.3, 0.3], "DEADLINE": 5, "TRIES": 3})}
-CUT_SHORT = {"CLIENT": json.dumps({"TIMEOUTS": [5, 5], "DEADLINE": 0.5, "TRIES": 3})}
+IN_A_MOMENT = {
+    "LIMITS": json.dumps({"connect_timeout": 0.3, "read_timeout": 0.3, "deadline": 5, "tries": 3})
+}
+CUT_SHORT = {
+    "LIMITS": json.dumps({"connect_timeout": 5, "read_timeout": 5, "deadline": 0.5, "tries": 3})
+}
 
 
 @pytest.mark.parametrize("stream", STREAMS)
@@ -249,7 +254,7 @@ def test_a_server_that_falls_silent_is_given_up(lab: Lab, stream: str) -> None:
     run = lab.with_faults(of(stream, silent), stream, env=IN_A_MOMENT)
     assert run.code == 1
     assert run.last_line.endswith("; gave up after 3 tries")
-    assert "no complete answer" not in run.log  # it is a read that is not waited for
+    assert "no complete response" not in run.log  # it is a read that is not waited for
     assert table(run, stream) == {}
 
 
@@ -258,13 +263,14 @@ def test_an_answer_that_drips_is_cut_off(lab: Lab, stream: str) -> None:
     """A byte every 50 ms, so that no read waits for long."""
     run = lab.with_faults(of(stream, dripping), stream, env=CUT_SHORT)
     assert run.code == 1
-    assert run.last_line.endswith("no complete answer within 0.5 s; gave up after 3 tries")
+    assert run.last_line.endswith("no complete response within 0.5 s; gave up after 3 tries")
     assert table(run, stream) == {}
 
 
 def test_what_is_slow_once_costs_no_row(lab: Lab, healthy: Run) -> None:
     run = lab.with_faults(
-        once_of_each_stream(silent), env={"CLIENT": json.dumps({"TIMEOUTS": [3, 0.7]})}
+        once_of_each_stream(silent),
+        env={"LIMITS": json.dumps({"connect_timeout": 3, "read_timeout": 0.7})},
     )
     assert run.code == 0
     assert run.log.count("; try 2 after ") >= len(STREAMS) - 1  # two of them ask for the same
@@ -292,7 +298,7 @@ def test_a_certificate_that_is_none_is_refused_at_once(lab: Lab, stream: str) ->
         run = lab.run(f"https://localhost:{server.server_port}", stream)
     assert run.code == 1
     assert "the TLS certificate of " in run.last_line
-    assert "could not be verified (REQUESTS_CA_BUNDLE?)" in run.last_line
+    assert "could not be verified; behind a proxy with a certificate" in run.last_line
     assert "; try 2" not in run.log
     assert server.requests == []
 
