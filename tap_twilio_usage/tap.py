@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
-
-from singer_sdk import Stream
-from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
-from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_twilio_usage._compat import override
 from tap_twilio_usage.cli import Command
@@ -23,18 +18,15 @@ from tap_twilio_usage.logs.wording import count
 from tap_twilio_usage.singer.sdk import SdkTap
 from tap_twilio_usage.singer.stream_maps import FlaggingMapper
 from tap_twilio_usage.streams.base import TwilioStream
-from tap_twilio_usage.streams.billing_groups import BILLING_STREAMS, BillingGroupRecordsStream
-from tap_twilio_usage.streams.categories import CategoriesStream
-from tap_twilio_usage.streams.focus import UsageRecordsAndFocusStream
-from tap_twilio_usage.streams.lists import AccountsStream, UsageTriggersStream
+from tap_twilio_usage.streams.billing_groups import BILLING_STREAMS
+from tap_twilio_usage.streams.discovery import discover
 from tap_twilio_usage.streams.session import Session
-from tap_twilio_usage.streams.usage_records import UsageRecordsStream
 from tap_twilio_usage.twilio import periods
 from tap_twilio_usage.twilio.limits import Limits
-from tap_twilio_usage.twilio.periods import DAILY, GRANULARITIES, Granularity
 
 if TYPE_CHECKING:
     import click
+    from singer_sdk import Stream
 
 
 class TapTwilioUsage(SdkTap):
@@ -43,22 +35,7 @@ class TapTwilioUsage(SdkTap):
     name = "tap-twilio-usage"
     config_jsonschema = SCHEMA
     limits: ClassVar[Limits] = Limits()
-    # Without ACTIVATE_VERSION: a target that deletes by it would delete history.
-    capabilities: ClassVar = [
-        TapCapabilities.CATALOG,
-        TapCapabilities.DISCOVER,
-        TapCapabilities.STATE,
-        PluginCapabilities.ABOUT,
-        PluginCapabilities.BATCH,
-        PluginCapabilities.FLATTENING,
-        PluginCapabilities.STREAM_MAPS,
-        PluginCapabilities.STRUCTURED_LOGGING,
-    ]
-
-    @staticmethod
-    def today() -> date:
-        """Return the day it is, GMT."""
-        return periods.today()
+    today = staticmethod(periods.today)
 
     @cached_property
     def redactor(self) -> Redactor:
@@ -76,6 +53,16 @@ class TapTwilioUsage(SdkTap):
             today=self.today,
         )
 
+    @property
+    def settings(self) -> Settings:
+        """The settings, typed."""
+        return self.session.settings
+
+    @property
+    def twilio_streams(self) -> list[TwilioStream]:
+        """The streams, with what they have beside those of the SDK."""
+        return [each for each in self.streams.values() if isinstance(each, TwilioStream)]
+
     @override
     def check_settings(self, config: dict[str, Any]) -> list[str]:
         settings.complete(config)
@@ -84,33 +71,14 @@ class TapTwilioUsage(SdkTap):
 
     @override
     def discover_streams(self) -> list[Stream]:
-        streams: list[TwilioStream] = [
-            AccountsStream(self, self.session),
-            CategoriesStream(self, self.session),
-            UsageTriggersStream(self, self.session),
-            *(self._usage_records(each) for each in GRANULARITIES),
-        ]
-        if self.session.settings.billing_group_ids:
-            streams += [
-                BillingGroupRecordsStream(self, self.session, name, granularity)
-                for name, granularity in BILLING_STREAMS.items()
-            ]
-        if access.has_only_oauth(self.config):
-            for stream in streams:
-                stream.selected_by_default &= stream.name in BILLING_STREAMS
-        return [*streams]
-
-    def _usage_records(self, granularity: Granularity) -> UsageRecordsStream:
-        with_focus = granularity is DAILY and self.session.settings.focus
-        kind = UsageRecordsAndFocusStream if with_focus else UsageRecordsStream
-        return kind(self, self.session, granularity)
+        return [*discover(self, self.session)]
 
     @override
     def make_mapper(self) -> FlaggingMapper:
         mapper = FlaggingMapper(plugin_config=dict(self.config), logger=self.logger)
         mapper.register_raw_streams_from_catalog(self.catalog)
         streams = {*self.streams, *BILLING_STREAMS}
-        if self.session.settings.focus:
+        if self.settings.focus:
             mapper.register_raw_stream_schema(focus.STREAM, focus.SCHEMA, focus.KEY)
             streams.add(focus.STREAM)
         mapper.refuse_unknown_streams(streams)
@@ -122,19 +90,12 @@ class TapTwilioUsage(SdkTap):
 
     @override
     def state_message(self, streams: Iterable[str]) -> bytes:
-        for name in streams:
-            self.session.state.of(name)
-        return self.session.state.message()
+        return self.session.state.message(streams)
 
-    @property
-    def settings(self) -> Settings:
-        """The settings, typed."""
-        return self.session.settings
-
-    @property
-    def twilio_streams(self) -> list[TwilioStream]:
-        """The streams, with what they have beside those of the SDK."""
-        return [each for each in self.streams.values() if isinstance(each, TwilioStream)]
+    @override
+    def test(self) -> None:
+        with self.session.heartbeat:
+            access.read_one_of_each(self)
 
     @override
     @contextmanager
@@ -150,19 +111,6 @@ class TapTwilioUsage(SdkTap):
         if retries := len(self.session.heartbeat.retried_requests):
             self.logger.info("%s retried", count(retries, "request"))
         self.session.failures.end()
-
-    @classmethod
-    @override
-    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
-        """Say of each stream whether it can be read. The SDK would stop at the first."""
-        if value != CliTestOptionValue.All.value:
-            super().cb_test(ctx, param, value)
-            return
-        given = ctx.params["config"]
-        tap = cls(config=given.config, parse_env_config=given.parse_env)
-        with tap.session.heartbeat:
-            access.read_one_of_each(tap)
-        ctx.exit()
 
     @classmethod
     @override

@@ -141,7 +141,7 @@ def test_what_failed_ahead_of_its_turn_can_be_begun_again() -> None:
 
     results = InOrder(work, range(4), 4)
     assert next(results) == 0
-    until(lambda: all(future.done() for _, future in results._ahead))
+    until(lambda: all(future.done() for _, future in results._pending))
     is_down[0] = False
     results.begin_again(ValueError)  # of another kind
     with pytest.raises(LookupError, match="1"):

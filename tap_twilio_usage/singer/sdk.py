@@ -10,13 +10,15 @@ import logging
 from abc import abstractmethod
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Stream, Tap
 from singer_sdk.batch import Batcher
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers._state import StateWriter
+from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
+from singer_sdk.tap_base import CliTestOptionValue
 
 from tap_twilio_usage import signals
 from tap_twilio_usage._compat import override
@@ -24,6 +26,7 @@ from tap_twilio_usage.errors import SettingsError
 from tap_twilio_usage.singer.writer import LineWriter
 
 if TYPE_CHECKING:
+    import click
     from singer_sdk import metrics
     from singer_sdk.helpers.types import Context
     from singer_sdk.mapper import PluginMapper
@@ -66,6 +69,17 @@ class SdkTap(Tap):
 
     message_writer: LineWriter
     message_writer_class = LineWriter
+    # Without ACTIVATE_VERSION: a target that deletes by it would delete history.
+    capabilities: ClassVar = [
+        TapCapabilities.CATALOG,
+        TapCapabilities.DISCOVER,
+        TapCapabilities.STATE,
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.BATCH,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Take what the SDK passes."""
@@ -86,6 +100,10 @@ class SdkTap(Tap):
         """Return the STATE message, with an entry for each of these streams at least."""
 
     @abstractmethod
+    def test(self) -> None:
+        """Log of each stream whether it can be read. Raises TapError if a selected one cannot."""
+
+    @abstractmethod
     def around_sync(self) -> AbstractContextManager[None]:
         """Return what does whatever comes before the first message and after the last one."""
 
@@ -93,10 +111,21 @@ class SdkTap(Tap):
     def setup_mapper(self) -> None:
         self._mapper = self.make_mapper()
 
+    @classmethod
+    @override
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        """Test all streams in our own way: the SDK's would stop at the first failure."""
+        if value != CliTestOptionValue.All.value:
+            super().cb_test(ctx, param, value)
+            return
+        given = ctx.params["config"]
+        cls(config=given.config, parse_env_config=given.parse_env).test()
+        ctx.exit()
+
     @classproperty
     @override
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
-        """Read TAP_TWILIO_USAGE_*; name the variable that cannot be read, which the SDK does not."""
+        """Read TAP_TWILIO_USAGE_*; name the variable that cannot be read: the SDK does not."""
         try:
             return dict(super()._env_var_config)
         except ValueError:

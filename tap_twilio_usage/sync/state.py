@@ -9,7 +9,7 @@ the state of one account or one billing group.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import Any, ClassVar
 
@@ -208,8 +208,10 @@ class State:
         """Return the state of a stream. From now on it is part of each STATE message."""
         return self._bookmarks.setdefault(stream, type_of(stream)())
 
-    def message(self) -> bytes:
-        """Return the STATE message: one line of JSON."""
+    def message(self, streams: Iterable[str] = ()) -> bytes:
+        """Return the STATE message, with an entry for each of these streams: one line of JSON."""
+        for stream in streams:
+            self.of(stream)
         message = {"type": "STATE", "value": {"bookmarks": self._bookmarks}}
         return msgspec.json.encode(message) + b"\n"
 
