@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import PYTHONS, ROOT, VERSION
+from tests.conftest import PYPROJECT, PYTHONS, ROOT, VERSION
 
 WORKFLOWS = {path.stem: path for path in (ROOT / ".github" / "workflows").iterdir()}
 # An action of this repository is that of the same commit.
@@ -67,6 +67,14 @@ def test_every_python_that_is_supported_is_tested() -> None:
     (check,) = (step for step in jobs["all"]["steps"] if "python-version" in step.get("with", {}))
     tested = [check["with"]["python-version"], *jobs["tests"]["strategy"]["matrix"]["python"]]
     assert sorted(tested) == sorted(PYTHONS)
+
+
+def test_what_is_left_out_by_default_runs_every_night() -> None:
+    night = workflow("nightly")
+    assert night[True]["schedule"]  # `on`, which is true in YAML 1.1
+    assert {"run": ".ci/run --all"} in night["jobs"]["all"]["steps"]
+    assert "-m ''" in (ROOT / ".ci" / "run").read_text()
+    assert "-m 'not nightly'" in PYPROJECT
 
 
 def test_nothing_is_published_that_was_not_tested() -> None:
