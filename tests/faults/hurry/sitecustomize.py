@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import tap_twilio_usage.twilio.periods
-from tap_twilio_usage.logs import heartbeat as watch
+from tap_twilio_usage.logs import heartbeat
 from tap_twilio_usage.twilio import client, transport
 
 sleep, hurry = time.sleep, float(os.environ.get("HURRY", "1"))
@@ -29,7 +29,7 @@ for name, value in json.loads(os.environ.get("CLIENT", "{}")).items():
     setattr(module, name, tuple(value) if isinstance(value, list) else value)
 
 if "SILENCE" in os.environ:
-    watch.LONGEST_SILENCE = float(os.environ["SILENCE"])
+    setattr(heartbeat.Heartbeat.__init__, "__defaults__", (float(os.environ["SILENCE"]),))  # noqa: B010
 
 if "NOW" in os.environ:
     now = datetime.fromisoformat(os.environ["NOW"])
