@@ -25,8 +25,8 @@ def versions(sizes: Sizes, other: Path) -> Iterator[str | Target]:
         table = Table("version", "wall s", "CPU s", "peak MB", "requests", "rows")
         yield from table.head()
         with Sandbox(case) as sandbox:
-            for tool in (TAP, theirs) if sizes.warm else ():
-                measure(tool, sandbox)
+            for each in (TAP, theirs) if sizes.warm else ():
+                measure(each, sandbox)
             states: dict[Tool, Json | None] = {
                 each: last_state(each, sandbox) if resumed else None for each in (theirs, TAP)
             }

@@ -14,9 +14,9 @@ from hypothesis import given
 from msgspec.structs import asdict
 
 from sandbox import MAIN_SID, Company
+from tap_twilio_usage.focus import rows as focus
 from tap_twilio_usage.focus.columns import KEY, SCHEMA
 from tap_twilio_usage.focus.rows import Payer, cost_and_usage, plural
-from tap_twilio_usage.focus.rows import rows as focus
 from tap_twilio_usage.money.amounts import EXACT
 from tap_twilio_usage.money.enrich import attribute
 from tap_twilio_usage.money.hierarchy import shipped

@@ -109,7 +109,7 @@ def test_the_tests_of_the_tap_itself_exist() -> None:
 
 
 def test_nightly_tests_run_every_night() -> None:
-    night = workflow("nightly")
+    night: dict[Any, Any] = workflow("nightly")
     assert night[True]["schedule"]  # `on`, which is true in YAML 1.1
     assert {"run": ".ci/run --all"} in night["jobs"]["all"]["steps"]
     assert "-m ''" in (ROOT / ".ci" / "run").read_text()
