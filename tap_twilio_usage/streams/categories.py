@@ -39,7 +39,7 @@ class CategoriesStream(TwilioStream):
         th.Property(
             "also_included_in",
             th.ArrayType(th.StringType),
-            description="For an overlap: the categories of another family that count the same money",
+            description="For an overlap: the categories where the same money counts",
         ),
         th.Property("service", th.StringType, description="Product family"),
         th.Property("level", th.IntegerType, description="Steps below totalprice, which is 0"),
