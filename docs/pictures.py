@@ -208,12 +208,15 @@ def ways() -> str:
         ("a fixed list of detailed categories", leaves()),
         ("a fixed list of top categories", top_level()),
     ]
-    picture.line((500, "sum", head), (WIDTH - MARGIN, "of the bill", head))
-    for name, said, more in (
+    drawn: tuple[tuple[str, str, list[tuple[str, set[str]]]], ...] = (
         ("voice_and_verify", "Calls and verification codes", fixed),
         ("a2p", "Registration of a messaging campaign", []),
         ("whatsapp", "WhatsApp (its total is not published)", []),
-    ):
+    )
+    # All bills have the same length, and the longest bar just fits.
+    mark = INNER / float(max(rows(real[name]) / real[name][TOTAL] for name, *_ in drawn))
+    picture.line((500, "sum", head), (WIDTH - MARGIN, "of the bill", head))
+    for name, said, more in drawn:
         day = real[name]
         bill = day[TOTAL]
         shares = deduplicate(day).values()
@@ -222,7 +225,7 @@ def ways() -> str:
         sums = [("all rows", rows(day))]
         sums += [(way, rows(day, kept)) for way, kept in more]
         sums += [("Twilio's eight common categories", rows(day, COMMON)), ("this tap", counted)]
-        scale = INNER / 2 / float(bill)
+        scale = mark / float(bill)
         for way, amount in sums:
             right = amount == bill
             weight: dict[str, str | int] = {"weight": 600 if right else 400}
@@ -235,8 +238,8 @@ def ways() -> str:
             picture.y += 22
             colour = COUNTED if right else WRONG
             picture.parts += [
-                picture.bar(MARGIN, picture.y - 16, min(float(amount) * scale, INNER), colour),
-                picture.bar(MARGIN + INNER / 2 - 1, picture.y - 19, 2, INK, 22),
+                picture.bar(MARGIN, picture.y - 16, float(amount) * scale, colour),
+                picture.bar(MARGIN + mark - 1, picture.y - 19, 2, INK, 22),
             ]
     picture.key((INK, "the bill: totalprice; for WhatsApp, its messages plus its templates"))
     return picture.svg()
