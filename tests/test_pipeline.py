@@ -55,10 +55,12 @@ class FakeAccount:
     findings: Findings = field(default_factory=Findings)
     asked: list[Window] = field(default_factory=list)
     fails_on: date | None = None
+    created: date | None = None
+    spent: Mapping[str, str] = field(default_factory=dict)  # by AllTime, beside the days
 
     def fetch_all_time(self) -> list[Reported]:
         prices: dict[str, Decimal] = {}
-        for rows in self.days.values():
+        for rows in (*self.days.values(), self.spent):
             for category, price in rows.items():
                 prices[category] = prices.get(category, Decimal(0)) + Decimal(price)
         return [
@@ -67,7 +69,7 @@ class FakeAccount:
         ]
 
     def fetch_date_created(self) -> date | None:
-        return None
+        return self.created
 
     def fetch_usage(self, granularity: Granularity, window: Window) -> Periods:
         self.asked.append(window)
@@ -222,3 +224,130 @@ def test_after_a_change_to_rolled_up_the_rows_of_subaccounts_become_zero_first()
     assert {row.start_date for rows in zeros for row in rows} == set(days(2))
     assert len(list(read.rows(rolled_up))) == 2
     assert _contexts(read) == [("AC1", True)]
+
+
+def day(number: int) -> date:
+    return FIRST + timedelta(days=number)
+
+
+def only(numbers: Iterable[int], prices: Mapping[str, str] = PRICES) -> dict[date, Any]:
+    return {day(number): prices for number in numbers}
+
+
+def test_a_day_without_records_is_said_and_asked_for_until_it_answers(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    state = UsageState()
+    assert len(load(FakeAccount(only([0, 1, 4])), state, day(4))) == 5
+    assert "AC1: Twilio has no record for 2026-01-03..2026-01-04 (2 days), though" in caplog.text
+    assert state.partitions[0].missing_days == [Window(day(2), day(3))]
+    assert state.partitions[0].bookmark == day(4)
+    caplog.clear()
+    load(FakeAccount(only([0, 1, 4, 5, 6, 7])), state, day(7))
+    assert "has no record" not in caplog.text  # said once
+    account = FakeAccount(only(range(20)))
+    periods = load(account, state, day(19))
+    assert [rows[0][1] for rows in periods[:2]] == [day(2), day(3)]
+    assert state.partitions[0].missing_days == []
+    assert load(FakeAccount(only(range(21))), state, day(20))[0][0][1] == day(18)
+
+
+def test_missing_days_are_asked_for_where_unchanged_days_are_not() -> None:
+    options = {"separates_accounts": True, "lookback_days": 35}
+    state = UsageState()
+    load(FakeAccount(only([0, 2, 3])), state, day(3), **options)
+    periods = load(FakeAccount(only([0, 1, 2, 3, 4])), state, day(4), **options)
+    assert day(1) in {rows[0][1] for rows in periods if rows}
+    assert state.partitions[0].missing_days == []
+
+
+def test_the_day_that_is_not_over_is_never_missing() -> None:
+    state = UsageState()
+    load(FakeAccount(only([0, 1])), state, day(2))
+    assert state.partitions[0].missing_days == []
+    load(FakeAccount(only([0, 1])), state, day(3))
+    assert state.partitions[0].missing_days == [Window(day(2), day(2))]
+
+
+def test_days_before_the_first_records_are_missing_only_if_the_account_existed() -> None:
+    state = UsageState()
+    load(FakeAccount(only([3, 4])), state, day(4))
+    assert state.partitions[0].missing_days == []
+    state = UsageState()
+    load(FakeAccount(only([3, 4]), created=day(0)), state, day(4))
+    assert state.partitions[0].missing_days == [Window(day(1), day(2))]
+
+
+def test_a_first_load_without_any_record_fails_if_the_account_has_spend() -> None:
+    state = UsageState()
+    nothing = FakeAccount({}, spent={"totalprice": "100", "sms": "100"}, created=day(-9))
+    with pytest.raises(ApiError, match="AllTime shows spend for AC1, but no record for any day"):
+        load(nothing, state, day(4))
+    assert state.partitions[0].bookmark is None
+    assert len(load(FakeAccount(only(range(5))), state, day(4))) == 5
+
+
+def test_a_first_load_without_any_record_or_spend_is_complete() -> None:
+    state = UsageState()
+    assert load(FakeAccount({}), state, day(4)) == [[]] * 5
+    assert state.partitions[0].bookmark == day(4)
+
+
+@pytest.mark.parametrize("name", ["sms-renamed", "SMS"])
+def test_a_category_that_is_not_listed_any_more_becomes_zero(name: str) -> None:
+    state = UsageState()
+    load(FakeAccount(only([0])), state, day(0))
+    renamed = {**PRICES, name: PRICES["sms"]}
+    del renamed["sms"]
+    (rows,) = load(FakeAccount(only([0], renamed)), state, day(0))
+    shares = {category: share for category, _, share in rows}
+    assert shares["sms"] == 0
+    assert sum(share or 0 for share in shares.values()) == 5
+    assert name in shares
+
+
+def test_a_total_that_is_not_listed_any_more_is_not_made_up() -> None:
+    state = UsageState()
+    load(FakeAccount(only([0])), state, day(0))
+    (rows,) = load(FakeAccount(only([0], {"sms": "5"})), state, day(0))
+    assert {category for category, *_ in rows} == {"sms", "sms-outbound"}
+    assert {share for *_, share in rows} == {None}
+
+
+def test_an_earlier_start_date_is_loaded_by_the_next_run(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, LOGGER.name)
+    state = UsageState()
+    account = FakeAccount(only(range(30)))
+    load(account, state, day(25), start_date=day(20))
+    periods = load(account, state, day(26), start_date=day(10))
+    assert [rows[0][1] for rows in periods] == [*map(day, range(10, 20)), day(24), day(25), day(26)]
+    assert "AC1: start_date is earlier now: loading 2026-01-11..2026-01-20" in caplog.text
+    assert state.partitions[0].first_day == day(10)
+    assert len(load(account, state, day(27), start_date=day(10))) == 3
+    assert len(load(account, state, day(28), start_date=day(20))) == 3
+
+
+def test_an_earlier_start_date_is_loaded_however_often_the_run_is_cut_off() -> None:
+    state, account = UsageState(), FakeAccount(only(range(30)))
+    load(account, state, day(25), start_date=day(20))
+    loaded = set()
+    for _ in range(20):
+        saved: list[bytes] = []
+        read = pipeline(
+            account, state=state, today=day(26), saved=saved, start_date=day(10), page_size=4
+        )
+        periods = read.rows(read.begin()[0])
+        loaded |= {row.start_date for rows in (next(periods), next(periods)) for row in rows}
+        state = msgspec.json.decode(saved[-1], type=tuple[Any, UsageState])[1]
+    assert {*map(day, range(10, 20))} <= loaded
+
+
+def test_an_account_younger_than_the_earlier_start_date_is_not_asked_for_days_before() -> None:
+    state, account = UsageState(), FakeAccount(only(range(20, 30)), created=day(20))
+    load(account, state, day(25), start_date=day(22))
+    account.asked.clear()
+    load(account, state, day(26), start_date=day(10))
+    assert min(window.start for window in account.asked) == day(20)
+    account.asked.clear()
+    load(account, state, day(26), start_date=day(10))
+    assert min(window.start for window in account.asked) == day(25)

@@ -58,10 +58,11 @@ def logged(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
             progress.accounts = accounts
             for number in range(accounts):
                 progress.next_account()
-                progress.begin(AnAccount(f"AC{number + 1}"), window, requests=1)
+                progress.begin(AnAccount(f"AC{number + 1}"), window, 10, requests=1)
                 for day in range(10):
                     now[0] += seconds
-                    progress.add(FIRST + timedelta(days=day), rows_of_a_day(), 3)
+                    at = FIRST + timedelta(days=day)
+                    progress.add(Window(at, at), rows_of_a_day(), 3)
                 progress.end()
             progress.summarize()
         return caplog.messages
@@ -117,8 +118,8 @@ def test_amounts_are_exact_with_thousands_separators(caplog: pytest.LogCaptureFi
         progress = Progress(LOGGER, clock=lambda: 0.0)
         progress.accounts = 1
         progress.next_account()
-        progress.begin(AnAccount("AC1"), Window(FIRST, FIRST), 1)
-        progress.add(FIRST, rows, 28196)
+        progress.begin(AnAccount("AC1"), Window(FIRST, FIRST), 1, 1)
+        progress.add(Window(FIRST, FIRST), rows, 28196)
         progress.end()
     assert caplog.messages[1:] == [
         "AC1: loaded 1 day, 28,196 rows",

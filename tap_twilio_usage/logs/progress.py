@@ -32,11 +32,11 @@ class Account(Protocol):
 
 
 class Window(Protocol):
-    """The days that are read of an account, both ends inclusive."""
+    """A range of days, both ends inclusive."""
 
     @property
-    def start(self) -> date:
-        """The first day."""
+    def end(self) -> date:
+        """The last day."""
 
     @property
     def days(self) -> int:
@@ -62,40 +62,39 @@ class Progress:
             self._began = self._last_line = self._clock()
         self._number += 1
 
-    def begin(self, account: Account, window: Window, requests: int) -> None:
-        """Log what will be read of the account."""
+    def begin(self, account: Account, window: Window, days: int, requests: int) -> None:
+        """Log what will be read of the account: the days of the window, and older missing ones."""
         self._account = account
-        self._window = window
+        self._days = days
         self._own = _Sums()
         self._logger.info(
             "%s, %s subaccounts: loading %s (%s) with at least %s",
             account.sid,
             "including" if account.includes_subaccounts else "excluding",
             window,
-            count(window.days, "day"),
+            count(days, "day"),
             count(requests, "request"),
         )
 
-    def add(self, day: date, rows: Sequence[UsageRecord], emitted: int) -> None:
-        """Count a period that ends on the day; log the progress now and then."""
+    def add(self, period: Window, rows: Sequence[UsageRecord], emitted: int) -> None:
+        """Count a period; log the progress now and then."""
         self._own.add(rows, emitted)
+        self._own.days += period.days
         if self._clock() - self._last_line >= INTERVAL:
             self._last_line = self._clock()
-            days = (day - self._window.start).days + 1
             self._logger.info(
                 "%s%s: loaded %s of %s, up to %s; %s",
                 self._account.sid,
                 f" (account {self._number:,} of {self.accounts:,})" if self.accounts > 1 else "",
-                f"{days:,}",
-                count(self._window.days, "day"),
-                day,
-                self._pace(days / self._window.days),
+                f"{self._own.days:,}",
+                count(self._days, "day"),
+                period.end,
+                self._pace(self._own.days / self._days),
             )
 
     def end(self) -> None:
         """Log what was read of the account, and its sums."""
         sid, own = self._account.sid, self._own
-        own.days = self._window.days
         self._logger.info("%s: loaded %s", sid, own.counts())
         for line in own.by_currency_lines():
             self._logger.info("%s, %s", sid, line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tap_twilio_usage.money.hierarchy import TOTAL, normalise
-from tap_twilio_usage.money.usage_record import UsageRecord, is_zero
+from tap_twilio_usage.money.usage_record import UsageRecord, is_zero, zero
 from tap_twilio_usage.sync.state import AccountState
 from tap_twilio_usage.twilio.usage_records import Reported
 
@@ -20,12 +20,28 @@ class CategoryFilter:
         self._state = state
         self._skip_unused = skip_unused
         ever = {reported.category for reported in all_time if reported.amounts}
-        self._used = ever | set(state.used_categories or ())
+        self._emitted = frozenset(state.used_categories or ())  # by earlier runs
+        self._used = ever | self._emitted
 
     @property
     def is_empty(self) -> bool:
         """Whether no row can be worth emitting."""
         return self._skip_unused and not self._used
+
+    def add_withdrawn(self, rows: list[UsageRecord]) -> list[UsageRecord]:
+        """Return the rows of a period, with zeros for each category that is not listed any more.
+
+        Such a category was renamed, is spelled in another way, or was withdrawn. The target may
+        have a row of it for this period, whose money would count beside that of its new name.
+        """
+        gone = self._emitted.difference(row.category for row in rows) if rows else ()
+        withdrawn = [category for category in sorted(gone) if normalise(category) != TOTAL]
+        if not withdrawn:
+            return rows
+        start, end, sid = rows[0].start_date, rows[0].end_date, rows[0].account_sid
+        units = (row.price_unit for row in rows if normalise(row.category) == TOTAL)
+        unit = next(units, rows[0].price_unit)
+        return [*rows, *(zero(sid, category, start, end, unit) for category in withdrawn)]
 
     def drop_unused(self, rows: list[UsageRecord]) -> list[UsageRecord]:
         """Return the rows without those of zeros that `select` is sure to drop.

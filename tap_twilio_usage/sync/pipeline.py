@@ -14,6 +14,7 @@ from tap_twilio_usage.money.enrich import attribute
 from tap_twilio_usage.money.usage_record import UsageRecord
 from tap_twilio_usage.sync import subaccount_switch
 from tap_twilio_usage.sync.category_filter import CategoryFilter
+from tap_twilio_usage.sync.missing_days import MissingDays, merged
 from tap_twilio_usage.sync.prefetch import Prefetch, Queue
 from tap_twilio_usage.sync.run import Run
 from tap_twilio_usage.sync.state import AccountContext, AccountState
@@ -83,32 +84,57 @@ class Pipeline:
     def _periods(self, prefetch: Prefetch, categories: CategoryFilter) -> Iterator[Rows]:
         """Read the periods of one account: this is what the tap does."""
         state, restatements = prefetch.state, prefetch.restatements
-        self._note_first_day(state, prefetch.all_days.start)
-        if restatements and prefetch.may_be_restated:
-            restatements.forget()
-        self._progress.begin(prefetch.account, prefetch.days, prefetch.requests)
-        for period, fetched in self._fetched(prefetch):
+        missing = self._start(prefetch)
+        self._progress.begin(prefetch.account, prefetch.days, prefetch.read_days, prefetch.requests)
+        for period, fetched in self._fetched(prefetch, categories):
             rows = attribute(categories.drop_unused(fetched), fetched)
             emitted = self._select(period.start, rows, categories)
             yield emitted
-            state.advance(period.start)
+            missing.note(period, fetched)
+            if missing.may_advance:
+                state.advance(period.start)
             self._run.save(len(emitted))
-            self._progress.add(period.end, rows, len(emitted))
+            self._progress.add(period, rows, len(emitted))
+        missing.end(prefetch.all_days, self._run.planner.logger)
         self._progress.end()
         if restatements:
             restatements.note(period.start, rows, were_read=prefetch.reads_all_days)
 
-    def _fetched(self, prefetch: Prefetch) -> Iterator[tuple[Window, Rows]]:
-        """Yield every period in order, with the checked records that it has."""
+    def _start(self, prefetch: Prefetch) -> MissingDays:
+        """Put into the state what has to be known before the first row goes out."""
+        state, planner = prefetch.state, self._run.planner
+        first = prefetch.all_days.start
+        if earlier := prefetch.earlier_days:
+            planner.logger.info("%s: start_date is earlier now: loading %s", state.name, earlier)
+            state.missing_days = merged([*state.missing_days, earlier])
+            first = min(first, earlier.start)
+        state.asked_since = planner.asked_since(state)
+        self._note_first_day(state, first)
+        if prefetch.restatements and prefetch.may_be_restated:
+            prefetch.restatements.forget()
+        return MissingDays(
+            state,
+            planner.granularity,
+            created=prefetch.created,
+            today=planner.today,
+            has_spend=any(reported.amounts for reported in prefetch.account.fetch_all_time()),
+        )
+
+    def _fetched(
+        self, prefetch: Prefetch, categories: CategoryFilter
+    ) -> Iterator[tuple[Window, Rows]]:
+        """Yield every period in order, with its checked records: one of each used category."""
         granularity = self._run.planner.granularity
         for window, answer in self._queue.answers(prefetch):
             for period in window.split(1, granularity):
-                yield period, answer.get(period.start, [])
+                fetched = answer.get(period.start, [])
+                yield period, categories.add_withdrawn(fetched)
 
     def _named_period(self, prefetch: Prefetch, categories: CategoryFilter) -> Iterator[Rows]:
         """Read the one period that the resource stands for."""
-        for day, fetched in prefetch.current.items():
+        for day, listed in prefetch.current.items():
             self._note_first_day(prefetch.state, day)
+            fetched = categories.add_withdrawn(listed)
             rows = attribute(categories.drop_unused(fetched), fetched)
             yield self._select(day, rows, categories)
         prefetch.state.catch_up_to = None
@@ -118,6 +144,7 @@ class Pipeline:
         planner = self._run.planner
         planner.logger.info("%s has never used anything", prefetch.account.sid)
         if prefetch.all_days.days > 0:
+            prefetch.state.asked_since = planner.asked_since(prefetch.state)
             self._note_first_day(prefetch.state, prefetch.all_days.start)
             prefetch.state.advance(planner.granularity.first(prefetch.all_days.end))
 

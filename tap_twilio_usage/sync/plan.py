@@ -9,7 +9,7 @@ from datetime import date
 from typing import Protocol
 
 from tap_twilio_usage.logs.anomalies import Anomalies
-from tap_twilio_usage.sync.state import PeriodState
+from tap_twilio_usage.sync.state import AccountState, PeriodState
 from tap_twilio_usage.twilio.periods import (
     DAY,
     EARLIEST,
@@ -72,6 +72,19 @@ class Planner:
     def bookmark(self, state: PeriodState) -> date | None:
         """Return the bookmark to resume from; None if all is to be read again."""
         return state.bookmark if self.is_incremental else None
+
+    def asked_since(self, state: AccountState) -> date:
+        """Return the first day that this run or an earlier one was asked to load."""
+        days = self.settings.first_day(self.today), state.asked_since, state.first_day
+        return self.granularity.first(min(filter(None, days)))
+
+    def earlier_days(self, state: AccountState) -> Window | None:
+        """Return the days that a `start_date` adds which was moved back since the last run."""
+        start, first_day = self.settings.start_date, state.asked_since or state.first_day
+        if self.bookmark(state) is None or start is None or first_day is None:
+            return None
+        earlier = Window(self.granularity.first(start), self.granularity.first(first_day) - DAY)
+        return earlier if earlier.days > 0 else None
 
     def days(
         self,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tap_twilio_usage.money.usage_record import Periods, UsageRecord
 from tap_twilio_usage.sync import subaccount_switch
+from tap_twilio_usage.sync.missing_days import merged, without
 from tap_twilio_usage.sync.plan import windows
 from tap_twilio_usage.sync.restatements import Restatements
 from tap_twilio_usage.sync.run import Account, Run
@@ -38,6 +39,8 @@ class Prefetch:
         self.account = account
         self.state = state
         self.all_days = NO_DAYS
+        self.created: date | None = None
+        self.earlier_days: Window | None = None  # which a start_date that was moved back adds
         self.restatements: Restatements | None = None
         self.may_be_restated = True
         self.current: Periods = {}  # of a resource that stands for one period
@@ -84,6 +87,11 @@ class Prefetch:
         self._set_windows(days, chain(older, [last, *newer]))
 
     @property
+    def read_days(self) -> int:
+        """The number of days that are read."""
+        return self.days.days + sum(window.days for window in self._missing_days())
+
+    @property
     def reads_all_days(self) -> bool:
         """Whether no day is left out."""
         return self.days.start == self.all_days.start
@@ -94,8 +102,18 @@ class Prefetch:
         return self._pages(self.days)
 
     def _set_windows(self, days: Window, chosen: Iterable[Window] | None = None) -> None:
+        """Read these days, and before them those that are missing since earlier runs."""
         self.days = days
-        self.answers = InOrder(self._fetch, chosen or self._windows(days), self._max_requests)
+        missing = chain.from_iterable(map(self._windows, self._missing_days()))
+        asked = chain(missing, chosen or self._windows(days))
+        self.answers = InOrder(self._fetch, asked, self._max_requests)
+
+    def _missing_days(self) -> list[Window]:
+        if self.days.days < 1:
+            return []
+        earlier = [self.earlier_days] if self.earlier_days else []
+        missing = merged([*self.state.missing_days, *earlier])
+        return without(missing, Window(self.days.start, date.max))
 
     def _pages(self, days: Window) -> int:
         periods = sum(1 for _ in days.split(1, self._granularity))
@@ -181,7 +199,8 @@ class Queue:
         is_named_period = planner.granularity.is_named_period
         starts = not is_named_period and planner.bookmark(state) is None
         # At the same time as its history.
-        created = spawn(lambda: account.fetch_date_created() if starts else None)
+        earlier = planner.earlier_days(state)
+        created = spawn(lambda: account.fetch_date_created() if starts or earlier else None)
         prefetch = Prefetch(
             account, state, planner.granularity, planner.settings.page_size, run.max_requests
         )
@@ -191,6 +210,10 @@ class Queue:
             prefetch.current = {} if is_unused else run.fetch_current_usage(account)
             return prefetch
         days = planner.days(state, account.sid, since=item.since, created=created.result)
+        prefetch.created = created.result()
+        if earlier:
+            first = planner.granularity.first(max(earlier.start, prefetch.created or earlier.start))
+            prefetch.earlier_days = Window(first, earlier.end) if first <= earlier.end else None
         prefetch.plan(days, len(all_time))
         # One account by itself is always read with its whole lookback. Of hundreds, most have
         # nothing new, which is found out with fewer requests.

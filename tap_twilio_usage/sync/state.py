@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from tap_twilio_usage.errors import TapError
-from tap_twilio_usage.twilio.periods import EARLIEST, LATEST
+from tap_twilio_usage.twilio.periods import EARLIEST, LATEST, Window
 
 REPLICATION_KEY = "start_date"
 BOOKMARK = "replication_key_value"
@@ -92,12 +92,23 @@ class AccountState(PeriodState, kw_only=True):
     used_categories: list[str] | None = None
     main_account_sid: str | None = None  # of a subaccount
     account_name: str | None = None
+    # The start_date of the earliest load, which may be before the account was created.
+    asked_since: date | None = None
+    # The first day that had any record.
+    first_rows: date | None = None
+    # The days without any record though there should be some; asked for until they have.
+    missing_days: list[Window] = []
     # What the bookmark was before the rows of a subaccount were set to zero.
     last_day: date | None = None
     # The day up to which the rows of a subaccount are zero.
     withdrawn: date | None = None
     older_days: ReadDays | None = None
     billed: BilledDays | None = None
+
+    @property
+    def name(self) -> str:
+        """What the log calls it."""
+        return self.context.account_sid
 
     def begin(self, day: date) -> bool:
         """Note the first day that is read. Return whether that changed the state.
