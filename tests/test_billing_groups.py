@@ -209,7 +209,7 @@ def test_error_71001_is_explained_and_the_other_groups_complete(sync: Sync, serv
     assert run.code == 1
     assert {row["billing_group_id"] for row in run.records(DAILY)} == set(BILLING_GROUP_IDS)
     assert run.last_line.endswith(
-        "some billing groups failed, all else is complete: billing group 1: billing_group_records: "
+        "some billing groups failed; everything else is complete: billing group 1: billing_group_records: "
         "billing group 1 cannot use this version of the API (Twilio's error 71001); remove it from "
         "billing_group_ids: usage_records_daily has the usage of its accounts"
     )
@@ -372,11 +372,11 @@ WRONG = {
     "no records": ({"meta": {}}, "answered without records or meta"),
     "records are no list": (page() | {"records": {}}, "answered without records or meta"),
     "no meta": ({"records": []}, "answered without records or meta"),
-    "no object": (page(7), "record 1 of 2025-09-20: it is no JSON object"),
+    "no object": (page(7), "record 1 of 2025-09-20: it is not a JSON object"),
     "no product": (page(record(productName=None)), "record 1 of 2025-09-20: its productName is"),
     "no date": (page(record(startDate="soon")), "its startDate is not a date"),
     "a price that is none": (page(record(price={"amount": "1,0"})), "its amount is not a number"),
-    "a price of another type": (page(record(price=[1])), "its price is no JSON object"),
+    "a price of another type": (page(record(price=[1])), "its price is not a JSON object"),
     "an unreadable asOf": (page(asOf="now"), "its asOf is not a date"),
     "another day": (
         page(record(startDate="2025-09-19", endDate="2025-09-19")),

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tap_twilio_usage.singer.writer import PATIENCE
+from tap_twilio_usage.singer.writer import FORCED_EXIT_AFTER
 from tests.conftest import COMMAND, Run, Sync, catalog_of, clean_environment, config, discovered
 from tests.http_server import Answer, Request, serve
 from tests.twilio import SID, TOKEN, account, between
@@ -324,7 +324,7 @@ def test_a_second_signal_ends_what_a_target_that_does_not_read_holds_up(tmp_path
             time.sleep(0.5)
             assert time.monotonic() - began < LONGEST
     assert process.returncode == 143
-    assert time.monotonic() - began >= PATIENCE
+    assert time.monotonic() - began >= FORCED_EXIT_AFTER
 
 
 def test_a_signal_and_a_target_that_goes_away_are_a_signal(tmp_path: Path) -> None:

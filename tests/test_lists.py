@@ -90,7 +90,7 @@ def test_a_mails_date_without_a_zone_is_gmt_wherever_the_tap_runs(
     [
         ({"friendly_name": "no SID"}, "its sid is missing"),
         ({"sid": SID, "date_created": "yesterday"}, "its date_created cannot be read"),
-        ("no object", "it is no JSON object"),
+        ("no object", "it is not a JSON object"),
     ],
 )
 def test_an_entry_that_cannot_be_right_is_fatal_with_its_position(

@@ -160,7 +160,7 @@ def test_four_shards_load_the_same_rows_as_one_run_even_after_failures(
         {"tables", "company", *SHARDS} - {"shard_3_of_4"}
     )
     assert at_a_time(happened) == 3
-    failed = "shard-3-of-4: tap-twilio-usage: some accounts failed, all else is complete"
+    failed = "shard-3-of-4: tap-twilio-usage: some accounts failed; everything else is complete"
     assert f"{failed}: {faults.always}: " in night.stdout
     assert all(command.replace(".venv/bin/", "") in night.stdout for command in BY_HAND)
     assert lacking

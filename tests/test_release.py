@@ -198,12 +198,15 @@ def history() -> Iterator[tuple[str, str]]:
                 yield f"{name[:9]} {where[name] or kind}", line
 
 
+CHECKSUM = re.compile(r'"(?:before|upto)": "[0-9a-f]{32}"')  # in tests/states
+
+
 def credentials(line: str) -> Iterator[str]:
     """Return the kinds of credentials in the line, without the values, which CI would log."""
     for found in scan_line(line):
         if (found.secret_value or "").strip() not in MADE_UP:
             yield found.type
-    for token in TOKEN.findall(line):
+    for token in TOKEN.findall(CHECKSUM.sub("", line)):
         if re.search("[0-9]", token) and len(set(token)) >= FEWEST_DIFFERENT:
             yield "32 digits or letters"
     if BILLING_GROUP.search(line):

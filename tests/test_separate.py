@@ -141,7 +141,9 @@ def test_an_account_that_twilio_does_not_list_is_said_and_the_others_complete(
     run = sync(settings(server, account_sids=[gone, ACTIVE]))
     assert run.code == 1
     assert by_account(run.records())[ACTIVE] == truth(company, ACTIVE)
-    assert f"some accounts failed, all else is complete: {gone}: account_sids" in run.last_line
+    assert (
+        f"some accounts failed; everything else is complete: {gone}: account_sids" in run.last_line
+    )
 
 
 def test_accounts_that_are_all_missing_are_one_line(sync: Sync, server: Server) -> None:
@@ -149,7 +151,9 @@ def test_accounts_that_are_all_missing_are_one_line(sync: Sync, server: Server) 
     run = sync(settings(server, account_sids=[gone]))
     assert run.code == 1
     assert "Traceback" not in run.log
-    assert f"some accounts failed, all else is complete: {gone}: account_sids" in run.last_line
+    assert (
+        f"some accounts failed; everything else is complete: {gone}: account_sids" in run.last_line
+    )
 
 
 def test_a_subaccount_begins_when_it_was_created_which_the_list_says(
@@ -216,7 +220,7 @@ def test_a_failure_in_one_account_leaves_the_others_complete(
     }
     assert partitions(run)[ACTIVE, False]["replication_key_value"] == "2025-09-21"
     assert partitions(run)[SUSPENDED, False]["replication_key_value"] == f"{LAST}"
-    assert f"some accounts failed, all else is complete: {ACTIVE}: " in run.last_line
+    assert f"some accounts failed; everything else is complete: {ACTIVE}: " in run.last_line
     assert f"{status}" in run.last_line
     assert "Traceback" not in run.log
 
@@ -229,7 +233,7 @@ def test_two_accounts_that_give_up_apart_from_each_other_do_not_end_the_run(sync
     with failing(company, **dict.fromkeys(gone, SandboxError(503, 20503, "no"))) as server:
         run = sync(settings(server), overrides=IN_A_HURRY)
     assert run.code == 1
-    assert "some accounts failed, all else is complete: " in run.last_line
+    assert "some accounts failed; everything else is complete: " in run.last_line
     assert by_account(run.records()).keys() == {
         sid for sid in sids if any(truth(company, sid).values()) and sid not in gone
     }

@@ -1,1 +1,1 @@
-"""Usage records as FOCUS, the FinOps Open Cost and Usage Specification."""
+"""Usage records in FOCUS, the FinOps Open Cost and Usage Specification."""

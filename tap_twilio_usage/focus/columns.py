@@ -1,4 +1,4 @@
-"""The columns of `focus_cost_and_usage`, by FOCUS 1.2; Twilio's own values begin with `x_`."""
+"""The columns of `focus_cost_and_usage`: FOCUS 1.2, and Twilio's own values (`x_`)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from singer_sdk import typing as th
 STREAM = "focus_cost_and_usage"
 KEY = ("x_AccountSid", "x_Category", "ChargePeriodStart")
 
-NOT_SAID = "Null: Twilio does not say"
-COST = "deduplicated_price: a day's rows sum to the price of its totalprice"
+NOT_AVAILABLE = "Null: not available from Twilio"
+COST = "deduplicated_price: the rows of a day sum to the price of its totalprice"
 SCHEMA = th.PropertiesList(
     th.Property("BilledCost", th.NumberType, required=True, description=COST),
     th.Property("EffectiveCost", th.NumberType, required=True, description="As BilledCost"),
@@ -25,13 +25,15 @@ SCHEMA = th.PropertiesList(
         "BillingAccountName",
         th.StringType,
         required=True,
-        description="Its friendly name, else billing_account_name, else its SID",
+        description="Main account's friendly name, else billing_account_name, else its SID",
     ),
     th.Property("BillingAccountType", th.StringType, description="Account"),
     th.Property(
         "SubAccountId", th.StringType, description="Subaccount SID; null for the main account"
     ),
-    th.Property("SubAccountName", th.StringType, description="Its friendly name, else its SID"),
+    th.Property(
+        "SubAccountName", th.StringType, description="Subaccount's friendly name, else its SID"
+    ),
     th.Property("SubAccountType", th.StringType, description="Subaccount"),
     th.Property(
         "BillingCurrency", th.StringType, description="ISO 4217 code: price_unit in upper case"
@@ -57,7 +59,7 @@ SCHEMA = th.PropertiesList(
     ),
     th.Property("ChargeFrequency", th.StringType, description="Usage-Based, Recurring or One-Time"),
     th.Property(
-        "ChargeClass", th.StringType, description="Null: Twilio restates days, without corrections"
+        "ChargeClass", th.StringType, description="Null: Twilio restates days; no corrections"
     ),
     th.Property(
         "ChargeDescription",
@@ -67,7 +69,7 @@ SCHEMA = th.PropertiesList(
     th.Property(
         "ConsumedQuantity",
         th.NumberType,
-        description="Usage of a row whose whole price counts; else null, for other rows have it",
+        description="Usage of a row whose whole price counts; otherwise null: other rows have it",
     ),
     th.Property("ConsumedUnit", th.StringType, description="Unit of ConsumedQuantity"),
     th.Property(
@@ -77,36 +79,36 @@ SCHEMA = th.PropertiesList(
     th.Property("PricingCategory", th.StringType, description="Standard, for Usage and Purchase"),
     th.Property("SkuId", th.StringType, description="The category, for Usage and Purchase"),
     th.Property("SkuPriceId", th.StringType, description="As SkuId"),
-    th.Property("SkuMeter", th.StringType, description="ChargeDescription, where SkuId is"),
-    th.Property("SkuPriceDetails", th.StringType, description=NOT_SAID),
+    th.Property("SkuMeter", th.StringType, description="ChargeDescription, if SkuId is not null"),
+    th.Property("SkuPriceDetails", th.StringType, description=NOT_AVAILABLE),
     th.Property(
         "ServiceName", th.StringType, description="Product family; Unattributed for the remainder"
     ),
-    th.Property("ServiceCategory", th.StringType, description="FOCUS's category of the service"),
+    th.Property("ServiceCategory", th.StringType, description="FOCUS category of the service"),
     th.Property(
-        "ServiceSubcategory", th.StringType, description="FOCUS's subcategory of the service"
+        "ServiceSubcategory", th.StringType, description="FOCUS subcategory of the service"
     ),
     th.Property("ProviderName", th.StringType, description="Twilio"),
     th.Property("PublisherName", th.StringType, description="Twilio"),
     th.Property("ServiceProviderName", th.StringType, description="Twilio"),
     th.Property("HostProviderName", th.StringType, description="Twilio"),
     th.Property("InvoiceIssuerName", th.StringType, description="Twilio"),
-    th.Property("InvoiceId", th.StringType, description=NOT_SAID),
-    th.Property("ListUnitPrice", th.NumberType, description=NOT_SAID),
-    th.Property("ContractedUnitPrice", th.NumberType, description=NOT_SAID),
-    th.Property("PricingCurrencyListUnitPrice", th.NumberType, description=NOT_SAID),
+    th.Property("InvoiceId", th.StringType, description=NOT_AVAILABLE),
+    th.Property("ListUnitPrice", th.NumberType, description=NOT_AVAILABLE),
+    th.Property("ContractedUnitPrice", th.NumberType, description=NOT_AVAILABLE),
+    th.Property("PricingCurrencyListUnitPrice", th.NumberType, description=NOT_AVAILABLE),
     th.Property(
         "PricingCurrencyContractedUnitPrice",
         th.NumberType,
-        description=NOT_SAID,
+        description=NOT_AVAILABLE,
     ),
-    th.Property("RegionId", th.StringType, description=NOT_SAID),
-    th.Property("RegionName", th.StringType, description=NOT_SAID),
-    th.Property("CommitmentDiscountStatus", th.StringType, description=NOT_SAID),
+    th.Property("RegionId", th.StringType, description=NOT_AVAILABLE),
+    th.Property("RegionName", th.StringType, description=NOT_AVAILABLE),
+    th.Property("CommitmentDiscountStatus", th.StringType, description=NOT_AVAILABLE),
     th.Property(
-        "x_AccountSid", th.StringType, required=True, description="Account whose usage it is"
+        "x_AccountSid", th.StringType, required=True, description="SID of the account that used it"
     ),
-    th.Property("x_AsOf", th.DateTimeType, description="How fresh the record is"),
+    th.Property("x_AsOf", th.DateTimeType, description="Time as of which it is up to date"),
     th.Property("x_Category", th.StringType, required=True, description="As Twilio writes it"),
     th.Property("x_Count", th.NumberType, description="Number of usage events"),
     th.Property("x_CountUnit", th.StringType, description="Unit of x_Count"),

@@ -1,8 +1,8 @@
-"""A daily usage record as a row of FOCUS 1.2, the FinOps Foundation's Cost and Usage table. Pure.
+"""Converts daily usage records into rows of FOCUS 1.2, Cost and Usage. Pure.
 
-Every row is billed at its `deduplicated_price`, so the rows of an account's day sum to the price
-of its `totalprice`; what no category explains is a row of its own. Twilio gives no list prices,
-invoice ids, taxes, regions or commitments: those columns are there, and null.
+The cost of a row is its `deduplicated_price`, so that the rows of an account's day sum to the price
+of its `totalprice`. The `totalprice` row has the remainder that is in no category. Twilio's usage
+records have no list prices, invoice IDs, taxes, regions or commitments: those columns are null.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DATA_UNITS = {
 
 
 class Payer(NamedTuple):
-    """Whose bill a row is on, and whose usage it is; the same account where it has no other."""
+    """The billing account, and the account that has the usage; both may be the main account."""
 
     sid: str
     name: str
@@ -38,26 +38,26 @@ class Payer(NamedTuple):
 
 
 class Charge(NamedTuple):
-    """What FOCUS calls a kind of billing."""
+    """The charge category and frequency in FOCUS of a kind of billing."""
 
     category: str
     frequency: str
 
 
 class Service(NamedTuple):
-    """Where FOCUS puts a service."""
+    """The service category and subcategory in FOCUS of a service."""
 
     category: str
     subcategory: str
 
 
 def cost_and_usage(record: Record, payer: Payer, currency: str | None) -> Record:
-    """Give the row of FOCUS of a record; the currency is for one that names none."""
+    """Return the FOCUS row of a record; `currency` is used if the record has none."""
     cost = record["deduplicated_price"] or ZERO
     charge = charges()[record["billing_kind"] or "usage"]
     service = services()[record["service"] or "Other"]
     is_usage, is_purchase = charge.category == "Usage", charge.category == "Purchase"
-    # The quantity of a row that counts in part is in other rows too.
+    # The quantity of a row whose price counts only in part is in other rows too.
     quantity = record["usage"] if record["price"] and record["price"] == cost else None
     is_priced = quantity is not None and (is_usage or is_purchase)
     is_consumed = quantity is not None and is_usage
@@ -127,9 +127,9 @@ def cost_and_usage(record: Record, payer: Payer, currency: str | None) -> Record
 
 @memoize
 def plural(unit: str | None) -> str:
-    """Give one of Twilio's units as FOCUS writes them: `participant minute`, `Participant-Minutes`.
+    """Return a unit of Twilio's as FOCUS writes it: `Participant-Minutes` for `participant minute`.
 
-    `Units` for none.
+    The result is `Units` if there is no unit.
     """
     words = re.split(r"[\s_/-]+", (unit or "").strip())
     if not words[-1]:
@@ -144,19 +144,19 @@ def plural(unit: str | None) -> str:
 
 @memoize
 def midnight(day: date) -> str:
-    """Give the moment at which the day begins, UTC."""
+    """Return the beginning of the day in UTC."""
     return f"{day}T00:00:00Z"
 
 
 @memoize
 def month(day: date) -> tuple[str, str]:
-    """Give when the day's month begins and when the next one does."""
+    """Return the beginning of the day's month and of the next month in UTC."""
     return midnight(MONTHLY.first(day)), midnight(MONTHLY.following(day))
 
 
 @cache
 def charges() -> Mapping[str, Charge]:
-    """Give what each `billing_kind` is to FOCUS."""
+    """Return the FOCUS charge for each `billing_kind`."""
     return {
         row["billing_kind"]: Charge(row["charge_category"], row["charge_frequency"])
         for row in _table("focus_charges.csv")
@@ -165,7 +165,7 @@ def charges() -> Mapping[str, Charge]:
 
 @cache
 def services() -> Mapping[str, Service]:
-    """Give where FOCUS has each `service`: one name, one category."""
+    """Return the FOCUS service category for each `service`."""
     return {
         row["service"]: Service(row["service_category"], row["service_subcategory"])
         for row in _table("focus_services.csv")

@@ -1,10 +1,10 @@
-"""Which FOCUS rows the target may have of a day, so that one that is gone is overwritten. Pure.
+"""Tracks which FOCUS rows the target may have, to overwrite those that have no cost any more. Pure.
 
-FOCUS has a row for each record that bears cost. If Twilio restates a day and a category bears none
-any more, its row must become zero, or the day would no longer sum to its total. So the state has,
-of the days that are read again, a checksum of the categories that bore cost: if it is the same,
-there is nothing to overwrite. Of all else that an earlier run may have loaded, every record has its
-row, zeros included.
+There is a FOCUS row for each record with a cost. If Twilio restates a day and a category no longer
+has a cost, its row must be set to zero; otherwise the day would not sum to its total. For each day
+that is read again, the state has a checksum of the categories that had a cost. If it is the same,
+there is nothing to overwrite. For all other days that an earlier run may have loaded, a row is
+emitted for every record, including zero rows.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from tap_twilio_usage.sync.state import AccountState, BilledDays
 
 
 class SentRows:
-    """The days of one account that have FOCUS rows, as its state remembers them."""
+    """The days of one account for which the target has FOCUS rows, according to the state."""
 
     def __init__(self, state: AccountState, unknown_up_to: date | None, lookback_days: int) -> None:
-        """Take them. Up to `unknown_up_to` nobody knows which rows an earlier run has sent."""
+        """Take the state. Up to `unknown_up_to` it is unknown which rows an earlier run sent."""
         self._state = state
         self._unknown_up_to = unknown_up_to
         self._lookback_days = lookback_days
@@ -29,16 +29,16 @@ class SentRows:
 
     @property
     def lacks_days(self) -> bool:
-        """Whether runs without FOCUS have loaded days since."""
+        """Whether the target has days that were loaded without FOCUS."""
         bookmark = self._state.bookmark
         if self._unknown_up_to or bookmark is None:
             return False
         return self._billed.up_to is None or bookmark > self._billed.up_to
 
     def select(self, rows: list[UsageRecord]) -> list[UsageRecord]:
-        """Return the day's rows that bear cost, or all of them if some may have to become zero.
+        """Return the rows of a day that have a cost, or all if some may have to be set to zero.
 
-        Remember the day, and no more days than will be read again.
+        Record the day in the state, which keeps only the days that will be read again.
         """
         day, billed = rows[0].start_date, [row for row in rows if row.deduplicated_price]
         checksum, days = _checksum(billed), self._billed.days
@@ -49,7 +49,7 @@ class SentRows:
         return rows if may_differ else billed
 
     def end(self) -> None:
-        """Note that all days up to the bookmark have their rows."""
+        """Record that the target has the FOCUS rows of all days up to the bookmark."""
         self._billed.up_to = self._state.bookmark
 
     def _may_differ(self, day: date, checksum: str) -> bool:

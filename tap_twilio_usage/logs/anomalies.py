@@ -8,7 +8,7 @@ from datetime import date
 from tap_twilio_usage.logs.wording import Logger
 from tap_twilio_usage.money.enrich import overshoot, total, unit
 from tap_twilio_usage.money.hierarchy import normalise, shipped
-from tap_twilio_usage.money.parsers import LONGEST_NAME
+from tap_twilio_usage.money.parsers import MAX_NAME_LENGTH
 from tap_twilio_usage.money.usage_record import UsageRecord, is_zero
 
 
@@ -44,7 +44,7 @@ class Anomalies:
     def warn_of_new_fields(self, fields: Iterable[str]) -> None:
         """Warn of fields that the tap does not know."""
         for field in sorted(fields):
-            name = repr(field) if len(field) <= LONGEST_NAME else f"of {len(field):,} characters"
+            name = repr(field) if len(field) <= MAX_NAME_LENGTH else f"of {len(field):,} characters"
             self.warn_once(
                 f"field {field}", "field %s is new to this version; it is not loaded", name
             )

@@ -1,1 +1,1 @@
-"""Usage records and their money: parsed, exact, and each dollar counted once. Pure."""
+"""Usage records: parsing, exact amounts, and de-duplication. Pure functions, no I/O."""

@@ -1,4 +1,4 @@
-"""The rows of one account and period, each with what the tap knows and works out. Pure."""
+"""Add the tap's own fields to the rows of one account and period. Pure."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from tap_twilio_usage.money.usage_record import UsageRecord
 def attribute(
     rows: Iterable[UsageRecord], reported: Iterable[UsageRecord] = ()
 ) -> list[UsageRecord]:
-    """Return the period's rows with service, billing_kind, parent_category and their share.
+    """Return the rows of a period after setting the fields that the tap adds. Changes the rows.
 
-    Each currency is a scope of its own. A row without a currency belongs to that of the total, or
-    to the only one there is. `reported` are all rows of the period, if `rows` are without the
-    rows of zeros.
+    These are service, billing_kind, parent_category, dedup_role and deduplicated_price.
+    Each currency is de-duplicated separately. A row without a currency is counted with the currency
+    of the total, or with the only currency. If `rows` does not contain all rows of the period,
+    `reported` does: it is used to infer the parents of unknown categories.
     """
     rows = list(rows)
     names = {normalise(row.category) for row in reported or rows}
@@ -39,19 +40,19 @@ def attribute(
 
 
 def unit(row: UsageRecord) -> str | None:
-    """Return the currency in lower case; None if the row has none."""
+    """Return the currency of a row in lower case; None if it has none."""
     return normalise(row.price_unit or "") or None
 
 
 def total(rows: Iterable[UsageRecord]) -> UsageRecord | None:
-    """Return the period's row of `totalprice`."""
+    """Return the `totalprice` row of the period; None if there is none."""
     return next((row for row in rows if row.dedup_role == "total"), None)
 
 
 def overshoot(rows: Sequence[UsageRecord]) -> Decimal | None:
-    """Return how much more than its total the period's rows hold, beyond rounding; else None.
+    """Return by how much the rows of a period exceed its total; None if only by rounding.
 
-    Of a period of refunds alone: how much more they refund than the total.
+    If the period has only refunds, return by how much more they refund than the total.
     """
     row = total(rows)
     remainder = row.deduplicated_price if row else None

@@ -39,7 +39,7 @@ class Category:
 
 @memoize
 def normalise(name: str) -> str:
-    """Give the form in which category names are compared: Twilio's own case varies."""
+    """Return the category name in the form used for comparison, because Twilio's case varies."""
     return name.strip().lower()
 
 
@@ -96,7 +96,7 @@ class Hierarchy:
 
 @cache
 def shipped() -> Hierarchy:
-    """Give the table that ships with the tap."""
+    """Return the hierarchy that ships with the tap."""
     text = files("tap_twilio_usage").joinpath("data/categories.csv").read_text("utf-8")
     return Hierarchy(
         Category(

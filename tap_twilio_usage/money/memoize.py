@@ -1,4 +1,4 @@
-"""A function of one value that knows what it gave of late."""
+"""A cache for functions of one argument."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import TypeVar
 K = TypeVar("K")
 V = TypeVar("V")
 
-MOST_VALUES = 4096
+MAX_ENTRIES = 4096
 
 
-def memoize(work: Callable[[K], V]) -> Callable[[K], V]:
-    """Give the function, for values of which the same few come again and again.
+def memoize(function: Callable[[K], V]) -> Callable[[K], V]:
+    """Return the function with a cache of its results.
 
-    As lru_cache does, in half of its time for a value that is known.
+    For a cached value it takes half as long as `functools.lru_cache`.
     """
-    return _Memo(work).__getitem__
+    return _Cache(function).__getitem__
 
 
-class _Memo(dict[K, V]):
-    def __init__(self, work: Callable[[K], V]) -> None:
+class _Cache(dict[K, V]):
+    def __init__(self, function: Callable[[K], V]) -> None:
         super().__init__()
-        self._work = work
+        self._function = function
 
     def __missing__(self, key: K) -> V:
-        value = self._work(key)
-        if len(self) >= MOST_VALUES:
+        value = self._function(key)
+        if len(self) >= MAX_ENTRIES:
             self.clear()
         self[key] = value
         return value

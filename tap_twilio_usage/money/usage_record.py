@@ -1,4 +1,4 @@
-"""A usage record: from Twilio's JSON to the fields that the tap emits. Pure."""
+"""Usage records: Twilio's JSON, parsed into the fields that the tap emits. Pure."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from tap_twilio_usage.money.amounts import ZERO
 from tap_twilio_usage.money.memoize import memoize
 from tap_twilio_usage.money.parsers import Fields, currency, day, moment, name, number, parse, text
 
+# Fields of Twilio's that the tap does not load, because they follow from the others.
 DERIVABLE = frozenset({"uri", "subresource_uris"})
 
 Amounts = tuple[Decimal, Decimal, Decimal]
 
 
 class UsageRecord(msgspec.Struct, gc=False):
-    """What one account used of one category in one period, and what it cost.
+    """The usage and the price of one category, for one account and one period.
 
-    First Twilio's fields, then those that the tap adds, as they are emitted.
+    The fields are in the order in which they are emitted: Twilio's, then those that the tap adds.
     """
 
     account_sid: str
@@ -47,7 +48,7 @@ class UsageRecord(msgspec.Struct, gc=False):
     counts_in_total: bool | msgspec.UnsetType | None = msgspec.UNSET
 
 
-# In the order of UsageRecord.
+# In the order of the fields of UsageRecord.
 FIELDS: Fields = {
     "account_sid": name,
     "api_version": text,
@@ -65,12 +66,12 @@ FIELDS: Fields = {
 }
 
 
-def _not_read(_: object) -> None:
-    """Give None."""
+def _ignore(_: object) -> None:
+    """Return None."""
 
 
-# Of a record that stands for no period, and is not emitted.
-UNDATED: Fields = {**FIELDS, **dict.fromkeys(("as_of", "start_date", "end_date"), _not_read)}
+# For records that are not emitted and whose dates do not matter.
+UNDATED: Fields = {**FIELDS, **dict.fromkeys(("as_of", "start_date", "end_date"), _ignore)}
 
 Documented = msgspec.defstruct(
     "Documented",
@@ -81,8 +82,9 @@ Documented = msgspec.defstruct(
     forbid_unknown_fields=True,
     gc=False,
 )
-# A page of records as Twilio sends them: read in a third of the time that any JSON takes, for
-# what is left out is most of it. All else is for whoever can say what is wrong, or new, about it.
+# Decodes a page in the documented form in a third of the time of a general JSON decoder, because it
+# skips most of the text. It rejects any other page; the caller then decodes that page as general
+# JSON and reports what is invalid or new.
 PAGE = msgspec.json.Decoder(
     msgspec.defstruct(
         "Page",
@@ -92,41 +94,42 @@ PAGE = msgspec.json.Decoder(
 
 
 def read(page: list[Any], fields: Fields) -> list[UsageRecord]:
-    """Give a page of records as Twilio documents them, typed.
+    """Return the records of a page.
 
-    Raises AttributeError or ValueError where one of them is not: `read_one` says what is wrong.
+    Raises AttributeError or ValueError if a record is not in the documented form; `read_one` then
+    says what is wrong.
     """
-    # Column by column: no line of Python runs for each value.
+    # Column by column, so that no Python code runs for each value.
     columns = [
-        map(_known(reader), map(attrgetter(field), page)) for field, reader in fields.items()
+        map(_memoized(parser), map(attrgetter(field), page)) for field, parser in fields.items()
     ]
     return list(map(UsageRecord, *columns))
 
 
-_known = cache(memoize)  # one for all columns that a reader reads
+_memoized = cache(memoize)  # one cache for each parser, shared by its columns
 
 
 def read_one(raw: object, fields: Fields) -> UsageRecord:
-    """Give a record. Raises InvalidRecordError as `parse` does."""
+    """Return the record. Raises InvalidRecordError, which says which field is not valid and why."""
     if isinstance(raw, Documented):
         raw = msgspec.structs.asdict(raw)
     return UsageRecord(**parse(raw, fields))
 
 
 def is_zero(record: UsageRecord) -> bool:
-    """Tell whether count, usage and price are all zero or null."""
+    """Return whether count, usage and price are all zero or null."""
     return not (record.price or record.usage or record.count)
 
 
 def amounts(record: UsageRecord) -> Amounts:
-    """Give count, usage and price, 0 where they are null."""
+    """Return count, usage and price, with 0 in place of null."""
     return record.count or ZERO, record.usage or ZERO, record.price or ZERO
 
 
 def zero(
     account_sid: str, category: str, start_date: date, end_date: date, price_unit: str | None
 ) -> UsageRecord:
-    """Give the record of a category in which nothing was used."""
+    """Return a record of a category without usage: all amounts are 0."""
     return UsageRecord(
         account_sid=account_sid,
         api_version=None,
@@ -145,7 +148,7 @@ def zero(
 
 
 def unknown_fields(raw: Any) -> set[str]:
-    """Give the names of fields that the tap does not load, but for those it can do without."""
+    """Return the names of the fields that are new to this version of the tap."""
     return raw.keys() - FIELDS.keys() - DERIVABLE if isinstance(raw, dict) else set()
 
 

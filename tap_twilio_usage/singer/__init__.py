@@ -1,1 +1,1 @@
-"""Singer messages, and everything that touches the SDK below its documented surface."""
+"""Singer messages, and everything that uses undocumented parts of the Meltano SDK."""

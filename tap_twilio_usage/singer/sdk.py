@@ -1,7 +1,7 @@
-"""All that the tap uses of the SDK below its documented surface, each with its reason.
+"""The undocumented parts of the SDK that the tap uses, each with its reason.
 
-No other module imports a private module of the SDK or overrides a hook whose name begins with an
-underscore. `tests/test_sdk.py` says in a sentence what changed when a release changes one of them.
+No other module imports a private module of the SDK or overrides a method whose name begins with an
+underscore. If a release of the SDK changes one of them, `tests/test_sdk.py` says which.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 
 def unreadable_variables(schema: Mapping[str, Any], prefix: str) -> Iterator[str]:
-    """Yield a line for each environment variable whose text does not fit the setting's type."""
+    """Yield an error for each environment variable that does not have the type of its setting."""
     for name, described in schema["properties"].items():
         try:
-            # The SDK's own reading, so that both agree on what can be read.
+            # Parsed by the SDK, so that both accept the same values.
             parse_environment_config({"properties": {name: described}}, prefix)
         except ValueError:
             variable, kind = f"{prefix}{name.upper()}", described["type"][0]
@@ -45,14 +45,14 @@ def unreadable_variables(schema: Mapping[str, Any], prefix: str) -> Iterator[str
 
 
 class TypedStateWriter(StateWriter):
-    """Writes STATE messages from the tap's own typed state, if they differ from the last one.
+    """Writes the tap's typed state as STATE messages, each only if it differs from the last one.
 
-    The SDK keeps a dictionary of its own, which the tap leaves empty but for names of streams. For
-    hundreds of accounts, the SDK's two deep copies of it would take a seventh of the time.
+    The SDK has a state dictionary of its own, in which the tap keeps only the names of streams:
+    with hundreds of accounts, the SDK's two deep copies of it would take a seventh of the run.
     """
 
     def __init__(self, tap: SdkTap) -> None:
-        """Write nothing yet."""
+        """Start without a last message."""
         self._tap = tap
         self._last = b""
 
@@ -65,11 +65,11 @@ class TypedStateWriter(StateWriter):
 
 
 class SdkTap(Tap):
-    """The SDK's tap, with its private hooks turned into public methods."""
+    """The SDK's `Tap`, with its private hooks as public abstract methods."""
 
     message_writer: LineWriter
     message_writer_class = LineWriter
-    # Without ACTIVATE_VERSION: a target that deletes by it would delete history.
+    # Not ACTIVATE_VERSION: a target that deletes old versions would delete history.
     capabilities: ClassVar = [
         TapCapabilities.CATALOG,
         TapCapabilities.DISCOVER,
@@ -82,14 +82,14 @@ class SdkTap(Tap):
     ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Take what the SDK passes."""
+        """Take the arguments of the SDK's `Tap`."""
         super().__init__(*args, **kwargs)
-        # The SDK has no parameter for it.
+        # The SDK has no parameter for the state writer.
         self._state_writer = TypedStateWriter(self)
 
     @abstractmethod
     def check_settings(self, config: dict[str, Any]) -> list[str]:
-        """Complete the configuration in place and return what is wrong with it, a line each."""
+        """Complete the configuration in place and return its errors, one line each."""
 
     @abstractmethod
     def make_mapper(self) -> PluginMapper:
@@ -97,15 +97,15 @@ class SdkTap(Tap):
 
     @abstractmethod
     def state_message(self, streams: Iterable[str]) -> bytes:
-        """Return the STATE message, with an entry for each of these streams at least."""
+        """Return the STATE message, with an entry for at least these streams."""
 
     @abstractmethod
     def test(self) -> None:
-        """Log of each stream whether it can be read. Raises TapError if a selected one cannot."""
+        """Log for each stream whether it can be read. Raises TapError if a selected one cannot."""
 
     @abstractmethod
     def around_sync(self) -> AbstractContextManager[None]:
-        """Return what does whatever comes before the first message and after the last one."""
+        """Return a context manager for the work before the first and after the last message."""
 
     @override
     def setup_mapper(self) -> None:
@@ -114,7 +114,7 @@ class SdkTap(Tap):
     @classmethod
     @override
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
-        """Test all streams in our own way: the SDK's would stop at the first failure."""
+        """Test all streams with `test`, because the SDK stops at the first failure."""
         if value != CliTestOptionValue.All.value:
             super().cb_test(ctx, param, value)
             return
@@ -125,7 +125,7 @@ class SdkTap(Tap):
     @classproperty
     @override
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
-        """Read TAP_TWILIO_USAGE_*; name the variable that cannot be read: the SDK does not."""
+        """Read TAP_TWILIO_USAGE_*. Unlike the SDK's, the error names the invalid variable."""
         try:
             return dict(super()._env_var_config)
         except ValueError:
@@ -135,7 +135,7 @@ class SdkTap(Tap):
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Check the settings in our own words: the SDK's would print a secret's value."""
+        """Check the settings with `check_settings`, because the SDK's errors contain the values."""
         self.append_builtin_config(self.config_jsonschema)
         problems = self.check_settings(self._config)
         if problems and raise_errors:
@@ -144,9 +144,9 @@ class SdkTap(Tap):
 
     @override
     def _setup_signal_handlers(self) -> None:
-        """Do nothing: those of `signals` exit as a shell expects, those of the SDK with 0."""
+        """Do nothing: the SDK's handlers exit with 0. `signals` has handlers that do not."""
 
-    @override  # type: ignore[misc]  # final, but something must come before and after it
+    @override  # type: ignore[misc]  # final, but the tap has work to do before and after it
     def sync_all(self) -> None:
         """Load the selected streams. Raises TapError."""
         with self.around_sync():
@@ -155,21 +155,21 @@ class SdkTap(Tap):
 
 
 class SdkStream(Stream):
-    """The SDK's stream, whose state is the tap's own and whose rows may go out many at a time."""
+    """The SDK's `Stream`, with the tap's own state and a method to write many rows at once."""
 
     _tap: SdkTap
     contexts: list[dict[str, Any]] | None = None
 
     def prepare(self) -> None:
-        """Ask for what has to be known before the first record, such as `contexts`."""
+        """Fetch what is needed before the first record, such as `contexts`."""
 
     @property
     @override
     def partitions(self) -> list[dict[str, Any]] | None:
-        """The contexts, once `prepare` has found them out."""
+        """The contexts, once `prepare` has set them."""
         return self.contexts
 
-    @override  # type: ignore[misc]  # final, but the SDK takes `partitions` for a plain property
+    @override  # type: ignore[misc]  # final, but the SDK has no hook before it reads `partitions`
     def sync(self, context: Context | None = None) -> None:
         if context is None:
             self.prepare()
@@ -177,7 +177,7 @@ class SdkStream(Stream):
 
     @override
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
-        # The SDK's only error, "unhandled", would stand before the line that says what is wrong.
+        # The SDK's only error, "unhandled", would come before the line that says what is wrong.
         if level < logging.ERROR:
             super().log(message, *args, level=level, **kwargs)
 
@@ -187,19 +187,19 @@ class SdkStream(Stream):
         return self._counter
 
     def write_lines(self, lines: bytes, records: int) -> None:
-        """Write the messages of so many records, and count them as the SDK does its own."""
+        """Write encoded messages, and count their records in the SDK's metrics."""
         self._tap.message_writer.write_lines(lines)
         self._counter.increment(records)
         self.state_manager.is_flushed = False
 
     def write_state(self) -> None:
-        """Write the state. In a batch the SDK does so after it: the rows may not be out yet."""
+        """Write the state. With batches the SDK does so after each batch, once its rows are out."""
         if not self.get_batch_config(self.config):
             self._tap.state_writer.write_state(self.tap_state)
 
     @override
     def get_batches(self, batch_config: Any, context: Context | None = None) -> Iterable[Any]:
-        """Yield batches of the records as they would be emitted: selected, mapped, flagged."""
+        """Yield batches of records after selection and stream maps, unlike the SDK's."""
         batcher = Batcher(tap_name=self.tap_name, stream_name=self.name, batch_config=batch_config)
         rows = (
             dict(message.record)
@@ -210,7 +210,7 @@ class SdkStream(Stream):
             yield batch_config.encoding, manifest
 
     def more_schemas(self) -> Iterator[SchemaMessage]:
-        """Yield the SCHEMA messages of what is made of the same records."""
+        """Yield the SCHEMA messages of other streams that this stream emits."""
         yield from ()
 
     @override
@@ -220,8 +220,8 @@ class SdkStream(Stream):
 
     @override
     def _increment_stream_state(self, latest_record: Any, *, context: Any = None) -> None:
-        """Do nothing: the bookmark moves by whole periods."""
+        """Do nothing: the tap moves bookmarks itself, by whole periods."""
 
     @override
     def _write_starting_replication_value(self, context: Any) -> None:
-        """Do nothing: the first day is worked out by the stream."""
+        """Do nothing: the stream determines the first day itself."""

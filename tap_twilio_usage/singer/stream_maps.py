@@ -1,8 +1,8 @@
-"""The tap's own stream map: `counts_in_total`, in front of the user's own `stream_maps`.
+"""The property `counts_in_total`, added to records before the user's `stream_maps`.
 
-A map of the SDK's knows a type only from the text of an expression and fails on a null operand,
-so this one is code. It runs first, so that the flag is there for the user's filters, renamed and
-added properties; it stands in the SCHEMA message and not in the catalog.
+It is code because a stream map of the SDK infers the type from the text of an expression and fails
+on a null operand. It is added first, so that the user's filters and expressions can use it. It is
+in the SCHEMA message and not in the catalog.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FLAG = "counts_in_total"
 
 
 class Flag(NamedTuple):
-    """How a stream's flag is worked out of a record, and of which of its properties."""
+    """The flag of a stream: a function of the record's properties, and the names of these."""
 
     of: Callable[..., bool | None]
     needs: tuple[str, ...]
@@ -44,7 +44,7 @@ FLAGS = {
     "usage_records_*": Flag(
         _usage_record,
         ("price", "deduplicated_price"),
-        "Whether the row's whole price counts: it is not 0 and equals deduplicated_price",
+        "Whether the whole price counts: price is not 0 and equals deduplicated_price",
     ),
     "categories": Flag(
         lambda role: bool(role == "leaf"),
@@ -55,7 +55,7 @@ FLAGS = {
 
 
 class FlaggingMapper(PluginMapper):
-    """The SDK's mapper with the flag put into schema and records before any other map."""
+    """The SDK's mapper, which first adds the flag to schemas and records."""
 
     @override
     def register_raw_stream_schema(
@@ -63,12 +63,12 @@ class FlaggingMapper(PluginMapper):
     ) -> None:
         flag = next((flag for like, flag in FLAGS.items() if fnmatch(stream_name, like)), None)
         if flag and not set(flag.needs) <= schema["properties"].keys():
-            flag = None  # what it is worked out of was deselected
+            flag = None  # the user deselected a property that it is computed from
         if flag:
             described = {"type": ["boolean", "null"], "description": flag.description}
             schema = {**schema, "properties": {**schema["properties"], FLAG: described}}
         users = self.stream_maps_dict
-        # A stream that is not selected comes without properties; a map would miss its key.
+        # The SDK passes an unselected stream without properties. A map would not find its key.
         self.stream_maps_dict = {
             name: _with_key(stream_map, schema, key_properties)
             for name, stream_map in users.items()
@@ -85,17 +85,21 @@ class FlaggingMapper(PluginMapper):
         ]
 
     def refuse_unknown_streams(self, streams: Iterable[str]) -> None:
-        """Raise TapError for a map of a stream that does not exist: the SDK would pass over it."""
+        """Raise TapError for a map of a stream that does not exist. The SDK would ignore it."""
         for key, value in self.stream_maps_dict.items():
             source = value.get("__source__", key) if isinstance(value, dict) else key
             if not any(fnmatch(stream, source) for stream in streams):
                 raise TapError(
-                    f"stream_maps: {source!r} is no stream; there are {', '.join(sorted(streams))}"
+                    f"stream_maps: {source!r} is not a stream; use one of "
+                    f"{', '.join(sorted(streams))}"
                 )
 
 
 def _with_key(stream_map: Any, schema: dict[str, Any], key: Sequence[str] | None) -> Any:
-    """Keep the key under `__else__: null`, as the SDK means to and says; it fails instead."""
+    """Return the map with its key kept under `__else__: null`, where the SDK fails.
+
+    The SDK's documentation says that it keeps the key.
+    """
     if not isinstance(stream_map, dict) or MAPPER_ELSE_OPTION not in stream_map:
         return stream_map
     kept = stream_map.get(MAPPER_KEY_PROPERTIES_OPTION, key) or ()
@@ -103,10 +107,10 @@ def _with_key(stream_map: Any, schema: dict[str, Any], key: Sequence[str] | None
 
 
 class Flagging(StreamMap):
-    """Another stream map, given records that have the flag."""
+    """Adds the flag to records and passes them to another stream map."""
 
     def __init__(self, inner: StreamMap, stream_name: str, flag: Flag | None) -> None:
-        """Take what it is put in front of."""
+        """Take the stream map to pass records to; without a flag, they are not changed."""
         super().__init__(inner.stream_alias, inner.raw_schema, inner.raw_key_properties, None)
         self.transformed_schema = inner.transformed_schema
         self.transformed_key_properties = inner.transformed_key_properties
@@ -116,7 +120,7 @@ class Flagging(StreamMap):
 
     @property
     def only_flags(self) -> bool:
-        """Whether nothing else is done with a record."""
+        """Whether records are not changed in any other way."""
         return isinstance(self._inner, SameRecordTransform) and not self._inner.flattening_enabled
 
     @override
@@ -129,7 +133,7 @@ class Flagging(StreamMap):
 
     @override
     def get_filter_result(self, record: dict[str, Any]) -> bool:
-        # Only of use to child streams, and the tap has none: the filter itself is in transform.
+        # Only for child streams, which the tap does not have. `transform` applies the filter.
         return True
 
     def _flagged(self, record: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Messages on stdout, none of them cut in two by a signal."""
+"""Writes messages to stdout so that a signal does not cut one in two."""
 
 from __future__ import annotations
 
@@ -13,32 +13,33 @@ from tap_twilio_usage._compat import override
 from tap_twilio_usage.errors import TapError
 from tap_twilio_usage.signals import Stopped
 
-PATIENCE = 5.0  # seconds
+FORCED_EXIT_AFTER = 5.0  # seconds between the first signal and one that ends the process at once
 
 
 class LineWriter(MsgSpecWriter):
-    """Writes messages; what stops the tap in the middle of one does so after it.
+    """Writes messages. A signal during a message stops the tap after that message.
 
-    Otherwise Python may lose what is left of a line that the target has not taken yet, if it is
-    longer than its buffer, as a STATE of some accounts is.
+    Otherwise Python could lose the rest of a line that is longer than the pipe's buffer, as a STATE
+    of several accounts is.
     """
 
     def __init__(self) -> None:
-        """Begin with nothing written."""
+        """Start without a signal."""
         super().__init__()
         self._is_writing = False
         self._stop: Stopped | None = None
-        self._asked = 0.0
+        self._stopped_at = 0.0
 
     def stop(self, stop: Stopped) -> None:
-        """Raise it after the message under way; end at once if asked again after some seconds.
+        """Raise the exception, or have the current message raise it at its end.
 
-        Not sooner: on Ctrl-C both the terminal and Meltano send a signal.
+        Exit at once if called again after some seconds. An earlier call is not a second request,
+        because on Ctrl-C both the terminal and Meltano send a signal.
         """
         if self._stop is None:
-            self._stop, self._asked = stop, time.monotonic()
-        elif time.monotonic() - self._asked >= PATIENCE:
-            os._exit(128 + stop.signum)  # the target does not read: nothing else would end it
+            self._stop, self._stopped_at = stop, time.monotonic()
+        elif time.monotonic() - self._stopped_at >= FORCED_EXIT_AFTER:
+            os._exit(128 + stop.signum)  # the target does not read, so the message cannot end
         if not self._is_writing:
             raise self._stop
 
@@ -47,7 +48,7 @@ class LineWriter(MsgSpecWriter):
         self.write_lines(self.format_message(message))
 
     def write_lines(self, lines: bytes | bytearray) -> None:
-        """Write messages that are encoded, each ended by a new line."""
+        """Write encoded messages, each of which ends with a newline."""
         self._is_writing = True
         try:
             sys.stdout.buffer.write(lines)
@@ -62,7 +63,7 @@ class LineWriter(MsgSpecWriter):
 
 
 def drop_stdout() -> None:
-    """Let what Python would still write at its end go nowhere."""
+    """Redirect stdout to the null device, so that Python's flush at exit cannot fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -1,1 +1,1 @@
-"""The streams, one module a source."""
+"""The streams of the tap, one module for each kind."""

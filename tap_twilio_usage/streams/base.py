@@ -1,4 +1,4 @@
-"""What the streams share."""
+"""Base classes of the streams."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ from tap_twilio_usage.twilio.periods import Granularity
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
-ROWS_FOR_EACH_CONTEXT = 50
+ROWS_PER_CONTEXT = 50  # between two STATE messages
 
 
 class TwilioStream(SdkStream):
-    """A stream that yields `rows`."""
+    """Base class of all streams. A subclass defines `rows`."""
 
     def __init__(self, tap: SdkTap, session: Session, name: str | None = None) -> None:
-        """Ask for nothing yet."""
+        """Take the session; make no request yet."""
         super().__init__(tap, name=name)
         self.session = session
 
     @property
     def need(self) -> Need:
-        """What its credentials have to be allowed to read."""
+        """What the credentials must be able to read."""
         separates = self.session.settings.separates_accounts
         return Need.SUBACCOUNTS if separates else Need.MAIN_ACCOUNT
 
     @property
     def is_test(self) -> bool:
-        """Whether one record is enough: --test asks whether the stream can be read."""
+        """Whether to read one record only, as --test does."""
         return self.ABORT_AT_RECORD_COUNT is not None
 
     @property
     def max_requests(self) -> int:
-        """How many requests to make in parallel, or have waiting for their turn."""
+        """The number of requests that may be in progress or waiting to be emitted."""
         return 1 if self.is_test else self.session.settings.max_concurrent_requests
 
     @cached_property
     def anomalies(self) -> Anomalies:
-        """What is unusual about the rows; each kind is said once."""
+        """Logs what is unusual about the rows, each kind once."""
         return Anomalies(self.logger)
 
     @abstractmethod
@@ -60,11 +60,11 @@ class TwilioStream(SdkStream):
 
     @override
     def get_records(self, context: Context | None) -> Iterable[dict[str, Any]]:
-        # The SDK ends --test by an exception, and logs it as an error; this ends it quietly.
+        # The SDK ends --test with an exception and logs it as an error; this ends it quietly.
         return islice(self._isolated(context), self.ABORT_AT_RECORD_COUNT)
 
     def _isolated(self, context: Context | None) -> Iterator[dict[str, Any]]:
-        """Yield the records; a failure may leave the other contexts alone."""
+        """Yield the records of one context; a failure need not end the others."""
         try:
             yield from self.rows(context)
         except ApiError as error:
@@ -73,28 +73,28 @@ class TwilioStream(SdkStream):
             self.session.failures.mark_success()
 
     def fail(self, context: Context | None, error: ApiError) -> None:
-        """Raise the error in --test, which asks about it; else see what it means for the others."""
+        """Raise the error in --test; otherwise add the stream's name and call `failed`."""
         if self.is_test:
             raise error
-        named = copy(error)  # several streams may get the same one
+        named = copy(error)  # several streams may have the same error
         named.args = (f"{self.name}: {f'{error}'.removeprefix(f'{self.name}: ')}",)
         self.failed(context, named)
 
     def failed(self, context: Context | None, error: ApiError) -> None:
-        """Raise the error; or note it, if other contexts do not depend on this one."""
+        """Raise the error, or record it if the other contexts do not depend on this one."""
         if context is None or not self.session.settings.separates_accounts:
             raise error
         self.session.failures.add("accounts", context["account_sid"], error)
 
     def summarize(self) -> None:
-        """Say, after the run, what was loaded of all contexts."""
+        """Log, after the run, what was loaded of all contexts."""
 
 
 class PeriodStream(TwilioStream):
-    """A stream of periods, with a bookmark for each context that moves by whole periods."""
+    """Base class of streams of periods. Each context has a bookmark that moves by whole periods."""
 
     def __init__(self, tap: SdkTap, session: Session, name: str, granularity: Granularity) -> None:
-        """Begin with nothing read."""
+        """Take the name and the granularity."""
         super().__init__(tap, session, name)
         if not granularity.is_named_period:
             self.replication_key = REPLICATION_KEY
@@ -102,7 +102,7 @@ class PeriodStream(TwilioStream):
         self._rows_since_state = 0
 
     def planner(self) -> Planner:
-        """Return what decides which days this run reads."""
+        """Return a planner, which decides which days this run reads."""
         return Planner(
             settings=self.session.settings,
             granularity=self.granularity,
@@ -113,13 +113,13 @@ class PeriodStream(TwilioStream):
         )
 
     def save(self, rows: int | None = None) -> None:
-        """Write the state; after a period of so many rows, only if enough have come since.
+        """Write the state; given the rows of a period, only if there were enough since the last.
 
-        The state has a kilobyte or two for each context. With one context it is written each
-        time, with hundreds as often as keeps its bytes well below those of the rows.
+        The state has one or two kilobytes for each context. With one context it is written after
+        every period; with hundreds less often, so that it is much smaller than the rows.
         """
         self._rows_since_state += rows or 0
         others = len(self.session.state.of(self.name).partitions) - 1
-        if rows is None or self._rows_since_state >= others * ROWS_FOR_EACH_CONTEXT:
+        if rows is None or self._rows_since_state >= others * ROWS_PER_CONTEXT:
             self._rows_since_state = 0
             self.write_state()

@@ -1,4 +1,4 @@
-"""The streams `billing_group_records*`: what billing groups used, by product."""
+"""The streams `billing_group_records*`: usage of billing groups by product."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from singer_sdk import typing as th
 
 from tap_twilio_usage._compat import override
 from tap_twilio_usage.config.credentials import Need
+from tap_twilio_usage.logs.wording import count
 from tap_twilio_usage.money.parsers import Record
 from tap_twilio_usage.singer.sdk import SdkTap
 from tap_twilio_usage.streams.base import PeriodStream
@@ -23,20 +24,19 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
 
 
-# Twilio takes ranges of up to 365 days. A window is kept in memory until it is whole: a month of
-# days, eleven months of months.
+# Twilio accepts ranges of up to 365 days. A window is in memory until all its pages are read.
 PERIODS_PER_REQUEST = {"daily": 31, "monthly": 11}
 
 BILLING_STREAMS = {"billing_group_records": DAILY, "billing_group_records_monthly": MONTHLY}
 
 
 class BillingGroupRecordsStream(PeriodStream):
-    """A row for every billing group, product and period."""
+    """Rows by billing group, product and period."""
 
     primary_keys = ("billing_group_id", "product_category", "product_name", "start_date")
     schema = th.PropertiesList(
         th.Property("billing_group_id", th.StringType, required=True, description="Billing group"),
-        th.Property("as_of", th.DateType, description="How fresh the record is, GMT"),
+        th.Property("as_of", th.DateType, description="Date as of which it is up to date, GMT"),
         th.Property("product_name", th.StringType, required=True, description="Twilio's product"),
         th.Property(
             "product_category", th.StringType, required=True, description="Category of the product"
@@ -50,7 +50,7 @@ class BillingGroupRecordsStream(PeriodStream):
     ).to_dict()
 
     def __init__(self, tap: SdkTap, session: Session, name: str, granularity: Granularity) -> None:
-        """Be selected by default for days only."""
+        """Take the name and the granularity. Only days are selected by default."""
         self.selected_by_default = granularity.name == "daily"
         super().__init__(tap, session, name, granularity)
 
@@ -77,8 +77,14 @@ class BillingGroupRecordsStream(PeriodStream):
         if days.days < 1:
             return
         windows = list(days.split(PERIODS_PER_REQUEST[self.granularity.name], self.granularity))
-        self.logger.info("%s: %s in at least %d requests", group.name, days, len(windows))
-        count = 0
+        self.logger.info(
+            "%s: loading %s (%s) with at least %s",
+            group.name,
+            days,
+            count(days.days, "day"),
+            count(len(windows), "request"),
+        )
+        emitted = 0
         answers = InOrder(partial(group.fetch_usage, self.granularity), windows, self.max_requests)
         for window, answer in zip(windows, answers, strict=True):
             by_period = {self.granularity.first(day): rows for day, rows in answer.items()}
@@ -91,8 +97,10 @@ class BillingGroupRecordsStream(PeriodStream):
                         "end_date": row["end_date"].isoformat(),
                         "billing_group_id": group.id,
                     }
-                count += len(rows)
+                emitted += len(rows)
                 state.advance(period.start)
                 self.save(len(rows))
-        self.logger.info("%s: done, %s days, %s rows", group.name, f"{days.days:,}", f"{count:,}")
+        self.logger.info(
+            "%s: loaded %s, %s", group.name, count(days.days, "day"), count(emitted, "row")
+        )
         self.anomalies.report(group.findings)

@@ -1,4 +1,4 @@
-"""The stream `categories`: the shipped hierarchy joined with what the account reports now."""
+"""The stream `categories`: the shipped hierarchy, joined with the categories of the account."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class CategoriesStream(TwilioStream):
-    """Every category that the tap knows or the account reports."""
+    """All categories that are in the shipped hierarchy or that an account reports."""
 
     name = "categories"
     primary_keys = ("category",)
@@ -49,12 +49,14 @@ class CategoriesStream(TwilioStream):
         th.Property("billing_kind", th.StringType, description="How it is billed"),
         th.Property("count_unit", th.StringType, description="Unit of count"),
         th.Property("usage_unit", th.StringType, description="Unit of usage"),
-        th.Property("is_known", th.BooleanType, description="It is in the shipped table"),
-        th.Property("is_reported", th.BooleanType, description="The account reports it now"),
+        th.Property(
+            "is_known", th.BooleanType, description="Whether it is in the shipped hierarchy"
+        ),
+        th.Property("is_reported", th.BooleanType, description="Whether an account reports it now"),
         th.Property(
             "confidence",
             th.StringType,
-            description="How sure its place is: high, medium, low or inferred",
+            description="How certain its parent is: high, medium, low or inferred",
         ),
     ).to_dict()
 
@@ -70,7 +72,7 @@ class CategoriesStream(TwilioStream):
             yield _category(category, role, reported.get(category), names)
 
     def _reported(self) -> dict[str, Reported]:
-        """Return what any account reports, by the name of the category."""
+        """Return the categories that any account reports, by name."""
         session = self.session
         chosen = session.fetch_accounts().chosen
         if self.is_test:
@@ -78,7 +80,8 @@ class CategoriesStream(TwilioStream):
         answers = InOrder(Account.fetch_all_time, chosen, self.max_requests)
         reported: dict[str, Reported] = {}
         for account in chosen:
-            answers.begin_again(RetriesExhausted)  # as the streams of usage records do
+            # Requests made in advance may have failed in an outage that has ended since.
+            answers.begin_again(RetriesExhausted)
             try:
                 answer = next(answers)
             except ApiError as error:

@@ -1,4 +1,4 @@
-"""Which streams there are for the settings, and which are selected by default."""
+"""Discovery: the streams that the settings allow, and which are selected by default."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tap_twilio_usage.twilio.periods import DAILY, GRANULARITIES, Granularity
 
 
 def discover(tap: SdkTap, session: Session) -> list[TwilioStream]:
-    """Return every stream that the settings allow."""
+    """Return all streams that the settings allow."""
     streams: list[TwilioStream] = [
         AccountsStream(tap, session),
         CategoriesStream(tap, session),

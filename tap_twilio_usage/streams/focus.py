@@ -1,4 +1,4 @@
-"""The stream `focus_cost_and_usage`: `usage_records_daily` once more, with the columns of FOCUS."""
+"""The stream `focus_cost_and_usage`: the records of `usage_records_daily` in FOCUS columns."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tap_twilio_usage._compat import override
 from tap_twilio_usage.focus.columns import KEY, SCHEMA, STREAM
 from tap_twilio_usage.focus.rows import Payer, cost_and_usage
 from tap_twilio_usage.focus.sent_rows import SentRows
+from tap_twilio_usage.logs.wording import count
 from tap_twilio_usage.money.enrich import total
 from tap_twilio_usage.money.parsers import Record
 from tap_twilio_usage.money.usage_record import UsageRecord
@@ -25,13 +26,13 @@ from tap_twilio_usage.twilio.threads import once
 
 
 class FocusMap(StreamMap):
-    """Projects records of `usage_records_daily`; a map of the user's for the projection follows."""
+    """Turns records of `usage_records_daily` into FOCUS rows, and passes them to another map."""
 
-    payer: Payer  # of the account that the records are of
-    currency: str | None  # of those that name none
+    payer: Payer  # for the account of the records
+    currency: str | None  # of records without one
 
     def __init__(self, following: StreamMap) -> None:
-        """Take what follows."""
+        """Take the stream map to pass rows to, which may be one of the user's."""
         super().__init__(following.stream_alias, SCHEMA, KEY, None)
         self.transformed_schema = following.transformed_schema
         self.transformed_key_properties = following.transformed_key_properties
@@ -43,19 +44,19 @@ class FocusMap(StreamMap):
 
     @override
     def get_filter_result(self, record: Record) -> bool:
-        return True  # only of use to child streams
+        return True  # only for child streams
 
 
 class UsageRecordsAndFocusStream(UsageRecordsStream):
-    """`usage_records_daily`, and the FOCUS rows of the same records.
+    """`usage_records_daily` and `focus_cost_and_usage`, from the same records.
 
-    These are made of whole records: what a catalog deselects, or a user's map removes, concerns
-    `usage_records_daily` alone.
+    FOCUS rows are made from complete records: properties that the user deselects or removes with a
+    stream map are removed from `usage_records_daily` only.
     """
 
     @cached_property
     def _focus_maps(self) -> list[FocusMap]:
-        """The projection, once for each stream that the user's maps make of it."""
+        """A map for each stream that the user's stream maps make of the FOCUS rows."""
         return [
             FocusMap(following)
             for following in self._tap.mapper.stream_maps[STREAM]
@@ -76,19 +77,19 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
             return
         self._begin()
         state = self.session.state.usage(self.name).of(context)
-        sent, count = None, 0
+        sent, emitted = None, 0
         for rows in super().periods(context):
-            if sent is None:  # only now the state is as it has to be before the account is read
+            if sent is None:  # the pipeline has prepared the state of the account only now
                 sent = self._sent_rows(state)
                 self._warn_of_missing_days(sent)
                 payer, currency = self._payer(state)
             if rows:
                 selected, of_day = sent.select(rows), total(rows)
                 self._write(selected, payer, (of_day and of_day.price_unit) or currency)
-                count += len(selected)
+                emitted += len(selected)
             yield rows
         (sent or self._sent_rows(state)).end()
-        self.logger.info("%s: %s rows of %s", context.account_sid, f"{count:,}", STREAM)
+        self.logger.info("%s: loaded %s of %s", context.account_sid, count(emitted, "row"), STREAM)
 
     def _sent_rows(self, state: AccountState) -> SentRows:
         return SentRows(state, self._begin(), self.session.settings.lookback_days)
@@ -97,16 +98,16 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
         if sent.lacks_days:
             self.anomalies.warn_once(
                 "focus",
-                "%s lacks days that were loaded without it: empty it, if it exists, and run once "
-                "with --full-refresh",
+                "%s lacks days that were loaded without it; empty the table, if it exists, and run "
+                "once with --full-refresh",
                 STREAM,
             )
 
     @once
     def _begin(self) -> date | None:
-        """Return the day up to which a run that was cut off may have sent rows; None for none.
+        """Return the day up to which an interrupted run may have sent rows; None for none.
 
-        From now on this run is one, until it ends. The state says so before any row goes out.
+        Mark this run as interrupted in the state, before any row is emitted, until it ends.
         """
         state = self.session.state.usage(self.name)
         unknown_up_to = state.billed_up_to
@@ -130,7 +131,7 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
             self._tap.message_writer.write_lines(messages(each.stream_alias, mapped))
 
     def _payer(self, state: AccountState) -> tuple[Payer, str | None]:
-        """Return who pays for the account that the state is of, and its currency."""
+        """Return the payer of the account that has this state, and the currency of the account."""
         accounts, sid = self.session.fetch_accounts(), state.context.account_sid
         main, account = accounts.main, accounts.get(sid)
         if account and account.friendly_name:

@@ -1,4 +1,4 @@
-"""The streams that are Twilio's lists as they stand: `accounts` and `usage_triggers`."""
+"""The streams `accounts` and `usage_triggers`, which are full tables of Twilio's lists."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class ListStream(TwilioStream):
-    """A full table of the resources under one path.
+    """A full table of the resources at one path.
 
-    Only `fields` are loaded. `ignored_fields` are known as well, and not worth a warning.
+    Only `fields` are loaded. `ignored_fields` are known too; any other field causes a warning.
     """
 
     selected_by_default = False
@@ -55,9 +55,9 @@ class ListStream(TwilioStream):
 
 
 class AccountsStream(ListStream):
-    """The main account and its subaccounts, closed ones too for as long as Twilio lists them.
+    """The main account and its subaccounts, including closed ones as long as Twilio lists them.
 
-    Twilio sends each account's Auth Token along; it is never read.
+    Twilio's list contains the Auth Token of each account, which the tap never reads.
     """
 
     name = "accounts"
@@ -75,12 +75,12 @@ class AccountsStream(ListStream):
     ignored_fields = frozenset({"auth_token", "uri", "subresource_uris"})
     schema = th.PropertiesList(
         th.Property("account_sid", th.StringType, required=True, description="Account SID"),
-        th.Property("friendly_name", th.StringType, description="The account's name"),
+        th.Property("friendly_name", th.StringType, description="Name of the account"),
         th.Property("status", th.StringType, description="active, suspended or closed"),
         th.Property("type", th.StringType, description="Full or Trial"),
         th.Property("owner_account_sid", th.StringType, description="SID of the main account"),
-        th.Property("date_created", th.DateTimeType, description="When it was created"),
-        th.Property("date_updated", th.DateTimeType, description="When it was last changed"),
+        th.Property("date_created", th.DateTimeType, description="Time of creation"),
+        th.Property("date_updated", th.DateTimeType, description="Time of the last change"),
     ).to_dict()
 
     @property
@@ -98,7 +98,7 @@ class AccountsStream(ListStream):
 
 
 class UsageTriggersStream(ListStream):
-    """The usage triggers of each account that is read."""
+    """The usage triggers of the accounts that are read."""
 
     name = "usage_triggers"
     state_partitioning_keys = ()
@@ -126,16 +126,16 @@ class UsageTriggersStream(ListStream):
         th.Property("sid", th.StringType, required=True, description="SID of the trigger"),
         th.Property("api_version", th.StringType, description="Version of Twilio's API"),
         th.Property("callback_method", th.StringType, description="GET or POST"),
-        th.Property("callback_url", th.StringType, description="What Twilio calls when it fires"),
-        th.Property("current_value", th.NumberType, description="The usage so far"),
-        th.Property("date_created", th.DateTimeType, description="When it was created"),
-        th.Property("date_fired", th.DateTimeType, description="When it last fired, if ever"),
-        th.Property("date_updated", th.DateTimeType, description="When it was last changed"),
-        th.Property("friendly_name", th.StringType, description="The trigger's name"),
-        th.Property("recurring", th.StringType, description="daily, monthly, yearly; or none"),
+        th.Property("callback_url", th.StringType, description="URL that Twilio calls"),
+        th.Property("current_value", th.NumberType, description="Current value of trigger_by"),
+        th.Property("date_created", th.DateTimeType, description="Time of creation"),
+        th.Property("date_fired", th.DateTimeType, description="Time when it last fired, if ever"),
+        th.Property("date_updated", th.DateTimeType, description="Time of the last change"),
+        th.Property("friendly_name", th.StringType, description="Name of the trigger"),
+        th.Property("recurring", th.StringType, description="daily, monthly or yearly, if any"),
         th.Property("trigger_by", th.StringType, description="count, usage or price"),
-        th.Property("trigger_value", th.NumberType, description="The value at which it fires"),
-        th.Property("usage_category", th.StringType, description="The category it watches"),
+        th.Property("trigger_value", th.NumberType, description="Value at which it fires"),
+        th.Property("usage_category", th.StringType, description="Category that it monitors"),
     ).to_dict()
 
     @override
@@ -145,7 +145,7 @@ class UsageTriggersStream(ListStream):
 
     @override
     def rows(self, context: Context | None) -> Iterator[dict[str, Any]]:
-        if context:  # the SDK passes none where there is no account at all
+        if context:  # the SDK passes None if there is no account
             yield from super().rows(context)
 
     @override

@@ -1,4 +1,4 @@
-"""What the streams of one run share: the settings, Twilio's APIs, the state, and what failed."""
+"""The session of one run, which all streams share: settings, API clients, state, failures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tap_twilio_usage.twilio.threads import once
 
 
 class Session:
-    """One run of the tap. It opens no connection until something is fetched."""
+    """One run of the tap. It opens no connection before the first request."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Session:
         limits: Limits,
         today: Callable[[], date],
     ) -> None:
-        """Take the settings, the bounds of waiting, and the clock (the day, GMT)."""
+        """Take the settings, the limits, and the clock: `today` returns the current day in GMT."""
         self.settings = settings
         self.limits = limits
         self.today = today
@@ -46,12 +46,12 @@ class Session:
 
     @cached_property
     def client(self) -> Client:
-        """Twilio's API with the account's credentials. Raises TapError if there are none."""
+        """A client for Twilio's API. Raises TapError if there are no credentials."""
         return self._client("api_url", credentials.basic(self.settings))
 
     @once
     def fetch_accounts(self) -> Accounts:
-        """Return the accounts to read; ask for them once. Raises TapError."""
+        """Return the accounts to read; request them once. Raises TapError."""
         settings = self.settings
         found = accounts.find(self.client, settings, self.today)
         for sid in found.missing:
@@ -64,7 +64,7 @@ class Session:
 
     @cached_property
     def billing_groups(self) -> dict[str, BillingGroup]:
-        """The billing groups of the settings, by their ids."""
+        """The billing groups of the settings, by ID."""
         settings = self.settings
         oauth = auth.OAuth(
             self._client("oauth_token_url", auth.Unsigned()),
@@ -77,10 +77,10 @@ class Session:
             for number, group_id in enumerate(settings.billing_group_ids, 1)
         }
 
-    def _client(self, setting: str, signs: auth.Credentials) -> Client:
+    def _client(self, setting: str, api_credentials: auth.Credentials) -> Client:
         return Client(
             getattr(self.settings, setting),
-            signs,
+            api_credentials,
             setting=setting,
             redactor=self._redactor,
             heartbeat=self.heartbeat,

@@ -1,4 +1,4 @@
-"""The streams `usage_records_*`: Twilio's usage records, with each dollar counted once."""
+"""The streams `usage_records_*`: Twilio's usage records, with a de-duplicated price."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SCHEMA = th.PropertiesList(
     th.Property("account_sid", th.StringType, required=True, description="Account SID"),
     th.Property("api_version", th.StringType, description="Version of Twilio's API"),
-    th.Property("as_of", th.DateTimeType, description="How fresh the record is"),
+    th.Property("as_of", th.DateTimeType, description="Time as of which it is up to date"),
     th.Property("category", th.StringType, required=True, description="As Twilio writes it"),
     th.Property("description", th.StringType, description="Twilio's name for the category"),
     th.Property("count", th.NumberType, description="Number of usage events, in count_unit"),
@@ -43,50 +43,50 @@ SCHEMA = th.PropertiesList(
     th.Property(
         "includes_subaccounts",
         th.BooleanType,
-        description="Whether subaccounts are inside the amounts",
+        description="Whether the amounts include subaccounts",
     ),
     th.Property(
         "service",
         th.StringType,
-        description="Product family; Unattributed for totalprice, Other where unknown",
+        description="Product family; Unattributed for totalprice, Other for an unknown category",
     ),
     th.Property(
         "billing_kind",
         th.StringType,
         description=(
             "usage, recurring, one_time, storage, service_fee, pass_through_fee, penalty_fee, "
-            "adjustment, credit, internal or total; usage where unknown"
+            "adjustment, credit, internal or total; usage for an unknown category"
         ),
     ),
     th.Property(
         "parent_category",
         th.StringType,
-        description="The category that contains this one; inferred for an unknown one",
+        description="Parent category; inferred from the name of an unknown category",
     ),
     th.Property(
         "dedup_role",
         th.StringType,
-        description="total, rollup, leaf or overlap, as it stands in the period",
+        description="Role of the row in the period: total, rollup, leaf or overlap",
     ),
     th.Property(
         "deduplicated_price",
         th.NumberType,
         description=(
-            "The part of price that no more detailed row of the account and period carries; "
-            "sums to the price of totalprice; null where the period has no totalprice"
+            "Part of price that no more detailed row of the account and period contains; sums to "
+            "the price of totalprice; null if the period has no totalprice"
         ),
     ),
 ).to_dict()
 
 
 class UsageRecordsStream(PeriodStream):
-    """A row for every account, category and period of one granularity."""
+    """Rows by account, category and period of one granularity."""
 
     primary_keys = ("account_sid", "category", "start_date")
     schema = SCHEMA
 
     def __init__(self, tap: SdkTap, session: Session, granularity: Granularity) -> None:
-        """Name it after the granularity."""
+        """Take the granularity. Only days are selected by default."""
         self.selected_by_default = granularity.name == "daily"
         super().__init__(tap, session, f"usage_records_{granularity.name}", granularity)
         self._progress = Progress(self.logger)
@@ -108,7 +108,7 @@ class UsageRecordsStream(PeriodStream):
 
     @override
     def rows(self, context: Context | None) -> Iterator[Record]:
-        if not context:  # the SDK passes none where there is no account at all
+        if not context:  # the SDK passes None if there is no account
             return
         write = self._writer()
         for rows in self.periods(AccountContext(**context)):
@@ -126,7 +126,7 @@ class UsageRecordsStream(PeriodStream):
         found = AccountContext(**(context or {}))
         is_main = found.account_sid == self.session.fetch_accounts().main.sid
         if is_main and self.session.state.usage(self.name).of(found).catch_up_to:
-            raise error  # its rows may still include subaccounts
+            raise error  # its rows in the target may still include subaccounts
         super().failed(context, error)
 
     @override

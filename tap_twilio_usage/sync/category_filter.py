@@ -1,4 +1,4 @@
-"""Which rows of an account are worth emitting. Pure."""
+"""Selects the rows of an account to emit, by category. Pure."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from tap_twilio_usage.twilio.usage_records import Reported
 
 
 class CategoryFilter:
-    """Selects the rows that are not zero, and every row of a category that was ever used."""
+    """Selects the rows that are not zero, and all rows of categories that were ever used."""
 
     def __init__(
         self, state: AccountState, all_time: Iterable[Reported], *, skip_unused: bool
     ) -> None:
-        """Begin with what the account has ever used, and what earlier runs have emitted."""
+        """Take the account's history, and from its state the categories of earlier runs."""
         self._state = state
         self._skip_unused = skip_unused
-        ever = {reported.category for reported in all_time if reported.amounts}
+        used = {reported.category for reported in all_time if reported.amounts}
         self._emitted = frozenset(state.used_categories or ())  # by earlier runs
-        self._used = ever | self._emitted
+        self._used = used | self._emitted
 
     @property
     def is_empty(self) -> bool:
-        """Whether no row can be worth emitting."""
+        """Whether no row is to be emitted."""
         return self._skip_unused and not self._used
 
     def add_withdrawn(self, rows: list[UsageRecord]) -> list[UsageRecord]:
@@ -44,9 +44,9 @@ class CategoryFilter:
         return [*rows, *(zero(sid, category, start, end, unit) for category in withdrawn)]
 
     def drop_unused(self, rows: list[UsageRecord]) -> list[UsageRecord]:
-        """Return the rows without those of zeros that `select` is sure to drop.
+        """Return the rows without the zero rows that `select` would drop in any case.
 
-        Most rows are: de-duplication need not look at them.
+        These are most rows. To drop them early saves time in de-duplication.
         """
         if not self._skip_unused:
             return rows
@@ -56,11 +56,11 @@ class CategoryFilter:
             for row in rows
             if row.category in used
             or (row.price or row.usage or row.count)
-            or normalise(row.category) == TOTAL  # it may hold a remainder all the same
+            or normalise(row.category) == TOTAL  # a total of zero may have a remainder
         ]
 
     def select(self, rows: list[UsageRecord]) -> list[UsageRecord]:
-        """Return the rows of a period to emit. From now on their categories count as used."""
+        """Return the rows of a period to emit, and add their categories to the used ones."""
         used = self._used
         if self._skip_unused:
             rows = [
@@ -72,10 +72,10 @@ class CategoryFilter:
         return rows
 
     def record(self) -> bool:
-        """Put the used categories into the account's state. Return whether any was new.
+        """Store the used categories in the state. Return whether that changed it.
 
-        To be written before the first row of a category goes out: should the run end there and
-        the row be restated to zero, the next run still overwrites it.
+        The state must be written before the first row of a new category is emitted. If the run ends
+        after that row and Twilio restates it to zero, the next run then overwrites it.
         """
         used = sorted(self._used)
         if used == (self._state.used_categories or []):

@@ -1,4 +1,7 @@
-"""What could not be read though the rest could: said at once, and again at the end of the run."""
+"""Accounts and billing groups that cannot be read in a run that reads others.
+
+Each failure is logged at once, and all of them again at the end of the run.
+"""
 
 from __future__ import annotations
 
@@ -7,53 +10,55 @@ import logging
 from tap_twilio_usage.errors import TapError
 from tap_twilio_usage.twilio.errors import ApiError, RetriesExhausted
 
-SHOWN_AT_THE_END = 3
+MAX_SHOWN = 3  # of the failures with one reason, and of the reasons
 
 
 class Failures:
     """The accounts and billing groups that failed in this run."""
 
     def __init__(self, logger: logging.Logger) -> None:
-        """Begin with none."""
+        """Start without failures."""
         self._logger = logger
         self._kinds: set[str] = set()
         self._errors: dict[str, str] = {}
-        self._gave_up = False
+        self._retries_exhausted = False
 
     def __bool__(self) -> bool:
-        """Tell whether there are any."""
+        """Return whether anything failed."""
         return bool(self._errors)
 
-    def add(self, kind: str, what: str, error: ApiError) -> None:
-        """Note that one of a kind failed, so that the others can go on.
+    def add(self, kind: str, name: str, error: ApiError) -> None:
+        """Record the failure of an account or a billing group, so that the run can continue.
 
-        Raises the error where the one before gave up as well: then it is the service that does
-        not answer, and each of hundreds of accounts would take minutes to fail.
+        Raises the error if the retries of this one and of the one before were exhausted: then
+        Twilio does not answer at all, and each of hundreds of accounts would take minutes to fail.
         """
-        if isinstance(error, RetriesExhausted) and self._gave_up:
+        if isinstance(error, RetriesExhausted) and self._retries_exhausted:
             raise error
-        self._gave_up = isinstance(error, RetriesExhausted)
+        self._retries_exhausted = isinstance(error, RetriesExhausted)
         self._kinds.add(kind)
-        self._errors.setdefault(what, str(error))
-        self._logger.warning("%s failed and keeps its bookmark; the others go on: %s", what, error)
+        self._errors.setdefault(name, str(error))
+        self._logger.warning(
+            "%s failed and keeps its bookmark; continuing with the others: %s", name, error
+        )
 
     def mark_success(self) -> None:
-        """Note that one of them was read to its end."""
-        self._gave_up = False
+        """Record that an account or a billing group was read completely."""
+        self._retries_exhausted = False
 
     def end(self) -> None:
-        """Raise TapError if any failed."""
+        """Raise TapError if anything failed."""
         if not self._errors:
             return
         reasons: dict[str, list[str]] = {}
-        for what, error in self._errors.items():
-            reasons.setdefault(error, []).append(what)
-        lines = [f"{_some(whats, ', ')}: {error}" for error, whats in reasons.items()]
+        for name, error in self._errors.items():
+            reasons.setdefault(error, []).append(name)
+        lines = [f"{_join(names, ', ')}: {error}" for error, names in reasons.items()]
         kinds = " and ".join(sorted(self._kinds))
-        raise TapError(f"some {kinds} failed, all else is complete: {_some(lines, '; ')}")
+        raise TapError(f"some {kinds} failed; everything else is complete: {_join(lines, '; ')}")
 
 
-def _some(texts: list[str], separator: str) -> str:
-    more = len(texts) - SHOWN_AT_THE_END
-    shown = texts[:SHOWN_AT_THE_END] + ([f"and {more} more"] if more > 0 else [])
+def _join(texts: list[str], separator: str) -> str:
+    more = len(texts) - MAX_SHOWN
+    shown = texts[:MAX_SHOWN] + ([f"and {more} more"] if more > 0 else [])
     return separator.join(shown)

@@ -1,7 +1,7 @@
-"""One run of usage records: from Twilio's answers to rows in which each dollar counts once.
+"""One run of usage records, from Twilio's responses to de-duplicated rows.
 
 For each account, for each period in order: fetch, check, filter, deduplicate, emit, move the
-bookmark. Rows go to whoever iterates; requests are made ahead of their turn (`prefetch`).
+bookmark. The caller emits the rows. Requests are made in advance (see `prefetch`).
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ Rows = list[UsageRecord]
 
 
 class Pipeline:
-    """The usage records of one granularity, account by account."""
+    """Reads the usage records of one granularity, account by account."""
 
     def __init__(self, run: Run, progress: Progress) -> None:
-        """Ask for nothing yet."""
+        """Take the run; make no request yet."""
         self._run = run
         self._progress = progress
 
     def begin(self) -> list[AccountContext]:
-        """Return the contexts to pass to `rows`, in this order; ask for nothing yet.
+        """Return the contexts to pass to `rows`, in this order; make no request yet.
 
-        Subaccounts whose rows must not stand any more come first. The main account comes before
-        its subaccounts: while its rows in the target may still include them, theirs may not be
-        there.
+        Subaccounts whose rows are set to zero come first. The main account comes before its
+        subaccounts: as long as its rows in the target may include subaccounts, the target must not
+        have rows of these.
         """
         run, states, main = self._run, self._run.state.partitions, self._run.main
         accounts = list(run.accounts.values())
         if main not in accounts and subaccount_switch.holds_subaccounts(states, main.sid):
             run.planner.logger.info(
-                "%s: its rows include subaccounts, so they are read again without", main.sid
+                "%s: rows in the target include subaccounts; reading them again without", main.sid
             )
             accounts = [main, *accounts]
         withdrawn: list[AccountState] = []
@@ -56,7 +56,7 @@ class Pipeline:
     def rows(self, context: AccountContext) -> Iterator[Rows]:
         """Yield the rows to emit of one account, a period at a time. Raises ApiError.
 
-        By the time the next period is asked for, the one before has been emitted.
+        The caller must emit a period before it takes the next one.
         """
         run, state = self._run, self._run.state.of(context)
         is_read = run.account(context.account_sid) is not None
@@ -71,10 +71,10 @@ class Pipeline:
         self._progress.next_account()
         account, planner = prefetch.account, self._run.planner
         if prefetch.state is not state:
-            raise RuntimeError(f"{account.sid} was read in the place of another account")
+            raise RuntimeError(f"{account.sid} was read instead of another account")
         categories = self._run.categories(account, state)
         if planner.settings.separates_accounts and categories.is_empty:
-            self._pass_over(prefetch)
+            self._skip_unused_account(prefetch)
         elif planner.granularity.is_named_period:
             yield from self._named_period(prefetch, categories)
         elif prefetch.all_days.days > 0:
@@ -82,7 +82,7 @@ class Pipeline:
         planner.anomalies.report(account.findings)
 
     def _periods(self, prefetch: Prefetch, categories: CategoryFilter) -> Iterator[Rows]:
-        """Read the periods of one account: this is what the tap does."""
+        """Yield the rows of one account, period by period. This is the core of the tap."""
         state, restatements = prefetch.state, prefetch.restatements
         missing = self._start(prefetch)
         self._progress.begin(prefetch.account, prefetch.days, prefetch.read_days, prefetch.requests)
@@ -98,7 +98,7 @@ class Pipeline:
         missing.end(prefetch.all_days, self._run.planner.logger)
         self._progress.end()
         if restatements:
-            restatements.note(period.start, rows, were_read=prefetch.reads_all_days)
+            restatements.record(period.start, rows, were_read=prefetch.reads_all_days)
 
     def _start(self, prefetch: Prefetch) -> MissingDays:
         """Put into the state what has to be known before the first row goes out."""
@@ -131,7 +131,7 @@ class Pipeline:
                 yield period, categories.add_withdrawn(fetched)
 
     def _named_period(self, prefetch: Prefetch, categories: CategoryFilter) -> Iterator[Rows]:
-        """Read the one period that the resource stands for."""
+        """Yield the rows of the single period of a resource such as `Today`."""
         for day, listed in prefetch.current.items():
             self._note_first_day(prefetch.state, day)
             fetched = categories.add_withdrawn(listed)
@@ -139,17 +139,17 @@ class Pipeline:
             yield self._select(day, rows, categories)
         prefetch.state.catch_up_to = None
 
-    def _pass_over(self, prefetch: Prefetch) -> None:
-        """Count the days of an account that has never used anything as read: they hold nothing."""
+    def _skip_unused_account(self, prefetch: Prefetch) -> None:
+        """Move the bookmark of an account that has never used anything, without any request."""
         planner = self._run.planner
-        planner.logger.info("%s has never used anything", prefetch.account.sid)
+        planner.logger.info("%s has never used anything; skipped", prefetch.account.sid)
         if prefetch.all_days.days > 0:
             prefetch.state.asked_since = planner.asked_since(prefetch.state)
             self._note_first_day(prefetch.state, prefetch.all_days.start)
             prefetch.state.advance(planner.granularity.first(prefetch.all_days.end))
 
     def _select(self, day: date, rows: Rows, categories: CategoryFilter) -> Rows:
-        """Return the rows of a period to emit, once the state names their categories."""
+        """Return the rows of a period to emit, after writing a state with their categories."""
         self._run.planner.anomalies.check_period(day, rows)
         selected = categories.select(rows)
         if categories.record():

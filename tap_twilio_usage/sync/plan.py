@@ -1,4 +1,4 @@
-"""Which days to read: from the bookmark less the lookback, or from the beginning."""
+"""Decides which days to read: from the bookmark less the lookback, or from the start date."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from tap_twilio_usage.twilio.periods import (
 
 
 class Settings(Protocol):
-    """What the settings say about which rows to read."""
+    """The settings that decide which rows to read."""
 
     @property
     def start_date(self) -> date | None:
-        """The first day to load, if the user chose one."""
+        """The first day to load, if the user has set one."""
 
     @property
     def lookback_days(self) -> int:
-        """How many days before the bookmark are read again."""
+        """The number of days before the bookmark to read again."""
 
     @property
     def skip_unused_categories(self) -> bool:
-        """Whether to leave out zero rows of categories that were never used."""
+        """Whether to skip zero rows of categories that were never used."""
 
     @property
     def page_size(self) -> int:
@@ -40,17 +40,17 @@ class Settings(Protocol):
 
     @property
     def focus(self) -> bool:
-        """Whether FOCUS rows are made of the same records."""
+        """Whether to emit FOCUS rows as well."""
 
     @property
     def separates_accounts(self) -> bool:
-        """Whether each account has rows of its own."""
+        """Whether each account has its own rows."""
 
     def first_day(self, today: date) -> date:
-        """Return the day to start at where there is no bookmark."""
+        """Return the day to start on if there is no bookmark."""
 
     def last_day(self, today: date) -> date:
-        """Return the last day to load: never one that has not begun."""
+        """Return the last day to load, which is never after today."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Planner:
         return self.granularity.first(self.settings.last_day(self.today))
 
     def bookmark(self, state: PeriodState) -> date | None:
-        """Return the bookmark to resume from; None if all is to be read again."""
+        """Return the bookmark to resume from; None to read everything again."""
         return state.bookmark if self.is_incremental else None
 
     def asked_since(self, state: AccountState) -> date:
@@ -94,10 +94,11 @@ class Planner:
         since: date | None = None,
         created: Callable[[], date | None] = lambda: None,
     ) -> Window:
-        """Return the days to read; a window without days if there are none.
+        """Return the days to read; an empty window if there are none.
 
-        Without a bookmark they begin with `start_date`, or with `since` if that is earlier, but not
-        before the account was `created`. The first period is whole. `name` is for the log.
+        Without a bookmark they begin on `start_date`, or on `since` if that is earlier, but not
+        before the day on which the account was `created`. The first period is always complete.
+        `name` is for the log.
         """
         bookmark = self.bookmark(state)
         if bookmark and bookmark > self.today:
@@ -124,9 +125,9 @@ class Planner:
     def _resume(self, state: PeriodState, bookmark: date) -> date:
         lookback_days = min(self.settings.lookback_days, (bookmark - EARLIEST).days)
         start = bookmark - lookback_days * DAY
-        # Only a start_date that the user chose counts here. The default one moves by itself, and
-        # would leave a gap after a pause of months. While rows are being replaced, the first day
-        # that has some counts instead.
+        # Only a start_date that the user has set limits the lookback. The default one moves with
+        # time and would leave a gap after a pause of months. During a change of `subaccounts`, the
+        # limit is the first day that was ever read.
         earliest = state.first_day if state.catch_up_to else self.settings.start_date
         start = max(start, earliest or start)
         if start > bookmark + DAY:
@@ -141,12 +142,12 @@ def windows(
     granularity: Granularity,
     rows_of_a_period: Callable[[], int],
     page_size: int,
-    most_pages: int,
+    max_pages: int,
 ) -> Iterator[Window]:
-    """Yield windows that fill pages, by the number of rows that answers had so far."""
+    """Yield windows that fill pages, given the number of rows of a period in responses so far."""
     start = days.start
     while start <= days.end:
-        periods = periods_that_fill_pages(rows_of_a_period(), page_size, most_pages)
+        periods = periods_that_fill_pages(rows_of_a_period(), page_size, max_pages)
         window = next(Window(start, days.end).split(periods, granularity))
         yield window
         start = window.end + DAY

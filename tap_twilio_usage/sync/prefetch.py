@@ -1,4 +1,4 @@
-"""What accounts are asked for ahead of their turn, so that requests run in parallel."""
+"""Requests made before their results are needed, so that several run in parallel."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tap_twilio_usage.twilio.periods import DAY, Granularity, Window
 from tap_twilio_usage.twilio.threads import InOrder, spawn
 
 Answer = tuple[Window, Periods]
-MOST_PAGES_AHEAD = 32  # under way or waiting for their turn, which is what takes memory
-MOST_ASKED_BEFORE = 3  # windows, to find out whether the others are needed
+MAX_PAGES_AHEAD = 32  # requested or waiting to be emitted; this bounds the memory
+MAX_WINDOWS_TO_CHECK = 3  # after the bookmark; with more, all days are read without a check
 NO_DAYS = Window(date.max, date.min)
 
 
 class Prefetch:
-    """The records of one account, asked for in windows. It changes nothing in the state."""
+    """The records of one account, requested in windows. It does not change the state."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Prefetch:
         page_size: int,
         max_requests: int,
     ) -> None:
-        """Ask for nothing yet."""
+        """Take the account and its state; make no request yet."""
         self.account = account
         self.state = state
         self.all_days = NO_DAYS
@@ -43,24 +43,24 @@ class Prefetch:
         self.earlier_days: Window | None = None  # which a start_date that was moved back adds
         self.restatements: Restatements | None = None
         self.may_be_restated = True
-        self.current: Periods = {}  # of a resource that stands for one period
+        self.current: Periods = {}  # of a resource with a single period, such as `Today`
         self._granularity = granularity
         self._page_size = page_size
         self._max_requests = max_requests
         self._rows_of_a_period = 1
-        self._known: dict[Window, Periods] = {}
+        self._fetched: dict[Window, Periods] = {}
         self._set_windows(NO_DAYS)
 
     def plan(self, all_days: Window, rows_of_a_period: int) -> None:
-        """Choose all of the days; `rows_of_a_period` is a first guess for the size of windows."""
+        """Set the days to read; `rows_of_a_period` is a first estimate for the size of windows."""
         self.all_days = all_days
         self._rows_of_a_period = rows_of_a_period
         self._set_windows(all_days)
 
     def skip_unchanged_days(self, restatements: Restatements) -> None:
-        """Leave out the days up to the bookmark if none of them can have been restated.
+        """Do not read the days up to the bookmark if Twilio has not restated them.
 
-        What an account used since the bookmark, together with its whole history, tells.
+        The account's history and its usage after the bookmark show whether it has.
         """
         self.restatements = restatements
         days, bookmark = self.all_days, self.state.bookmark
@@ -71,15 +71,15 @@ class Prefetch:
             following = self._granularity.following(bookmark)
             last = Window(bookmark, following - DAY)
             newer = list(self._windows(Window(following, days.end)))
-        if len(newer) > MOST_ASKED_BEFORE:
+        if len(newer) > MAX_WINDOWS_TO_CHECK:
             return
-        self._learn(newer)
-        if newer and restatements.none_upto(self._known_rows()):
+        self._fetch_now(newer)
+        if newer and restatements.none_up_to_bookmark(self._fetched_rows()):
             self.may_be_restated = False
             self._set_windows(Window(newer[0].start, days.end), newer)
             return
-        self._learn([last])
-        if restatements.none_before(self._known_rows()):
+        self._fetch_now([last])
+        if restatements.none_before_bookmark(self._fetched_rows()):
             self.may_be_restated = False
             self._set_windows(Window(bookmark, days.end), [last, *newer])
             return
@@ -93,12 +93,12 @@ class Prefetch:
 
     @property
     def reads_all_days(self) -> bool:
-        """Whether no day is left out."""
+        """Whether no day is skipped."""
         return self.days.start == self.all_days.start
 
     @property
     def requests(self) -> int:
-        """About how many requests the days take."""
+        """The estimated number of requests for the days."""
         return self._pages(self.days)
 
     def _set_windows(self, days: Window, chosen: Iterable[Window] | None = None) -> None:
@@ -125,22 +125,22 @@ class Prefetch:
             self._granularity,
             lambda: self._rows_of_a_period,
             self._page_size,
-            max(1, MOST_PAGES_AHEAD // self._max_requests),
+            max(1, MAX_PAGES_AHEAD // self._max_requests),
         )
 
     def _fetch(self, window: Window) -> Answer:
-        answer = self._known.pop(window, None)
+        answer = self._fetched.pop(window, None)
         if answer is None:
             answer = self.account.fetch_usage(self._granularity, window)
             self._rows_of_a_period = max(map(len, answer.values()), default=self._rows_of_a_period)
         return window, answer
 
-    def _learn(self, asked: Iterable[Window]) -> None:
-        self._known |= InOrder(self._fetch, asked, self._max_requests)
+    def _fetch_now(self, chosen: Iterable[Window]) -> None:
+        self._fetched |= InOrder(self._fetch, chosen, self._max_requests)
 
-    def _known_rows(self) -> Iterator[UsageRecord]:
+    def _fetched_rows(self) -> Iterator[UsageRecord]:
         return (
-            row for periods in self._known.values() for rows in periods.values() for row in rows
+            row for periods in self._fetched.values() for rows in periods.values() for row in rows
         )
 
 
@@ -152,37 +152,37 @@ class _Item(NamedTuple):
 
 
 class Queue:
-    """The accounts in the order in which they are read; some are asked ahead of their turn."""
+    """The accounts to read, in order. Requests for the next ones are made in advance."""
 
     def __init__(self, run: Run, contexts: Iterable[AccountContext]) -> None:
-        """Ask for nothing yet."""
+        """Take the contexts to read; make no request yet."""
         self._run = run
         self._prepared = InOrder(self._prepare, map(self._item, contexts), run.max_requests)
 
     def next(self) -> Prefetch:
         """Return the next account. Raises ApiError if it could not be prepared."""
-        # What failed ahead of its turn may have done so for the same reason as the one before.
+        # Requests made in advance may have failed in an outage that has ended since.
         self._prepared.begin_again(RetriesExhausted)
         prefetch = next(self._prepared)
         prefetch.answers.begin_again(RetriesExhausted)
         return prefetch
 
     def answers(self, prefetch: Prefetch) -> Iterator[Answer]:
-        """Yield the answers for the account, while those after it are asked for as well."""
+        """Yield the responses for the account, and make requests for the accounts after it."""
         self._begin_requests(prefetch)
         for answer in prefetch.answers:
             self._begin_requests(prefetch)
             yield answer
 
     def _begin_requests(self, prefetch: Prefetch) -> None:
-        """Begin what is next: of this account, and once that is under way, of those after it."""
+        """Start the next requests: first of this account, then of those after it."""
         room = self._run.max_requests if self._run.max_requests > 1 else 0
         for each in (prefetch, *self._prepared.done()):
             each.answers.begin(room)
             room -= len(each.answers)
 
     def _item(self, context: AccountContext) -> _Item:
-        """Make the state what it has to be before the account is read. Not on another thread."""
+        """Prepare the state for reading the account. Runs on the main thread only."""
         run, planner = self._run, self._run.planner
         state, states, main_sid = run.state.of(context), run.state.partitions, run.main.sid
         subaccount_switch.take_over(state, states, planner.last_period)
@@ -193,12 +193,12 @@ class Queue:
         return _Item(state, subaccount_switch.first_day_of_all(states, main_sid))
 
     def _prepare(self, item: _Item) -> Prefetch:
-        """Ask an account for what tells which of its days to read, and choose them."""
+        """Fetch what decides which days of an account to read, and set these."""
         run, planner, state = self._run, self._run.planner, item.state
         account = run.account(state.context.account_sid) or run.main
         is_named_period = planner.granularity.is_named_period
         starts = not is_named_period and planner.bookmark(state) is None
-        # At the same time as its history.
+        # In parallel with the request for its history.
         earlier = planner.earlier_days(state)
         created = spawn(lambda: account.fetch_date_created() if starts or earlier else None)
         prefetch = Prefetch(
@@ -215,8 +215,8 @@ class Queue:
             first = planner.granularity.first(max(earlier.start, prefetch.created or earlier.start))
             prefetch.earlier_days = Window(first, earlier.end) if first <= earlier.end else None
         prefetch.plan(days, len(all_time))
-        # One account by itself is always read with its whole lookback. Of hundreds, most have
-        # nothing new, which is found out with fewer requests.
+        # A single account is always read with its whole lookback. Of hundreds of accounts, most
+        # have no restated days, and to check that takes fewer requests.
         may_skip = planner.settings.separates_accounts and planner.is_incremental
         if may_skip and not is_unused and days.days > 0:
             prefetch.skip_unchanged_days(

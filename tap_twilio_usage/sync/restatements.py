@@ -1,9 +1,10 @@
-"""Whether the days up to the bookmark were restated since they were last read. Pure.
+"""Detects whether Twilio has restated days since they were last read. Pure.
 
-An account's whole history (Twilio's AllTime), less its newest days, is what all older days add up
-to. If that is what it was in the last run, none of them was restated, except by restatements that
-cancel each other out in count, usage and price of each category. For these, older days are read
-again after a week in any case. This saves a company with hundreds of accounts most requests.
+An account's history (Twilio's AllTime) less its newest days is the sum of all older days. If that
+sum is the same as in the last run, Twilio has not restated the older days, unless restatements
+cancel each other out in the count, usage and price of every category. For that case, older days
+are read again after a week at the latest. This saves a company with hundreds of accounts most
+requests.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from tap_twilio_usage.sync.state import AccountState, ReadDays
 from tap_twilio_usage.twilio.periods import Window
 from tap_twilio_usage.twilio.usage_records import Reported
 
-READ_AGAIN_AFTER = 7  # days
+MAX_AGE = 7  # days after which older days are read again
 
 
 class Restatements:
-    """What one account's state remembers of the days up to its bookmark."""
+    """Compares the sum of one account's older days with the sum in its state."""
 
-    def __init__(  # noqa: PLR0913  (each is one thing, and given by name)
+    def __init__(  # noqa: PLR0913  (all by keyword)
         self,
         state: AccountState,
         *,
@@ -39,16 +40,16 @@ class Restatements:
     ) -> None:
         """Take the account's state and history, and the window of this run.
 
-        The `reasons` are what else would make the rows differ: if one changes, all is read again.
+        `reasons` are the settings that also change the rows: if one differs, all days are read.
         """
         self._state = state
         self._all_time = all_time
         self._today = today
-        self._read_again_after = min(READ_AGAIN_AFTER, lookback_days)
+        self._max_age = min(MAX_AGE, lookback_days)
         self._reasons = (lookback_days, *reasons)
-        self._noted = state.older_days
-        self._read_on = self._noted.read_on if self._noted else today
-        # Otherwise start_date leaves some days out of the lookback, which may have been restated.
+        self._last_read = state.older_days
+        self._read_on = self._last_read.read_on if self._last_read else today
+        # False if start_date excludes days of the lookback, which may have been restated.
         self._is_complete = (
             state.first_day is None
             or window.start <= state.first_day
@@ -57,26 +58,32 @@ class Restatements:
             )
         )
 
-    def none_before(self, newer: Iterable[UsageRecord]) -> bool:
-        """Return whether the days before the bookmark are known to be as they were.
+    def none_before_bookmark(self, newer: Iterable[UsageRecord]) -> bool:
+        """Return whether no day before the bookmark was restated.
 
         `newer` are the rows of the bookmark and of all days after it.
         """
-        return self._noted is not None and self._are_as_noted(self._noted.before, newer)
+        return self._last_read is not None and self._is_unchanged(self._last_read.before, newer)
 
-    def none_upto(self, newer: Iterable[UsageRecord]) -> bool:
-        """Return whether the days up to the bookmark, with it, are known to be as they were.
+    def none_up_to_bookmark(self, newer: Iterable[UsageRecord]) -> bool:
+        """Return whether no day up to and including the bookmark was restated.
 
         `newer` are the rows of all days after the bookmark.
         """
-        return self._noted is not None and self._are_as_noted(self._noted.upto, newer)
+        return self._last_read is not None and self._is_unchanged(self._last_read.upto, newer)
 
     def forget(self) -> None:
-        """Have the days read: from now on the target may have some of them as they are now."""
+        """Remove the sums from the state, before days are read that the next run must read again.
+
+        The run may end when the target has only some of the restated days.
+        """
         self._state.older_days = None
 
-    def note(self, day: date, rows: Iterable[UsageRecord], *, were_read: bool) -> None:
-        """Keep what all days add up to: up to `day`, the newest one, and without its `rows`."""
+    def record(self, day: date, rows: Iterable[UsageRecord], *, were_read: bool) -> None:
+        """Store the sums in the state: of all days, and of all but `day`, the newest, with `rows`.
+
+        `were_read` says whether this run has read all days of the window.
+        """
         if were_read and not self._is_complete:
             self.forget()
             return
@@ -87,12 +94,12 @@ class Restatements:
             upto=self._fingerprint(()),
         )
 
-    def _are_as_noted(self, fingerprint: str, newer: Iterable[UsageRecord]) -> bool:
+    def _is_unchanged(self, fingerprint: str, newer: Iterable[UsageRecord]) -> bool:
         return (
-            self._noted is not None
-            and self._noted.day == self._state.bookmark
+            self._last_read is not None
+            and self._last_read.day == self._state.bookmark
             and fingerprint == self._fingerprint(newer)
-            and (self._today - self._read_on).days < self._read_again_after
+            and (self._today - self._read_on).days < self._max_age
         )
 
     def _fingerprint(self, newest: Iterable[UsageRecord]) -> str:

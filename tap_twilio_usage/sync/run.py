@@ -1,4 +1,4 @@
-"""What the parts of one run of a stream share: the accounts, the settings, the state."""
+"""One run of a usage record stream: its accounts, its settings and its state."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tap_twilio_usage.twilio.usage_records import Reported
 
 
 class Account(Protocol):
-    """An account whose usage records can be read. Its methods ask Twilio; they raise ApiError."""
+    """An account whose usage records can be read. The methods make requests and raise ApiError."""
 
     @property
     def sid(self) -> str:
-        """Its SID."""
+        """The SID of the account."""
 
     @property
     def includes_subaccounts(self) -> bool:
@@ -29,27 +29,27 @@ class Account(Protocol):
 
     @property
     def findings(self) -> Findings:
-        """What was found in the records that is worth a word in the log."""
+        """What was unusual about the records, for the log."""
 
     def fetch_all_time(self) -> list[Reported]:
-        """Return each category with its whole history."""
+        """Return each category with the sum of its whole history."""
 
     def fetch_date_created(self) -> date | None:
-        """Return the day the account began, if these credentials can read it."""
+        """Return the day on which the account was created; None if it cannot be read."""
 
     def fetch_usage(self, granularity: Granularity, window: Window) -> Periods:
-        """Return the records of each period of the window that has any, by its first day."""
+        """Return the records of the window's periods, by their first days; none are empty."""
 
     def fetch_current_usage(self, granularity: Granularity) -> Periods:
-        """Return the records of the one period that the resource stands for."""
+        """Return the records of a resource with a single period, such as `Today`."""
 
 
 @dataclass
 class Run:
     """One run of the usage records of one granularity.
 
-    `main` is the main account, `accounts` are those to read, by SID. `save` writes the state; with
-    a number of rows, only if enough have come since it was last written. `version` is the tap's.
+    `main` is the main account, `accounts` are those to read, by SID. `save` writes the state; given
+    a number of emitted rows, only if there are enough since the last STATE. `version` is the tap's.
     """
 
     main: Account
@@ -62,16 +62,16 @@ class Run:
     _main_usage: Periods | None = field(init=False, default=None)
 
     def account(self, sid: str) -> Account | None:
-        """Return an account that can be read: the main one too, if it is not to be read."""
+        """Return the account: one of those to read, or the main one; None for any other."""
         return self.main if sid == self.main.sid else self.accounts.get(sid)
 
     def categories(self, account: Account, state: AccountState) -> CategoryFilter:
-        """Return the filter of the account's rows."""
+        """Return a filter for the rows of the account."""
         skip_unused = self.planner.settings.skip_unused_categories
         return CategoryFilter(state, account.fetch_all_time(), skip_unused=skip_unused)
 
     def fetch_current_usage(self, account: Account) -> Periods:
-        """Return what a resource that stands for one period reports; ask the main account once."""
+        """Return the records of a resource with a single period; only one request for `main`."""
         granularity = self.planner.granularity
         if account is not self.main:
             return account.fetch_current_usage(granularity)

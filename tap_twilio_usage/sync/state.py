@@ -1,6 +1,6 @@
-"""The Singer state, typed: what one run tells the next. Pure.
+"""The Singer state as typed structures. Pure.
 
-On the wire it is `{"bookmarks": {"usage_records_daily": {"partitions": [{"context": {"account_sid":
+As JSON it is `{"bookmarks": {"usage_records_daily": {"partitions": [{"context": {"account_sid":
 "AC...", "includes_subaccounts": true}, "replication_key": "start_date", "replication_key_value":
 "2026-01-31", "first_day": "2026-01-01", "used_categories": ["calls", ...]}]}}}`. A partition is
 the state of one account or one billing group.
@@ -23,20 +23,20 @@ BOOKMARK = "replication_key_value"
 
 
 class AccountContext(msgspec.Struct, frozen=True):
-    """Which rows a partition is about."""
+    """The context of a partition of usage records."""
 
     account_sid: str
     includes_subaccounts: bool
 
 
 class BillingGroupContext(msgspec.Struct, frozen=True):
-    """Which billing group a partition is about."""
+    """The context of a partition of billing group records."""
 
     billing_group_id: str
 
 
 class ReadDays(msgspec.Struct, omit_defaults=True):
-    """What all days up to `day`, and `before` it, added up to when they were last read."""
+    """Checksums of the sums of all days up to `day` and `before` it, when they were last read."""
 
     day: date
     read_on: date
@@ -45,25 +45,25 @@ class ReadDays(msgspec.Struct, omit_defaults=True):
 
 
 class BilledDays(msgspec.Struct, omit_defaults=True):
-    """The FOCUS rows that the target has: a checksum for each day, complete up to a day."""
+    """The FOCUS rows that the target has: a checksum for each day, and the last complete day."""
 
     days: dict[str, str] = {}
     up_to: date | None = None
 
 
 class PeriodState(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """How far a partition was read. All days are the first day of their period."""
+    """How far a partition was read. Each day is the first day of a period."""
 
     replication_key: str | None = None
-    # The last period that was emitted whole.
+    # The last period that was emitted completely.
     bookmark: date | None = msgspec.field(default=None, name=BOOKMARK)
     # The first day that was ever read.
     first_day: date | None = None
-    # After a change of `subaccounts`, all days up to this one are read, whatever `start_date` says.
+    # After a change of `subaccounts`, all days up to this one are read regardless of `start_date`.
     catch_up_to: date | None = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError for days with which no arithmetic is possible."""
+        """Raise ValueError for a day that is out of the range for date arithmetic."""
         for field in self.__struct_fields__:
             value = getattr(self, field)
             if isinstance(value, date) and not EARLIEST <= value <= LATEST:
@@ -71,7 +71,7 @@ class PeriodState(msgspec.Struct, omit_defaults=True, kw_only=True):
                 raise ValueError(f"{name} is not a valid date")
 
     def advance(self, day: date) -> None:
-        """Move the bookmark to a period that was emitted whole. It never moves back."""
+        """Move the bookmark to a period that was emitted completely. It never moves back."""
         if self.bookmark is None or day > self.bookmark:
             self.replication_key, self.bookmark = REPLICATION_KEY, day
         if self.catch_up_to and self.bookmark >= self.catch_up_to:
@@ -88,7 +88,7 @@ class AccountState(PeriodState, kw_only=True):
     """The state of one account, with or without its subaccounts."""
 
     context: AccountContext
-    # The categories that had rows: each later row of theirs is emitted, zeros included.
+    # The categories that have rows: all their later rows are emitted, including zero rows.
     used_categories: list[str] | None = None
     main_account_sid: str | None = None  # of a subaccount
     account_name: str | None = None
@@ -98,9 +98,9 @@ class AccountState(PeriodState, kw_only=True):
     first_rows: date | None = None
     # The days without any record though there should be some; asked for until they have.
     missing_days: list[Window] = []
-    # What the bookmark was before the rows of a subaccount were set to zero.
+    # The bookmark before the rows of a subaccount were set to zero.
     last_day: date | None = None
-    # The day up to which the rows of a subaccount are zero.
+    # The last day whose rows of a subaccount were set to zero.
     withdrawn: date | None = None
     older_days: ReadDays | None = None
     billed: BilledDays | None = None
@@ -111,9 +111,9 @@ class AccountState(PeriodState, kw_only=True):
         return self.context.account_sid
 
     def begin(self, day: date) -> bool:
-        """Note the first day that is read. Return whether that changed the state.
+        """Record the first day that is read. Return whether that changed the state.
 
-        From now on, before the first row goes out, the target may have rows of it.
+        The state must then be written before the first row is emitted.
         """
         before = self.first_day, self.withdrawn
         self.first_day = min(self.first_day or day, day)
@@ -121,17 +121,17 @@ class AccountState(PeriodState, kw_only=True):
         return before != (self.first_day, None)
 
     def catch_up(self, day: date) -> None:
-        """Have all days up to this one read, from the first one on, in this run or later ones."""
+        """Require that all days from the first one to this one are read, in this run or later."""
         self.catch_up_to = max(self.catch_up_to or day, day)
 
     def last_loaded_day(self) -> date | None:
-        """Return the last day of which the target may have rows of a run that ended."""
+        """Return the last day for which the target may have rows; None if there is none."""
         days = self.bookmark, self.catch_up_to, self.last_day
         return max(filter(None, days), default=None)
 
 
 class StreamState(msgspec.Struct, omit_defaults=True):
-    """The state of a stream. One without partitions has nothing to remember."""
+    """The state of a stream. Streams other than those of periods have no partitions."""
 
     partition_type: ClassVar[type[PeriodState] | None] = None
     context_type: ClassVar[type[msgspec.Struct] | None] = None
@@ -145,7 +145,7 @@ class UsageState(StreamState):
     partition_type = AccountState
     context_type = AccountContext
     partitions: list[AccountState] = []
-    # While FOCUS rows go out: the day up to which nobody knows which of them the target has.
+    # Set during a run with FOCUS: up to this day it is unknown which FOCUS rows the target has.
     billed_up_to: date | None = None
 
     def of(self, context: AccountContext) -> AccountState:
@@ -185,17 +185,17 @@ class State:
     """The state of all streams."""
 
     def __init__(self) -> None:
-        """Begin with an empty state."""
+        """Start with an empty state."""
         self._bookmarks: dict[str, StreamState] = {}
 
     def __bool__(self) -> bool:
-        """Return whether there is anything in it."""
+        """Return whether the state has any stream."""
         return bool(self._bookmarks)
 
     def load(self, value: object, streams: Collection[str]) -> None:
-        """Take a state that an earlier run wrote.
+        """Load a state that an earlier run wrote.
 
-        Raises TapError, naming the place, unless it is one that this tap could have written.
+        Raises TapError, which says what is wrong where, if this tap cannot have written it.
         """
         bookmarks = _mapping(_mapping(value, "it").get("bookmarks", {}), "bookmarks")
         for stream, found in bookmarks.items():
@@ -206,21 +206,21 @@ class State:
     def usage(self, stream: str) -> UsageState:
         """Return the state of a stream of usage records."""
         state = self.of(stream)
-        assert isinstance(state, UsageState)  # noqa: S101  (by its name)
+        assert isinstance(state, UsageState)  # noqa: S101  (for the type checker)
         return state
 
     def billing(self, stream: str) -> BillingState:
         """Return the state of a stream of billing groups."""
         state = self.of(stream)
-        assert isinstance(state, BillingState)  # noqa: S101  (by its name)
+        assert isinstance(state, BillingState)  # noqa: S101  (for the type checker)
         return state
 
     def of(self, stream: str) -> StreamState:
-        """Return the state of a stream. From now on it is part of each STATE message."""
+        """Return the state of a stream; add an empty one to the state if there is none."""
         return self._bookmarks.setdefault(stream, type_of(stream)())
 
     def message(self, streams: Iterable[str] = ()) -> bytes:
-        """Return the STATE message, with an entry for each of these streams: one line of JSON."""
+        """Return the STATE message as a line of JSON, with an entry for each of these streams."""
         for stream in streams:
             self.of(stream)
         message = {"type": "STATE", "value": {"bookmarks": self._bookmarks}}
@@ -272,7 +272,7 @@ REASONS = {
 
 
 def _reason(message: str, where: str) -> str:
-    """Return msgspec's message as a sentence of ours: which field, where, and what is wrong."""
+    """Return msgspec's message in the tap's words: which field, where, and what is wrong."""
     place = re.search(r" - at `\$\.(\w+)(?:\.(\w+))?", message)
     if place is None:  # from __post_init__
         name, _, rest = message.partition(" ")

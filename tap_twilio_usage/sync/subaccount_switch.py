@@ -1,8 +1,8 @@
-"""What a change of the setting `subaccounts` means for rows that the target already has.
+"""Replaces rows in the target after a change of the setting `subaccounts`.
 
 The same money is in the rows of the main account (`rolled_up`) or in those of each account
-(`separate`). After a change, every row of the other choice has to be overwritten: rows with the
-same key by new ones, rows of subaccounts by zeros.
+(`separate`). After a change, every row of the old choice has to be overwritten: rows with the same
+key by new ones, rows of subaccounts by zeros.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from tap_twilio_usage.twilio.periods import ALL_TIME, Window
 
 
 def take_over(state: AccountState, states: list[AccountState], last_day: date) -> None:
-    """Make the state of an account continue those of its other contexts, and drop these.
+    """Merge the states of the account's other contexts into its state, and remove them.
 
-    Their rows in the target have the same keys. So their categories count as used and their days as
-    begun, and all days up to `last_day` at least are read again. A change back reads it all again.
+    Their rows in the target have the same keys. So the account continues with their categories and
+    their first day, and reads all days again, at least up to `last_day`.
     """
     others = [
         other
@@ -41,7 +41,7 @@ def take_over(state: AccountState, states: list[AccountState], last_day: date) -
 
 
 def holds_subaccounts(states: Iterable[AccountState], account_sid: str) -> bool:
-    """Return whether rows of the account in the target may still include subaccounts."""
+    """Return whether rows of the account in the target may include subaccounts."""
     return any(
         state.catch_up_to is not None
         or (state.first_day is not None and state.context.includes_subaccounts)
@@ -61,7 +61,7 @@ def first_day_of_all(states: Iterable[AccountState], main_account_sid: str) -> d
 
 
 def to_withdraw(states: Iterable[AccountState], main_account_sid: str) -> list[AccountState]:
-    """Return the states of the main account's subaccounts that may have rows in the target."""
+    """Return the states of the main account's subaccounts whose rows have to be set to zero."""
     return [
         state
         for state in states
@@ -76,17 +76,20 @@ def to_withdraw(states: Iterable[AccountState], main_account_sid: str) -> list[A
 
 
 def begin_to_withdraw(state: AccountState) -> None:
-    """Note, before the first row is set to zero, that all of them are read again if need be."""
+    """Move the bookmark to `last_day`, before the first row is set to zero.
+
+    After a change back, all days of the subaccount are then read again.
+    """
     if state.bookmark:
         state.last_day = max(state.bookmark, state.last_day or state.bookmark)
         state.bookmark = None
 
 
 def withdraw(run: Run, state: AccountState) -> Iterator[list[UsageRecord]]:
-    """Yield rows of zeros, a period at a time, for every row of a subaccount in the target.
+    """Yield zero rows, a period at a time, to overwrite every row of a subaccount in the target.
 
-    Its money is in the main account's rows from now on, or is not asked for at all. If the resource
-    stands for one period, only the one is written that the main account's rows are of.
+    Its money is now in the rows of the main account, or excluded. For a resource with a single
+    period, such as `Today`, only the current period of the main account is overwritten.
     """
     granularity, sid = run.planner.granularity, state.context.account_sid
     last_day = run.planner.settings.last_day(run.planner.today)

@@ -131,8 +131,8 @@ def kinds_of(stream: str) -> dict[str, tuple[Fault, str]]:
 
     key, date, number = KEY[stream], DATE.get(stream), NUMBER.get(stream)
     kinds = {
-        "no object": (third_row(lambda _: PART_OF_THE_ROW), "it is no JSON object"),
-        "null": (changed(put_null), "it is no JSON object"),
+        "no object": (third_row(lambda _: PART_OF_THE_ROW), "it is not a JSON object"),
+        "null": (changed(put_null), "it is not a JSON object"),
         "key null": (wrong(key, None), f"its {key} is missing"),
         "key missing": (third_row(lambda row: row.pop(key) and None), f"its {key} is missing"),
     }

@@ -115,10 +115,14 @@ def test_a_subaccount_that_is_refused_leaves_the_others_complete(
     whole = of_streams(healthy_separate, stream)
     run = lab.with_faults(for_the_subaccount(IN_ONE[status]), stream, subaccounts="separate")
     assert run.code == 1
-    assert f"{SUBACCOUNT} failed and keeps its bookmark; the others go on: {stream}: " in (
-        warned(run)
+    assert (
+        f"{SUBACCOUNT} failed and keeps its bookmark; continuing with the others: {stream}: "
+        in (warned(run))
     )
-    assert f"some accounts failed, all else is complete: {SUBACCOUNT}: {stream}: " in run.last_line
+    assert (
+        f"some accounts failed; everything else is complete: {SUBACCOUNT}: {stream}: "
+        in run.last_line
+    )
     assert run.states
     if stream == "categories":
         assert table(run).keys() <= whole.keys()
@@ -157,8 +161,9 @@ def test_a_billing_group_that_is_refused_leaves_the_other_complete(
 
     run = lab.with_faults(plan, stream)
     assert run.code == 1
-    assert f"some billing groups failed, all else is complete: billing group 1: {stream}: " in (
-        run.last_line
+    assert (
+        f"some billing groups failed; everything else is complete: billing group 1: {stream}: "
+        in (run.last_line)
     )
     whole = of_streams(healthy, stream)
     assert table(run) == {k: v for k, v in whole.items() if v["billing_group_id"] == other}
