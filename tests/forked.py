@@ -111,13 +111,15 @@ def _run(
 
 
 def _apply(overrides: Overrides) -> None:
-    from tap_twilio_usage import client, transport, watch, windows  # noqa: PLC0415
+    from tap_twilio_usage import billing_group, client, transport, watch, windows  # noqa: PLC0415
 
     sleep = time.sleep
     time.sleep = lambda seconds: sleep(float(seconds) / overrides.speed)
     for name, value in overrides.limits.items():
-        (module,) = (each for each in (client, transport, watch) if name in vars(each))
-        setattr(module, name, value)
+        modules = [each for each in (billing_group, client, transport, watch) if name in vars(each)]
+        assert modules, name
+        for module in modules:
+            setattr(module, name, value)
     if overrides.now is not None:
         later = overrides.now - datetime.now(overrides.now.tzinfo)
 
