@@ -388,7 +388,7 @@ WRONG = {
         "two rows with different values for 'Outbound SMS' on 2025-09-20",
     ),
     "a token that comes back": (page(record(), token="a"), "the paging returns to an earlier page"),
-    "a token of another type": (page(record(), token=7.5), "nextToken is not text"),
+    "a token of another type": (page(record(), token=[7.5]), "nextToken is not text"),
 }
 
 
