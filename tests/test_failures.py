@@ -48,6 +48,7 @@ def test_the_first_reason_stands_and_long_lists_are_cut(failures: Failures) -> N
     with pytest.raises(TapError) as raised:
         failures.end()
     assert str(raised.value) == (
-        "some accounts and billing groups failed; everything else is complete: AC0, AC1, AC2, and 2 more: "
+        "some accounts and billing groups failed; everything else is complete: "
+        "AC0, AC1, AC2, and 2 more: "
         "first; billing group 0: reason 0; billing group 1: reason 1; and 1 more"
     )
