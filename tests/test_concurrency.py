@@ -6,6 +6,7 @@ import heapq
 import itertools
 import logging
 import random
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -256,17 +257,18 @@ def until(condition: Callable[[], bool]) -> None:
     pytest.fail("the condition was never met")
 
 
-def test_a_signal_that_ends_a_wait_leaves_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_that_ends_a_wait_leaves_the_queue() -> None:
     throttle = throttle_of(1)
 
-    def interrupted(*_: object) -> bool:
-        raise KeyboardInterrupt
+    def interrupt() -> None:
+        until(lambda: any(vars(slot.is_granted)["_cond"]._waiters for slot in throttle._queue))
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     with throttle.slot():
-        with monkeypatch.context() as patch:
-            patch.setattr(threading.Event, "wait", interrupted)
-            with pytest.raises(KeyboardInterrupt), throttle.slot():
-                pass
+        interrupted = spawn(interrupt)
+        with pytest.raises(KeyboardInterrupt), throttle.slot():
+            pass
+        interrupted.result(timeout=10)
         assert throttle._queue == []
         assert not throttle._limit.has_room
     with throttle.slot():
