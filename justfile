@@ -2,7 +2,7 @@
 
 # Create .venv with all that development needs
 install:
-    python3 -m venv .venv && .venv/bin/pip install -q -U pip && .venv/bin/pip install -q -e '.[report]' --group dev
+    python3 -m venv .venv && .venv/bin/pip install -q uv && .venv/bin/uv pip install -q -p .venv -e '.[report]' --group dev
 
 # Run what has to pass before a change is merged
 ci:
@@ -11,6 +11,14 @@ ci:
 # Run the tests of some files, or all of them
 test *files:
     .venv/bin/python -m pytest {{ files }}
+
+# Run the tests that take minutes by nature
+nightly:
+    .venv/bin/python -m pytest -m nightly
+
+# Run the tests with the coverage
+coverage:
+    .venv/bin/python -m pytest --cov
 
 # Check and format the code
 format:

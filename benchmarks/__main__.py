@@ -16,6 +16,7 @@ from benchmarks.growth import growth
 from benchmarks.limited import limited
 from benchmarks.report import Target
 from benchmarks.sizes import FULL, QUICK, Sizes
+from benchmarks.versions import versions
 
 PICTURE = Path(__file__).with_name("growth.svg")
 PACKAGES = ("singer-sdk", "requests", "orjson", "twilio")
@@ -33,6 +34,7 @@ def main() -> int:
         "night": night,
         "limited": limited,
         "growth": partial(growth, picture=options.picture),
+        **({"versions": partial(versions, other=options.against)} if options.against else {}),
     }
     if unknown := set(options.parts) - set(parts):
         parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(parts)}")
@@ -54,8 +56,9 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     add = parser.add_argument
-    add("parts", nargs="*", help="year, accounts, night, limited, growth; all if none is named")
+    add("parts", nargs="*", help="year, accounts, night, limited, growth, versions; default: all")
     add("--quick", action="store_true", help="small sizes, to check that everything works")
+    add("--against", type=Path, help="another version's command, for the part `versions`")
     add("--picture", type=Path, default=PICTURE, help="the file for the growth chart")
     return parser
 

@@ -77,13 +77,14 @@ class Tap(Singer):
 
     module: str = "tap_twilio_usage.tap"
     own: Mapping[str, Any] = field(default_factory=dict)
+    executable: str = COMMAND
 
     def command(self, task: Task, folder: Path) -> list[str]:
         """Return the command with config, a catalog that selects one stream, and state."""
         return [
-            COMMAND,
+            self.executable,
             *_file(folder, "config", self.settings(task)),
-            *_file(folder, "catalog", _catalog()),
+            *_file(folder, "catalog", _catalog(self.executable)),
             *(_file(folder, "state", task.state) if task.state else ()),
         ]
 
@@ -108,11 +109,10 @@ def _file(folder: Path, name: str, content: Json) -> tuple[str, str]:
 
 
 @cache
-def _catalog() -> Json:
+def _catalog(executable: str) -> Json:
     """Return the tap's catalog with one stream selected."""
-    done = subprocess.run(  # noqa: S603
-        [COMMAND, "--discover", "--config=ENV"], env=environment(), capture_output=True, check=True
-    )
+    command = [executable, "--discover", "--config=ENV"]
+    done = subprocess.run(command, env=environment(), capture_output=True, check=True)  # noqa: S603
     catalog: Json = json.loads(done.stdout)
     for stream in catalog["streams"]:
         for entry in stream["metadata"]:

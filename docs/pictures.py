@@ -36,7 +36,7 @@ COUNTED, REMAINDER, INSIDE, WRONG = "#0969da", "#8250df", "#e3e8ee", "#d4620f"
 
 
 def accounts() -> dict[str, Day]:
-    """Give each real account's rows that hold money."""
+    """Return each real account's rows that have a price."""
     found: dict[str, Day] = {}
     for name, texts in json.loads(REAL.read_text()).items():
         day = {category: Decimal(text) for category, text in texts.items()}
@@ -60,15 +60,13 @@ def dollars(amount: Decimal) -> str:
 
 
 def above(category: str, day: Mapping[str, Decimal]) -> str:
-    """Give the nearest category above that has a row."""
-    name = shipped().above(category)
-    while name not in day:
-        name = shipped().above(name)
-    return name
+    """Return the nearest category above that has a row."""
+    name = shipped().parent(category) or TOTAL
+    return name if name in day else above(name, day)
 
 
 def below(parent: str, day: Mapping[str, Decimal], depth: int = 1) -> Iterator[tuple[int, str]]:
-    """Give the rows under a row, each with its depth, the largest first."""
+    """Yield the rows below a row, each with its depth, the largest first."""
     children = [name for name in day if name != TOTAL and above(name, day) == parent]
     for child in sorted(children, key=lambda name: (-day[name], name)):
         yield depth, child
@@ -134,14 +132,14 @@ class Picture:
 
 
 def tree(title: str, day: Day) -> str:
-    """Draw the tree of an account's rows: the price of each, and what of it counts."""
+    """Draw the tree of an account's rows: the price of each, and the part of it that counts."""
     picture = Picture(title)
     shares: dict[str, Share] = deduplicate(day)
     placed = [(0, TOTAL), *below(TOTAL, day)]
     scale = min((INNER - INDENT * depth) / float(day[name]) for depth, name in placed)
     right: dict[str, str | int] = {"anchor": "end", "fill": FAINT, "size": 16}
     picture.line(
-        (MARGIN, "category, under the one that it lies in", {"fill": FAINT, "size": 16}),
+        (MARGIN, "category, below its parent", {"fill": FAINT, "size": 16}),
         (500, "price", right),
         (WIDTH - MARGIN, "counts", right),
         down=34,
@@ -164,7 +162,7 @@ def tree(title: str, day: Day) -> str:
             picture.parts.append(picture.bar(left, picture.y + 6, float(amount) * scale, colour))
         picture.y += 22
     picture.line(
-        (MARGIN, "sum of all rows under totalprice", {}),
+        (MARGIN, "sum of all rows below totalprice", {}),
         (500, dollars(rows(day)), {"anchor": "end"}),
         down=36,
     )
@@ -173,57 +171,61 @@ def tree(title: str, day: Day) -> str:
         (MARGIN, "sum of what counts = totalprice", {"weight": 600}),
         (WIDTH - MARGIN, dollars(counts), {"anchor": "end", "weight": 600}),
     )
-    roles = {share.role for share in shares.values()}
     meanings = [
         (COUNTED, "counts"),
-        (INSIDE, "is in the rows below it: does not count again"),
+        (INSIDE, "is also in the rows below it: does not count again"),
     ]
-    if "overlap" in roles:
-        meanings.append((WRONG, "repeats the row that it stands under (overlap): counts nothing"))
+    for category, share in shares.items():
+        if share.role == "overlap":
+            repeated = shipped().categories[category].also_included_in[0]
+            meanings.append((WRONG, f"is also in {repeated} (an overlap): does not count"))
     if shares[TOTAL].deduplicated_price:
-        meanings.append((REMAINDER, "is in no row: stays with totalprice"))
+        meanings.append((REMAINDER, "is in no other row: stays with totalprice"))
     picture.key(*meanings)
     return picture.svg()
 
 
 def leaves() -> set[str]:
-    """Give the categories of the table that contain no other."""
+    """Return the categories of the table that contain no other."""
     table = shipped()
     containers = table.containers(())
     return {name for name in table.categories if table.role(name, containers) == "leaf"}
 
 
 def top_level() -> set[str]:
-    """Give the categories of the table that lie in none but the total."""
+    """Return the categories of the table whose parent is the total."""
     table = shipped()
     return {name for name in table.categories if table.parent(name) == TOTAL}
 
 
 def ways() -> str:
-    """Draw what each way of adding up makes of three accounts, against their bills."""
-    picture = Picture("Ways to add up a bill, and what they make of it")
+    """Draw the result of each method for three accounts, compared with their bills."""
+    picture = Picture("Methods to add up a bill, and their results")
     real = accounts()
     end: dict[str, str | int] = {"anchor": "end"}
     head: dict[str, str | int] = {**end, "fill": FAINT, "size": 16}
     fixed = [
-        ("a fixed list of lowest categories", leaves()),
+        ("a fixed list of detailed categories", leaves()),
         ("a fixed list of top categories", top_level()),
     ]
-    picture.line((500, "sum", head), (WIDTH - MARGIN, "of the bill", head))
-    for name, said, more in (
+    drawn: tuple[tuple[str, str, list[tuple[str, set[str]]]], ...] = (
         ("voice_and_verify", "Calls and verification codes", fixed),
         ("a2p", "Registration of a messaging campaign", []),
         ("whatsapp", "WhatsApp (its total is not published)", []),
-    ):
+    )
+    # All bills have the same length, and the longest bar just fits.
+    mark = INNER / float(max(rows(real[name]) / real[name][TOTAL] for name, *_ in drawn))
+    picture.line((500, "sum", head), (WIDTH - MARGIN, "of the bill", head))
+    for name, said, more in drawn:
         day = real[name]
         bill = day[TOTAL]
         shares = deduplicate(day).values()
         counted = sum((share.deduplicated_price or Decimal(0) for share in shares), Decimal(0))
         picture.line((MARGIN, said, {"weight": 600, "size": 18}), down=40)
-        sums = [("every row", rows(day))]
+        sums = [("all rows", rows(day))]
         sums += [(way, rows(day, kept)) for way, kept in more]
         sums += [("Twilio's eight common categories", rows(day, COMMON)), ("this tap", counted)]
-        scale = INNER / 2 / float(bill)
+        scale = mark / float(bill)
         for way, amount in sums:
             right = amount == bill
             weight: dict[str, str | int] = {"weight": 600 if right else 400}
@@ -236,21 +238,21 @@ def ways() -> str:
             picture.y += 22
             colour = COUNTED if right else WRONG
             picture.parts += [
-                picture.bar(MARGIN, picture.y - 16, min(float(amount) * scale, INNER), colour),
-                picture.bar(MARGIN + INNER / 2 - 1, picture.y - 19, 2, INK, 22),
+                picture.bar(MARGIN, picture.y - 16, float(amount) * scale, colour),
+                picture.bar(MARGIN + mark - 1, picture.y - 19, 2, INK, 22),
             ]
     picture.key((INK, "the bill: totalprice; for WhatsApp, its messages plus its templates"))
     return picture.svg()
 
 
 def pictures() -> dict[str, str]:
-    """Give every picture by the name of its file."""
+    """Return every picture by the name of its file."""
     real = accounts()
     whole = real["voice_and_verify"]
-    question = f"One account, every row: ${rows(whole):.2f} or ${whole[TOTAL]:.2f}?"
+    question = f"One account, all rows: ${rows(whole):.2f} or ${whole[TOTAL]:.2f}?"
     return {
         "tree.svg": tree(question, whole),
-        "remainders.svg": tree("Money that is in no row below", real["long_history"]),
+        "remainders.svg": tree("Money that is in no more detailed row", real["long_history"]),
         "ways.svg": ways(),
     }
 

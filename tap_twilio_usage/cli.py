@@ -48,9 +48,9 @@ class Command(SingerCommand):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         logging.raiseExceptions = False  # its reports of a failing log would show secrets
         sys.excepthook = self.excepthook
-        signals.handle()
         try:
             try:
+                signals.handle()
                 _buffer_stdout()
                 return super().main(*args, **kwargs)
             finally:

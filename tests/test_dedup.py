@@ -6,7 +6,6 @@ import csv
 import json
 import random
 from collections.abc import Mapping
-from datetime import date
 from decimal import Decimal, localcontext
 from pathlib import Path
 
@@ -16,9 +15,7 @@ from hypothesis import strategies as st
 
 from tap_twilio_usage.money.amounts import EXACT
 from tap_twilio_usage.money.dedup import Share, deduplicate, rounding
-from tap_twilio_usage.money.enrich import attribute, overshoot
 from tap_twilio_usage.money.hierarchy import Category, Hierarchy, shipped
-from tap_twilio_usage.money.usage_record import UsageRecord
 from tests.conftest import ROOT
 
 TABLE = ROOT / "tap_twilio_usage" / "data" / "categories.csv"
@@ -420,6 +417,20 @@ def test_an_overlap_that_lies_in_a_rollup_of_another_family_is_found_by_its_pric
     }
 
 
+def test_a_rollup_that_is_too_small_for_the_excess_is_no_explanation() -> None:
+    """Rule (a), second half: the other roll-up keeps less than the excess."""
+    day = prices(totalprice="19", calls="9", calls__inbound="4", pv="8", group__rooms="6")
+    day |= prices(calls__client="3", sms="2")
+    assert counted(day)["calls"] == "2"
+    assert counted(day)["pv"] == "2"
+
+
+def test_a_rollup_does_not_lie_in_itself() -> None:
+    day = prices(totalprice="9", calls="3", calls__inbound="-1", sms="9")
+    assert counted(day)["calls"] == "4"
+    assert counted(day)["totalprice"] == "-3"
+
+
 def test_an_unknown_rollup_over_known_rows_repeats_them() -> None:
     """Rule (b): nothing else can explain the excess."""
     day = prices(totalprice="9", calls="4", sms="5", communications="9")
@@ -538,8 +549,14 @@ def test_leaves_that_differ_in_count_or_usage_are_no_repetition(
 
 
 def test_of_two_names_of_one_charge_the_one_whose_place_is_surer_counts() -> None:
-    day = prices(totalprice="9", calls="4", cps="5", carrier__lookups="5")
-    same = {"cps": ("3", "6"), "carrier__lookups": ("3", "6")}
+    day = prices(
+        totalprice="9",
+        calls="4",
+        a2p__10dlc__registrationfees__onetime="5",
+        a2p__10dlc__registrationfees__bv="5",
+        carrier__lookups="5",
+    )
+    same = {"a2p__10dlc__registrationfees__bv": ("3", "6"), "carrier__lookups": ("3", "6")}
     assert counted_of(day, **same) == {"calls": 4, "carrier-lookups": 5}
     day = prices(totalprice="9", calls="4", quantum__a="5", quantum__b="5")
     assert counted_of(day)["totalprice"] == -5
@@ -551,6 +568,12 @@ def test_leaves_that_equal_each_other_all_count_where_there_is_no_excess() -> No
     day = prices(totalprice="10", carrier__lookups="5", sim__swap__lookups="5")
     same = {"carrier__lookups": ("3", "6"), "sim__swap__lookups": ("3", "6")}
     assert counted_of(day, **same) == {"carrier-lookups": 5, "sim-swap-lookups": 5}
+
+
+def test_rollups_that_keep_the_same_money_are_not_compared() -> None:
+    day = prices(totalprice="12", calls="9", calls__inbound="4", pv="8", group__rooms="3")
+    same = {"calls": ("3", "6"), "pv": ("3", "6")}
+    assert counted_of(day, **same)["totalprice"] == -5
 
 
 def test_two_pairs_of_equal_leaves_that_explain_the_excess_are_left_alone() -> None:
@@ -612,55 +635,15 @@ def test_names_are_compared_without_case_and_kept_as_they_are() -> None:
     assert counted(day) == {"CALLS": "6", "Calls-Inbound": "4"}
 
 
+def test_of_a_name_in_two_spellings_one_row_has_the_children() -> None:
+    day = prices(totalprice="7", calls="3", CALLS="4", calls__inbound="1")
+    assert counted(day) == {"calls": "2", "CALLS": "4", "calls-inbound": "1"}
+    assert counted(dict(reversed(day.items()))) == counted(day)
+
+
 def test_a_total_without_a_price_is_none() -> None:
     shares = deduplicate(prices(totalprice=None, calls="10"))
     assert shares["calls"] == Share("leaf", None)
-
-
-# The same for whole rows.
-
-
-def rows_of(day: Mapping[str, Decimal | None]) -> list[UsageRecord]:
-    """Return attributed rows with a count of 3 and a usage of 6 each."""
-    first = date(2026, 1, 1)
-    return attribute(
-        UsageRecord(
-            *("AC", None, None, category, None, Decimal(3), None, Decimal(6), None),
-            *(price, "usd", first, first),
-        )
-        for category, price in day.items()
-    )
-
-
-def test_rows_are_compared_by_their_count_and_usage() -> None:
-    day = prices(totalprice="9", calls="4", carrier__lookups="5", sim__swap__lookups="5")
-    rows = {row.category: row for row in rows_of(day)}
-    assert rows["sim-swap-lookups"].dedup_role == "overlap"
-    assert rows["totalprice"].deduplicated_price == 0
-
-
-def test_a_row_of_an_overlap_names_the_roll_up_of_its_family() -> None:
-    rows = rows_of(prices(totalprice="1", authy__sms__outbound="1", sms__outbound="1"))
-    assert [row.parent_category for row in rows] == [None, "account-security", "sms"]
-
-
-@pytest.mark.parametrize(
-    ("day", "excess"),
-    [
-        ({"totalprice": "4", "calls": "4", "calls-client": "5"}, 5),
-        ({"totalprice": "-4", "calls": "-4", "calls-client": "-5"}, 5),
-        ({"totalprice": "9", "calls": "4"}, None),
-        ({"totalprice": "-9", "calls": "-4"}, None),
-        ({"totalprice": "0", "calls": "-4"}, 4),
-        ({"totalprice": "4", "calls": "5", "calls-client": "-1"}, None),
-        ({"totalprice": "3.9999", "calls": "4"}, None),
-        ({"calls": "4"}, None),
-    ],
-)
-def test_rows_that_hold_more_than_their_total_are_found_for_charges_and_refunds(
-    day: dict[str, str], excess: int | None
-) -> None:
-    assert overshoot(rows_of(prices(**day))) == excess
 
 
 # Invariants.

@@ -460,11 +460,13 @@ def test_a_warning_says_that_its_source_is_not_selected(sync: Sync, server: Serv
     catalog = catalog_of(sync(settings(server), "--discover").catalog, "categories")
     run = sync(settings(server), catalog=catalog)
     assert run.code == 0
-    assert f"{STREAM} comes with {USAGE}, which is not selected" in run.log
+    assert f"focus: no rows are loaded, because {USAGE} is not selected; select it" in run.log
 
 
 @pytest.mark.parametrize("name", [" ", "two\nlines", "a\0b"])
 def test_a_name_that_is_not_valid_is_refused(sync: Sync, name: str) -> None:
     run = sync({"account_sid": MAIN_SID, "billing_account_name": name}, "--test")
     assert run.code == 1
-    assert "billing_account_name: holds nothing, or a character that no name has" in run.log
+    assert (
+        "billing_account_name: is empty or contains a character that cannot be printed" in run.log
+    )

@@ -204,7 +204,7 @@ def test_a_month_is_not_compared_if_a_day_is_missing(missing: str) -> None:
     loaded = [day for day in days("2026-01-01", "2026-02-20") if f"{day}" != missing]
     rows = [row for day in loaded for row in a_day(day, "1")]
     assert only(rows).change is None
-    assert "Some of the same days of the month before are loaded" in rendered(summed(rows))
+    assert "Some of the same days of the month before are not loaded" in rendered(summed(rows))
 
 
 def test_missing_days_in_the_range_are_counted() -> None:

@@ -1,4 +1,4 @@
-"""What the log says of a load: how far it is while it is long, and what it came to."""
+"""What the log says of a load: the progress of a long one, and the sums at the end."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
 from tap_twilio_usage.logs.progress import Progress
+from tap_twilio_usage.logs.wording import count, duration
 from tap_twilio_usage.money.enrich import attribute
 from tap_twilio_usage.money.usage_record import UsageRecord
 from tap_twilio_usage.twilio.periods import Window
@@ -37,9 +38,18 @@ def rows_of_a_day() -> list[UsageRecord]:
     )
 
 
+def test_numbers_have_thousands_separators_and_the_right_plural() -> None:
+    assert count(1, "day") == "1 day"
+    assert count(0, "day") == "0 days"
+    assert count(28196, "row") == "28,196 rows"
+    assert [duration(seconds) for seconds in (0.4, 99, 720, 12600)] == [
+        *("0 s", "99 s", "12 min", "3.5 h")
+    ]
+
+
 @pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
-    """Load accounts of ten days, each of which takes so many seconds, and give what is said."""
+def logged(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
+    """Load accounts of ten days, with `seconds` for each day, and return the lines of the log."""
 
     def load(*, accounts: int, seconds: float) -> list[str]:
         now, window = [0.0], Window(FIRST, FIRST + timedelta(days=9))
@@ -48,7 +58,7 @@ def said(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
             progress.accounts = accounts
             for number in range(accounts):
                 progress.next_account()
-                progress.begin(AnAccount(f"AC{number + 1}"), window, 1)
+                progress.begin(AnAccount(f"AC{number + 1}"), window, requests=1)
                 for day in range(10):
                     now[0] += seconds
                     progress.add(FIRST + timedelta(days=day), rows_of_a_day(), 3)
@@ -59,43 +69,71 @@ def said(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
     return load
 
 
-def test_a_long_load_says_how_far_it_is_its_pace_and_the_time_left(
-    said: Callable[..., list[str]],
+def test_a_long_load_logs_its_progress_its_pace_and_the_time_left(
+    logged: Callable[..., list[str]],
 ) -> None:
-    lines = [line for line in said(accounts=1, seconds=20.0) if " of 10 days" in line]
-    assert lines[0] == "AC1: 2 of 10 days, up to 2026-01-02; 6 rows, 0 a second, about 3 min left"
-    assert lines[-1] == "AC1: 10 of 10 days, up to 2026-01-10; 30 rows, 0 a second, about 0 s left"
+    lines = [line for line in logged(accounts=1, seconds=20.0) if " of 10 days" in line]
+    assert (
+        lines[0] == "AC1: loaded 2 of 10 days, up to 2026-01-02; 6 rows, 0 rows/s, about 3 min left"
+    )
+    assert (
+        lines[-1]
+        == "AC1: loaded 10 of 10 days, up to 2026-01-10; 30 rows, 0 rows/s, about 0 s left"
+    )
     assert len(lines) == 5
 
 
-def test_of_many_accounts_it_says_which_one_and_the_time_for_all(
-    said: Callable[..., list[str]],
+def test_a_load_of_many_accounts_logs_which_one_and_the_time_for_all(
+    logged: Callable[..., list[str]],
 ) -> None:
-    lines = [line for line in said(accounts=4, seconds=3.0) if " of 10 days" in line]
-    assert lines[0].startswith("AC1, account 1 of 4: 10 of 10 days")
-    assert lines[0].endswith("30 rows, 1 a second, about 90 s left")
-    assert lines[1].startswith("AC2, account 2 of 4: 10 of 10 days")
-    assert lines[1].endswith("60 rows, 1 a second, about 60 s left")
+    lines = [line for line in logged(accounts=4, seconds=3.0) if " of 10 days" in line]
+    assert lines[0].startswith("AC1 (account 1 of 4): loaded 10 of 10 days")
+    assert lines[0].endswith("30 rows, 1 rows/s, about 90 s left")
+    assert lines[1].startswith("AC2 (account 2 of 4): loaded 10 of 10 days")
+    assert lines[1].endswith("60 rows, 1 rows/s, about 60 s left")
 
 
-def test_a_short_load_is_quiet_until_its_end(said: Callable[..., list[str]]) -> None:
-    assert said(accounts=1, seconds=0.1) == [
-        "AC1, subaccounts excluded: 2026-01-01..2026-01-10, 10 days in 1 requests or more",
-        "AC1: done, 10 days, 30 rows",
+def test_a_short_load_logs_its_beginning_and_its_end(logged: Callable[..., list[str]]) -> None:
+    assert logged(accounts=1, seconds=0.1) == [
         (
-            "AC1, usd: totalprice 50, deduplicated 50, of that 10 in no category; the prices of "
-            "all categories add up to 40"
+            "AC1, excluding subaccounts: loading 2026-01-01..2026-01-10 (10 days) "
+            "with at least 1 request"
         ),
-        "all in all: accounts 1, days 10, rows 30, in 1 s",
-        "spent in categories that are not known: 'quantum' 10 usd",
+        "AC1: loaded 10 days, 30 rows",
+        (
+            "AC1, usd: totalprice 50, deduplicated 50 (10 of it in no category), "
+            "sum of all categories 40"
+        ),
+        "done: 1 account, 10 days, 30 rows in 1 s",
+        "spend in categories that are new to this version: 'quantum' 10 usd",
     ]
 
 
-def test_all_accounts_are_summed_up(said: Callable[..., list[str]]) -> None:
-    *_, counts, money, unknown = said(accounts=3, seconds=500.0)
-    assert counts == "all in all: accounts 3, days 30, rows 90, in 4.2 h"
-    assert money.startswith("all in all, usd: totalprice 150, deduplicated 150, of that 30 in no")
-    assert unknown == "spent in categories that are not known: 'quantum' 30 usd"
+def test_amounts_are_exact_with_thousands_separators(caplog: pytest.LogCaptureFixture) -> None:
+    rows = attribute(
+        [usage_record("calls", "1234567.000000001"), usage_record("totalprice", "2000000")]
+    )
+    with caplog.at_level(logging.INFO, LOGGER.name):
+        progress = Progress(LOGGER, clock=lambda: 0.0)
+        progress.accounts = 1
+        progress.next_account()
+        progress.begin(AnAccount("AC1"), Window(FIRST, FIRST), 1)
+        progress.add(FIRST, rows, 28196)
+        progress.end()
+    assert caplog.messages[1:] == [
+        "AC1: loaded 1 day, 28,196 rows",
+        (
+            "AC1, usd: totalprice 2,000,000, deduplicated 2,000,000.000000000 "
+            "(765,432.999999999 of it in no category), sum of all categories 1,234,567.000000001"
+        ),
+    ]
+
+
+def test_the_sums_of_all_accounts_are_logged(logged: Callable[..., list[str]]) -> None:
+    *_, counts, money, unknown = logged(accounts=3, seconds=500.0)
+    assert counts == "done: 3 accounts, 30 days, 90 rows in 4.2 h"
+    assert money.startswith("all accounts, usd: totalprice 150, deduplicated 150 (30 of it in no")
+    assert unknown == "spend in categories that are new to this version: 'quantum' 30 usd"
 
 
 def test_a_run_of_many_accounts_ends_with_its_sums(sync: Sync) -> None:
@@ -111,11 +149,14 @@ def test_a_run_of_many_accounts_ends_with_its_sums(sync: Sync) -> None:
     with Server(company) as server:
         run = sync({**settings, "api_url": server.url})
     total = sum(company.total(day) for day in (last - timedelta(days=1), last))
-    assert f"all in all: accounts 3, days 6, rows {len(run.records())}, in " in run.log
-    assert f"all in all, usd: totalprice {total}, deduplicated {total}, of that " in run.log
+    assert f"done: 3 accounts, 6 days, {len(run.records()):,} rows in " in run.log
+    assert f"all accounts, usd: totalprice {total:,f}, deduplicated {total:,f} (" in run.log
     spent = sum(r["deduplicated_price"] for r in run.records() if r["category"] == "quantum-relay")
     assert spent > 0
-    assert f"spent in categories that are not known: 'quantum-relay' {spent} usd, '" in run.log
+    assert (
+        f"spend in categories that are new to this version: 'quantum-relay' {spent:,f} usd, '"
+        in run.log
+    )
     assert "tried again" not in run.log
 
 

@@ -23,7 +23,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from tests.conftest import PYTHONS, ROOT, VERSION, blocks
+from tests.conftest import PYPROJECT, PYTHONS, ROOT, VERSION, blocks
 
 PACKAGE = ROOT / "tap_twilio_usage"
 REPORT = PACKAGE / "report"
@@ -106,6 +106,14 @@ def test_the_tests_of_the_tap_itself_exist() -> None:
     names = re.findall(r"tests/\w+\.py", (ROOT / ".ci" / "tap-tests").read_text())
     assert names
     assert all((ROOT / name).exists() for name in names)
+
+
+def test_nightly_tests_run_every_night() -> None:
+    night: dict[Any, Any] = workflow("nightly")
+    assert night[True]["schedule"]  # `on`, which is true in YAML 1.1
+    assert {"run": ".ci/run --all"} in night["jobs"]["all"]["steps"]
+    assert "-m ''" in (ROOT / ".ci" / "run").read_text()
+    assert "-m 'not nightly'" in PYPROJECT
 
 
 def test_only_tested_files_are_published() -> None:

@@ -1,13 +1,18 @@
-"""Settings: what is refused, in which words, and what the environment adds."""
+"""Settings: what is refused, with which message, and what the environment adds."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tap_twilio_usage.config.schema import SCHEMA, SECRETS
+from tap_twilio_usage.config.settings import Settings, Shard
 from tests.conftest import Sync, config
 from tests.http_server import serve
 from tests.twilio import SID, TOKEN, account, between
@@ -16,53 +21,72 @@ DAYS = dict.fromkeys(between("2026-01-01", "2026-01-02"), {"calls": "1", "totalp
 NOWHERE = "http://127.0.0.1:9"
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
-    "an unknown setting": ({"pagesize": 5}, "pagesize: no such setting; is it page_size?"),
-    "an unknown secret": ({"auth_tokn": "s3cret"}, "auth_tokn: no such setting"),
-    "a secret that is no string": ({"auth_token": 123456789}, "auth_token: must be a string"),
-    "a secret with a blank": ({"auth_token": "s3cret\n"}, "auth_token: holds a blank"),
-    "a secret beyond ASCII": ({"auth_token": "s3crét"}, "auth_token: holds a blank or a char"),
+    "an unknown setting": ({"pagesize": 5}, "pagesize: unknown setting; use page_size"),
+    "a setting like none": ({"colour": "red"}, "colour: unknown setting; remove it"),
+    "an unknown secret": ({"auth_tokn": "s3cret"}, "auth_tokn: unknown setting; use auth_token"),
+    "a secret that is not a string": ({"auth_token": 123456789}, "auth_token: must be a string"),
+    "a secret with a line end": ({"auth_token": "s3cret\n"}, "auth_token: contains whitespace"),
+    "a secret beyond ASCII": (
+        {"auth_token": "s3crét"},
+        "auth_token: contains whitespace or a",
+    ),
     "an account SID cut short": ({"account_sid": "AC12"}, "account_sid: must be AC followed by"),
     "a key as account SID": ({"account_sid": "SK" + "0" * 32}, "account_sid: must be AC"),
     "an API key SID": ({"api_key_sid": "s3cret"}, "api_key_sid: must be SK followed by 32 hex"),
     "another choice": ({"subaccounts": "all"}, "subaccounts: 'all' is not one of ['rolled_up'"),
     "accounts to choose from one": (
         {"account_sids": ["AC" + "1" * 32]},
-        "account_sids: works with subaccounts: separate only; remove it, or set that",
+        "account_sids: requires subaccounts: separate; set that, or remove account_sids",
     ),
-    "an account that is none": (
+    "an account SID of separate cut short": (
         {"account_sids": ["AC12"], "subaccounts": "separate"},
         "account_sids: 'AC12' must be AC followed by 32 hex digits",
     ),
-    "accounts that are no list": ({"account_sids": SID}, "is not of type 'array'"),
-    "a billing group that is none": (
+    "accounts that are not a list": ({"account_sids": SID}, "is not of type 'array'"),
+    "a billing group ID that is not valid": (
         {"billing_group_ids": ["commerce_billingprofile_1", "s3cret"]},
-        "billing_group_ids: number 2 is no commerce_billingprofile_... id",
+        "billing_group_ids: ID 2 is not valid; use the form commerce_billingprofile_...",
     ),
     "a billing group with a path": (
         {"billing_group_ids": ["commerce_billingprofile_1/../s3cret"]},
-        "billing_group_ids: number 1 is no commerce_billingprofile_... id",
+        "billing_group_ids: ID 1 is not valid; use the form commerce_billingprofile_...",
     ),
-    "billing groups that are no list": (
+    "billing groups that are not a list": (
         {"billing_group_ids": "s3cret"},
         "billing_group_ids: must be a list of strings",
     ),
-    "a client secret with a blank": ({"client_secret": "s3cret "}, "client_secret: holds a blank"),
-    "a token URL in plain http": ({"oauth_token_url": "http://x.com"}, "oauth_token_url: must be"),
-    "a billing URL in plain http": ({"billing_api_url": "http://x.com"}, "billing_api_url: must"),
-    "a date in words": ({"start_date": "6 months ago"}, "start_date: '6 months ago' is no date"),
-    "a date that is none": ({"end_date": "2026-02-30"}, "end_date: '2026-02-30' is no date"),
-    "an hour": ({"start_date": "2026-01-01T12:00:00Z"}, "is no date; write it as YYYY-MM-DD"),
-    "days in reverse": ({"end_date": "2025-12-31"}, "start_date: 2026-01-01 lies after end_date"),
+    "a client secret with a space": (
+        {"client_secret": "s3cret "},
+        "client_secret: contains whitespace",
+    ),
+    "a token URL in plain http": ({"oauth_token_url": "http://x.com"}, "oauth_token_url: must"),
+    "a billing URL in plain http": (
+        {"billing_api_url": "http://x.com"},
+        "billing_api_url: must",
+    ),
+    "a date in words": (
+        {"start_date": "6 months ago"},
+        "start_date: '6 months ago' is not",
+    ),
+    "a date that does not exist": (
+        {"end_date": "2026-02-30"},
+        "end_date: '2026-02-30' is not a valid date; use YYYY-MM-DD",
+    ),
+    "an hour": ({"start_date": "2026-01-01T12:00:00Z"}, "is not a valid date; use YYYY-MM-DD"),
+    "days in reverse": ({"end_date": "2025-12-31"}, "start_date: 2026-01-01 is after end_date"),
     "a lookback below zero": ({"lookback_days": -1}, "lookback_days: -1 is less than the minimum"),
     "no concurrency": ({"max_concurrent_requests": 0}, "max_concurrent_requests: 0 is less"),
     "a page too large": ({"page_size": 1001}, "page_size: 1001 is greater than the maximum"),
     "a number as text": ({"page_size": "ten"}, "page_size: 'ten' is not of type 'integer'"),
-    "a URL in plain http": ({"api_url": "http://api.twilio.com"}, "api_url: must be https"),
-    "a private host": ({"api_url": "http://10.0.0.1"}, "api_url: must be https"),
-    "a host like loopback": ({"api_url": "http://localhost.evil"}, "api_url: must be https"),
-    "a URL with a password": ({"api_url": "https://u:s3cret@x.com"}, "api_url: must hold no user"),
-    "no URL": ({"api_url": "twilio"}, "api_url: must be a URL such as"),
-    "a broken URL": ({"api_url": "https://["}, "api_url: is no URL"),
+    "a URL in plain http": ({"api_url": "http://api.twilio.com"}, "api_url: must use https"),
+    "a private host": ({"api_url": "http://10.0.0.1"}, "api_url: must use https"),
+    "a host like loopback": ({"api_url": "http://localhost.evil"}, "api_url: must use https"),
+    "a URL with a password": (
+        {"api_url": "https://u:s3cret@x.com"},
+        "api_url: must not contain",
+    ),
+    "a URL without a scheme": ({"api_url": "twilio"}, "api_url: is not a URL; use one such as"),
+    "a broken URL": ({"api_url": "https://["}, "api_url: is not a URL; use one such as"),
     "a map of no stream": ({"stream_maps": {"usage": {}}}, "stream_maps: 'usage' is no stream"),
     "a map that does not parse": (
         {"stream_maps": {"categories": {"x": "1 +"}}},
@@ -71,52 +95,54 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize(("wrong", "says"), WRONG.values(), ids=WRONG.keys())
+@pytest.mark.parametrize(("wrong", "message"), WRONG.values(), ids=WRONG.keys())
 def test_a_wrong_setting_is_refused_in_one_line(
-    sync: Sync, wrong: dict[str, Any], says: str
+    sync: Sync, wrong: dict[str, Any], message: str
 ) -> None:
     run = sync(config(NOWHERE, **wrong))
     assert run.code == 1
     (line,) = [line for line in run.log.splitlines() if "ERROR" in line]
-    assert says in line
+    assert message in line
     assert "Traceback" not in run.log
     assert "s3cr" not in run.log
     assert "123456789" not in run.log
 
 
-def test_every_wrong_setting_has_a_line(sync: Sync) -> None:
+def test_every_wrong_setting_has_its_own_line(sync: Sync) -> None:
     run = sync(config(NOWHERE, page_size=0, lookback_days="many"))
     assert run.log.count("ERROR") == 2
 
 
 @pytest.mark.parametrize(
-    ("missing", "says"),
+    ("missing", "message"),
     [
         ({"account_sid"}, "account_sid is missing"),
         ({"auth_token"}, "no credentials (there are none): set auth_token (TWILIO_AUTH_TOKEN)"),
     ],
 )
 def test_missing_credentials_are_named_before_any_request(
-    sync: Sync, missing: set[str], says: str
+    sync: Sync, missing: set[str], message: str
 ) -> None:
     with serve(account(DAYS)) as server:
         run = sync({k: v for k, v in config(server.url).items() if k not in missing})
         assert not server.requests
     assert run.code == 1
-    assert says in run.last_line
+    assert message in run.last_line
 
 
 @pytest.mark.parametrize(
-    ("half", "says"),
+    ("half", "message"),
     [
         ({"api_key_sid": "SK" + "0" * 32}, "api_key_secret is missing"),
         ({"api_key_secret": "x"}, "api_key_sid is missing"),
     ],
 )
-def test_half_an_api_key_is_named(sync: Sync, half: dict[str, str], says: str) -> None:
+def test_the_missing_half_of_an_api_key_is_named(
+    sync: Sync, half: dict[str, str], message: str
+) -> None:
     settings = config(NOWHERE, **half)
     del settings["auth_token"]
-    assert says in sync(settings).last_line
+    assert message in sync(settings).last_line
 
 
 def test_a_start_date_at_midnight_is_a_date(sync: Sync) -> None:
@@ -126,7 +152,7 @@ def test_a_start_date_at_midnight_is_a_date(sync: Sync) -> None:
 
 
 @pytest.mark.parametrize("name", ["TWILIO_ACCOUNT_SID", "TWILIO_SID"])
-def test_the_names_of_twilios_tools_fill_what_is_not_given(sync: Sync, name: str) -> None:
+def test_the_variables_of_twilios_tools_fill_in_missing_settings(sync: Sync, name: str) -> None:
     with serve(account(DAYS)) as server:
         settings = config(server.url, end_date="2026-01-02", account_sid="", auth_token=None)
         run = sync(settings, env={name: SID, "TWILIO_AUTH_TOKEN": TOKEN})
@@ -148,7 +174,7 @@ def test_half_an_api_key_can_come_from_the_environment(sync: Sync) -> None:
         assert sync(settings, env={"TWILIO_API_SECRET": "key-secret"}).code == 0
 
 
-def test_the_environment_never_outranks_or_mixes_with_what_is_given(sync: Sync) -> None:
+def test_the_environment_never_overrides_or_mixes_with_the_settings(sync: Sync) -> None:
     env = {"TWILIO_ACCOUNT_SID": "AC" + "9" * 32, "TWILIO_AUTH_TOKEN": "of-another-account"}
     with serve(account(DAYS)) as server:
         assert sync(config(server.url, end_date="2026-01-02"), env=env).code == 0
@@ -159,7 +185,7 @@ def test_the_environment_never_outranks_or_mixes_with_what_is_given(sync: Sync) 
     assert len(signatures) == 1
 
 
-def test_config_from_the_environment(sync: Sync) -> None:
+def test_the_whole_configuration_can_come_from_the_environment(sync: Sync) -> None:
     with serve(account(DAYS)) as server:
         settings = config(server.url, end_date="2026-01-02", page_size=500)
         env = {f"TAP_TWILIO_USAGE_{k.upper()}": str(v) for k, v in settings.items()}
@@ -172,19 +198,23 @@ def test_config_from_the_environment(sync: Sync) -> None:
     ("name", "text", "kind"),
     [("PAGE_SIZE", "ten", "integer"), ("STREAM_MAPS", "{x", "object")],
 )
-def test_what_the_environment_holds_of_another_type_is_one_line(
+def test_an_environment_variable_of_another_type_is_refused_in_one_line(
     sync: Sync, name: str, text: str, kind: str
 ) -> None:
     run = sync(config(NOWHERE), "--config=ENV", env={f"TAP_TWILIO_USAGE_{name}": text})
     assert run.code == 1
     assert "Traceback" not in run.log
-    said = f"{name.lower()}: the environment's TAP_TWILIO_USAGE_{name} is no {kind}; write it as in"
-    assert said in run.last_line
+    variable = f"TAP_TWILIO_USAGE_{name}"
+    assert run.last_line.endswith(
+        f"{name.lower()}: the environment variable {variable} is not a valid {kind}; use JSON"
+    )
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"x"', "[" * 100_000])
 @pytest.mark.parametrize("option", ["config", "state", "catalog"])
-def test_a_file_that_is_no_json_object_is_one_line(sync: Sync, option: str, text: str) -> None:
+def test_a_file_that_is_not_a_json_object_is_refused_in_one_line(
+    sync: Sync, option: str, text: str
+) -> None:
     files: dict[str, Any] = {"state": None, "catalog": None, option: text}
     settings = text if option == "config" else config(NOWHERE)
     files.pop("config", None)
@@ -220,33 +250,65 @@ STREAM = {"tap_stream_id": "categories", "schema": {"properties": {"category": {
         [{**STREAM, "replication_key": 5}],
     ],
 )
-def test_a_catalog_that_is_none_is_one_line(sync: Sync, streams: Any) -> None:
+def test_a_file_that_is_not_a_catalog_is_refused_in_one_line(sync: Sync, streams: Any) -> None:
     run = sync(config(NOWHERE), catalog={"streams": streams})
     assert run.code == 1
     assert "Traceback" not in run.log
-    assert "use what --discover prints" in run.last_line
+    assert "is not a catalog; use the output of --discover" in run.last_line
 
 
-def test_a_state_that_is_no_text_is_one_line(sync: Sync, tmp_path: Path) -> None:
+def test_a_state_that_is_not_text_is_refused_in_one_line(sync: Sync, tmp_path: Path) -> None:
     path = tmp_path / "binary"
     path.write_bytes(b"\xff\xfe{}")
     run = sync(config(NOWHERE), "--state", str(path))
     assert run.code == 1
     assert "Traceback" not in run.log
-    assert "holds no JSON object" in run.last_line
+    assert "does not contain a JSON object" in run.last_line
 
 
-def test_a_slash_after_the_url_is_none_too_many(sync: Sync) -> None:
+def test_a_url_may_end_with_a_slash(sync: Sync) -> None:
     with serve(account(DAYS)) as server:
         assert sync(config(server.url + "/", end_date="2026-01-02")).code == 0
         assert all(request.path.startswith("/2010-04-01/") for request in server.requests)
 
 
-def test_a_file_that_is_not_there_is_one_line(sync: Sync) -> None:
+def test_a_missing_file_is_reported_in_one_line(sync: Sync) -> None:
     run = sync(None, "--config", "nowhere.json")
     assert run.code != 0
     assert "Traceback" not in run.log
     assert "nowhere.json" in run.last_line
+
+
+def test_settings_show_no_secret_and_cannot_be_changed() -> None:
+    given = config(NOWHERE, billing_group_ids=["commerce_billingprofile_1"] * 2, client_secret="x")
+    defaults = {name: schema.get("default") for name, schema in SCHEMA["properties"].items()}
+    settings = Settings.from_config({**defaults, **given, "shard": "2/8"})
+    assert settings.billing_group_ids == ("commerce_billingprofile_1",)
+    assert (settings.account_sids, settings.shard) == ((), Shard(2, 8))
+    assert (settings.start_date, settings.end_date) == (date(2026, 1, 1), date(2026, 1, 31))
+    for secret in ("commerce_billingprofile_1", TOKEN, "client_secret"):
+        assert secret not in repr(settings)
+    with pytest.raises(FrozenInstanceError):
+        settings.page_size = 1  # type: ignore[misc]
+
+
+def test_the_days_to_load_depend_on_the_day_that_is_passed_in() -> None:
+    defaults = {name: schema.get("default") for name, schema in SCHEMA["properties"].items()}
+    open_ended = Settings.from_config(defaults)
+    assert open_ended.first_day(date(2026, 3, 15)) == date(2025, 9, 1)
+    assert open_ended.last_day(date(2026, 3, 15)) == date(2026, 3, 15)
+    bounded = Settings.from_config(
+        {**defaults, "start_date": "2026-01-05", "end_date": "2026-02-01"}
+    )
+    assert bounded.first_day(date(2026, 3, 15)) == date(2026, 1, 5)
+    assert bounded.last_day(date(2026, 3, 15)) == date(2026, 2, 1)
+    assert bounded.last_day(date(2026, 1, 7)) == date(2026, 1, 7)
+
+
+def test_the_settings_are_typed_without_the_sdk() -> None:
+    code = "import sys, tap_twilio_usage.config.settings; print('singer_sdk' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_secrets_are_marked_and_everything_is_described() -> None:

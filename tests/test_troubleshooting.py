@@ -1,8 +1,8 @@
-"""docs/troubleshooting.md has every line that says what is wrong, and none that nothing says.
+"""docs/troubleshooting.md has every message that says what is wrong, and no other.
 
-A line is a text of words that is raised, warned of, returned or yielded; what a run says of its
-progress, and how the report writes numbers, is none. `…` stands for what differs. What others say
-(the last table of the page) is not compared.
+A message is a text of words that is raised, logged as a warning, returned or yielded. The progress
+of a run and the numbers of the report are not messages. `…` stands for what differs. The messages
+of other programs (the last table of the page) are not compared.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pathlib import Path
 from tests.conftest import ROOT
 
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text()
-OF_OTHERS = "## Around the tap"  # from here on: what Meltano, pip, databases and others say
-NO_ERRORS = {"progress.py", "watch.py", "wording.py"}
-PARTS = {"is ", "its …", "report: …", "…; check …"}  # of lines that are there
+OF_OTHERS = "## Around the tap"  # from here on: messages of Meltano, pip, databases and others
+NO_ERRORS = {"progress.py", "heartbeat.py", "wording.py"}
+PARTS = {"is ", "its …", "report: …", "…; check …"}  # of messages on the page
 SAYS = re.compile(
-    r"\b(\w*Error|Denied|RetriesExhausted|Transient|_refused|warning|error|warn_once|_say_last|exit)\b"
+    r"\b(\w*Error|Denied|RetriesExhausted|Transient|_refused|warning|error|warn_once|_log_last|exit)\b"
 )
 
 
@@ -53,7 +53,7 @@ def lines_of(path: Path) -> Iterator[str]:
 
 
 def entries() -> set[str]:
-    """Give the code in the first cell of every row of the tables."""
+    """Return the code in the first cell of every row of the tables."""
     rows = re.findall(r"(?m)^\| (.*?) \|", PAGE.partition(f"\n{OF_OTHERS}\n")[0])
     return {entry for row in rows for entry in re.findall("`(.+?)`", row)}
 
@@ -62,9 +62,9 @@ MODULES = [path for path in (ROOT / "tap_twilio_usage").rglob("*.py") if path.na
 LINES = {line for path in MODULES for line in lines_of(path)}
 
 
-def test_every_line_that_says_what_is_wrong_has_an_entry() -> None:
+def test_every_message_has_an_entry() -> None:
     assert sorted(LINES - entries()) == []
 
 
-def test_no_entry_is_of_a_line_that_nothing_says() -> None:
+def test_every_entry_is_of_a_message() -> None:
     assert sorted(entries() - LINES) == []

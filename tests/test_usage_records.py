@@ -561,7 +561,7 @@ def test_unknown_fields_and_categories_are_logged_once(sync: Sync) -> None:
         "Other",
     )
     assert new["quantum"]["parent_category"] == "totalprice"
-    for said in ("'calls-satellite', counted under 'calls'", "'quantum'", "new field.*'carbon'"):
+    for said in ("'calls-satellite' is new.* 'calls'", "'quantum'", "field 'carbon' is new"):
         assert len(re.findall(f"WARNING .*{said}", run.log)) == 1
 
 
@@ -571,7 +571,7 @@ def test_a_day_without_a_total_has_no_deduplicated_price(sync: Sync) -> None:
         run = sync(config(server.url, end_date="2026-01-02"))
     rows = [(r["deduplicated_price"], r["counts_in_total"]) for r in run.records()]
     assert rows == [(None, None), (None, None)]
-    assert run.log.count("has no price of totalprice") == 1
+    assert run.log.count("totalprice is missing or has no price") == 1
 
 
 def test_each_currency_is_deduplicated_separately(sync: Sync) -> None:
@@ -590,8 +590,8 @@ def test_each_currency_is_deduplicated_separately(sync: Sync) -> None:
         run = sync(config(server.url, end_date="2026-01-01"))
     shares = {r["category"]: r["deduplicated_price"] for r in run.records()}
     assert shares == {"calls": 2, "mms": 0, "sms": None, "totalprice": 0}
-    assert "more than one currency: ['eur', 'usd']" in run.log
-    assert "'mms' has usage but no price" in run.log
+    assert "more than one currency: eur, usd" in run.log
+    assert "category 'mms' has usage but no price" in run.log
 
 
 def test_a_total_without_a_currency_has_the_only_currency(sync: Sync) -> None:
@@ -637,16 +637,16 @@ def test_an_unexplained_excess_is_logged(sync: Sync) -> None:
     days = {"2026-01-01": {"calls": "4", "calls-client": "5", "totalprice": "4"}}
     with serve(account(days)) as server:
         run = sync(config(server.url, end_date="2026-01-01"))
-    assert "the rows of 2026-01-01 hold 5 more than totalprice" in run.log
+    assert "2026-01-01: the categories add up to 5 more than totalprice" in run.log
 
 
 def test_the_log_ends_with_the_reconciliation(sync: Sync) -> None:
     with serve(account(THREE)) as server:
         run = sync(config(server.url, end_date="2026-01-03"))
-    asked = "2026-01-01..2026-01-03, 3 days in 1 requests or more"
-    assert f"{SID}, subaccounts included: {asked}" in run.log
-    assert f"{SID}: done, 3 days, 9 rows" in run.log
+    asked = "loading 2026-01-01..2026-01-03 (3 days) with at least 1 request"
+    assert f"{SID}, including subaccounts: {asked}" in run.log
+    assert f"{SID}: loaded 3 days, 9 rows" in run.log
     assert (
-        "usd: totalprice 8.40, deduplicated 8.40, of that 0.90 in no category; the prices of all "
-        "categories add up to 12.00" in run.log
+        "usd: totalprice 8.40, deduplicated 8.40 (0.90 of it in no category), "
+        "sum of all categories 12.00" in run.log
     )

@@ -76,15 +76,15 @@ SCHEMA = th.PropertiesList(
         "account_sids",
         th.ArrayType(th.StringType),
         title="Accounts",
-        description="With separate: load only these accounts (default: all)",
+        description="With subaccounts set to separate: load only these accounts (default: all)",
     ),
     th.Property(
         "shard",
         th.StringType,
         title="Shard",
         description=(
-            "With separate: load only a part of the accounts, such as 2/8 for the second of eight; "
-            "an account is always in the same part"
+            "With subaccounts set to separate: load only a part of the accounts, such as 2/8 for "
+            "the second of eight; an account is always in the same part"
         ),
     ),
     th.Property(

@@ -34,12 +34,14 @@ class CategoriesStream(TwilioStream):
         th.Property(
             "parent_category",
             th.StringType,
-            description="Parent category; inferred from the name of an unknown category",
+            description="Parent, whose price includes it; inferred for an unknown category",
         ),
         th.Property(
             "also_included_in",
             th.ArrayType(th.StringType),
-            description="For an overlap: the categories that include the same money",
+            description=(
+                "For an overlap: the categories of another family that count the same money"
+            ),
         ),
         th.Property("service", th.StringType, description="Product family"),
         th.Property("level", th.IntegerType, description="Steps below totalprice, which is 0"),

@@ -196,7 +196,7 @@ def test_unknown_fields_and_categories_are_logged_once(lab: Lab, healthy: Run) -
     run = lab.with_faults(lambda _: every_row(change))
     assert run.code == 0
     assert table(run) == table(healthy)
-    assert warned(run).count("Twilio sends a new field, not loaded: 'surprise'") == len(STREAMS) - 1
+    assert warned(run).count("field 'surprise' is new to this version") == len(STREAMS) - 1
 
 
 @pytest.mark.parametrize("stream", USAGE)
@@ -208,7 +208,7 @@ def test_an_unknown_category_is_logged_once(lab: Lab, stream: str) -> None:
     run = lab.with_faults(of(stream, every_row(change)), stream)
     assert run.code == 0
     assert any(row["category"] == "quantum-messages" for row in table(run).values())
-    assert warned(run).count("unknown category 'quantum-messages'") == 1
+    assert warned(run).count("category 'quantum-messages' is new to this version") == 1
 
 
 @pytest.mark.parametrize("stream", USAGE)
@@ -225,8 +225,8 @@ def test_a_null_price_and_a_second_currency_are_logged_once(lab: Lab, stream: st
     assert rows
     assert all(row["price"] is None for row in rows)
     assert any(row["price_unit"] == "eur" for row in table(run).values())
-    assert warned(run).count("'calls-inbound' has usage but no price on ") == 1
-    assert warned(run).count(" has more than one currency: ['eur', 'usd']") == 1
+    assert warned(run).count("category 'calls-inbound' has usage but no price") == 1
+    assert warned(run).count(": rows have more than one currency: eur, usd") == 1
 
 
 # 21: decimals.
@@ -316,4 +316,6 @@ def test_rows_without_a_total_have_no_deduplicated_price(
     assert len(rows) > 10
     assert {row["deduplicated_price"] for row in rows} == {None}
     assert {row["counts_in_total"] for row in rows} == {None}
-    assert warned(run).count(" has no price of totalprice: deduplicated_price is null there") == 1
+    assert (
+        warned(run).count("totalprice is missing or has no price; deduplicated_price is null") == 1
+    )

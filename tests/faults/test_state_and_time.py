@@ -87,7 +87,7 @@ def test_an_invalid_state_is_refused_before_the_first_request(
 def test_a_truncated_state_is_refused_in_one_line(lab: Lab, text: str) -> None:
     run = lab.run("http://127.0.0.1:1", state=text)
     assert run.code == 1
-    assert run.last_line.endswith("state.json holds no JSON object")
+    assert run.last_line.endswith("state.json does not contain a JSON object")
     assert run.out == ""
 
 
@@ -201,5 +201,7 @@ def test_a_start_date_after_today_is_logged_and_loads_nothing(lab: Lab, stream: 
 def test_a_start_date_after_end_date_is_refused(lab: Lab) -> None:
     run = lab.run("http://127.0.0.1:1", start_date="2025-09-21")
     assert run.code == 1
-    assert run.last_line.endswith("start_date: 2025-09-21 lies after end_date, 2025-09-20")
+    assert run.last_line.endswith(
+        "start_date: 2025-09-21 is after end_date, 2025-09-20; change one of them"
+    )
     assert run.out == ""

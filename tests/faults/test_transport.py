@@ -305,7 +305,7 @@ def test_plain_http_is_refused_except_on_loopback(lab: Lab, setting: str) -> Non
     wrong: dict[str, Any] = {setting: "http://api.twilio.com"}
     run = lab.run("http://127.0.0.1:1", **wrong)
     assert run.code == 1
-    assert f"{setting}: must be https: credentials travel with every request" in run.last_line
+    assert f"{setting}: must use https, because each request contains credentials" in run.last_line
     assert run.out == ""
 
 

@@ -1,4 +1,4 @@
-"""Secrets and the log: every form in which one could be recognised is masked, whoever writes it."""
+"""Secrets and the log: each form of a secret is redacted, whichever logger writes it."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ FORMS = {
     "in a URL": quote(SECRET, safe=""),
     "in a URL's path": quote(SECRET),
     "in a query": quote_plus(SECRET),
-    "with small digits": re.sub("%..", lambda code: code[0].lower(), quote(SECRET, safe="")),
+    "with lower-case digits": re.sub("%..", lambda code: code[0].lower(), quote(SECRET, safe="")),
     "in JSON": json.dumps(SECRET),
     "in Python": repr(SECRET),
 }
 
 
 @pytest.mark.parametrize("text", FORMS.values(), ids=FORMS.keys())
-def test_a_secret_is_masked_however_it_is_quoted(text: str) -> None:
-    masked = Redactor([SECRET]).text(f"before {text} after")
-    assert masked.replace('"', "").replace("'", "") == "before *** after"
+def test_a_secret_is_redacted_however_it_is_quoted(text: str) -> None:
+    redacted = Redactor([SECRET]).text(f"before {text} after")
+    assert redacted.replace('"', "").replace("'", "") == "before *** after"
 
 
 @given(before=st.binary(max_size=40), after=st.binary(max_size=40))
-def test_a_secret_is_masked_in_base64_wherever_it_stands(before: bytes, after: bytes) -> None:
+def test_a_secret_is_redacted_in_base64_at_any_position(before: bytes, after: bytes) -> None:
     text = before + SECRET.encode() + after
     for encode in (b64encode, urlsafe_b64encode):
-        masked = Redactor([SECRET]).text(encode(text).decode())
+        redacted = Redactor([SECRET]).text(encode(text).decode())
         kept = len(encode(before)) + len(encode(after)) + len("***")
-        assert "***" in masked
-        assert len(masked) <= kept + 4
+        assert "***" in redacted
+        assert len(redacted) <= kept + 4
 
 
 @pytest.mark.parametrize("formatter", [ConsoleFormatter(), StructuredFormatter(), None])
-def test_a_traceback_of_any_logger_is_masked(formatter: logging.Formatter | None) -> None:
+def test_a_traceback_of_any_logger_is_redacted(formatter: logging.Formatter | None) -> None:
     lines: list[str] = []
 
     class Lines(logging.Handler):
@@ -67,5 +67,5 @@ def test_a_traceback_of_any_logger_is_masked(formatter: logging.Formatter | None
     assert "canary" not in lines[0]
 
 
-def test_what_is_too_short_for_a_secret_is_no_part_of_a_word() -> None:
+def test_a_text_that_is_too_short_for_a_secret_is_not_redacted() -> None:
     assert Redactor(["usage"]).text("usage records") == "usage records"

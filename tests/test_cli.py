@@ -214,38 +214,86 @@ def test_no_output_holds_the_secret_though_a_server_echoes_it(sync: Sync) -> Non
         assert run.code == 1  # and `sync` has looked for the secret
 
 
-A_SIGNAL_AT_THE_END = """
-import signal, sys
+# For each line that the command executes of these functions: run it in a child process that sends
+# a signal to itself at that line, and print the exit code.
+A_SIGNAL_AT_EACH_LINE = """
+import os, sys
+from pathlib import Path
+from tap_twilio_usage import cli, signals
 from tap_twilio_usage.tap import TapTwilioUsage
 
-set_handler, signals = signal.signal, [int(sys.argv.pop())]
+folder, signum, arguments = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+FUNCTIONS = {"main", "handle", "ignore", "_install", "_fail", "_log_last"}
+NOT_SENT = 200
+OURS = {cli.__file__, signals.__file__}
 
-def after_a_signal(number, handler):
-    if handler is signal.SIG_IGN and signals:
-        signal.raise_signal(signals.pop())
-    return set_handler(number, handler)
+def send_at(number):
+    lines = 0
 
-signal.signal = after_a_signal
-TapTwilioUsage.cli()
+    def trace(frame, event, _):
+        nonlocal lines
+        if frame.f_code.co_filename not in OURS:
+            return None
+        if event == "line" and frame.f_code.co_name in FUNCTIONS:
+            lines += 1
+            if lines == number:
+                os.kill(os.getpid(), signum)
+        return trace
+
+    sys.settrace(trace)
+    return lambda: lines >= number
+
+for number in range(1, 1000):
+    pid = os.fork()
+    if not pid:
+        os.dup2(os.open(folder / f"{number}", os.O_CREAT | os.O_WRONLY), 2)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.argv[1:] = arguments
+        command = TapTwilioUsage.cli
+        signals.use_default()
+        sent = send_at(number)
+        try:
+            command()
+        except SystemExit as ended:
+            sys.settrace(None)
+            os._exit(ended.code if sent() else NOT_SENT)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    print(number, code)
+    if code == NOT_SENT:
+        break
 """
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("option", ["--about", "--config=none.json"])
-def test_a_signal_while_it_ends_is_the_last_line_and_the_exit_code(
-    option: str, signum: int
+@pytest.mark.parametrize(
+    ("option", "last"),
+    [("--config=none.json", "--config: none.json cannot be read"), ("--about", None)],
+    ids=["a run that fails", "a run that succeeds"],
+)
+def test_a_signal_at_any_line_agrees_with_the_exit_code(
+    tmp_path: Path, option: str, last: str | None, signum: int
 ) -> None:
-    """Of a run that succeeded, or that failed."""
     done = subprocess.run(
-        [sys.executable, "-c", A_SIGNAL_AT_THE_END, option, f"{signum:d}"],
+        [sys.executable, "-c", A_SIGNAL_AT_EACH_LINE, str(tmp_path), f"{signum:d}", option],
         capture_output=True,
         text=True,
-        check=False,
+        check=True,
         env=clean_environment(),
     )
-    assert done.returncode == 128 + signum
-    assert f"stopped by signal {signum:d}" in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
+    *codes, (_, not_sent) = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
+    assert not_sent == 200
+    normal, stopped = 1 if last else 0, 128 + signum
+    for number, code in codes:
+        log = (tmp_path / f"{number}").read_text()
+        line = log.splitlines()[-1] if log else ""
+        if code == stopped:
+            assert f"stopped by signal {signum:d}; " in line, (number, log)
+        elif code == normal:
+            assert "stopped" not in log, (number, log)
+            assert last is None or last in line, (number, log)
+        else:
+            assert (code, log) == (-signum, ""), number  # before there is a handler
+    assert {code for _, code in codes} == {-signum, stopped, normal}
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
@@ -294,7 +342,7 @@ def test_a_signal_and_a_target_that_goes_away_are_a_signal(tmp_path: Path) -> No
         log = process.stderr.read()
     assert process.returncode == 130
     assert log.splitlines()[-1].endswith(
-        "stopped by signal 2; the next run goes on from the last STATE"
+        "stopped by signal 2; the next run resumes from the last STATE"
     )
 
 
@@ -328,7 +376,7 @@ def test_a_stdout_that_is_closed_is_one_line(tmp_path: Path) -> None:
     )
     assert run.returncode == 1
     assert run.stderr.count("\n") == 1
-    assert "stdout is closed: there is nowhere to write to" in run.stderr
+    assert "stdout is closed; redirect it to a target or a file" in run.stderr
 
 
 def test_a_config_can_come_through_a_pipe() -> None:
@@ -357,7 +405,7 @@ def test_a_log_that_cannot_be_set_up_is_one_line(
     run = installed_command(None, "--about", env=env)
     assert run.code == 1
     assert run.log.count("\n") == 1
-    assert run.log.startswith("the log cannot be set up: ")
+    assert run.log.startswith("logging cannot be configured: ")
 
 
 def test_a_log_that_cannot_be_written_shows_no_secret(
@@ -401,7 +449,9 @@ def test_the_last_line_says_why_whatever_else_is_under_way() -> None:
     )
     assert done.returncode == 1
     assert "still at work" in done.stderr
-    assert "--config: none.json cannot be read" in done.stderr.splitlines()[-1]
+    assert done.stderr.splitlines()[-1].endswith(
+        "--config: none.json cannot be read: No such file or directory"
+    )
 
 
 def test_a_forked_run_is_one_of_the_installed_command(sync: Sync, installed_command: Sync) -> None:
