@@ -88,7 +88,7 @@ def asked(server: Server) -> list[tuple[str, str]]:
 # What is loaded.
 
 
-def test_oauth_alone_loads_every_group_and_nothing_else(
+def test_oauth_alone_loads_all_groups_and_no_other_stream(
     sync: Sync, server: Server, company: Company
 ) -> None:
     run = load(sync, oauth(server.url))
@@ -109,7 +109,7 @@ def test_oauth_alone_loads_every_group_and_nothing_else(
     assert {r.path for r in server.requests if r.method == "GET"} == set()
 
 
-def test_months_are_months(sync: Sync, server: Server, company: Company) -> None:
+def test_monthly_records_are_sums_of_months(sync: Sync, server: Server, company: Company) -> None:
     run = load(sync, oauth(server.url), MONTHLY)
     assert run.code == 0
     group = BILLING_GROUP_IDS[0]
@@ -123,7 +123,7 @@ def test_months_are_months(sync: Sync, server: Server, company: Company) -> None
     }
 
 
-def test_small_pages_change_nothing(sync: Sync, server: Server) -> None:
+def test_the_page_size_does_not_change_the_rows(sync: Sync, server: Server) -> None:
     whole = load(sync, oauth(server.url))
     server.requests.clear()
     small = load(sync, oauth(server.url, page_size=7))
@@ -132,7 +132,7 @@ def test_small_pages_change_nothing(sync: Sync, server: Server) -> None:
     assert key == sorted(map(str, whole.records(DAILY)))
 
 
-def test_ranges_are_never_longer_than_365_days_and_leave_no_day_out(sync: Sync) -> None:
+def test_ranges_have_at_most_365_days_and_cover_all_days(sync: Sync) -> None:
     company = Company(today=LAST, since=date(2022, 1, 1), categories=60, subaccounts=1)
     with Server(company) as server:
         for stream in (DAILY, MONTHLY):
@@ -209,14 +209,13 @@ def test_error_71001_is_explained_and_the_other_groups_complete(sync: Sync, serv
     assert run.code == 1
     assert {row["billing_group_id"] for row in run.records(DAILY)} == set(BILLING_GROUP_IDS)
     assert run.last_line.endswith(
-        "some billing groups failed; everything else is complete: "
-        "billing group 1: billing_group_records: "
-        "billing group 1 cannot use this version of the API (Twilio's error 71001); remove it from "
-        "billing_group_ids: usage_records_daily has the usage of its accounts"
+        "some billing groups failed; everything else is complete: billing group 1: "
+        "billing_group_records: billing group 1 cannot use this version of the API "
+        "(Twilio's error 71001); remove it from billing_group_ids: usage_records_daily has the usage of its accounts"
     )
 
 
-def test_a_group_that_there_is_not_fails_and_the_main_job_completes(
+def test_a_group_that_does_not_exist_fails_and_the_other_streams_complete(
     sync: Sync, server: Server
 ) -> None:
     account = {"account_sid": MAIN_SID, "auth_token": AUTH_TOKEN, "api_url": server.url}
@@ -231,7 +230,9 @@ def test_a_group_that_there_is_not_fails_and_the_main_job_completes(
     assert days == set(between(f"{FIRST}", f"{LAST}"))
 
 
-def test_wrong_oauth_credentials_are_said_with_their_settings(sync: Sync, server: Server) -> None:
+def test_wrong_oauth_credentials_are_an_error_that_names_the_settings(
+    sync: Sync, server: Server
+) -> None:
     run = load(sync, oauth(server.url, BILLING_GROUP_IDS[0], client_id="OQ" + "9" * 32))
     assert (run.code, run.records(DAILY)) == (1, [])
     assert "Twilio refused the credentials (401: code 20003" in run.last_line
@@ -241,7 +242,7 @@ def test_wrong_oauth_credentials_are_said_with_their_settings(sync: Sync, server
 # The token.
 
 
-def test_one_token_serves_a_run(sync: Sync, server: Server) -> None:
+def test_a_run_requests_one_token(sync: Sync, server: Server) -> None:
     assert load(sync, oauth(server.url, max_concurrent_requests=8), DAILY, MONTHLY).code == 0
     tokens = [r for r in server.requests if r.path == "/v2/token"]
     assert len(tokens) == 1
@@ -270,7 +271,7 @@ class Revoking(Server):
         return super().post(path, body, authorization)
 
 
-def test_a_token_that_is_refused_is_renewed_once(sync: Sync, company: Company) -> None:
+def test_a_rejected_token_is_renewed_once(sync: Sync, company: Company) -> None:
     with Revoking(company) as server:
         run = load(sync, oauth(server.url, page_size=20, max_concurrent_requests=1))
     assert run.code == 0
@@ -318,7 +319,7 @@ def one_group(server: LocalServer, **more: Any) -> dict[str, Any]:
     return oauth(server.url, GROUP, **only)
 
 
-def test_the_three_undocumented_points_are_as_said(sync: Sync) -> None:
+def test_undocumented_behaviour_of_the_api_is_as_the_reference_says(sync: Sync) -> None:
     with serve(answering(page(record(), token="t1"), page(record(productName="MMS")))) as server:
         run = load(sync, one_group(server))
     assert run.code == 0
@@ -340,7 +341,7 @@ def test_the_three_undocumented_points_are_as_said(sync: Sync) -> None:
     assert [row["product_name"] for row in run.records(DAILY)] == ["MMS", "Outbound SMS"]
 
 
-def test_a_row_has_its_fields_and_every_digit(sync: Sync) -> None:
+def test_a_row_has_all_fields_and_exact_amounts(sync: Sync) -> None:
     exact = Answer(
         b'{"asOf": "2025-10-05", "records": [{"productName": "Outbound SMS", "productCategory": '
         b'"sms", "startDate": "2025-09-20", "endDate": "2025-09-20", "usage": {"amount": "66505", '
@@ -389,12 +390,12 @@ WRONG = {
         "two rows with different values for 'Outbound SMS' on 2025-09-20",
     ),
     "a token that comes back": (page(record(), token="a"), "the paging returns to an earlier page"),
-    "a token of another type": (page(record(), token=[7.5]), "nextToken is not text"),
+    "a token of another type": (page(record(), token=7.5), "nextToken is not text"),
 }
 
 
 @pytest.mark.parametrize(("answer", "says"), WRONG.values(), ids=WRONG.keys())
-def test_an_answer_that_cannot_be_right_is_fatal_and_loads_nothing(
+def test_an_invalid_response_is_an_error_and_no_row_is_emitted(
     sync: Sync, answer: Any, says: str
 ) -> None:
     with serve(answering(answer)) as server:
@@ -404,27 +405,25 @@ def test_an_answer_that_cannot_be_right_is_fatal_and_loads_nothing(
     assert "replication_key_value" not in f"{run.states[-1]}"
 
 
-def test_a_row_that_comes_twice_is_emitted_once(sync: Sync) -> None:
+def test_a_duplicate_row_is_emitted_once(sync: Sync) -> None:
     with serve(answering(page(record(), token="a"), page(record()))) as server:
         run = load(sync, one_group(server))
     assert (run.code, len(run.records(DAILY))) == (0, 1)
     assert "1 rows came twice and were emitted once" in run.log
 
 
-def test_a_token_that_is_empty_is_the_end(sync: Sync) -> None:
+def test_an_empty_next_token_ends_the_paging(sync: Sync) -> None:
     with serve(answering(page(record(), token=""))) as server:
         assert load(sync, one_group(server)).code == 0
 
 
-def test_a_group_that_is_named_twice_is_read_once(sync: Sync) -> None:
+def test_a_group_that_is_listed_twice_is_read_once(sync: Sync) -> None:
     with serve(answering(page(record()))) as server:
         run = load(sync, one_group(server, billing_group_ids=[GROUP, GROUP]))
     assert (run.code, len(run.records(DAILY))) == (0, 1)
 
 
-def test_the_token_url_is_sent_the_apps_credentials_and_no_others(
-    sync: Sync, tmp_path: Path
-) -> None:
+def test_the_token_url_receives_only_the_credentials_of_the_app(sync: Sync, tmp_path: Path) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password else\n")
     netrc.chmod(0o600)
@@ -434,7 +433,7 @@ def test_the_token_url_is_sent_the_apps_credentials_and_no_others(
     assert "Authorization" not in token.headers
 
 
-def test_an_empty_page_with_a_token_goes_on(sync: Sync) -> None:
+def test_paging_continues_after_an_empty_page_with_a_token(sync: Sync) -> None:
     with serve(answering(page(token="a"), page(record()))) as server:
         assert len(load(sync, one_group(server)).records(DAILY)) == 1
 
@@ -451,7 +450,7 @@ TOKENS = {
 
 
 @pytest.mark.parametrize(("token", "says"), TOKENS.values(), ids=TOKENS.keys())
-def test_a_token_that_is_none_is_fatal(sync: Sync, token: dict[str, Any], says: str) -> None:
+def test_an_invalid_access_token_is_an_error(sync: Sync, token: dict[str, Any], says: str) -> None:
     with serve(answering(page(record()), token=token)) as server:
         run = load(sync, one_group(server))
     assert run.code == 1
@@ -459,12 +458,12 @@ def test_a_token_that_is_none_is_fatal(sync: Sync, token: dict[str, Any], says: 
 
 
 @pytest.mark.parametrize("lifetime", [{}, {"expires_in": None}, {"expires_in": "soon"}])
-def test_a_token_whose_life_is_not_said_is_used(sync: Sync, lifetime: dict[str, Any]) -> None:
+def test_a_token_without_a_lifetime_is_used(sync: Sync, lifetime: dict[str, Any]) -> None:
     with serve(answering(page(record()), token={"access_token": "t", **lifetime})) as server:
         assert load(sync, one_group(server)).code == 0
 
 
-def test_a_server_that_echoes_the_token_does_not_get_it_into_the_log(sync: Sync) -> None:
+def test_a_token_that_a_server_repeats_is_not_logged(sync: Sync) -> None:
     echo = Answer.error(400, 20001, f"Bearer {ACCESS_TOKEN} of {GROUP} with {SECRET}")
     with serve(answering(echo)) as server:
         settings = one_group(server)
@@ -475,7 +474,7 @@ def test_a_server_that_echoes_the_token_does_not_get_it_into_the_log(sync: Sync)
         assert secret not in run.log
 
 
-def test_no_group_is_named_in_the_log_at_debug(sync: Sync) -> None:
+def test_no_group_id_is_logged_at_debug(sync: Sync) -> None:
     with serve(answering(page(record()))) as server:
         run = sync(one_group(server), env={"TAP_TWILIO_USAGE_LOGLEVEL": "DEBUG"})
     assert run.code == 0
@@ -483,7 +482,7 @@ def test_no_group_is_named_in_the_log_at_debug(sync: Sync) -> None:
         assert secret not in run.log
 
 
-def test_a_failing_token_url_is_tried_again(sync: Sync) -> None:
+def test_a_failing_token_url_is_retried(sync: Sync) -> None:
     good = answering(page(record()))
     answers = iter([Answer.error(503, 20503)])
 
@@ -497,7 +496,7 @@ def test_a_failing_token_url_is_tried_again(sync: Sync) -> None:
     assert "try 2" in run.log
 
 
-def test_a_token_url_that_answers_otherwise_is_said(sync: Sync) -> None:
+def test_an_unexpected_answer_of_the_token_url_is_an_error(sync: Sync) -> None:
     with serve(lambda _: Answer.json({"error": "invalid_client"}, 400)) as server:
         run = load(sync, one_group(server))
     assert run.code == 1

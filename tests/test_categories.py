@@ -22,7 +22,7 @@ ALL_TIME = {
 }
 
 
-def test_the_table_is_joined_with_what_the_account_reports(sync: Sync) -> None:
+def test_the_table_is_joined_with_the_categories_of_the_account(sync: Sync) -> None:
     with serve(account({}, all_time=ALL_TIME)) as server:
         run = sync(config(server.url, end_date="2026-01-01"))
     rows = {r["category"]: r for r in run.records("categories")}
@@ -65,7 +65,7 @@ def test_the_table_is_joined_with_what_the_account_reports(sync: Sync) -> None:
     ]
 
 
-def test_all_streams_ask_for_all_time_once(sync: Sync) -> None:
+def test_all_time_is_requested_once_for_all_streams(sync: Sync) -> None:
     with serve(account({}, all_time=ALL_TIME)) as server:
         sync(config(server.url, end_date="2026-01-01"))
     assert server.paths().count("AllTime.json") == 1
@@ -113,7 +113,7 @@ def chain(name: str) -> list[str]:
     return names
 
 
-def test_the_evidence_of_every_row_is_one_that_contributing_explains() -> None:
+def test_contributing_explains_the_evidence_of_every_row() -> None:
     assert set(evidence().values()) == EVIDENCE
     contributing = (ROOT / "CONTRIBUTING.md").read_text()
     assert {text for text in EVIDENCE if f"`{text}`" in contributing} == EVIDENCE
@@ -130,7 +130,7 @@ def test_an_overlap_repeats_another_family_and_is_part_of_its_own() -> None:
     assert {c for c, text in rests_on.items() if text == "overlap by analogy"} < shipped().overlaps
 
 
-def test_twins_are_of_one_service_and_their_place_is_doubtful_without_real_numbers() -> None:
+def test_twins_have_one_service_and_a_high_confidence_only_with_real_numbers() -> None:
     categories = shipped().categories
     for name, text in evidence().items():
         if text.startswith("twin"):

@@ -16,14 +16,16 @@ def failures() -> Failures:
     return Failures(logging.getLogger("tap-test"))
 
 
-def test_two_in_a_row_that_give_up_are_the_service(failures: Failures) -> None:
+def test_a_second_account_in_a_row_with_exhausted_retries_ends_the_run(failures: Failures) -> None:
     failures.add("accounts", "AC1", RetriesExhausted("no answer"))
     with pytest.raises(RetriesExhausted, match="still none"):
         failures.add("accounts", "AC2", RetriesExhausted("still none"))
 
 
 @pytest.mark.parametrize("between", ["one that was read", "one that was refused"])
-def test_others_in_between_show_that_it_answers(failures: Failures, between: str) -> None:
+def test_an_answer_between_two_failures_lets_the_run_continue(
+    failures: Failures, between: str
+) -> None:
     failures.add("accounts", "AC1", RetriesExhausted("no answer"))
     if between == "one that was read":
         failures.mark_success()
@@ -34,12 +36,12 @@ def test_others_in_between_show_that_it_answers(failures: Failures, between: str
         failures.end()
 
 
-def test_none_is_no_failure(failures: Failures) -> None:
+def test_a_run_without_failures_ends_without_an_error(failures: Failures) -> None:
     failures.mark_success()
     failures.end()
 
 
-def test_the_first_reason_stands_and_long_lists_are_cut(failures: Failures) -> None:
+def test_the_error_has_the_first_reason_and_at_most_three_names(failures: Failures) -> None:
     for number in range(5):
         failures.add("accounts", f"AC{number}", ApiError("first"))
         failures.add("accounts", f"AC{number}", ApiError("second"))
@@ -48,7 +50,6 @@ def test_the_first_reason_stands_and_long_lists_are_cut(failures: Failures) -> N
     with pytest.raises(TapError) as raised:
         failures.end()
     assert str(raised.value) == (
-        "some accounts and billing groups failed; everything else is complete: "
-        "AC0, AC1, AC2, and 2 more: "
-        "first; billing group 0: reason 0; billing group 1: reason 1; and 1 more"
+        "some accounts and billing groups failed; everything else is complete: AC0, AC1, AC2, and "
+        "2 more: first; billing group 0: reason 0; billing group 1: reason 1; and 1 more"
     )

@@ -136,7 +136,7 @@ def test_the_rows_of_a_day_sum_to_its_total(day: dict[str, Decimal | None], tota
             assert sum((row[cost] for row in rows.values()), Decimal(0)) == total
 
 
-def test_what_no_category_explains_is_an_adjustment_of_its_own() -> None:
+def test_the_remainder_is_a_separate_adjustment() -> None:
     rows = billed([usage_record("calls", "3"), usage_record("totalprice", "5")])
     remainder = rows["totalprice"]
     assert remainder["BilledCost"] == 2
@@ -161,7 +161,7 @@ def test_what_no_category_explains_is_an_adjustment_of_its_own() -> None:
         ("credit-transfer", "credit", "Credit", "One-Time"),
     ],
 )
-def test_what_is_charged_follows_from_the_kind_of_billing(
+def test_the_charge_category_follows_from_the_billing_kind(
     category: str, kind: str, charge: str, frequency: str
 ) -> None:
     row = one(category)
@@ -178,7 +178,7 @@ def test_what_is_charged_follows_from_the_kind_of_billing(
     assert row["ConsumedUnit"] == ("Minutes" if charge == "Usage" else None)
 
 
-def test_every_service_and_kind_of_the_hierarchy_has_its_place() -> None:
+def test_every_service_and_billing_kind_of_the_hierarchy_is_mapped() -> None:
     categories = shipped().categories.values()
     assert {row.service for row in categories} <= focus.services().keys() - {"Other"}
     assert {row.billing_kind for row in categories} == focus.charges().keys()
@@ -186,7 +186,7 @@ def test_every_service_and_kind_of_the_hierarchy_has_its_place() -> None:
         assert service.subcategory in SUBCATEGORIES[service.category]
 
 
-def test_a_row_that_counts_in_part_has_no_quantity() -> None:
+def test_a_row_that_counts_only_in_part_has_no_quantity() -> None:
     rows = billed(
         [
             usage_record("calls", "5"),
@@ -206,7 +206,7 @@ def test_a_row_without_usage_has_no_quantity() -> None:
     assert row["ConsumedQuantity"] is row["ConsumedUnit"] is row["PricingUnit"] is None
 
 
-def test_twilios_own_values_are_unaltered() -> None:
+def test_twilios_own_values_are_unchanged() -> None:
     row = one("SMS-Inbound", "1.2300", description="Inbound SMS", price_unit="usd")
     assert row["ChargeDescription"] == row["SkuMeter"] == "Inbound SMS"
     assert {name: value for name, value in row.items() if name.startswith("x_")} == {
@@ -245,7 +245,7 @@ def test_units_are_capitalised_plurals(twilios: str | None, said: str) -> None:
 # Accounts, currencies, time.
 
 
-def test_a_subaccount_is_named_and_the_main_account_is_not() -> None:
+def test_only_subaccounts_have_a_sub_account_name() -> None:
     whole = [usage_record("calls", "1"), usage_record("totalprice", "1")]
     main = billed(whole)["calls"]
     sub = billed(whole, Payer("AC1", "Company", "AC2", "Branch"))["calls"]
@@ -256,7 +256,7 @@ def test_a_subaccount_is_named_and_the_main_account_is_not() -> None:
     assert sub["x_AccountSid"] == "AC2"
 
 
-def test_a_row_that_names_no_currency_has_the_accounts() -> None:
+def test_a_row_without_a_currency_has_the_currency_of_the_account() -> None:
     rows = [usage_record("calls", "1", price_unit=None), usage_record("totalprice", "1")]
     row = billed(rows)["calls"]
     assert row["BillingCurrency"] == row["PricingCurrency"] == "USD"
@@ -265,7 +265,7 @@ def test_a_row_that_names_no_currency_has_the_accounts() -> None:
     assert in_euro["calls"]["BillingCurrency"] == in_euro["calls"]["PricingCurrency"] == "EUR"
 
 
-def test_periods_end_where_the_next_one_begins() -> None:
+def test_a_period_ends_where_the_next_one_begins() -> None:
     row = one("calls")
     assert row["ChargePeriodStart"] == "2026-01-31T00:00:00Z"
     assert row["ChargePeriodEnd"] == row["BillingPeriodEnd"] == "2026-02-01T00:00:00Z"
@@ -277,13 +277,13 @@ def test_periods_end_where_the_next_one_begins() -> None:
 # What the official validator does not notice.
 
 
-def test_no_row_comes_twice(a_year: list[Row]) -> None:
+def test_there_are_no_duplicate_rows(a_year: list[Row]) -> None:
     keys = Counter(tuple(row[column] for column in KEY) for row in a_year)
     assert len(keys) > 5000
     assert set(keys.values()) == {1}
 
 
-def test_the_end_of_a_period_is_not_in_it(a_year: list[Row]) -> None:
+def test_the_end_of_a_period_is_exclusive(a_year: list[Row]) -> None:
     for row in a_year:
         start, end = (row[f"ChargePeriod{which}"] for which in ("Start", "End"))
         assert date.fromisoformat(end[:10]) - date.fromisoformat(start[:10]) == timedelta(days=1)
@@ -292,20 +292,20 @@ def test_the_end_of_a_period_is_not_in_it(a_year: list[Row]) -> None:
         assert row["BillingPeriodStart"] <= start < end <= row["BillingPeriodEnd"]
 
 
-def test_all_costs_are_the_same(a_year: list[Row]) -> None:
+def test_all_cost_columns_are_equal(a_year: list[Row]) -> None:
     for row in a_year:
         assert len({row[cost] for cost in COSTS}) == 1
         assert row["BilledCost"] != 0
 
 
-def test_a_subcategory_is_one_of_its_category(a_year: list[Row]) -> None:
+def test_each_subcategory_belongs_to_its_category(a_year: list[Row]) -> None:
     for row in a_year:
         assert row["ServiceSubcategory"] in SUBCATEGORIES[row["ServiceCategory"]]
     of_a_name = {(row["ServiceName"], row["ServiceCategory"]) for row in a_year}
     assert len(of_a_name) == len({name for name, _ in of_a_name}) > 10
 
 
-def test_units_are_written_as_focus_asks(a_year: list[Row]) -> None:
+def test_units_have_the_format_of_focus(a_year: list[Row]) -> None:
     for row in a_year:
         for unit in (row["ConsumedUnit"], row["PricingUnit"]):
             assert unit is None or UNIT.fullmatch(unit)

@@ -80,7 +80,7 @@ def asked(server: Server) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
     return sorted((each.path, tuple(sorted(each.query.items()))) for each in server.requests)
 
 
-def test_the_schema_says_what_each_column_is(sync: Sync, server: Server) -> None:
+def test_every_column_of_the_schema_has_a_description(sync: Sync, server: Server) -> None:
     run = sync(settings(server))
     message = run.schemas()[STREAM]
     assert message["key_properties"] == [*KEY]
@@ -89,9 +89,7 @@ def test_the_schema_says_what_each_column_is(sync: Sync, server: Server) -> None
     assert STREAM not in sync(None, "--discover").out
 
 
-def test_without_the_setting_there_is_none_and_with_it_no_request_more(
-    sync: Sync, company: Company
-) -> None:
+def test_the_setting_adds_the_stream_and_no_request(sync: Sync, company: Company) -> None:
     with Server(company) as server:
         without = sync(settings(server, focus=False))
         as_always = asked(server)
@@ -123,7 +121,9 @@ def test_the_rows_of_a_day_sum_to_its_total_in_every_mode(
     assert subs == ({(None, None), *others} if subaccounts == "separate" else {(None, None)})
 
 
-def test_rows_are_whole_whatever_is_selected_of_the_records(sync: Sync, server: Server) -> None:
+def test_rows_are_complete_if_properties_of_the_records_are_deselected(
+    sync: Sync, server: Server
+) -> None:
     whole = table(sync(settings(server)))
     catalog = catalog_of(sync(settings(server), "--discover").catalog, USAGE)
     for stream in catalog["streams"]:
@@ -141,20 +141,24 @@ def test_rows_are_whole_whatever_is_selected_of_the_records(sync: Sync, server: 
 # A user's own stream_maps.
 
 
-def test_it_can_come_alone(sync: Sync, server: Server, company: Company) -> None:
+def test_usage_records_can_be_removed_by_a_map(
+    sync: Sync, server: Server, company: Company
+) -> None:
     run = sync(settings(server, stream_maps={USAGE: None}))
     assert USAGE not in run.schemas()
     assert costs(table(run)) == totals(company, inside=True)
 
 
-def test_maps_of_the_records_leave_it_whole(sync: Sync, server: Server, company: Company) -> None:
+def test_maps_of_usage_records_do_not_change_focus_rows(
+    sync: Sync, server: Server, company: Company
+) -> None:
     maps = {USAGE: {"__filter__": "counts_in_total", "price": None, "__alias__": "usage"}}
     run = sync(settings(server, stream_maps=maps))
     assert run.records("usage")
     assert costs(table(run)) == totals(company, inside=True)
 
 
-def test_it_has_maps_of_its_own(sync: Sync, server: Server) -> None:
+def test_focus_rows_can_have_a_map(sync: Sync, server: Server) -> None:
     maps = {
         STREAM: {
             "__filter__": "ChargeCategory == 'Purchase'",
@@ -171,20 +175,20 @@ def test_it_has_maps_of_its_own(sync: Sync, server: Server) -> None:
     assert run.records()
 
 
-def test_it_can_be_taken_away_by_a_map(sync: Sync, server: Server) -> None:
+def test_focus_rows_can_be_removed_by_a_map(sync: Sync, server: Server) -> None:
     run = sync(settings(server, stream_maps={STREAM: None}))
     assert run.code == 0
     assert STREAM not in run.schemas()
     assert run.records()
 
 
-def test_a_map_of_it_needs_the_setting(sync: Sync, server: Server) -> None:
+def test_a_map_of_focus_rows_requires_the_setting(sync: Sync, server: Server) -> None:
     run = sync(settings(server, focus=False, stream_maps={STREAM: None}))
     assert run.code == 1
     assert f"stream_maps: '{STREAM}' is no stream" in run.last_line
 
 
-def test_it_is_written_beside_batch_files(
+def test_focus_rows_are_written_with_batches(
     sync: Sync, server: Server, company: Company, tmp_path: Path
 ) -> None:
     batches = {
@@ -196,7 +200,7 @@ def test_it_is_written_beside_batch_files(
     assert costs(table(run)) == totals(company, inside=True)
 
 
-def test_a_check_of_the_credentials_writes_no_row(sync: Sync, server: Server) -> None:
+def test_the_test_option_writes_no_row(sync: Sync, server: Server) -> None:
     run = sync(settings(server), "--test")
     assert run.code == 0
     assert STREAM not in run.out or not run.records(STREAM)
@@ -237,7 +241,7 @@ def test_the_billing_account_always_has_a_name(
     assert {row["BillingAccountName"] for row in run.records(STREAM)} == {name}
 
 
-def test_the_name_is_the_same_in_the_runs_after(sync: Sync) -> None:
+def test_the_name_is_the_same_in_later_runs(sync: Sync) -> None:
     with serve(named("Acme")) as server:
         first = sync(config(server.url, focus=True, end_date="2026-01-02"))
         before = len(server.requests)
@@ -247,7 +251,7 @@ def test_the_name_is_the_same_in_the_runs_after(sync: Sync) -> None:
     assert {row["BillingAccountName"] for row in second.records(STREAM)} == {"Acme"}
 
 
-def test_an_account_that_may_not_be_read_leaves_the_name_to_the_setting(sync: Sync) -> None:
+def test_an_account_that_cannot_be_read_has_the_name_of_the_setting(sync: Sync) -> None:
     days = {"2026-01-01": {"calls": "1", "totalprice": "1"}}
     with serve(account(days, created=None)) as server:
         own = config(server.url, focus=True, end_date="2026-01-01")
@@ -258,7 +262,7 @@ def test_an_account_that_may_not_be_read_leaves_the_name_to_the_setting(sync: Sy
 # One run after another.
 
 
-def test_the_same_run_again_gives_the_same_rows(sync: Sync, server: Server) -> None:
+def test_a_repeated_run_emits_the_same_rows(sync: Sync, server: Server) -> None:
     first = sync(settings(server))
     second = sync(settings(server), state=first.states[-1])
     assert len(second.records(STREAM)) == len(first.records(STREAM))
@@ -266,7 +270,7 @@ def test_the_same_run_again_gives_the_same_rows(sync: Sync, server: Server) -> N
 
 
 @pytest.mark.parametrize("lookback_days", [3, 35])
-def test_a_day_restated_to_nothing_is_overwritten(
+def test_a_day_that_is_restated_to_zero_is_overwritten(
     sync: Sync, server: Server, company: Company, lookback_days: int
 ) -> None:
     """Rows that bear no cost any more become zero, and no others come."""
@@ -310,7 +314,7 @@ def cut(run: Run, day: date, sid: str = MAIN_SID) -> tuple[Table, dict[str, Any]
     return rows, state
 
 
-def test_a_run_that_was_cut_off_ends_with_the_same_costs(
+def test_an_interrupted_run_is_completed_with_the_same_costs(
     sync: Sync, server: Server, company: Company
 ) -> None:
     half, state = cut(sync(settings(server)), LAST - timedelta(days=4))
@@ -320,7 +324,7 @@ def test_a_run_that_was_cut_off_ends_with_the_same_costs(
     assert "billed_up_to" not in rest.states[-1]["bookmarks"][USAGE]
 
 
-def test_a_day_restated_after_a_run_was_cut_off_is_overwritten(
+def test_a_day_that_is_restated_after_an_interrupted_run_is_overwritten(
     sync: Sync, server: Server, company: Company
 ) -> None:
     day = LAST - timedelta(days=4)
@@ -331,7 +335,7 @@ def test_a_day_restated_after_a_run_was_cut_off_is_overwritten(
     assert costs(rows)[MAIN_SID, f"{day}"] == company.total(day, include_subaccounts=False)
 
 
-def test_a_day_restated_there_and_back_around_a_cut_is_overwritten(
+def test_a_day_that_is_restated_twice_around_an_interruption_is_overwritten(
     sync: Sync, server: Server, company: Company
 ) -> None:
     day = LAST - timedelta(days=3)
@@ -347,7 +351,7 @@ def test_a_day_restated_there_and_back_around_a_cut_is_overwritten(
     assert costs(rows)[MAIN_SID, f"{day}"] == company.total(day, include_subaccounts=False)
 
 
-def test_a_cut_before_a_change_of_mode_leaves_no_dollar_twice(
+def test_an_interruption_before_a_change_of_mode_counts_no_dollar_twice(
     sync: Sync, server: Server, company: Company
 ) -> None:
     sub = next(each.sid for each in company.accounts() if not each.is_main)
@@ -357,7 +361,9 @@ def test_a_cut_before_a_change_of_mode_leaves_no_dollar_twice(
     assert {key: cost for key, cost in costs(rows).items() if cost} == totals(company, inside=True)
 
 
-def test_a_failed_account_keeps_the_mark(sync: Sync, company: Company) -> None:
+def test_a_failed_account_leaves_the_run_marked_as_interrupted(
+    sync: Sync, company: Company
+) -> None:
     def plan(request: SandboxRequest) -> Fault | None:
         is_of_sub = "Daily.json" in request.path and MAIN_SID not in request.path
         return (lambda reply: reply._replace(status=403)) if is_of_sub else None
@@ -377,7 +383,7 @@ def test_a_failed_account_keeps_the_mark(sync: Sync, company: Company) -> None:
     ],
     ids=["a total without a price", "no total", "nothing"],
 )
-def test_a_day_that_lost_its_total_bears_no_cost(sync: Sync, restated: dict[str, Any]) -> None:
+def test_a_day_that_lost_its_total_has_no_cost(sync: Sync, restated: dict[str, Any]) -> None:
     days: dict[str, Any] = {"2026-01-01": {"calls": "2", "totalprice": "5"}}
     with serve(account(days, all_time={"calls": "7", "totalprice": "7"})) as server:
         own = config(server.url, focus=True, end_date="2026-01-01")
@@ -395,7 +401,7 @@ def test_the_state_keeps_no_more_days_than_are_read_again(sync: Sync, server: Se
     assert [*partition["billed"]["days"]] == [f"{day}" for day in DAYS[-4:]]
 
 
-def test_a_row_without_a_currency_has_that_of_the_days_total(sync: Sync) -> None:
+def test_a_row_without_a_currency_has_the_currency_of_the_total(sync: Sync) -> None:
     def answer(request: Request) -> Answer:
         if "Records" not in request.path:
             return Answer.error(401, 20003)
@@ -413,7 +419,7 @@ def test_a_row_without_a_currency_has_that_of_the_days_total(sync: Sync) -> None
     }
 
 
-def test_a_change_of_mode_there_and_back_leaves_no_dollar_twice(
+def test_a_change_of_mode_and_back_counts_no_dollar_twice(
     sync: Sync, server: Server, company: Company
 ) -> None:
     runs, state = list[Run](), None
@@ -425,7 +431,7 @@ def test_a_change_of_mode_there_and_back_leaves_no_dollar_twice(
 
 
 @pytest.mark.parametrize("pause", [{"focus": False}, {"stream_maps": {STREAM: None}}], ids=str)
-def test_switched_on_later_it_says_what_it_lacks(
+def test_a_warning_names_the_missing_days_if_it_is_switched_on_later(
     sync: Sync, server: Server, pause: dict[str, Any]
 ) -> None:
     lacks = f"{STREAM} lacks days that were loaded without it"
@@ -437,7 +443,7 @@ def test_switched_on_later_it_says_what_it_lacks(
     assert all(lacks not in run.log for run in (first, paused, last))
 
 
-def test_older_days_are_read_again_for_it(sync: Sync, server: Server) -> None:
+def test_older_days_are_read_again_once_it_is_switched_on(sync: Sync, server: Server) -> None:
     """With many accounts they are not, where nothing has changed."""
     apart = settings(server, subaccounts="separate")
     first = sync({**apart, "focus": False})
@@ -445,7 +451,7 @@ def test_older_days_are_read_again_for_it(sync: Sync, server: Server) -> None:
     assert len(table(second)) == len(table(sync(apart)))
 
 
-def test_the_log_says_how_many_rows_there_were(sync: Sync, server: Server) -> None:
+def test_the_log_has_the_number_of_rows(sync: Sync, server: Server) -> None:
     run = sync(settings(server))
     assert f"{MAIN_SID}: {len(run.records(STREAM))} rows of {STREAM}\n" in run.log
 

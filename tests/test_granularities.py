@@ -65,7 +65,7 @@ MONTHS = [
 ]
 
 
-def test_months_are_whole_and_each_charge_counts_once(sync: Sync, server: Server) -> None:
+def test_months_are_complete_and_count_each_charge_once(sync: Sync, server: Server) -> None:
     run = load(sync, server, "usage_records_monthly")
     ends = [month - timedelta(days=1) for month in MONTHS[1:]] + [TODAY]
     assert counted(run, "usage_records_monthly") == {
@@ -73,7 +73,7 @@ def test_months_are_whole_and_each_charge_counts_once(sync: Sync, server: Server
     }
 
 
-def test_years_are_whole_also_the_one_in_which_the_account_began(
+def test_years_are_complete_including_the_first_year_of_the_account(
     sync: Sync, server: Server
 ) -> None:
     run = load(sync, server, "usage_records_yearly")
@@ -83,7 +83,7 @@ def test_years_are_whole_also_the_one_in_which_the_account_began(
     }
 
 
-def test_the_open_month_is_read_again_until_it_closes(sync: Sync, server: Server) -> None:
+def test_the_current_month_is_read_again_until_it_ends(sync: Sync, server: Server) -> None:
     stream = "usage_records_monthly"
     first = load(sync, server, stream, end_date="2025-02-20", lookback_days=0)
     second = load(sync, server, stream, first.states[-1], lookback_days=0)
@@ -95,15 +95,13 @@ def test_the_open_month_is_read_again_until_it_closes(sync: Sync, server: Server
     assert [p["replication_key_value"] for p in partitions] == ["2025-03-01"]
 
 
-def test_requests_begin_on_the_first_day_of_a_period(sync: Sync, server: Server) -> None:
+def test_requests_start_on_the_first_day_of_a_period(sync: Sync, server: Server) -> None:
     load(sync, server, "usage_records_monthly")
     asked = [r.query["StartDate"] for r in server.requests if r.path.endswith("Monthly.json")]
     assert set(asked) == {"2024-11-01"}
 
 
-def test_what_an_account_says_of_itself_is_asked_once_for_all_streams(
-    sync: Sync, server: Server
-) -> None:
+def test_the_account_is_requested_once_for_all_streams(sync: Sync, server: Server) -> None:
     streams = ["categories", "usage_records_daily", "usage_records_monthly"]
     catalog = catalog_of(sync(None, "--discover").catalog, *streams)
     credentials = {"account_sid": MAIN_SID, "auth_token": AUTH_TOKEN, "api_url": server.url}
@@ -113,7 +111,7 @@ def test_what_an_account_says_of_itself_is_asked_once_for_all_streams(
     assert (asked.count("AllTime.json"), asked.count(f"{MAIN_SID}.json")) == (1, 1)
 
 
-def test_two_periods_where_there_is_one_are_fatal(sync: Sync) -> None:
+def test_two_periods_instead_of_one_are_an_error(sync: Sync) -> None:
     def answer(request: Request) -> Answer:
         starts = ["2026-01-01", "2026-01-15"] if "StartDate" in request.query else ["2026-01-01"]
         if "Records" not in request.path:
@@ -137,7 +135,7 @@ NAMED = {
 
 
 @pytest.mark.parametrize(("name", "period"), NAMED.items())
-def test_a_named_period_is_counted_once(
+def test_a_named_period_counts_each_charge_once(
     sync: Sync, server: Server, name: str, period: tuple[date, date]
 ) -> None:
     stream = f"usage_records_{name}"

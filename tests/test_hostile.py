@@ -202,7 +202,7 @@ def told(source: Source, answers: Hostile) -> dict[tuple[Any, ...], Any]:
 
 @pytest.mark.parametrize("what", READS)
 @seeds(EXAMPLES)
-def test_what_is_read_of_a_mutated_answer_is_what_it_says_or_an_error(what: str, seed: int) -> None:
+def test_a_mutated_answer_is_read_correctly_or_is_an_error(what: str, seed: int) -> None:
     source = READ_AS[what]
     answers = Hostile(source.kind, seed % 3, seed, always=seed % 5 > 0)
     rows = outcome(answers, READS[what])
@@ -219,7 +219,7 @@ def test_what_is_read_of_a_mutated_answer_is_what_it_says_or_an_error(what: str,
 
 
 @seeds(EXAMPLES)
-def test_an_account_began_on_the_day_that_its_answer_says_or_on_an_unknown_one(seed: int) -> None:
+def test_the_creation_date_in_a_mutated_answer_is_read_correctly_or_unknown(seed: int) -> None:
     answers = Hostile("Account", 0, seed, always=seed % 5 > 0)
     found = outcome(answers, lambda answers: account(answers).fetch_date_created())
     if found is not None and not isinstance(found, ApiError):
@@ -229,7 +229,7 @@ def test_an_account_began_on_the_day_that_its_answer_says_or_on_an_unknown_one(s
 
 
 @seeds(EXAMPLES)
-def test_an_account_of_a_mutated_list_has_a_sid(seed: int) -> None:
+def test_every_account_of_a_mutated_list_has_a_sid(seed: int) -> None:
     answers = Hostile("Accounts", seed % 2, seed, always=seed % 5 > 0)
     found = outcome(answers, listed_accounts)
     if not isinstance(found, ApiError):
@@ -238,7 +238,7 @@ def test_an_account_of_a_mutated_list_has_a_sid(seed: int) -> None:
 
 
 @seeds(EXAMPLES)
-def test_a_token_of_a_mutated_answer_is_one_that_a_header_can_hold(seed: int) -> None:
+def test_a_token_of_a_mutated_answer_is_valid_in_a_header(seed: int) -> None:
     answers = Hostile("token", 0, seed, always=seed % 5 > 0)
     tokens = client(answers, Unsigned(), TOKEN_PATH)
     found = outcome(answers, lambda _: OAuth(tokens, CLIENT_ID, CLIENT_SECRET).sign())
@@ -249,7 +249,7 @@ def test_a_token_of_a_mutated_answer_is_one_that_a_header_can_hold(seed: int) ->
 
 
 @seeds(EXAMPLES)
-def test_waits_before_other_tries_are_bounded(waits: list[float], seed: int) -> None:
+def test_waits_between_retries_are_bounded(waits: list[float], seed: int) -> None:
     waits.clear()
     outcome(Hostile("Today", 0, seed, always=True), READS["Today"])
     assert len(waits) <= 7
@@ -257,7 +257,7 @@ def test_waits_before_other_tries_are_bounded(waits: list[float], seed: int) -> 
 
 
 @pytest.mark.parametrize(("first", "end"), RUNS)
-def test_a_run_on_mutated_answers_is_complete_or_says_why_not(
+def test_a_run_on_mutated_answers_is_complete_or_ends_with_an_error(
     first: int, end: int, tmp_path: Path
 ) -> None:
     for seed in range(first, end):
@@ -394,7 +394,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_was_once_a_traceback_or_passed_over_is_refused(name: str) -> None:
+def test_an_answer_that_once_caused_a_bug_is_an_error(name: str) -> None:
     kind, change, says = REFUSED[name]
     error = outcome(changed(change, kind), READS[kind])
     assert isinstance(error, ApiError), error
@@ -402,21 +402,21 @@ def test_what_was_once_a_traceback_or_passed_over_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("sid", ["../../v2", "AC/../x?y=", "AC" + "0" * 31 + "\n", "AC\ud800"])
-def test_a_sid_that_is_none_becomes_no_path(sid: str) -> None:
+def test_an_invalid_sid_is_not_used_in_a_path(sid: str) -> None:
     answers = changed(put(sid, "accounts", 0, "sid"), "Accounts")
     error = outcome(answers, listed_accounts)
     assert "entry 1: its sid is" in f"{error}"
 
 
 @pytest.mark.parametrize("value", [None, [], {}, 7, "soon", LATE, "Thu, 01 Jan 2026 00:00 +9999"])
-def test_an_account_whose_first_day_cannot_be_read_begins_where_the_settings_say(
+def test_an_account_with_an_invalid_creation_date_starts_on_start_date(
     value: Any,
 ) -> None:
     answers = changed(put(value, "date_created"), "Account")
     assert account(answers).fetch_date_created() is None
 
 
-def test_an_account_cannot_begin_tomorrow() -> None:
+def test_a_creation_date_in_the_future_is_ignored() -> None:
     later = "Sat, 01 Jan 2999 00:00:00 +0000"
     assert account(changed(put(later, "date_created"), "Account")).fetch_date_created() is None
     found = outcome(changed(put(later, "accounts", 0, "date_created"), "Accounts"), listed_accounts)
@@ -456,7 +456,7 @@ HARMLESS: dict[str, Answers] = {
 
 
 @pytest.mark.parametrize("how", HARMLESS)
-def test_what_says_the_same_in_another_way_is_read_the_same(how: str) -> None:
+def test_equivalent_encodings_are_read_the_same(how: str) -> None:
     def read(answers: Answers) -> list[dict[str, Any]]:
         return [{**row, "as_of": None} for row in READS["Daily"](answers)]
 

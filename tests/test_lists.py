@@ -30,7 +30,7 @@ def load(sync: Sync, url: str, stream: str, **settings: Any) -> Run:
     return sync({**credentials, **settings}, catalog=catalog)
 
 
-def test_accounts_are_all_there_and_no_token_is(sync: Sync, server: Server) -> None:
+def test_accounts_are_complete_and_contain_no_auth_token(sync: Sync, server: Server) -> None:
     run = load(sync, server.url, "accounts", page_size=2)
     assert run.code == 0
     rows = {row["account_sid"]: row for row in run.records("accounts")}
@@ -49,7 +49,7 @@ def test_accounts_are_all_there_and_no_token_is(sync: Sync, server: Server) -> N
     assert "auth_token" not in run.out
 
 
-def test_usage_triggers_have_twilios_fields_but_the_uris(sync: Sync, server: Server) -> None:
+def test_usage_triggers_have_twilios_fields_except_the_uris(sync: Sync, server: Server) -> None:
     run = load(sync, server.url, "usage_triggers", page_size=2)
     assert run.code == 0
     budget, calls, sms = run.records("usage_triggers")
@@ -73,7 +73,7 @@ def test_usage_triggers_have_twilios_fields_but_the_uris(sync: Sync, server: Ser
     assert (calls["trigger_by"], sms["recurring"]) == ("count", "")
 
 
-def test_a_mails_date_without_a_zone_is_gmt_wherever_the_tap_runs(
+def test_an_rfc_2822_date_without_a_time_zone_is_gmt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TZ", "Asia/Tokyo")
@@ -93,9 +93,7 @@ def test_a_mails_date_without_a_zone_is_gmt_wherever_the_tap_runs(
         ("no object", "it is not a JSON object"),
     ],
 )
-def test_an_entry_that_cannot_be_right_is_fatal_with_its_position(
-    sync: Sync, entry: Any, says: str
-) -> None:
+def test_an_invalid_entry_is_an_error_with_its_position(sync: Sync, entry: Any, says: str) -> None:
     good = {"sid": SID, "friendly_name": "fine"}
     with serve(lambda _: Answer.json({"accounts": [good, entry], "next_page_uri": None})) as server:
         catalog = catalog_of(sync(None, "--discover").catalog, "accounts")

@@ -25,7 +25,7 @@ Doctor = Callable[[list[Message]], list[Message]]
 @pytest.mark.parametrize("points", [2, pytest.param(POINTS_OF_A_CASE, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("ending", CUTS)
 @pytest.mark.parametrize("mode", MODES)
-def test_a_run_that_was_cut_off_is_completed_from_every_state(
+def test_an_interrupted_run_is_completed_from_every_state(
     mode: str, ending: str, points: int
 ) -> None:
     tally = try_points(mode, ending, SEED, range(points))
@@ -33,7 +33,7 @@ def test_a_run_that_was_cut_off_is_completed_from_every_state(
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_complete_run_can_be_started_again_from_every_state(mode: str) -> None:
+def test_a_complete_run_can_be_repeated_from_every_state(mode: str) -> None:
     assert try_points(mode, COMPLETE, SEED, [0]).restarts
 
 
@@ -82,7 +82,7 @@ def pass_the_last_day(messages: list[Message]) -> list[Message]:
         (pass_the_last_day, "after 2025-10-"),
     ],
 )
-def test_what_a_broken_tap_would_do_is_found(
+def test_the_harness_detects_a_broken_tap(
     monkeypatch: pytest.MonkeyPatch, doctor: Doctor, what: str
 ) -> None:
     """The runs after the first one do: it is what they are compared with."""
@@ -106,6 +106,6 @@ def test_what_a_broken_tap_would_do_is_found(
         (Run([], [], b"", 143, ""), "exit code 143, for 143"),
     ],
 )
-def test_an_end_that_is_not_as_documented_is_found(run: Run, what: str) -> None:
+def test_the_harness_detects_an_undocumented_ending(run: Run, what: str) -> None:
     with pytest.raises(Violation, match=what):
         check_end(run, Cut("sigterm", lines=1, seconds=0, blocked=False))

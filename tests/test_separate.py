@@ -79,7 +79,7 @@ def asked(server: Server, sid: str) -> list[str]:
 # Each account by itself.
 
 
-def test_each_account_has_its_own_rows_and_together_they_are_the_bill(
+def test_each_account_has_its_own_rows_and_they_add_up_to_the_bill(
     sync: Sync, server: Server, company: Company
 ) -> None:
     run = sync(settings(server))
@@ -103,7 +103,7 @@ def test_each_account_has_its_own_rows_and_together_they_are_the_bill(
     assert "auth-token" not in run.out + run.log
 
 
-def test_an_account_that_never_used_anything_costs_one_request(sync: Sync, server: Server) -> None:
+def test_an_account_without_any_usage_takes_one_request(sync: Sync, server: Server) -> None:
     streams = (DAILY, "usage_records_monthly", "usage_records_today", "categories")
     run = sync(settings(server), catalog=only(sync, *streams))
     assert run.code == 0
@@ -111,7 +111,9 @@ def test_an_account_that_never_used_anything_costs_one_request(sync: Sync, serve
     assert f"{CLOSED} has never used anything" in run.log
 
 
-def test_once_it_uses_something_it_is_read(sync: Sync, server: Server, company: Company) -> None:
+def test_an_account_is_read_from_its_first_usage_on(
+    sync: Sync, server: Server, company: Company
+) -> None:
     first = sync(settings(server))
     company.charge(LAST, "sms", Decimal("1.25"), account=CLOSED)
     second = sync(settings(server), state=first.states[-1])
@@ -119,14 +121,14 @@ def test_once_it_uses_something_it_is_read(sync: Sync, server: Server, company: 
     assert asked(server, CLOSED).count("Daily.json") <= 13  # the lookback, not the whole history
 
 
-def test_every_account_is_asked_for_zeros_too_where_they_are_wanted(
+def test_unused_accounts_are_read_with_skip_unused_categories_off(
     sync: Sync, server: Server
 ) -> None:
     run = sync(settings(server, skip_unused_categories=False, start_date=f"{LAST}"))
     assert by_account(run.records()).keys() == {MAIN_SID, ACTIVE, SUSPENDED, CLOSED}
 
 
-def test_account_sids_chooses(sync: Sync, server: Server) -> None:
+def test_account_sids_selects_accounts(sync: Sync, server: Server) -> None:
     run = sync(settings(server, account_sids=[ACTIVE, CLOSED]))
     assert run.code == 0
     assert by_account(run.records()).keys() == {ACTIVE}
@@ -134,7 +136,7 @@ def test_account_sids_chooses(sync: Sync, server: Server) -> None:
     assert not asked(server, SUSPENDED)
 
 
-def test_an_account_that_twilio_does_not_list_is_said_and_the_others_complete(
+def test_an_account_that_twilio_does_not_list_fails_and_the_others_are_complete(
     sync: Sync, server: Server, company: Company
 ) -> None:
     gone = "AC" + "f" * 32
@@ -146,7 +148,7 @@ def test_an_account_that_twilio_does_not_list_is_said_and_the_others_complete(
     )
 
 
-def test_accounts_that_are_all_missing_are_one_line(sync: Sync, server: Server) -> None:
+def test_accounts_that_are_all_missing_end_in_one_line(sync: Sync, server: Server) -> None:
     gone = "AC" + "f" * 32
     run = sync(settings(server, account_sids=[gone]))
     assert run.code == 1
@@ -156,7 +158,7 @@ def test_accounts_that_are_all_missing_are_one_line(sync: Sync, server: Server) 
     )
 
 
-def test_a_subaccount_begins_when_it_was_created_which_the_list_says(
+def test_a_subaccount_starts_on_its_date_created_in_the_list(
     sync: Sync, server: Server, company: Company
 ) -> None:
     created = next(a.date_created for a in company.accounts() if a.sid == ACTIVE)
@@ -165,7 +167,7 @@ def test_a_subaccount_begins_when_it_was_created_which_the_list_says(
     assert not [r for r in server.requests if r.path.endswith(f"{ACTIVE}.json")]
 
 
-def test_triggers_and_categories_are_those_of_all_accounts(
+def test_usage_triggers_and_categories_come_from_all_accounts(
     sync: Sync, server: Server, company: Company
 ) -> None:
     company.charge(LAST, "hologram-calls", Decimal(1), account=ACTIVE)
@@ -203,7 +205,7 @@ def failing(company: Company, **errors: SandboxError) -> Failing:
 @pytest.mark.parametrize(
     ("status", "code"), [(401, 20003), (403, 20003), (404, 20404), (400, 20001)]
 )
-def test_a_failure_in_one_account_leaves_the_others_complete(
+def test_after_a_failure_of_one_account_the_others_are_complete(
     sync: Sync, company: Company, status: int, code: int
 ) -> None:
     before = {"context": {"account_sid": ACTIVE, "includes_subaccounts": False}}
@@ -225,7 +227,7 @@ def test_a_failure_in_one_account_leaves_the_others_complete(
     assert "Traceback" not in run.log
 
 
-def test_two_accounts_that_give_up_apart_from_each_other_do_not_end_the_run(sync: Sync) -> None:
+def test_two_accounts_that_fail_with_others_between_do_not_end_the_run(sync: Sync) -> None:
     """Those between show that the service answers, also where `categories` asks about them."""
     company = Company(today=LAST, since=FIRST - timedelta(days=60), subaccounts=6, categories=1)
     sids = [account.sid for account in company.accounts()]
@@ -239,7 +241,7 @@ def test_two_accounts_that_give_up_apart_from_each_other_do_not_end_the_run(sync
     }
 
 
-def test_all_accounts_failing_is_a_failure(sync: Sync, company: Company) -> None:
+def test_a_run_in_which_all_accounts_fail_ends_early(sync: Sync, company: Company) -> None:
     sids = (MAIN_SID, ACTIVE, SUSPENDED, CLOSED)
     with failing(company, **dict.fromkeys(sids, SandboxError(400, 20001, "no"))) as server:
         run = sync(settings(server))
@@ -284,7 +286,7 @@ class Table:
         ("separate", "rolled_up", "excluded", "separate"),
     ],
 )
-def test_no_change_leaves_a_dollar_twice_or_loses_one(
+def test_every_change_of_subaccounts_counts_each_dollar_once(
     sync: Sync, server: Server, company: Company, choices: tuple[str, ...]
 ) -> None:
     table, state = Table(company), None
@@ -300,7 +302,7 @@ def test_no_change_leaves_a_dollar_twice_or_loses_one(
 
 
 @pytest.mark.parametrize("subaccounts", ["rolled_up", "excluded"])
-def test_rows_of_subaccounts_become_zero_after_separate(
+def test_rows_of_subaccounts_are_set_to_zero_after_separate(
     sync: Sync, server: Server, subaccounts: str
 ) -> None:
     first = sync(settings(server))
@@ -324,7 +326,7 @@ def _key(row: dict[str, Any]) -> tuple[str, str, str]:
     ("before", "after"),
     [("rolled_up", "separate"), ("separate", "rolled_up"), ("separate", "excluded")],
 )
-def test_a_change_that_is_cut_off_anywhere_never_has_a_dollar_twice(
+def test_an_interrupted_change_never_counts_a_dollar_twice(
     sync: Sync, server: Server, company: Company, before: str, after: str
 ) -> None:
     first = sync(settings(server, subaccounts=before))
@@ -350,7 +352,7 @@ def test_a_change_that_is_cut_off_anywhere_never_has_a_dollar_twice(
     ("before", "after"),
     [("rolled_up", "separate"), ("separate", "rolled_up"), ("rolled_up", "excluded")],
 )
-def test_a_change_after_a_run_that_was_cut_off_has_no_dollar_twice(
+def test_a_change_after_an_interrupted_run_counts_no_dollar_twice(
     sync: Sync, server: Server, company: Company, before: str, after: str
 ) -> None:
     """The rows after the last STATE may be in the target, also those of a day that was begun."""
@@ -381,7 +383,7 @@ def cut(run: Run, sid: str, day: date) -> tuple[list[dict[str, Any]], dict[str, 
 
 
 @pytest.mark.parametrize("sid", [MAIN_SID, ACTIVE])
-def test_a_later_start_date_leaves_no_hole_in_a_change_that_was_cut_off(
+def test_a_later_start_date_leaves_no_gap_in_an_interrupted_change(
     sync: Sync, server: Server, company: Company, sid: str
 ) -> None:
     table = Table(company)
@@ -392,7 +394,7 @@ def test_a_later_start_date_leaves_no_hole_in_a_change_that_was_cut_off(
     assert table.holds("separate")
 
 
-def test_a_change_that_is_taken_back_half_way_reads_all_of_it_again(
+def test_a_change_that_is_reverted_half_way_reads_all_days_again(
     sync: Sync, server: Server, company: Company
 ) -> None:
     table = Table(company)
@@ -420,7 +422,7 @@ def test_a_change_up_to_an_earlier_day_is_completed_by_the_next_run(
     assert {row["account_sid"] for row in again.records()} == {MAIN_SID}
 
 
-def test_a_full_table_is_read_whole_each_time(sync: Sync, server: Server) -> None:
+def test_a_full_table_is_read_completely_each_time(sync: Sync, server: Server) -> None:
     catalog = only(sync, DAILY)
     for stream in catalog["streams"]:
         stream["replication_method"] = "FULL_TABLE"
@@ -429,7 +431,7 @@ def test_a_full_table_is_read_whole_each_time(sync: Sync, server: Server) -> Non
     assert len(first.records()) == len(second.records()) > 500
 
 
-def test_older_rows_of_a_resource_that_says_when_stay_as_they_were(
+def test_older_rows_of_a_named_period_are_not_changed(
     sync: Sync, server: Server, company: Company
 ) -> None:
     """Yesterday's row of `today` is not read again: it stays as it is, each dollar once."""
@@ -450,7 +452,7 @@ def test_older_rows_of_a_resource_that_says_when_stay_as_they_were(
         company.today = company.last_day() + timedelta(days=1)
 
 
-def test_a_main_account_that_fails_during_the_change_stops_its_subaccounts(
+def test_a_failure_of_the_main_account_during_a_change_ends_the_run(
     sync: Sync, server: Server, company: Company
 ) -> None:
     first = sync(settings(server, subaccounts="rolled_up"))
@@ -464,7 +466,7 @@ def test_a_main_account_that_fails_during_the_change_stops_its_subaccounts(
     assert table.holds("separate")
 
 
-def test_account_sids_without_the_main_account_does_not_leave_the_others_inside_it(
+def test_account_sids_without_the_main_account_still_removes_the_others_from_it(
     sync: Sync, server: Server, company: Company
 ) -> None:
     first = sync(settings(server, subaccounts="rolled_up"))
@@ -478,7 +480,7 @@ def test_account_sids_without_the_main_account_does_not_leave_the_others_inside_
     assert by_account(again.records()).keys() == {ACTIVE}
 
 
-def test_a_change_from_some_accounts_reads_all_the_days_that_they_had(
+def test_a_change_from_some_accounts_reads_all_their_days(
     sync: Sync, server: Server, company: Company
 ) -> None:
     first = sync(settings(server, account_sids=[ACTIVE]))
@@ -492,7 +494,7 @@ def test_a_change_from_some_accounts_reads_all_the_days_that_they_had(
 @pytest.mark.parametrize(
     "stream", ["usage_records_monthly", "usage_records_all_time", "usage_records_today"]
 )
-def test_other_periods_change_in_the_same_way(
+def test_a_change_works_for_all_periods(
     sync: Sync, server: Server, company: Company, stream: str
 ) -> None:
     totals = {}
@@ -518,7 +520,7 @@ def test_other_periods_change_in_the_same_way(
 
 
 @pytest.mark.parametrize("period", ["monthly", "yearly", "this_month"])
-def test_the_period_in_which_a_subaccount_began_becomes_zero_too(sync: Sync, period: str) -> None:
+def test_the_first_period_of_a_subaccount_is_set_to_zero_too(sync: Sync, period: str) -> None:
     """Twilio may let its rows begin on the day when it was created, which the state has not."""
     company, stream = Company(today=LAST, since=FIRST, subaccounts=1), f"usage_records_{period}"
     table, state = Table(company, stream), None
@@ -535,7 +537,7 @@ def test_the_period_in_which_a_subaccount_began_becomes_zero_too(sync: Sync, per
     assert sum(table.sums().values()) == sum(company.total(date.fromisoformat(d)) for d in days)
 
 
-def test_a_month_that_becomes_zero_ends_when_it_did(sync: Sync, server: Server) -> None:
+def test_a_month_that_is_set_to_zero_keeps_its_end_date(sync: Sync, server: Server) -> None:
     monthly = only(sync, "usage_records_monthly")
     first = sync(settings(server), catalog=monthly)
     rolled_up = settings(server, subaccounts="rolled_up")
@@ -548,7 +550,7 @@ def test_a_month_that_becomes_zero_ends_when_it_did(sync: Sync, server: Server) 
 
 
 @pytest.mark.parametrize("stream", [DAILY, "usage_records_today"])
-def test_the_state_says_that_rows_begin_before_the_first_one_goes_out(
+def test_the_state_has_the_first_day_before_the_first_row_is_emitted(
     sync: Sync, server: Server, stream: str
 ) -> None:
     """Should the run end there, another choice of subaccounts still knows that there are some."""
@@ -571,7 +573,7 @@ def test_the_state_says_that_rows_begin_before_the_first_one_goes_out(
             assert message["record"]["account_sid"] in begun
 
 
-def test_another_main_account_is_left_alone(sync: Sync, server: Server) -> None:
+def test_rows_of_another_main_account_are_not_changed(sync: Sync, server: Server) -> None:
     first = sync(settings(server))
     other = {"account_sid": ACTIVE, "auth_token": f"{AUTH_TOKEN}-2", "subaccounts": "excluded"}
     second = sync(settings(server, **other), state=first.states[-1])
@@ -601,7 +603,7 @@ def test_two_hundred_accounts_take_two_requests_each(sync: Sync) -> None:
 
 
 @pytest.mark.parametrize(("categories", "days"), [(510, 1), (290, 3)])
-def test_days_of_many_rows_and_weekends_take_no_more(
+def test_days_with_many_rows_and_weekends_take_no_more_requests(
     sync: Sync, categories: int, days: int
 ) -> None:
     company = Company(today=LAST, since=date(2025, 8, 20), categories=categories, subaccounts=9)
@@ -618,7 +620,7 @@ def test_days_of_many_rows_and_weekends_take_no_more(
         assert found == {c: p for c, p in expected.items() if p}
 
 
-def test_states_of_many_accounts_stay_smaller_than_the_rows(sync: Sync) -> None:
+def test_states_of_many_accounts_are_smaller_than_the_rows(sync: Sync) -> None:
     company = Company(today=LAST, since=date(2025, 9, 20), categories=60, subaccounts=40)
     with Server(company) as server:
         run = sync(settings(server, start_date="2025-10-01"))
@@ -629,7 +631,7 @@ def test_states_of_many_accounts_stay_smaller_than_the_rows(sync: Sync) -> None:
     assert sizes["STATE"] < sizes["RECORD"] / 2
 
 
-def test_a_restated_older_day_is_found_and_read(
+def test_a_restated_older_day_is_detected_and_read_again(
     sync: Sync, server: Server, company: Company
 ) -> None:
     first = sync(settings(server))
@@ -650,7 +652,9 @@ def test_a_longer_lookback_reads_older_days_again(sync: Sync, server: Server) ->
     assert min(by_account(longer.records())[MAIN_SID]) == LAST - timedelta(days=5)
 
 
-def test_a_lookback_beyond_all_dates_is_the_whole_history(sync: Sync, server: Server) -> None:
+def test_a_lookback_longer_than_all_dates_reads_the_whole_history(
+    sync: Sync, server: Server
+) -> None:
     everything = settings(server, lookback_days=10**10)
     first = sync(everything)
     second = sync(everything, state=first.states[-1])
@@ -658,7 +662,7 @@ def test_a_lookback_beyond_all_dates_is_the_whole_history(sync: Sync, server: Se
     assert set(by_account(second.records())[MAIN_SID]) == {LAST}
 
 
-def test_days_that_a_start_date_left_out_are_read_when_it_is_gone(
+def test_days_before_a_start_date_are_read_once_it_is_removed(
     sync: Sync, server: Server, company: Company
 ) -> None:
     restated = LAST - timedelta(days=9)
@@ -670,7 +674,7 @@ def test_days_that_a_start_date_left_out_are_read_when_it_is_gone(
     assert by_account(again.records())[ACTIVE][restated] == truth(company, ACTIVE)[restated]
 
 
-def test_older_days_of_which_some_were_read_are_all_read_again(
+def test_older_days_are_all_read_again_after_an_interrupted_run(
     sync: Sync, server: Server, company: Company
 ) -> None:
     """Restated, cut off while they are read, and restated back: the sums are what they were."""

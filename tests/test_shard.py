@@ -42,7 +42,7 @@ def rows(*runs: Run) -> dict[str, list[tuple[Any, ...]]]:
     }
 
 
-def test_four_shards_of_forty_accounts_are_the_rows_of_one_run(sync: Sync) -> None:
+def test_four_shards_of_forty_accounts_load_the_rows_of_one_run(sync: Sync) -> None:
     company = Company(since=date(2025, 1, 1), today=LAST, subaccounts=39, categories=1)
     with Server(company) as server:
         whole = sync(settings(server))
@@ -69,7 +69,7 @@ def test_a_shard_without_accounts_is_complete(sync: Sync) -> None:
     assert [bool(run.records("usage_triggers")) for run in runs] == [False, False, False, True]
 
 
-def test_accounts_that_are_named_are_shared_out_too_and_missed_once(sync: Sync) -> None:
+def test_accounts_in_account_sids_are_sharded_and_a_missing_one_fails_once(sync: Sync) -> None:
     company = Company(since=date(2025, 1, 1), today=LAST, subaccounts=3, categories=1)
     gone = "AC" + "f" * 32
     with Server(company) as server:
@@ -81,24 +81,24 @@ def test_accounts_that_are_named_are_shared_out_too_and_missed_once(sync: Sync) 
 
 
 @given(st.from_regex(r"AC[0-9a-f]{32}", fullmatch=True), st.integers(1, 64))
-def test_each_account_is_in_one_shard(sid: str, of_all: int) -> None:
+def test_each_account_is_in_exactly_one_shard(sid: str, of_all: int) -> None:
     (shard,) = (s for n in range(1, of_all + 1) if (s := Shard(n, of_all)).has(sid))
     assert shard.has(sid.upper())
 
 
-def test_an_account_stays_in_its_shard() -> None:
+def test_an_account_stays_in_its_shard_in_all_versions() -> None:
     """For the state of its worker has its bookmark."""
     assert Shard(8, 8).has(MAIN_SID)
 
 
 @pytest.mark.parametrize("text", ["", "2", "0/4", "5/4", "1/0", "a/b", "1/4 ", "-1/4"])
-def test_what_is_no_shard_is_refused(sync: Sync, text: str) -> None:
+def test_an_invalid_shard_is_refused(sync: Sync, text: str) -> None:
     run = sync({"account_sid": MAIN_SID, "subaccounts": "separate", "shard": text}, "--test")
     assert run.code == 1
     assert (f"shard: {text!r} is not a valid shard" in run.log) == bool(text)
 
 
-def test_a_shard_needs_accounts_by_themselves(sync: Sync) -> None:
+def test_a_shard_requires_separate_accounts(sync: Sync) -> None:
     run = sync({"account_sid": MAIN_SID, "shard": "1/2"}, "--test")
     assert run.code == 1
     assert "shard: requires subaccounts: separate; set that, or remove shard" in run.log

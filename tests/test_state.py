@@ -102,13 +102,13 @@ def test_an_invalid_state_is_refused_in_one_line(
 
 
 @pytest.mark.parametrize("empty", [{}, {"bookmarks": {}}, {"bookmarks": {"categories": {}}}])
-def test_an_empty_state_is_like_none(sync: Sync, empty: dict[str, Any]) -> None:
+def test_an_empty_state_is_the_same_as_no_state(sync: Sync, empty: dict[str, Any]) -> None:
     with serve(account(DAYS)) as server:
         run = sync(config(server.url, end_date="2026-01-02"), state=empty)
     assert (run.code, len(run.records())) == (0, 4)
 
 
-def test_a_run_from_any_state_that_was_written_completes_the_data(sync: Sync) -> None:
+def test_a_run_from_any_written_state_completes_the_data(sync: Sync) -> None:
     with serve(account(DAYS)) as server:
         settings = config(server.url, end_date="2026-01-06", lookback_days=1)
         whole = sync(settings)
@@ -142,13 +142,13 @@ def test_a_bookmark_never_moves_back(days: list[date]) -> None:
 
 
 @pytest.mark.parametrize("day", ["0999-12-31", "3000-01-01", "9999-12-31"])
-def test_a_day_that_no_arithmetic_can_use_is_refused(day: str) -> None:
+def test_a_day_out_of_range_is_refused(day: str) -> None:
     with pytest.raises(TapError, match=f"replication_key_value .* {SID} is not a valid date"):
         State().load(at(day), ["usage_records_daily"])
 
 
 @pytest.mark.parametrize("path", sorted(STATES.glob("*.json")), ids=lambda path: path.stem)
-def test_a_state_of_version_0_1_0_is_read_and_written_as_it_was(path: Path) -> None:
+def test_a_state_of_version_0_1_0_is_read_and_written_unchanged(path: Path) -> None:
     """The files are what 0.1.0 wrote when it loaded the sandbox, one of each kind."""
     written = json.loads(path.read_text())
     state = State()
@@ -164,7 +164,7 @@ def part(account_sid: str, *, includes: bool = False, **fields: Any) -> AccountS
 LAST = date(2026, 1, 31)
 
 
-def test_taking_over_leaves_one_partition_that_reads_all_days_again() -> None:
+def test_take_over_leaves_one_partition_that_reads_all_days_again() -> None:
     mine = part("AC1", used_categories=["b"], first_day=date(2026, 1, 5), bookmark=date(2026, 1, 6))
     other = part(
         "AC1",
@@ -213,7 +213,7 @@ def test_a_switch_is_complete_with_its_last_day() -> None:
     assert not subaccount_switch.holds_subaccounts([another], "AC2")
 
 
-def test_rows_are_withdrawn_once_and_only_as_far_as_noted() -> None:
+def test_rows_are_withdrawn_once_and_up_to_the_recorded_day() -> None:
     first, last = date(2026, 1, 1), date(2026, 2, 3)
     mine = part("AC2", main_account_sid="AC1", first_day=first, bookmark=last)
     assert subaccount_switch.to_withdraw([mine], "AC1") == [mine]
@@ -233,7 +233,7 @@ def test_rows_are_withdrawn_once_and_only_as_far_as_noted() -> None:
     assert subaccount_switch.to_withdraw([part("AC3", main_account_sid="AC1")], "AC1") == []
 
 
-def test_a_company_begins_with_the_first_day_of_any_of_its_accounts() -> None:
+def test_the_first_day_of_a_company_is_the_first_day_of_any_account() -> None:
     states = [
         part("AC1", first_day=date(2026, 1, 3)),
         part("AC2", main_account_sid="AC1", first_day=date(2026, 1, 2)),

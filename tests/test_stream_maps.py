@@ -48,7 +48,7 @@ def test_the_flag_is_a_boolean_in_the_schema_and_true_where_the_whole_price_coun
     assert {r["counts_in_total"] for r in run.records() if not r["price"]} == {False}
 
 
-def test_the_flag_of_a_category_says_leaf(mapped: Any) -> None:
+def test_the_flag_of_a_category_is_true_for_a_leaf(mapped: Any) -> None:
     run = mapped()
     assert properties(run, "categories")["counts_in_total"]["type"] == ["boolean", "null"]
     assert {r["role"]: r["counts_in_total"] for r in run.records("categories")} == {
@@ -63,7 +63,7 @@ def test_the_flag_is_not_in_the_catalog(sync: Sync) -> None:
     assert "counts_in_total" not in sync(None, "--discover").out
 
 
-def test_a_filter_sees_the_flag(mapped: Any) -> None:
+def test_a_filter_can_use_the_flag(mapped: Any) -> None:
     run = mapped({STREAM: {"__filter__": "counts_in_total"}})
     assert [r["category"] for r in run.records()] == ["calls-inbound", "sms"]
 
@@ -89,7 +89,7 @@ def test_properties_can_be_added_renamed_and_dropped(mapped: Any) -> None:
     assert not {"counts_in_total", "deduplicated_price"} & row.keys()
 
 
-def test_the_flag_can_be_computed_anew(mapped: Any) -> None:
+def test_the_flag_can_be_replaced(mapped: Any) -> None:
     run = mapped({STREAM: {"counts_in_total": "bool(price)"}})
     assert next(r for r in run.records() if r["category"] == "calls")["counts_in_total"] is True
 
@@ -101,7 +101,7 @@ def test_an_alias_renames_the_stream(mapped: Any) -> None:
     assert [r["counts_in_total"] for r in run.records("spend")].count(True) == 2
 
 
-def test_a_source_makes_a_second_stream_beside_the_first(mapped: Any) -> None:
+def test_a_source_adds_a_second_stream(mapped: Any) -> None:
     leaves = {"__source__": STREAM, "__filter__": "counts_in_total", "price": None}
     run = mapped({"leaves": leaves})
     assert [r["category"] for r in run.records("leaves")] == ["calls-inbound", "sms"]
@@ -118,7 +118,7 @@ def test_the_key_can_be_changed(mapped: Any) -> None:
     assert "counts_in_total" in properties(run)
 
 
-def test_else_null_keeps_the_key_and_what_is_named(mapped: Any) -> None:
+def test_else_null_keeps_the_key_and_the_named_properties(mapped: Any) -> None:
     run = mapped({STREAM: {"counts_in_total": "counts_in_total", "__else__": None}})
     named = {"account_sid", "category", "start_date", "counts_in_total"}
     assert all(r.keys() == named for r in run.records())
@@ -126,13 +126,13 @@ def test_else_null_keeps_the_key_and_what_is_named(mapped: Any) -> None:
     assert properties(run)["counts_in_total"]["type"] == ["boolean", "null"]
 
 
-def test_else_null_keeps_a_key_of_the_users_own(mapped: Any) -> None:
+def test_else_null_keeps_a_key_that_the_user_has_set(mapped: Any) -> None:
     key = {"id": "md5(category)", "__key_properties__": ["id", "start_date"]}
     run = mapped({STREAM: {**key, "__else__": None}})
     assert all(r.keys() == {"id", "start_date"} for r in run.records())
 
 
-def test_else_null_over_all_streams_leaves_the_named_ones(mapped: Any) -> None:
+def test_else_null_for_all_streams_keeps_the_named_ones(mapped: Any) -> None:
     run = mapped({STREAM: {}, "__else__": None})
     assert run.schemas().keys() == {STREAM}
     assert run.records("categories") == []
@@ -143,12 +143,12 @@ def test_a_stream_can_be_dropped(mapped: Any) -> None:
     assert mapped({"categories": None}).schemas().keys() == {STREAM}
 
 
-def test_a_wildcard_maps_every_stream(mapped: Any) -> None:
+def test_a_wildcard_maps_all_streams(mapped: Any) -> None:
     run = mapped({"*": {"__filter__": "counts_in_total"}})
     assert {r["counts_in_total"] for s in run.schemas() for r in run.records(s)} == {True}
 
 
-def test_flattening_leaves_the_flag_alone(mapped: Any) -> None:
+def test_flattening_keeps_the_flag(mapped: Any) -> None:
     run = mapped(flattening_enabled=True, flattening_max_depth=2)
     assert run.code == 0
     assert "counts_in_total" in properties(run)
@@ -163,7 +163,7 @@ def test_a_null_operand_is_an_error_of_one_line(mapped: Any) -> None:
 
 
 @pytest.mark.parametrize("deselected", ["price", "deduplicated_price"])
-def test_without_what_it_is_worked_out_of_there_is_no_flag(sync: Sync, deselected: str) -> None:
+def test_there_is_no_flag_without_the_properties_that_it_needs(sync: Sync, deselected: str) -> None:
     with serve(account(DAYS)) as server:
         settings = config(server.url, end_date="2026-01-02")
         catalog = catalog_of(sync(settings, "--discover").catalog, STREAM)

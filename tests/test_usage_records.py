@@ -54,7 +54,7 @@ def changed(days: dict[str, Any], **change: Any) -> Callable[[Request], Answer]:
 # What is emitted.
 
 
-def test_a_row_has_twilios_fields_and_what_the_tap_works_out(sync: Sync) -> None:
+def test_a_row_has_twilios_fields_and_those_of_the_tap(sync: Sync) -> None:
     with serve(account({"2026-01-01": DAY})) as server:
         run = sync(config(server.url, end_date="2026-01-01"))
     assert run.code == 0
@@ -87,7 +87,7 @@ def test_a_row_has_twilios_fields_and_what_the_tap_works_out(sync: Sync) -> None
     }
 
 
-def test_decimals_come_out_as_they_went_in(sync: Sync) -> None:
+def test_decimals_keep_their_digits(sync: Sync) -> None:
     prices = {
         "calls": "12345678901234567890.123456789012345678",
         "sms": "-0.000001",
@@ -110,7 +110,7 @@ def test_a_price_that_is_a_json_number_is_exact_too(sync: Sync) -> None:
     assert [str(r["price"]) for r in run.records()] == ["0.12345678901234567890"]
 
 
-def test_days_go_out_in_ascending_order_with_a_state_after_each(sync: Sync) -> None:
+def test_days_are_emitted_in_order_with_a_state_after_each(sync: Sync) -> None:
     days = dict.fromkeys(between("2026-01-01", "2026-01-20"), DAY)
     with serve(account(days)) as server:
         run = sync(
@@ -128,7 +128,7 @@ def test_days_go_out_in_ascending_order_with_a_state_after_each(sync: Sync) -> N
     assert marks == between("2026-01-01", "2026-01-20")
 
 
-def test_windows_are_as_large_as_fills_some_pages(sync: Sync) -> None:
+def test_windows_fill_whole_pages(sync: Sync) -> None:
     days = dict.fromkeys(between("2026-01-01", "2026-01-31"), DAY)
     with serve(account(days)) as server:
         sync(config(server.url, end_date="2026-01-31", page_size=13))
@@ -139,7 +139,7 @@ def test_windows_are_as_large_as_fills_some_pages(sync: Sync) -> None:
     assert len(server.requests) == 5  # with AllTime and the account itself
 
 
-def test_windows_follow_the_rows_that_days_have(sync: Sync) -> None:
+def test_windows_adapt_to_the_number_of_rows_per_day(sync: Sync) -> None:
     """AllTime tells how many categories there are now; days before had fewer."""
     few, many = ({f"calls-{number}": "1" for number in range(size)} for size in (4, 8))
     days = {**dict.fromkeys(between("2026-01-01", "2026-01-20"), few), "2026-01-21": many}
@@ -150,7 +150,7 @@ def test_windows_follow_the_rows_that_days_have(sync: Sync) -> None:
     assert lengths == [2, 4, 4, 4, 4, 2]
 
 
-def test_a_year_takes_the_fewest_requests_that_pages_allow(sync: Sync) -> None:
+def test_a_year_takes_few_more_requests_than_full_pages(sync: Sync) -> None:
     company = Company(since=date(2025, 1, 1), today=date(2025, 12, 31), categories=290)
     with Server(company) as server:
         run = sync(
@@ -169,7 +169,7 @@ def test_a_year_takes_the_fewest_requests_that_pages_allow(sync: Sync) -> None:
     assert fewest <= len(asked) <= fewest * 1.1
 
 
-def test_rows_that_do_not_fit_the_page_are_fetched_too(sync: Sync) -> None:
+def test_following_pages_are_fetched(sync: Sync) -> None:
     def answer(request: Request) -> Answer:
         good = account(THREE)(request)
         if not request.path.endswith("Daily.json"):
@@ -187,7 +187,9 @@ def test_rows_that_do_not_fit_the_page_are_fetched_too(sync: Sync) -> None:
 @pytest.mark.parametrize(
     ("subaccounts", "includes"), [("rolled_up", "true"), ("excluded", "false")]
 )
-def test_subaccounts_are_asked_for_as_set(sync: Sync, subaccounts: str, includes: str) -> None:
+def test_requests_include_subaccounts_according_to_the_setting(
+    sync: Sync, subaccounts: str, includes: str
+) -> None:
     with serve(account(THREE)) as server:
         run = sync(config(server.url, end_date="2026-01-03", subaccounts=subaccounts))
     asked = {r.query["IncludeSubaccounts"] for r in server.requests if "Usage" in r.path}
@@ -195,7 +197,7 @@ def test_subaccounts_are_asked_for_as_set(sync: Sync, subaccounts: str, includes
     assert {r["includes_subaccounts"] for r in run.records()} == {includes == "true"}
 
 
-def test_an_api_key_signs_requests_too(sync: Sync) -> None:
+def test_an_api_key_authenticates_requests(sync: Sync) -> None:
     settings = config("", api_key_sid="SK" + "1" * 32, api_key_secret="key-secret")
     del settings["auth_token"]
     with serve(account(THREE, created=None)) as server:
@@ -211,7 +213,7 @@ def test_an_api_key_signs_requests_too(sync: Sync) -> None:
 # Categories that are not used.
 
 
-def test_zero_rows_of_unused_categories_are_left_out_and_no_others(sync: Sync) -> None:
+def test_only_zero_rows_of_unused_categories_are_skipped(sync: Sync) -> None:
     days = {
         "2026-01-01": {"calls": "1", "sms": "0", "mms": "0", "totalprice": "1"},
         "2026-01-02": {"calls": "0", "sms": "2", "mms": "0", "totalprice": "2"},
@@ -233,7 +235,7 @@ def test_zero_rows_of_unused_categories_are_left_out_and_no_others(sync: Sync) -
 
 
 @pytest.mark.parametrize("field", ["count", "usage", "price"])
-def test_a_row_with_anything_in_it_is_not_zero(sync: Sync, field: str) -> None:
+def test_a_row_with_any_amount_is_not_a_zero_row(sync: Sync, field: str) -> None:
     empty = {"price": "0", "usage": None, "count": "0.0"}
 
     def answer(request: Request) -> Answer:
@@ -247,13 +249,13 @@ def test_a_row_with_anything_in_it_is_not_zero(sync: Sync, field: str) -> None:
     assert [r["category"] for r in run.records()] == ["mms"]
 
 
-def test_every_row_comes_when_asked_for(sync: Sync) -> None:
+def test_all_rows_are_emitted_with_skip_unused_categories_off(sync: Sync) -> None:
     with serve(account(THREE)) as server:
         run = sync(config(server.url, end_date="2026-01-03", skip_unused_categories=False))
     assert len(run.records()) == 12
 
 
-def test_a_category_once_emitted_is_kept_though_it_was_restated_to_zero(sync: Sync) -> None:
+def test_a_category_of_an_earlier_run_is_emitted_after_a_restatement_to_zero(sync: Sync) -> None:
     zero = {"2026-01-01": {"sms": "0", "mms": "0", "totalprice": "0"}}
     with serve(account(zero)) as server:
         run = sync(
@@ -262,7 +264,7 @@ def test_a_category_once_emitted_is_kept_though_it_was_restated_to_zero(sync: Sy
     assert [(r["category"], r["price"]) for r in run.records()] == [("sms", 0), ("totalprice", 0)]
 
 
-def test_the_state_names_a_category_before_its_first_row_goes_out(sync: Sync) -> None:
+def test_the_state_names_a_category_before_its_first_row_is_emitted(sync: Sync) -> None:
     with serve(account(THREE)) as server:
         run = sync(config(server.url, end_date="2026-01-03"))
     named: set[str] = set()
@@ -275,7 +277,7 @@ def test_the_state_names_a_category_before_its_first_row_goes_out(sync: Sync) ->
             assert message["record"]["category"] in named
 
 
-def test_a_total_of_zero_that_holds_a_remainder_is_not_left_out(sync: Sync) -> None:
+def test_a_total_of_zero_with_a_remainder_is_emitted(sync: Sync) -> None:
     days = {"2026-01-01": {"calls": "5", "totalprice": "0"}}
     with serve(account(days)) as server:
         run = sync(config(server.url, end_date="2026-01-01"))
@@ -285,7 +287,7 @@ def test_a_total_of_zero_that_holds_a_remainder_is_not_left_out(sync: Sync) -> N
 # Which days.
 
 
-def test_an_old_start_date_begins_when_the_account_did(sync: Sync) -> None:
+def test_an_early_start_date_is_replaced_by_the_day_the_account_was_created(sync: Sync) -> None:
     created = "Fri, 02 Jan 2026 23:30:00 -0100"  # the 3rd in GMT
     days = dict.fromkeys(between("2026-01-03", "2026-01-05"), DAY)
     with serve(account(days, created=created)) as server:
@@ -294,13 +296,13 @@ def test_an_old_start_date_begins_when_the_account_did(sync: Sync) -> None:
     assert asked_days(server.requests) == between("2026-01-03", "2026-01-05")
 
 
-def test_a_start_date_after_the_accounts_own_stands(sync: Sync) -> None:
+def test_a_start_date_after_the_account_was_created_is_used(sync: Sync) -> None:
     with serve(account(THREE, created="Wed, 01 Jan 2025 00:00:00 +0000")) as server:
         sync(config(server.url, start_date="2026-01-02", end_date="2026-01-03"))
     assert asked_days(server.requests) == between("2026-01-02", "2026-01-03")
 
 
-def test_an_account_that_may_not_be_read_begins_at_start_date(sync: Sync) -> None:
+def test_an_account_resource_that_cannot_be_read_leaves_start_date_as_it_is(sync: Sync) -> None:
     with serve(account(THREE, created=None)) as server:
         run = sync(config(server.url, end_date="2026-01-03"))
     assert run.code == 0
@@ -316,7 +318,7 @@ def test_an_account_that_may_not_be_read_begins_at_start_date(sync: Sync) -> Non
         ({"lookback_days": 3, "start_date": "2026-01-19"}, "2026-01-19"),
     ],
 )
-def test_an_incremental_run_begins_before_the_bookmark(
+def test_an_incremental_run_reads_the_lookback_again(
     sync: Sync, settings: dict[str, Any], first: str
 ) -> None:
     days = dict.fromkeys(between("2026-01-01", "2026-01-22"), DAY)
@@ -329,7 +331,7 @@ def test_an_incremental_run_begins_before_the_bookmark(
     assert (marks[0], marks[-1]) == ("2026-01-20", "2026-01-22")
 
 
-def test_the_default_start_date_leaves_no_hole_after_a_long_pause(sync: Sync) -> None:
+def test_the_default_start_date_leaves_no_gap_after_a_long_pause(sync: Sync) -> None:
     old = today() - timedelta(days=300)
     settings = config("", lookback_days=1, end_date=f"{old + timedelta(days=1)}")
     del settings["start_date"]
@@ -338,7 +340,7 @@ def test_the_default_start_date_leaves_no_hole_after_a_long_pause(sync: Sync) ->
     assert asked_days(server.requests)[0] == f"{old - timedelta(days=1)}"
 
 
-def test_the_default_start_date_is_six_months_back(sync: Sync) -> None:
+def test_the_default_start_date_is_six_months_ago(sync: Sync) -> None:
     settings = config("")
     del settings["start_date"], settings["end_date"]
     before = today()
@@ -357,7 +359,7 @@ def test_a_bookmark_in_the_future_gives_no_records_and_a_valid_state(sync: Sync)
     assert "lies in the future" in run.log
 
 
-def test_no_day_after_today_is_asked_for_and_the_bookmark_stays_behind_it(sync: Sync) -> None:
+def test_no_day_after_today_is_requested_or_bookmarked(sync: Sync) -> None:
     before = today()
     start = f"{before - timedelta(days=1)}"
     with serve(account({"2020-01-01": DAY})) as server:
@@ -367,7 +369,7 @@ def test_no_day_after_today_is_asked_for_and_the_bookmark_stays_behind_it(sync: 
     assert run.bookmarks[-1] == last
 
 
-def test_another_choice_of_subaccounts_has_a_bookmark_of_its_own(sync: Sync) -> None:
+def test_each_choice_of_subaccounts_has_its_own_bookmark(sync: Sync) -> None:
     with serve(account(THREE)) as server:
         run = sync(
             config(server.url, end_date="2026-01-03", subaccounts="excluded"),
@@ -380,7 +382,7 @@ def test_another_choice_of_subaccounts_has_a_bookmark_of_its_own(sync: Sync) -> 
     assert asked_days(server.requests) == between("2026-01-01", "2026-01-03")
 
 
-def test_a_change_of_subaccounts_and_back_leaves_no_row_of_the_other_choice(sync: Sync) -> None:
+def test_a_change_of_subaccounts_and_back_overwrites_all_rows(sync: Sync) -> None:
     """Upserted by key, as a target does: each time every dollar stands there once."""
     table: dict[tuple[str, str], dict[str, Any]] = {}
     state: Any = None
@@ -415,7 +417,7 @@ def test_a_change_of_subaccounts_and_back_leaves_no_row_of_the_other_choice(sync
     assert {r["start_date"] for r in run.records()} == {"2026-01-07", "2026-01-08", "2026-01-09"}
 
 
-def test_a_start_date_that_leaves_days_out_is_said(sync: Sync) -> None:
+def test_a_start_date_that_leaves_a_gap_is_logged(sync: Sync) -> None:
     with serve(account(THREE)) as server:
         run = sync(
             config(server.url, start_date="2026-01-03", end_date="2026-01-03"),
@@ -424,7 +426,7 @@ def test_a_start_date_that_leaves_days_out_is_said(sync: Sync) -> None:
     assert "start_date leaves out the days after the bookmark, 2026-01-01" in run.log
 
 
-def test_a_lookback_beyond_all_dates_begins_at_start_date(sync: Sync) -> None:
+def test_a_lookback_longer_than_all_dates_starts_on_start_date(sync: Sync) -> None:
     with serve(account(THREE)) as server:
         run = sync(
             config(server.url, end_date="2026-01-03", lookback_days=10**7), state=at("2026-01-03")
@@ -433,7 +435,7 @@ def test_a_lookback_beyond_all_dates_begins_at_start_date(sync: Sync) -> None:
     assert asked_days(server.requests) == between("2026-01-01", "2026-01-03")
 
 
-def test_a_404_means_no_data_once_the_account_has_proven_readable(sync: Sync) -> None:
+def test_a_404_means_no_data_if_the_account_is_readable(sync: Sync) -> None:
     """A window that begins before the account, which the credentials may not read."""
     days = {"2026-01-03": DAY}
 
@@ -449,14 +451,14 @@ def test_a_404_means_no_data_once_the_account_has_proven_readable(sync: Sync) ->
     assert run.bookmarks[-1] == "2026-01-04"
 
 
-def test_a_404_of_the_account_itself_is_fatal(sync: Sync) -> None:
+def test_a_404_for_the_account_itself_is_an_error(sync: Sync) -> None:
     with serve(lambda _: Answer.error(404, 20404, "not found")) as server:
         run = sync(config(server.url))
     assert (run.code, run.records()) == (1, [])
     assert "code 20404" in run.last_line
 
 
-def test_days_without_any_row_still_move_the_bookmark(sync: Sync) -> None:
+def test_days_without_rows_move_the_bookmark(sync: Sync) -> None:
     def answer(request: Request) -> Answer:
         good = account(THREE)(request)
         return Answer.json(page([])) if request.path.endswith("Daily.json") else good
@@ -490,7 +492,7 @@ def test_days_without_any_row_still_move_the_bookmark(sync: Sync) -> None:
         ({"end_date": "2026-01-31"}, "which was not requested"),
     ],
 )
-def test_a_record_that_cannot_be_right_is_fatal_and_nothing_of_its_day_goes_out(
+def test_an_invalid_record_is_an_error_and_no_row_of_its_day_is_emitted(
     sync: Sync, change: dict[str, Any], says: str
 ) -> None:
     with serve(changed({"2026-01-01": DAY}, **change)) as server:
@@ -504,7 +506,7 @@ def test_a_record_that_cannot_be_right_is_fatal_and_nothing_of_its_day_goes_out(
     assert "1,234.50" not in run.log
 
 
-def test_records_that_are_no_objects_are_fatal_with_their_position(sync: Sync) -> None:
+def test_a_record_that_is_not_an_object_is_an_error_with_its_position(sync: Sync) -> None:
     def answer(request: Request) -> Answer:
         good = account(THREE)(request)
         if not request.path.endswith("Daily.json"):
@@ -517,7 +519,7 @@ def test_records_that_are_no_objects_are_fatal_with_their_position(sync: Sync) -
     assert "usage record 13 of 2026-01-01..2026-01-03" in run.last_line
 
 
-def test_dates_that_the_server_ignores_are_found_out(sync: Sync) -> None:
+def test_a_server_that_ignores_the_dates_is_detected(sync: Sync) -> None:
     everything = dict.fromkeys(between("2026-01-01", "2026-01-09"), DAY)
 
     def answer(request: Request) -> Answer:
@@ -531,7 +533,7 @@ def test_dates_that_the_server_ignores_are_found_out(sync: Sync) -> None:
     assert (run.code, run.records()) == (1, [])
 
 
-def test_a_row_that_comes_twice_goes_out_once(sync: Sync) -> None:
+def test_duplicate_rows_are_emitted_once(sync: Sync) -> None:
     def answer(request: Request) -> Answer:
         good = account(THREE)(request)
         rows = json.loads(good.body).get("usage_records", [])
@@ -546,7 +548,7 @@ def test_a_row_that_comes_twice_goes_out_once(sync: Sync) -> None:
 # What is unknown is kept, and said once.
 
 
-def test_what_is_unknown_is_kept_and_said_once(sync: Sync) -> None:
+def test_unknown_fields_and_categories_are_logged_once(sync: Sync) -> None:
     day = {"calls": "2", "calls-satellite": "1", "quantum": "3", "unused": "0", "totalprice": "5"}
     days = dict.fromkeys(between("2026-01-01", "2026-01-03"), day)
     with serve(changed(days, carbon="12 kg")) as server:
@@ -563,7 +565,7 @@ def test_what_is_unknown_is_kept_and_said_once(sync: Sync) -> None:
         assert len(re.findall(f"WARNING .*{said}", run.log)) == 1
 
 
-def test_a_day_without_a_total_keeps_its_rows_and_claims_nothing(sync: Sync) -> None:
+def test_a_day_without_a_total_has_no_deduplicated_price(sync: Sync) -> None:
     days = dict.fromkeys(between("2026-01-01", "2026-01-02"), {"calls": "2"})
     with serve(account(days)) as server:
         run = sync(config(server.url, end_date="2026-01-02"))
@@ -572,7 +574,7 @@ def test_a_day_without_a_total_keeps_its_rows_and_claims_nothing(sync: Sync) -> 
     assert run.log.count("totalprice is missing or has no price") == 1
 
 
-def test_another_currency_is_shared_out_by_itself(sync: Sync) -> None:
+def test_each_currency_is_deduplicated_separately(sync: Sync) -> None:
     def answer(request: Request) -> Answer:
         if not request.path.endswith("Daily.json"):
             return account({"2026-01-01": DAY})(request)
@@ -592,7 +594,7 @@ def test_another_currency_is_shared_out_by_itself(sync: Sync) -> None:
     assert "category 'mms' has usage but no price" in run.log
 
 
-def test_a_total_without_a_currency_is_in_the_only_one_there_is(sync: Sync) -> None:
+def test_a_total_without_a_currency_has_the_only_currency(sync: Sync) -> None:
     def answer(request: Request) -> Answer:
         rows = [record("sms", "5"), record("totalprice", "5", price_unit=None)]
         return Answer.json(page(rows)) if "Records" in request.path else Answer.error(401, 20003)
@@ -605,7 +607,7 @@ def test_a_total_without_a_currency_is_in_the_only_one_there_is(sync: Sync) -> N
     }
 
 
-def test_a_category_in_two_currencies_on_one_day_is_fatal(sync: Sync) -> None:
+def test_a_category_in_two_currencies_on_one_day_is_an_error(sync: Sync) -> None:
     def answer(request: Request) -> Answer:
         rows = [record("sms", "5"), record("sms", "7", price_unit="eur")]
         good = account({"2026-01-01": DAY})(request)
@@ -631,7 +633,7 @@ def test_all_time_records_need_no_dates(sync: Sync) -> None:
         assert len(sync(config(server.url, end_date="2026-01-03")).records()) == 9
 
 
-def test_an_excess_that_nothing_explains_is_said(sync: Sync) -> None:
+def test_an_unexplained_excess_is_logged(sync: Sync) -> None:
     days = {"2026-01-01": {"calls": "4", "calls-client": "5", "totalprice": "4"}}
     with serve(account(days)) as server:
         run = sync(config(server.url, end_date="2026-01-01"))

@@ -48,7 +48,7 @@ WAITS: dict[str, Callable[[], Fault]] = {
 
 
 @pytest.mark.parametrize("wait", WAITS)
-def test_no_wait_is_silent_for_long(lab: Lab, wait: str) -> None:
+def test_every_long_wait_is_logged(lab: Lab, wait: str) -> None:
     run = lab.with_faults(
         of("usage_records_daily", WAITS[wait]()),
         "usage_records_daily",
@@ -61,7 +61,7 @@ def test_no_wait_is_silent_for_long(lab: Lab, wait: str) -> None:
     assert longest_silence(run) < SILENCE + 2.5  # of 4 without
 
 
-def test_an_answer_that_is_too_large_is_not_read_to_its_end(lab: Lab) -> None:
+def test_a_response_that_is_too_large_is_not_read_completely(lab: Lab) -> None:
     sent: list[int] = []
 
     def large(reply: Reply) -> Reply:
@@ -74,7 +74,7 @@ def test_an_answer_that_is_too_large_is_not_read_to_its_end(lab: Lab) -> None:
     assert len(sent) == 1
 
 
-def test_a_redirect_is_not_read_to_its_end_either(lab: Lab) -> None:
+def test_a_large_redirect_is_not_read_completely(lab: Lab) -> None:
     large = Reply(302, {"Location": "/elsewhere"}, b" " * (40 * 2**20))
     run = lab.with_faults(of("accounts", lambda _: large), "accounts")
     assert run.code == 1

@@ -113,7 +113,7 @@ def linked(link: str) -> Answer:
         ("token", "billing_group_records", "DEBUG"),
     ],
 )
-def test_nothing_that_a_server_echoes_is_repeated(
+def test_secrets_that_a_server_repeats_are_not_logged(
     sync: Sync, endpoint: str, stream: str, level: str, place: str
 ) -> None:
     good = account(DAYS)
@@ -140,7 +140,7 @@ def test_nothing_that_a_server_echoes_is_repeated(
 
 @pytest.mark.parametrize("level", ["INFO", "DEBUG"])
 @pytest.mark.parametrize("wrong", ["day", "currency"])
-def test_nothing_that_stands_in_a_name_is_repeated(sync: Sync, wrong: str, level: str) -> None:
+def test_secrets_in_names_are_not_logged(sync: Sync, wrong: str, level: str) -> None:
     good = account(DAYS)
     rows = {
         "day": [record(TOKEN, "1", "2020-01-01")],
@@ -162,7 +162,7 @@ def test_nothing_that_stands_in_a_name_is_repeated(sync: Sync, wrong: str, level
     assert quiet(run)
 
 
-def test_the_echo_holds_every_secret() -> None:
+def test_the_echo_contains_every_secret() -> None:
     assert leaks(echo(*SECRETS), SECRETS) == list(SECRETS)
 
 
@@ -183,7 +183,7 @@ def test_the_echo_holds_every_secret() -> None:
     ],
     ids=" ".join,
 )
-def test_no_command_says_a_secret(sync: Sync, options: list[str], level: str) -> None:
+def test_no_command_prints_a_secret(sync: Sync, options: list[str], level: str) -> None:
     with serve(account(DAYS)) as server:
         for auth_token in (TOKEN, ""):
             given = settings(server.url, auth_token=auth_token)
@@ -197,7 +197,7 @@ def test_no_command_says_a_secret(sync: Sync, options: list[str], level: str) ->
     [f"{TOKEN} {KEY_SECRET}", [TOKEN], {"a": TOKEN}, f"{TOKEN}\n", f"{TOKEN}\ud800"],
     ids=["a blank", "a list", "an object", "a new line", "half a character"],
 )
-def test_a_secret_that_is_wrong_is_not_shown(sync: Sync, name: str, value: Any) -> None:
+def test_an_invalid_secret_is_not_printed(sync: Sync, name: str, value: Any) -> None:
     run = sync(settings("http://127.0.0.1:1", **{name: value}), env=DEBUG)
     assert run.code == 1
     assert f"{name}: " in run.last_line
@@ -228,7 +228,7 @@ TapTwilioUsage.cli()
 
 
 @pytest.mark.parametrize("log_config", [None, STRUCTURED], ids=["console", "JSON"])
-def test_the_traceback_of_a_bug_says_no_secret(tmp_path: Path, log_config: str | None) -> None:
+def test_the_traceback_of_a_bug_contains_no_secret(tmp_path: Path, log_config: str | None) -> None:
     env = {**clean_environment(), **DEBUG}
     if log_config:
         (tmp_path / "log.yml").write_text(log_config)

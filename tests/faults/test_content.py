@@ -58,7 +58,7 @@ def without_what_tells_the_end(page: Any) -> Any:
     ("stream", "change"),
     spread(STREAMS, [renamed, without_list, no_list, in_a_list, without_what_tells_the_end]),
 )
-def test_an_envelope_that_is_none_is_fatal(
+def test_an_invalid_envelope_is_an_error(
     lab: Lab, stream: str, change: Callable[[Any], Any]
 ) -> None:
     run = lab.with_faults(of(stream, changed(change)), stream)
@@ -160,9 +160,7 @@ def put_null(page: Any) -> None:
         if kind in kinds_of(stream)
     ],
 )
-def test_a_record_that_cannot_be_right_is_fatal_with_its_place(
-    lab: Lab, stream: str, kind: str
-) -> None:
+def test_an_invalid_record_is_an_error_with_its_position(lab: Lab, stream: str, kind: str) -> None:
     fault, says = kinds_of(stream)[kind]
     run = lab.with_faults(of(stream, fault), stream)
     assert run.code == 1
@@ -173,7 +171,7 @@ def test_a_record_that_cannot_be_right_is_fatal_with_its_place(
     assert len(table(run, stream)) <= (2 if stream in LISTS else 0)
 
 
-def test_nothing_of_the_day_of_a_wrong_record_goes_out(lab: Lab, healthy: Run) -> None:
+def test_no_row_of_the_day_of_an_invalid_record_is_emitted(lab: Lab, healthy: Run) -> None:
     wrong_from = "2025-09-15"
 
     def change(row: Row) -> None:
@@ -191,7 +189,7 @@ def test_nothing_of_the_day_of_a_wrong_record_goes_out(lab: Lab, healthy: Run) -
 # 20: what is new.
 
 
-def test_what_is_unknown_is_kept_and_said_once(lab: Lab, healthy: Run) -> None:
+def test_unknown_fields_and_categories_are_logged_once(lab: Lab, healthy: Run) -> None:
     def change(row: Row) -> None:
         row["surprise"] = {"nested": 1}
 
@@ -202,7 +200,7 @@ def test_what_is_unknown_is_kept_and_said_once(lab: Lab, healthy: Run) -> None:
 
 
 @pytest.mark.parametrize("stream", USAGE)
-def test_an_unknown_category_is_kept_and_said_once(lab: Lab, stream: str) -> None:
+def test_an_unknown_category_is_logged_once(lab: Lab, stream: str) -> None:
     def change(row: Row) -> None:
         if row["category"] == "sms":
             row["category"] = "quantum-messages"
@@ -214,9 +212,7 @@ def test_an_unknown_category_is_kept_and_said_once(lab: Lab, stream: str) -> Non
 
 
 @pytest.mark.parametrize("stream", USAGE)
-def test_a_price_that_is_null_and_another_currency_are_kept_and_said_once(
-    lab: Lab, stream: str
-) -> None:
+def test_a_null_price_and_a_second_currency_are_logged_once(lab: Lab, stream: str) -> None:
     def change(row: Row) -> None:
         if row["category"] == "calls-inbound":
             row["price"] = None
@@ -284,7 +280,7 @@ OTHER_DAYS: dict[str, dict[str, Callable[[str], str]]] = {
 
 
 @pytest.mark.parametrize(("stream", "kind"), spread(DATED, OTHER_DAYS))
-def test_rows_outside_of_what_was_asked_for_are_fatal(lab: Lab, stream: str, kind: str) -> None:
+def test_rows_that_were_not_requested_are_an_error(lab: Lab, stream: str, kind: str) -> None:
     def change(row: Row) -> None:
         for end, move in OTHER_DAYS[kind].items():
             name = f"{end}Date" if stream in BILLING else f"{end}_date"
@@ -308,7 +304,7 @@ def without_price_of_total(rows: list[Row]) -> list[Row]:
 
 
 @pytest.mark.parametrize(("stream", "kept"), spread(USAGE, [without_total, without_price_of_total]))
-def test_without_a_total_rows_are_kept_and_nothing_is_claimed(
+def test_rows_without_a_total_have_no_deduplicated_price(
     lab: Lab, stream: str, kept: Callable[[list[Row]], list[Row]]
 ) -> None:
     def change(page: Any) -> None:

@@ -59,7 +59,7 @@ SAME: dict[str, Callable[[str], Link]] = {
 
 
 @pytest.mark.parametrize("way", SAME)
-def test_a_link_is_followed_however_it_is_written(lab: Lab, healthy: Run, way: str) -> None:
+def test_every_form_of_a_link_is_followed(lab: Lab, healthy: Run, way: str) -> None:
     with Server(lab.company) as server:
         server.plan = lambda _: relinked(SAME[way](server.url))
         run = lab.run(server.url, page_size=50)
@@ -95,7 +95,7 @@ ELSEWHERE: dict[str, Callable[[str, str], Link]] = {
     # The path of accounts names no account.
     [pair for pair in spread(PAGED, ELSEWHERE) if pair != ("accounts", "another account")],
 )
-def test_a_link_that_leads_elsewhere_is_not_followed(lab: Lab, stream: str, way: str) -> None:
+def test_a_link_to_another_resource_is_not_followed(lab: Lab, stream: str, way: str) -> None:
     with serve(lambda _: Answer.json({})) as evil, Server(lab.company) as server:
         link = ELSEWHERE[way](server.url, evil.url)
 
@@ -123,7 +123,7 @@ ENDLESS: dict[str, Callable[[int], str]] = {
 
 
 @pytest.mark.parametrize(("stream", "way"), spread([*PAGED, *BILLING], ENDLESS))
-def test_paging_without_end_is_found_out(lab: Lab, stream: str, way: str) -> None:
+def test_endless_paging_is_detected(lab: Lab, stream: str, way: str) -> None:
     """Each page is the first one again, with another link."""
     replies: list[Reply] = []
 
@@ -152,7 +152,7 @@ def link_to(token: str, page: Any) -> None:
 # 16: pages without rows.
 
 
-def test_an_empty_page_with_a_link_is_not_the_end(lab: Lab, healthy: Run) -> None:
+def test_an_empty_page_with_a_link_does_not_end_the_paging(lab: Lab, healthy: Run) -> None:
     """Each page stands behind an empty one."""
     pages: dict[str, Reply] = {}
     numbers = itertools.count(1)
@@ -181,7 +181,7 @@ def test_an_empty_page_with_a_link_is_not_the_end(lab: Lab, healthy: Run) -> Non
     assert table(run) == table(healthy)
 
 
-def test_no_rows_at_all_are_a_success_with_a_state(lab: Lab) -> None:
+def test_a_run_without_rows_succeeds_and_writes_a_state(lab: Lab) -> None:
     run = lab.with_faults(lambda _: changed(lambda page: rows_of(page).clear()))
     assert run.code == 0
     assert run.states
@@ -189,9 +189,7 @@ def test_no_rows_at_all_are_a_success_with_a_state(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("stream", DATED)
-def test_days_without_rows_move_the_bookmark_all_the_same(
-    lab: Lab, healthy: Run, stream: str
-) -> None:
+def test_days_without_rows_move_every_bookmark(lab: Lab, healthy: Run, stream: str) -> None:
     run = lab.with_faults(lambda _: changed(lambda page: rows_of(page).clear()), stream)
     assert run.code == 0
     assert table(run) == {}
@@ -208,7 +206,7 @@ def bookmarks(run: Run, stream: str) -> list[str]:
 # 17: rows that come twice.
 
 
-def test_rows_that_come_twice_go_out_once(lab: Lab, healthy: Run) -> None:
+def test_duplicate_rows_of_all_streams_are_emitted_once(lab: Lab, healthy: Run) -> None:
     run = lab.with_faults(lambda _: changed(lambda page: rows_of(page).extend(rows_of(page)[:3])))
     assert run.code == 0
     assert table(run) == table(healthy)
@@ -217,7 +215,7 @@ def test_rows_that_come_twice_go_out_once(lab: Lab, healthy: Run) -> None:
 
 
 @pytest.mark.parametrize("stream", sorted(TYPICAL))
-def test_rows_that_come_twice_are_counted(lab: Lab, stream: str) -> None:
+def test_duplicate_rows_are_counted_in_the_log(lab: Lab, stream: str) -> None:
     again: list[Any] = []
 
     def change(page: Any) -> None:
@@ -231,7 +229,7 @@ def test_rows_that_come_twice_are_counted(lab: Lab, stream: str) -> None:
     assert sum(map(int, counts)) == len(again) > 0
 
 
-def test_what_is_odd_about_one_stream_is_not_said_of_another(lab: Lab) -> None:
+def test_a_warning_names_only_the_stream_that_it_concerns(lab: Lab) -> None:
     def change(page: Any) -> None:
         rows = rows_of(page)
         rows[0]["surprise"] = 1
@@ -245,7 +243,7 @@ def test_what_is_odd_about_one_stream_is_not_said_of_another(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(("streams", "page_size"), [(STREAMS, 50), (LISTS, 2)])
-def test_rows_that_move_to_the_next_page_go_out_once(
+def test_rows_that_move_to_the_next_page_are_emitted_once(
     lab: Lab, healthy: Run, streams: Iterable[str], page_size: int
 ) -> None:
     """As when a row comes in while the pages are read: the last of one is the first of the next."""

@@ -48,7 +48,7 @@ def setting_of(stream: str) -> str:
 
 
 @pytest.mark.parametrize(("stream", "status"), list(zip(STREAMS, cycle(REFUSALS), strict=False)))
-def test_a_refusal_at_the_start_is_final_and_names_the_settings(
+def test_a_refusal_at_the_start_is_not_retried_and_names_the_settings(
     lab: Lab, stream: str, status: str
 ) -> None:
     with Server(lab.company, plan=lambda _: REFUSALS[status]) as server:
@@ -61,7 +61,7 @@ def test_a_refusal_at_the_start_is_final_and_names_the_settings(
 
 
 @pytest.mark.parametrize(("stream", "status"), list(zip(DATED, cycle(REFUSALS), strict=False)))
-def test_a_refusal_in_the_middle_is_tried_again_and_loses_nothing(
+def test_a_refusal_during_a_run_is_retried_and_loses_no_row(
     lab: Lab, healthy: Run, stream: str, status: str
 ) -> None:
     whole = of_streams(healthy, stream)
@@ -75,7 +75,7 @@ def test_a_refusal_in_the_middle_is_tried_again_and_loses_nothing(
     assert lab.resumed(run, stream) == whole
 
 
-def test_a_refusal_that_passes_costs_no_row(lab: Lab, healthy: Run) -> None:
+def test_a_temporary_refusal_loses_no_row(lab: Lab, healthy: Run) -> None:
     """But the first request of all: before it, nothing shows that the credentials are any good."""
     refused = at_first(UNAUTHORIZED, FORBIDDEN)
     proven: set[str] = set()
@@ -109,7 +109,7 @@ def for_the_subaccount(fault: Fault, *, only: bool = True) -> Plan:
 
 
 @pytest.mark.parametrize(("stream", "status"), spread(OF_ACCOUNTS, IN_ONE))
-def test_a_subaccount_that_is_refused_leaves_the_others_complete(
+def test_the_other_accounts_are_complete_if_a_subaccount_is_refused(
     lab: Lab, healthy_separate: Run, stream: str, status: str
 ) -> None:
     whole = of_streams(healthy_separate, stream)
@@ -138,7 +138,7 @@ def bookmarks(run: Run, stream: str) -> dict[str, str | None]:
 
 
 @pytest.mark.parametrize("stream", OF_ACCOUNTS)
-def test_all_accounts_that_are_refused_are_a_failure(lab: Lab, stream: str) -> None:
+def test_a_run_in_which_all_accounts_are_refused_fails(lab: Lab, stream: str) -> None:
     plan = for_the_subaccount(FORBIDDEN, only=False)
     run = lab.with_faults(plan, stream, subaccounts="separate")
     assert run.code == 1
@@ -151,7 +151,7 @@ def test_all_accounts_that_are_refused_are_a_failure(lab: Lab, stream: str) -> N
 
 @pytest.mark.parametrize("stream", BILLING)
 @pytest.mark.parametrize("status", IN_ONE)
-def test_a_billing_group_that_is_refused_leaves_the_other_complete(
+def test_the_other_billing_group_is_complete_if_one_is_refused(
     lab: Lab, healthy: Run, stream: str, status: str
 ) -> None:
     refused, other = BILLING_GROUP_IDS
@@ -192,7 +192,7 @@ def test_an_api_key_cannot_read_accounts_one_by_one(lab: Lab, stream: str) -> No
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_no_credentials_are_refused_before_the_first_request(lab: Lab, stream: str) -> None:
+def test_missing_credentials_are_an_error_before_the_first_request(lab: Lab, stream: str) -> None:
     none: dict[str, Any] = {"client_secret": ""} if stream in BILLING else {"auth_token": ""}
     with Server(lab.company) as server:
         run = lab.run(server.url, stream, **none)
@@ -203,7 +203,7 @@ def test_no_credentials_are_refused_before_the_first_request(lab: Lab, stream: s
     assert run.out == ""
 
 
-def test_accounts_that_failed_ahead_of_their_turn_are_asked_again_in_it(
+def test_accounts_that_failed_in_advance_are_requested_again(
     lab: Lab, healthy_separate: Run, tmp_path: Path
 ) -> None:
     """An outage that ended meanwhile is no reason to give up the accounts that were read ahead."""

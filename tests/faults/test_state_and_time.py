@@ -64,7 +64,7 @@ def at(time_in_gmt: str) -> Overrides:
 @pytest.mark.parametrize(
     "kind", ["no object", "garbage", "no partitions", "no context", "no markers"]
 )
-def test_a_state_that_is_none_is_refused_before_the_first_request(
+def test_an_invalid_state_is_refused_before_the_first_request(
     lab: Lab, stream: str, kind: str
 ) -> None:
     state = {
@@ -84,7 +84,7 @@ def test_a_state_that_is_none_is_refused_before_the_first_request(
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"bookmarks": {"usage_rec', "[]", "null", "\ufeff{}"])
-def test_a_state_that_is_cut_off_is_refused_in_one_line(lab: Lab, text: str) -> None:
+def test_a_truncated_state_is_refused_in_one_line(lab: Lab, text: str) -> None:
     run = lab.run("http://127.0.0.1:1", state=text)
     assert run.code == 1
     assert run.last_line.endswith("state.json does not contain a JSON object")
@@ -99,7 +99,7 @@ def test_a_state_of_an_unknown_stream_is_refused(lab: Lab) -> None:
 
 @pytest.mark.parametrize("bookmark", [f"{TODAY + timedelta(days=1)}", "2999-12-31"])
 @pytest.mark.parametrize("stream", DATED)
-def test_a_bookmark_in_the_future_gives_no_record_and_a_state_to_go_on_from(
+def test_a_bookmark_in_the_future_loads_no_record_and_keeps_the_state(
     lab: Lab, stream: str, bookmark: str
 ) -> None:
     noon = at(f"{TODAY}T12:00")
@@ -118,7 +118,7 @@ def test_a_bookmark_in_the_future_gives_no_record_and_a_state_to_go_on_from(
 
 
 @pytest.mark.parametrize("stream", DATED)
-def test_a_lookback_never_moves_a_bookmark_back_nor_past_today(
+def test_a_lookback_never_moves_a_bookmark_back_or_past_today(
     lab: Lab, healthy: Run, stream: str
 ) -> None:
     noon, before = at(f"{TODAY}T12:00"), healthy.states[-1]
@@ -132,7 +132,7 @@ def test_a_lookback_never_moves_a_bookmark_back_nor_past_today(
                 assert [mark, *written, f"{TODAY}"] == sorted([mark, *written, f"{TODAY}"])
 
 
-def test_midnight_in_the_middle_of_a_run_costs_no_row(lab: Lab) -> None:
+def test_midnight_during_a_run_loses_no_row(lab: Lab) -> None:
     """The run begins on one day, and ends on the next."""
     lab = replace(lab, company=Company(since=FIRST, today=LAST, subaccounts=1, categories=1))
     the_day_before = LAST - timedelta(days=1)
@@ -156,7 +156,7 @@ def test_midnight_in_the_middle_of_a_run_costs_no_row(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
-def test_days_are_gmt_wherever_the_tap_runs(lab: Lab, healthy: Run, zone: str) -> None:
+def test_days_are_gmt_in_every_time_zone(lab: Lab, healthy: Run, zone: str) -> None:
     """Where it is tomorrow already, or yesterday still."""
     for time_of_day in ("00:30", "23:30"):
         now = at(f"{LAST}T{time_of_day}")
@@ -166,7 +166,7 @@ def test_days_are_gmt_wherever_the_tap_runs(lab: Lab, healthy: Run, zone: str) -
         assert table(run) == of_streams(healthy, *DATED)
 
 
-def test_the_leap_day_is_a_day(lab: Lab) -> None:
+def test_the_leap_day_is_loaded(lab: Lab) -> None:
     company = Company(since=date(2024, 1, 1), today=date(2024, 3, 5), subaccounts=1, categories=1)
     lab = replace(lab, company=company)
     with Server(company) as server:
@@ -189,7 +189,7 @@ def sums(run: Run, stream: str) -> dict[str, Decimal]:
 
 
 @pytest.mark.parametrize("stream", DATED)
-def test_a_start_after_today_is_said_and_loads_nothing(lab: Lab, stream: str) -> None:
+def test_a_start_date_after_today_is_logged_and_loads_nothing(lab: Lab, stream: str) -> None:
     with Server(lab.company) as server:
         run = lab.run(server.url, stream, start_date="2098-01-01", end_date=None)
     assert run.code == 0
@@ -198,7 +198,7 @@ def test_a_start_after_today_is_said_and_loads_nothing(lab: Lab, stream: str) ->
     assert "no day to load from 2098-01-01 to " in run.log
 
 
-def test_a_start_after_the_end_is_refused(lab: Lab) -> None:
+def test_a_start_date_after_end_date_is_refused(lab: Lab) -> None:
     run = lab.run("http://127.0.0.1:1", start_date="2025-09-21")
     assert run.code == 1
     assert run.last_line.endswith(

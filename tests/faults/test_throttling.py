@@ -53,21 +53,23 @@ def load(lab: Lab, healthy: Run, limit: Limit) -> str:
     return run.log
 
 
-def test_a_server_that_takes_two_at_a_time_refuses_few(lab: Lab, healthy: Run) -> None:
+def test_few_requests_are_refused_by_a_server_that_accepts_two_at_a_time(
+    lab: Lab, healthy: Run
+) -> None:
     limit = Limit(lambda _: 2)
     log = load(lab, healthy, limit)
     assert 0 < limit.refused < 0.1 * limit.answered
     assert log.count("Twilio accepts fewer concurrent requests: ") <= 3
 
 
-def test_more_are_made_again_when_the_server_takes_more(lab: Lab, healthy: Run) -> None:
+def test_more_requests_are_made_once_the_server_accepts_more(lab: Lab, healthy: Run) -> None:
     limit = Limit(lambda seen: 2 if seen.answered_since_refusal < 8 else 16)
     load(lab, healthy, limit)
     assert limit.refused > 0
     assert limit.most >= 5
 
 
-def test_fewer_are_made_when_the_server_takes_fewer(lab: Lab, healthy: Run) -> None:
+def test_fewer_requests_are_made_once_the_server_accepts_fewer(lab: Lab, healthy: Run) -> None:
     limit = Limit(lambda seen: 16 if seen.answered < 60 else 1)
     load(lab, healthy, limit)
     assert limit.most >= 5

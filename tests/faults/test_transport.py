@@ -57,7 +57,7 @@ def dripping(reply: Reply) -> Reply:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_passes_costs_no_row_of_any_stream(lab: Lab, healthy: Run, fault: str) -> None:
+def test_a_temporary_fault_loses_no_row_of_any_stream(lab: Lab, healthy: Run, fault: str) -> None:
     """Every request goes wrong when it is first made."""
     with Server(lab.company, plan=at_first(FAULTS[fault])) as server:
         run = lab.run(server.url)
@@ -67,7 +67,7 @@ def test_what_passes_costs_no_row_of_any_stream(lab: Lab, healthy: Run, fault: s
     assert len(re.findall(r"; try 2 after \d", run.log)) == len(server.faulty) > len(STREAMS)
 
 
-def test_bursts_cost_no_row_of_any_stream(lab: Lab, healthy: Run) -> None:
+def test_a_burst_of_faults_loses_no_row_of_any_stream(lab: Lab, healthy: Run) -> None:
     burst = [FAULTS[name] for name in ("500", "502 with a page", "503", "reset", "504 with a page")]
     run = lab.with_faults(at_first(*burst))
     assert run.code == 0
@@ -75,7 +75,7 @@ def test_bursts_cost_no_row_of_any_stream(lab: Lab, healthy: Run) -> None:
 
 
 @pytest.mark.parametrize("fault", ["429", "429 with garbage", "500"])
-def test_waits_double_and_are_not_all_the_same(lab: Lab, fault: str) -> None:
+def test_waits_double_and_have_jitter(lab: Lab, fault: str) -> None:
     run = lab.with_faults(at_first(*[FAULTS[fault]] * 7), overrides=Overrides(5000))
     waits = re.findall(r"; try (\d) after ([\d.]+) s", run.log)
     assert run.code == 0
@@ -92,7 +92,7 @@ def date_in_three_seconds() -> str:
 
 
 @pytest.mark.parametrize("retry_after", [lambda: "3", date_in_three_seconds])
-def test_retry_after_is_waited_for(lab: Lab, retry_after: Callable[[], str]) -> None:
+def test_the_tap_waits_for_retry_after(lab: Lab, retry_after: Callable[[], str]) -> None:
     """By a real clock, and longer than the tap would wait by itself."""
     asked: list[float] = []
 
@@ -112,7 +112,7 @@ def test_retry_after_is_waited_for(lab: Lab, retry_after: Callable[[], str]) -> 
     ("stream", "asked"),
     list(zip(STREAMS, cycle(["86400", "Fri, 31 Dec 2100 23:59:59 GMT"]), strict=False)),
 )
-def test_a_wait_beyond_reason_is_not_begun(lab: Lab, stream: str, asked: str) -> None:
+def test_a_retry_after_over_the_maximum_is_an_error(lab: Lab, stream: str, asked: str) -> None:
     run = lab.with_faults(of(stream, too_many(asked)), stream)
     assert run.code == 1
     assert re.search(
@@ -136,7 +136,7 @@ LASTING = {
 
 
 @pytest.mark.parametrize(("stream", "fault"), spread(STREAMS, LASTING))
-def test_what_lasts_ends_in_one_line(lab: Lab, stream: str, fault: str) -> None:
+def test_a_lasting_fault_ends_in_one_line(lab: Lab, stream: str, fault: str) -> None:
     run = lab.with_faults(of(stream, FAULTS[fault]), stream)
     assert run.code == 1
     assert f"| {stream}: " in run.last_line
@@ -145,7 +145,7 @@ def test_what_lasts_ends_in_one_line(lab: Lab, stream: str, fault: str) -> None:
     assert table(run, stream) == {}
 
 
-def test_what_a_server_says_at_length_is_cut_short(lab: Lab) -> None:
+def test_long_text_of_a_server_is_truncated(lab: Lab) -> None:
     """As `Lab.run` sees for every line."""
     fault = error(500, 20500, "Internal Server Error " * 5000)
     run = lab.with_faults(of("usage_records_daily", fault), "usage_records_daily")
@@ -154,9 +154,7 @@ def test_what_a_server_says_at_length_is_cut_short(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("stream", DATED)
-def test_what_begins_in_the_middle_leaves_whole_periods(
-    lab: Lab, healthy: Run, stream: str
-) -> None:
+def test_a_fault_during_a_run_leaves_complete_periods(lab: Lab, healthy: Run, stream: str) -> None:
     """The bookmark is not past the data, and the next run goes on from there."""
     fault = of(stream, FAULTS["503"], after=4 if stream.endswith("daily") else 1)
     run = lab.with_faults(fault, stream, page_size=50, max_concurrent_requests=1)
@@ -167,7 +165,7 @@ def test_what_begins_in_the_middle_leaves_whole_periods(
     assert lab.resumed(run, stream) == whole
 
 
-def test_a_token_that_is_not_to_be_had_is_asked_for_by_one_of_all_requests(lab: Lab) -> None:
+def test_a_failing_token_is_requested_only_once_by_parallel_requests(lab: Lab) -> None:
     with Server(lab.company, plan=lambda _: FAULTS["503"]) as server:
         run = lab.run(server.url, *BILLING, start_date="2024-01-01", max_concurrent_requests=16)
     assert run.code == 1
@@ -184,7 +182,7 @@ def free_port() -> int:
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_a_connection_that_is_refused_is_said(lab: Lab, stream: str) -> None:
+def test_a_refused_connection_is_an_error(lab: Lab, stream: str) -> None:
     run = lab.run(f"http://127.0.0.1:{free_port()}", stream)
     assert run.code == 1
     assert run.log.count("connection failed: Connection refused; try ") >= 7
@@ -192,13 +190,13 @@ def test_a_connection_that_is_refused_is_said(lab: Lab, stream: str) -> None:
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_a_name_that_is_none_is_said(lab: Lab, stream: str) -> None:
+def test_an_unknown_host_is_an_error(lab: Lab, stream: str) -> None:
     run = lab.run("https://twilio.invalid", stream)
     assert run.code == 1
     assert re.search(r"connection failed: .+; gave up after 8 tries$", run.last_line)
 
 
-def test_a_server_that_comes_back_is_not_noticed(lab: Lab, healthy: Run) -> None:
+def test_an_outage_that_ends_loses_no_row(lab: Lab, healthy: Run) -> None:
     port = free_port()
     server = Server(lab.company, port)
     later = threading.Timer(2.0, server.start)
@@ -233,7 +231,7 @@ CUT_SHORT = Overrides(SPEED, {"connect_timeout": 5, "read_timeout": 5, "deadline
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_a_server_that_lets_no_one_in_is_given_up(lab: Lab, stream: str) -> None:
+def test_a_connection_that_is_not_accepted_times_out(lab: Lab, stream: str) -> None:
     with full_backlog() as url:
         run = lab.run(url, stream, overrides=IN_A_MOMENT)
     assert run.code == 1
@@ -241,7 +239,7 @@ def test_a_server_that_lets_no_one_in_is_given_up(lab: Lab, stream: str) -> None
 
 
 @pytest.mark.parametrize("stream", sorted(TYPICAL))
-def test_a_server_that_says_nothing_is_given_up(lab: Lab, stream: str) -> None:
+def test_a_server_that_sends_nothing_times_out(lab: Lab, stream: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         run = lab.run(f"http://127.0.0.1:{server.getsockname()[1]}", stream, overrides=IN_A_MOMENT)
     assert run.code == 1
@@ -249,7 +247,7 @@ def test_a_server_that_says_nothing_is_given_up(lab: Lab, stream: str) -> None:
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_a_server_that_falls_silent_is_given_up(lab: Lab, stream: str) -> None:
+def test_a_server_that_stops_sending_times_out(lab: Lab, stream: str) -> None:
     run = lab.with_faults(of(stream, silent), stream, overrides=IN_A_MOMENT)
     assert run.code == 1
     assert run.last_line.endswith("; gave up after 3 tries")
@@ -258,7 +256,7 @@ def test_a_server_that_falls_silent_is_given_up(lab: Lab, stream: str) -> None:
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_an_answer_that_drips_is_cut_off(lab: Lab, stream: str) -> None:
+def test_a_response_that_is_sent_too_slowly_times_out(lab: Lab, stream: str) -> None:
     """A byte every 50 ms, so that no read waits for long."""
     run = lab.with_faults(of(stream, dripping), stream, overrides=CUT_SHORT)
     assert run.code == 1
@@ -266,7 +264,7 @@ def test_an_answer_that_drips_is_cut_off(lab: Lab, stream: str) -> None:
     assert table(run, stream) == {}
 
 
-def test_what_is_slow_once_costs_no_row(lab: Lab, healthy: Run) -> None:
+def test_a_timeout_that_does_not_recur_loses_no_row(lab: Lab, healthy: Run) -> None:
     run = lab.with_faults(
         once_of_each_stream(silent),
         overrides=Overrides(SPEED, {"connect_timeout": 3, "read_timeout": 0.7}),
@@ -288,7 +286,7 @@ def once_of_each_stream(fault: Fault) -> Plan:
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_a_certificate_that_is_none_is_refused_at_once(lab: Lab, stream: str) -> None:
+def test_an_invalid_certificate_is_an_error_at_once(lab: Lab, stream: str) -> None:
     with serve(lambda _: Answer.json({})) as server:
         certificate = trustme.CA().issue_cert("localhost")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -303,7 +301,7 @@ def test_a_certificate_that_is_none_is_refused_at_once(lab: Lab, stream: str) ->
 
 
 @pytest.mark.parametrize("setting", ["api_url", "billing_api_url", "oauth_token_url"])
-def test_plain_http_is_refused_but_on_loopback(lab: Lab, setting: str) -> None:
+def test_plain_http_is_refused_except_on_loopback(lab: Lab, setting: str) -> None:
     wrong: dict[str, Any] = {setting: "http://api.twilio.com"}
     run = lab.run("http://127.0.0.1:1", **wrong)
     assert run.code == 1

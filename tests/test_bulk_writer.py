@@ -95,7 +95,7 @@ def counted(done: Run) -> list[str]:
         full_table,
     ],
 )
-def test_messages_and_metrics_are_those_of_the_sdk(
+def test_messages_and_metrics_are_the_same_as_those_of_the_sdk(
     sync: Sync,
     change: Any,
     skip: Any,
@@ -114,11 +114,11 @@ def retyped(streams: list[dict[str, Any]]) -> None:
     streams[0]["schema"]["properties"]["description"] = {"type": "boolean"}
 
 
-def test_a_catalog_with_types_of_its_own_is_left_to_the_sdk(sync: Sync) -> None:
+def test_the_sdk_writes_records_with_the_types_of_another_catalog(sync: Sync) -> None:
     assert told(run(sync, retyped)) == told(run(sync, retyped, stream_maps=THE_SDK))
 
 
-def test_records_keep_the_digits_and_the_characters(sync: Sync) -> None:
+def test_records_keep_all_digits_and_characters(sync: Sync) -> None:
     rows = {(r["start_date"], r["category"]): r for r in run(sync, nothing).records()}
     assert rows["2026-01-02", "totalprice"]["price"].as_tuple().exponent == -6
     assert f"{rows['2026-01-02', 'totalprice']['price']}" == "12345678901234567890.123456"
@@ -133,7 +133,9 @@ def test_records_keep_the_digits_and_the_characters(sync: Sync) -> None:
         {"flattening_enabled": True, "flattening_max_depth": 1},
     ],
 )
-def test_where_there_is_more_to_do_the_sdk_does_it(sync: Sync, settings: dict[str, Any]) -> None:
+def test_the_sdk_writes_records_that_stream_maps_or_flattening_change(
+    sync: Sync, settings: dict[str, Any]
+) -> None:
     records = [m for m in run(sync, nothing, **settings).messages if m["type"] == "RECORD"]
     assert len({m["time_extracted"] for m in records}) == len(records)
 
@@ -147,7 +149,7 @@ def test_where_there_is_more_to_do_the_sdk_does_it(sync: Sync, settings: dict[st
         ({"uri": None, "subresource_uris": None, "as_of": ""}, {"as_of": "None"}),
     ],
 )
-def test_what_twilio_does_not_document_is_read_all_the_same(
+def test_undocumented_forms_of_records_are_read(
     sync: Sync, fields: dict[str, Any], read: dict[str, str]
 ) -> None:
     def answer(request: Request) -> Answer:
