@@ -297,6 +297,27 @@ def test_the_last_line_and_the_exit_code_agree_at_any_signal(
     assert {code for _, code in codes} == {-signum, stopped, normal}
 
 
+def test_a_signal_that_comes_while_they_are_being_ignored_is_ignored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Otherwise a second signal could end the command between its last line and its exit code."""
+    before, stopped = [signal.getsignal(signum) for signum in signals.SIGNALS], []
+    install = signal.signal
+
+    def install_after_a_signal(signum: int, handler: Any) -> None:
+        signal.raise_signal(signum)
+        install(signum, handler)
+
+    signals.handle(stopped.append)
+    try:
+        monkeypatch.setattr(signal, "signal", install_after_a_signal)
+        signals.ignore()
+    finally:
+        for signum, handler in zip(signals.SIGNALS, before, strict=True):
+            install(signum, handler)
+    assert stopped == []
+
+
 def test_a_thread_leaves_the_signals_alone() -> None:
     """Python allows only the main thread to handle them; a tap may run in another one."""
     before = signal.getsignal(signal.SIGTERM)
