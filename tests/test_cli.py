@@ -301,7 +301,8 @@ def test_a_signal_that_comes_while_they_are_being_ignored_is_ignored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Otherwise a second signal could end the command between its last line and its exit code."""
-    before, stopped = [signal.getsignal(signum) for signum in signals.SIGNALS], []
+    stopped: list[signals.Stopped] = []
+    before = [signal.getsignal(signum) for signum in signals.SIGNALS]
     install = signal.signal
 
     def install_after_a_signal(signum: int, handler: Any) -> None:
