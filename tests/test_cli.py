@@ -1,4 +1,4 @@
-"""The installed command: discovery, about, --test, signals, and what it never does."""
+"""The installed command: discovery, --about, --test, signals, files and the log."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tap_twilio_usage import signals
 from tap_twilio_usage.singer.writer import FORCED_EXIT_AFTER
 from tests.conftest import COMMAND, Run, Sync, catalog_of, clean_environment, config, discovered
 from tests.http_server import Answer, Request, serve
@@ -61,7 +63,7 @@ def test_the_catalog_chooses_streams(sync: Sync) -> None:
     assert set(server.paths()) == {"AllTime.json"}
 
 
-def test_full_table_replication_takes_no_notice_of_the_bookmark(sync: Sync) -> None:
+def test_full_table_replication_ignores_the_bookmark(sync: Sync) -> None:
     with serve(account(DAYS)) as server:
         settings = config(server.url, end_date="2026-01-05", lookback_days=0)
         catalog = catalog_of(sync(settings, "--discover").catalog, DAILY)
@@ -73,7 +75,7 @@ def test_full_table_replication_takes_no_notice_of_the_bookmark(sync: Sync) -> N
 
 
 @pytest.mark.parametrize("option", ["--test", "--test=schema"])
-def test_the_connection_test_says_nothing_wrong_where_nothing_is(sync: Sync, option: str) -> None:
+def test_the_connection_test_passes_with_valid_credentials(sync: Sync, option: str) -> None:
     with serve(account(DAYS)) as server:
         run = sync(config(server.url), option)
     assert run.code == 0
@@ -193,7 +195,7 @@ def test_a_signal_in_the_middle_of_a_line_comes_after_it(tmp_path: Path, unbuffe
     assert json.loads(out)["value"] == state
 
 
-def test_a_target_that_stops_reading_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_target_that_stops_reading_is_reported_in_one_line(tmp_path: Path) -> None:
     with serve(account(DAYS)) as server, start(tmp_path, config(server.url)) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -205,7 +207,7 @@ def test_a_target_that_stops_reading_is_said_in_one_line(tmp_path: Path) -> None
     assert "Traceback" not in log
 
 
-def test_no_output_holds_the_secret_though_a_server_echoes_it(sync: Sync) -> None:
+def test_no_output_contains_a_secret_that_a_server_echoes(sync: Sync) -> None:
     for status in (301, 400, 401, 404, 200):
         echo = {"message": f"bad {TOKEN}", "auth_token": TOKEN, "code": TOKEN, "more_info": TOKEN}
         answer = Answer(json.dumps(echo).encode(), status, {"Location": f"/?{TOKEN}"})
@@ -270,7 +272,7 @@ for number in range(1, 1000):
     [("--config=none.json", "--config: none.json cannot be read"), ("--about", None)],
     ids=["a run that fails", "a run that succeeds"],
 )
-def test_a_signal_at_any_line_agrees_with_the_exit_code(
+def test_the_last_line_and_the_exit_code_agree_at_any_signal(
     tmp_path: Path, option: str, last: str | None, signum: int
 ) -> None:
     done = subprocess.run(
@@ -296,8 +298,39 @@ def test_a_signal_at_any_line_agrees_with_the_exit_code(
     assert {code for _, code in codes} == {-signum, stopped, normal}
 
 
+def test_a_signal_that_comes_while_they_are_being_ignored_is_ignored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Otherwise a second signal could end the command between its last line and its exit code."""
+    stopped: list[signals.Stopped] = []
+    before = [signal.getsignal(signum) for signum in signals.SIGNALS]
+    install = signal.signal
+
+    def install_after_a_signal(signum: int, handler: Any) -> None:
+        signal.raise_signal(signum)
+        install(signum, handler)
+
+    signals.handle(stopped.append)
+    try:
+        monkeypatch.setattr(signal, "signal", install_after_a_signal)
+        signals.ignore()
+    finally:
+        for signum, handler in zip(signals.SIGNALS, before, strict=True):
+            install(signum, handler)
+    assert stopped == []
+
+
+def test_a_thread_leaves_the_signals_alone() -> None:
+    """Python allows only the main thread to handle them; a tap may run in another one."""
+    before = signal.getsignal(signal.SIGTERM)
+    with ThreadPoolExecutor() as pool:
+        for change in (signals.use_default, signals.ignore, signals.handle):
+            pool.submit(change).result()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_while_it_starts_is_no_traceback(tmp_path: Path, signum: int) -> None:
+def test_a_signal_during_startup_shows_no_traceback(tmp_path: Path, signum: int) -> None:
     codes = set()
     for tenths in range(1, 5):
         with start(tmp_path, config("http://127.0.0.1:1")) as process:
@@ -347,7 +380,7 @@ def test_a_signal_and_a_target_that_goes_away_are_a_signal(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("options", [[], ["--discover"]], ids=["a run", "--discover"])
-def test_a_stdout_that_takes_nothing_is_one_line(tmp_path: Path, options: list[str]) -> None:
+def test_a_full_stdout_is_reported_in_one_line(tmp_path: Path, options: list[str]) -> None:
     path = tmp_path / "config.json"
     with serve(account(DAYS)) as server, Path("/dev/full").open("w") as full:
         path.write_text(json.dumps(config(server.url)))
@@ -364,7 +397,7 @@ def test_a_stdout_that_takes_nothing_is_one_line(tmp_path: Path, options: list[s
     assert "Traceback" not in run.stderr
 
 
-def test_a_stdout_that_is_closed_is_one_line(tmp_path: Path) -> None:
+def test_a_closed_stdout_is_reported_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text(json.dumps(config("http://127.0.0.1:1")))
     run = subprocess.run(
@@ -442,7 +475,7 @@ TapTwilioUsage.cli()
 """
 
 
-def test_the_last_line_says_why_whatever_else_is_under_way() -> None:
+def test_the_last_line_is_the_reason_even_if_other_threads_log() -> None:
     command = [sys.executable, "-c", OTHERS_AT_WORK, "--config=none.json"]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env=clean_environment()

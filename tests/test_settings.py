@@ -108,7 +108,7 @@ def test_a_wrong_setting_is_refused_in_one_line(
     assert "123456789" not in run.log
 
 
-def test_every_wrong_setting_has_its_own_line(sync: Sync) -> None:
+def test_every_wrong_setting_is_reported_on_its_own_line(sync: Sync) -> None:
     run = sync(config(NOWHERE, page_size=0, lookback_days="many"))
     assert run.log.count("ERROR") == 2
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, TypeAlias
 
-Logger = logging.Logger | logging.LoggerAdapter[Any]  # a stream of the SDK may have either
+# A stream of the SDK may have either. Quoted: LoggerAdapter has no [] before Python 3.11.
+Logger: TypeAlias = "logging.Logger | logging.LoggerAdapter[Any]"
 
 MINUTE, HOUR = 60, 3600  # seconds
 
