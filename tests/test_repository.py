@@ -76,6 +76,12 @@ def test_what_is_left_out_by_default_runs_every_night() -> None:
     assert "-m 'not nightly'" in PYPROJECT
 
 
+def test_the_coverage_is_gated() -> None:
+    assert "fail_under = 98\n" in PYPROJECT
+    (step,) = (each for each in workflow("test")["jobs"]["coverage"]["steps"] if "name" in each)
+    assert step["run"].endswith('README.md) --cov"')
+
+
 def test_nothing_is_published_that_was_not_tested() -> None:
     jobs = workflow("release")["jobs"]
     assert jobs["test"]["uses"] == f"./{WORKFLOWS['test'].relative_to(ROOT)}"
