@@ -211,7 +211,8 @@ def test_error_71001_is_explained_and_the_other_groups_complete(sync: Sync, serv
     assert run.last_line.endswith(
         "some billing groups failed; everything else is complete: billing group 1: "
         "billing_group_records: billing group 1 cannot use this version of the API "
-        "(Twilio's error 71001); remove it from billing_group_ids: usage_records_daily has the usage of its accounts"
+        "(Twilio's error 71001); remove it from billing_group_ids: usage_records_daily has the "
+        "usage of its accounts"
     )
 
 

@@ -115,6 +115,12 @@ def test_nightly_tests_run_every_night() -> None:
     assert "-m 'not nightly'" in PYPROJECT
 
 
+def test_the_coverage_is_gated() -> None:
+    assert "fail_under = 98\n" in PYPROJECT
+    (step,) = (each for each in workflow("test")["jobs"]["coverage"]["steps"] if "name" in each)
+    assert step["run"].endswith('README.md) --cov"')
+
+
 def test_only_tested_files_are_published() -> None:
     jobs = workflow("release")["jobs"]
     assert jobs["test"]["uses"] == f"./{WORKFLOWS['test'].relative_to(ROOT)}"
