@@ -525,6 +525,16 @@ def _amount(value: object) -> Decimal | None:
         raise Unreadable from None
 
 
+def _price(value: object) -> Decimal | None:
+    amount = _amount(value)
+    _, digits, exponent = (amount or Decimal(0)).as_tuple()
+    decimals = "".join(map(str, digits)).rstrip("0")
+    shift = len(digits) - len(decimals)
+    if amount and (amount.adjusted() >= 26 or int(exponent) + shift < -12):
+        raise Unreadable  # by a target
+    return amount
+
+
 def _date(value: object) -> str:
     if not isinstance(value, str) or not value.isascii() or len(value) != 10:
         raise Unreadable
@@ -583,7 +593,7 @@ USAGE: Readers = _fields(
     count_unit=_text,
     usage=_amount,
     usage_unit=_text,
-    price=_amount,
+    price=_price,
     price_unit=_text,
 )
 ACCOUNT: Readers = {
@@ -620,7 +630,7 @@ PRODUCT: Readers = {
     "end_date": lambda row: _date(row.get("endDate")),
     "usage": lambda row: _amount(_inside(row.get("usage"), "amount")),
     "usage_unit": lambda row: _text(_inside(row.get("usage"), "unit")),
-    "price": lambda row: _amount(_inside(row.get("price"), "amount")),
+    "price": lambda row: _price(_inside(row.get("price"), "amount")),
     "price_unit": lambda row: _text(_inside(row.get("price"), "currency")),
 }
 

@@ -291,7 +291,7 @@ def record(**fields: Any) -> dict[str, Any]:
         "startDate": "2025-09-20",
         "endDate": "2025-09-20",
         "usage": {"amount": "3", "unit": "segments"},
-        "price": {"amount": 0.1000000000000000000001, "currency": "USD"},
+        "price": {"amount": 12345678901.000000000001, "currency": "USD"},
         **fields,
     }
 
@@ -346,7 +346,7 @@ def test_a_row_has_all_fields_and_exact_amounts(sync: Sync) -> None:
     exact = Answer(
         b'{"asOf": "2025-10-05", "records": [{"productName": "Outbound SMS", "productCategory": '
         b'"sms", "startDate": "2025-09-20", "endDate": "2025-09-20", "usage": {"amount": "66505", '
-        b'"unit": "segments"}, "price": {"amount": 100.1000000000000000000001, "currency": "USD"}'
+        b'"unit": "segments"}, "price": {"amount": 1012345678901.000000000001, "currency": "USD"}'
         b'}, {"productName": "Credit", "productCategory": "adjustments", "startDate": "2025-09-20"'
         b', "endDate": "2025-09-20", "usage": null, "price": {"amount": -1e-7}, "newField": 1}], '
         b'"meta": {"nextToken": null}}'
@@ -363,7 +363,7 @@ def test_a_row_has_all_fields_and_exact_amounts(sync: Sync) -> None:
         "end_date": "2025-09-20",
         "usage": 66505,
         "usage_unit": "segments",
-        "price": Decimal("100.1000000000000000000001"),
+        "price": Decimal("1012345678901.000000000001"),
         "price_unit": "USD",
     }
     assert (credit["usage"], credit["usage_unit"], credit["price_unit"]) == (None, None, None)

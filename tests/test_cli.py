@@ -94,7 +94,7 @@ def test_the_connection_test_fails_with_credentials_that_do(installed_command: S
 
 
 def test_batches_hold_the_flag_and_exact_decimals(sync: Sync, tmp_path: Path) -> None:
-    days = {"2026-01-01": {"calls": "0.1000000000000000000001", "totalprice": "1"}}
+    days = {"2026-01-01": {"calls": "12345678901.000000000001", "totalprice": "1"}}
     with serve(account(days)) as server:
         batch_config = {
             "encoding": {"format": "jsonl", "compression": "gzip"},
@@ -105,7 +105,7 @@ def test_batches_hold_the_flag_and_exact_decimals(sync: Sync, tmp_path: Path) ->
     (batch,) = [m for m in run.messages if m["type"] == "BATCH" and m["stream"] == DAILY]
     packed = Path(batch["manifest"][0].removeprefix("file://")).read_bytes()
     text = gzip.decompress(packed).decode()
-    assert '"price":0.1000000000000000000001' in text
+    assert '"price":12345678901.000000000001' in text
     assert text.count('"counts_in_total":true') == 1
     assert [m["type"] for m in run.messages].index("BATCH") < len(run.messages) - 1
     assert run.bookmarks[-1] == "2026-01-01"

@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timezone
-from decimal import Decimal
+from decimal import Decimal, Inexact
 from email.utils import parsedate_to_datetime
 from typing import Any
+
+from tap_twilio_usage.money.amounts import EXACT
 
 # No price has more digits. The limit bounds the cost of exact sums.
 NUMBER = re.compile(r"[+-]?([0-9]{1,60}(\.[0-9]{0,60})?|\.[0-9]{1,60})([eE][+-]?[0-9]{1,2})?")
@@ -22,6 +24,7 @@ MOMENT = re.compile(
     rf"({DATE.pattern}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}})(?:\.[0-9]{{1,9}})?(Z|[+-][0-9]{{2}}:[0-9]{{2}})?"
 )
 INVALID_TEXT = re.compile("[\0\ud800-\udfff]")  # UTF-8 or PostgreSQL cannot store these
+MAX_PRICE_DIGITS, SMALLEST_PRICE = 26, Decimal("1E-12")  # of DECIMAL(38, 12)
 MAX_NAME_LENGTH = 255  # characters; databases cannot index a longer key
 MAX_CURRENCY_LENGTH = 20  # characters
 
@@ -40,6 +43,22 @@ def number(value: object) -> Decimal | None:
     if not isinstance(value, str) or not NUMBER.fullmatch(value):
         raise ValueError("is not a number")
     return Decimal(value)
+
+
+def price(value: object) -> Decimal | None:
+    """Return the exact price; None for null and for "".
+
+    Raises ValueError as well for a price that no target can store exactly, as DECIMAL(38, 12).
+    """
+    amount = number(value)
+    if amount:
+        try:
+            amount.quantize(SMALLEST_PRICE, context=EXACT)
+        except Inexact:
+            raise ValueError("has more than 12 decimals, which no target stores exactly") from None
+        if amount.adjusted() >= MAX_PRICE_DIGITS:
+            raise ValueError("has more than 26 digits before the point, which no target stores")
+    return amount
 
 
 def day(value: object) -> date:
@@ -125,6 +144,6 @@ def parse(raw: object, fields: Fields) -> Record:
         try:
             record[field] = parser(raw.get(field))
         except ValueError as error:
-            why = str(error) if str(error).startswith("is ") else "cannot be read"
+            why = str(error) if str(error).startswith(("is ", "has ")) else "cannot be read"
             raise InvalidRecordError(f"its {field} {why}") from None
     return record

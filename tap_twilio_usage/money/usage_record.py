@@ -12,7 +12,17 @@ import msgspec
 
 from tap_twilio_usage.money.amounts import ZERO
 from tap_twilio_usage.money.memoize import memoize
-from tap_twilio_usage.money.parsers import Fields, currency, day, moment, name, number, parse, text
+from tap_twilio_usage.money.parsers import (
+    Fields,
+    currency,
+    day,
+    moment,
+    name,
+    number,
+    parse,
+    price,
+    text,
+)
 
 # Fields of Twilio's that the tap does not load, because they follow from the others.
 DERIVABLE = frozenset({"uri", "subresource_uris"})
@@ -59,7 +69,7 @@ FIELDS: Fields = {
     "count_unit": text,
     "usage": number,
     "usage_unit": text,
-    "price": number,
+    "price": price,
     "price_unit": currency,
     "start_date": day,
     "end_date": day,

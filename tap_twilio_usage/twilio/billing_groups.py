@@ -137,7 +137,7 @@ class BillingGroup:
             record = parsers.parse(raw, FIELDS)
             usage = parsers.parse(record["usage"], {"amount": parsers.number, "unit": parsers.text})
             price = parsers.parse(
-                record["price"], {"amount": parsers.number, "currency": parsers.currency}
+                record["price"], {"amount": parsers.price, "currency": parsers.currency}
             )
         except InvalidRecordError as error:
             raise InvalidResponseError(f"{self.name}: {where}: {error}") from None

@@ -139,7 +139,8 @@ class Account:
         for row in rows:
             period, category = periods[row.start_date], row.category
             before = period.get(category)
-            period[category] = row
+            if before is None or (before.as_of or "") <= (row.as_of or ""):
+                period[category] = row
             if before is None:
                 continue
             self.findings.repeated_rows += 1
