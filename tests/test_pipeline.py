@@ -343,7 +343,8 @@ def test_an_earlier_start_date_is_loaded_however_often_the_run_is_cut_off() -> N
 
 
 def test_an_account_younger_than_the_earlier_start_date_is_not_asked_for_days_before() -> None:
-    state, account = UsageState(), FakeAccount(only(range(20, 30)), created=day(20))
+    account = FakeAccount(only(range(20, 30)), created=day(20), includes_subaccounts=False)
+    state = UsageState()
     load(account, state, day(25), start_date=day(22))
     account.asked.clear()
     load(account, state, day(26), start_date=day(10))
@@ -351,3 +352,75 @@ def test_an_account_younger_than_the_earlier_start_date_is_not_asked_for_days_be
     account.asked.clear()
     load(account, state, day(26), start_date=day(10))
     assert min(window.start for window in account.asked) == day(25)
+
+
+def test_a_main_account_younger_than_its_subaccounts_is_read_from_their_first_usage() -> None:
+    account = FakeAccount(only(range(5, 30)), created=day(20))
+    periods = load(account, UsageState(), day(29), start_date=day(0))
+    assert [rows[0][1] for rows in periods if rows] == [day(number) for number in range(5, 30)]
+
+
+def test_an_account_whose_history_is_an_empty_list_is_not_unused() -> None:
+    account = FakeAccount(only(range(3)))
+    account.fetch_all_time = list  # type: ignore[method-assign]
+    periods = load(account, UsageState(), day(2), separates_accounts=True)
+    assert [len(rows) for rows in periods] == [3, 3, 3]
+
+
+def test_an_account_whose_amounts_cancel_each_other_out_is_not_unused() -> None:
+    prices = {day(0): {"totalprice": "5", "sms": "5"}, day(1): {"totalprice": "-5", "sms": "-5"}}
+    periods = load(FakeAccount(prices), UsageState(), day(1), separates_accounts=True)
+    assert [[share for *_, share in rows] for rows in periods] == [[5, 0], [-5, 0]]
+
+
+def test_an_account_that_has_never_used_anything_is_skipped() -> None:
+    zeros = dict.fromkeys(PRICES, "0")
+    account = FakeAccount(only(range(3), zeros))
+    state = UsageState()
+    assert load(account, state, day(2), separates_accounts=True) == []
+    assert state.partitions[0].bookmark == day(2)
+
+
+def test_days_are_unchanged_only_if_the_days_that_were_read_agree() -> None:
+    """AllTime shows a restatement before the day does: the day is read again until it does."""
+    options = {"separates_accounts": True, "lookback_days": 35}
+    state = UsageState()
+    load(FakeAccount(only(range(9))), state, day(8), **options)
+    assert len(load(FakeAccount(only(range(10))), state, day(9), **options)) == 2
+    ahead = FakeAccount(only(range(11)), spent={"totalprice": "1", "sms": "1"})
+    assert len(load(ahead, state, day(10), **options)) == 11
+    restated = {**PRICES, "totalprice": "6", "sms": "6"}
+    caught_up = {**only(range(12)), day(3): restated}
+    periods = load(FakeAccount(caught_up), state, day(11), **options)
+    assert len(periods) == 12
+    assert {rows[0][1]: sum(share or 0 for *_, share in rows) for rows in periods}[day(3)] == 6
+    assert len(load(FakeAccount({**caught_up, day(12): PRICES}), state, day(12), **options)) == 2
+
+
+def test_a_bookmark_after_today_is_reset_to_the_newest_day_with_records(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    state = UsageState()
+    load(FakeAccount(only(range(5))), state, day(400))
+    assert state.partitions[0].bookmark == day(400)
+    periods = load(FakeAccount(only(range(7))), state, day(6))
+    assert "AC1: its bookmark, 2027-02-05, is after today" in caplog.text
+    assert [rows[0][1] for rows in periods] == [day(3), day(4), day(5), day(6)]
+    assert state.partitions[0].bookmark == day(6)
+    assert state.partitions[0].missing_days == []
+
+
+def test_many_new_accounts_are_put_into_the_state_at_once() -> None:
+    accounts = [
+        FakeAccount(only(range(2)), sid=f"AC{number}", includes_subaccounts=False)
+        for number in range(60)
+    ]
+    saved: list[bytes] = []
+    read = pipeline(
+        *accounts, state=UsageState(), today=day(1), saved=saved, separates_accounts=True
+    )
+    read.begin()
+    ((rows, state),) = map(msgspec.json.decode, saved)
+    assert rows is None
+    assert len({each["context"]["account_sid"] for each in state["partitions"]}) == 60
+    assert {each["first_day"] for each in state["partitions"]} == {"2026-01-01"}

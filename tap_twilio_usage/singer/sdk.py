@@ -7,6 +7,8 @@ underscore. If a release of the SDK changes one of them, `tests/test_sdk.py` say
 from __future__ import annotations
 
 import logging
+import math
+import time
 from abc import abstractmethod
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -44,6 +46,9 @@ def unreadable_variables(schema: Mapping[str, Any], prefix: str) -> Iterator[str
             yield f"{name}: the environment variable {variable} is not a valid {kind}; use JSON"
 
 
+LONGEST_WITHOUT_STATE = 5.0  # seconds
+
+
 class TypedStateWriter(StateWriter):
     """Writes the tap's typed state as STATE messages, each only if it differs from the last one.
 
@@ -55,6 +60,15 @@ class TypedStateWriter(StateWriter):
         """Start without a last message."""
         self._tap = tap
         self._last = b""
+        self._written = 0  # bytes
+        self._written_at = -math.inf
+
+    @property
+    def is_due(self) -> bool:
+        """Whether another STATE keeps their bytes below those of the records, or comes late."""
+        others = self._tap.message_writer.bytes_written - self._written
+        is_late = time.monotonic() - self._written_at >= LONGEST_WITHOUT_STATE
+        return self._written + len(self._last) <= others or is_late
 
     @override
     def write_state(self, state: Mapping[str, Any]) -> None:
@@ -62,6 +76,8 @@ class TypedStateWriter(StateWriter):
         if line != self._last:
             self._tap.message_writer.write_lines(line)
             self._last = line
+            self._written += len(line)
+            self._written_at = time.monotonic()
 
 
 class SdkTap(Tap):
@@ -85,7 +101,7 @@ class SdkTap(Tap):
         """Take the arguments of the SDK's `Tap`."""
         super().__init__(*args, **kwargs)
         # The SDK has no parameter for the state writer.
-        self._state_writer = TypedStateWriter(self)
+        self._state_writer = self.states = TypedStateWriter(self)
 
     @abstractmethod
     def check_settings(self, config: dict[str, Any]) -> list[str]:
@@ -191,6 +207,11 @@ class SdkStream(Stream):
         self._tap.message_writer.write_lines(lines)
         self._counter.increment(records)
         self.state_manager.is_flushed = False
+
+    @property
+    def is_state_due(self) -> bool:
+        """Whether another STATE is worth its bytes."""
+        return self._tap.states.is_due
 
     def write_state(self) -> None:
         """Write the state. With batches the SDK does so after each batch, once its rows are out."""

@@ -26,6 +26,7 @@ class LineWriter(MsgSpecWriter):
     def __init__(self) -> None:
         """Start without a signal."""
         super().__init__()
+        self.bytes_written = 0
         self._is_writing = False
         self._stop: Stopped | None = None
         self._stopped_at = 0.0
@@ -53,6 +54,7 @@ class LineWriter(MsgSpecWriter):
         try:
             sys.stdout.buffer.write(lines)
             sys.stdout.flush()
+            self.bytes_written += len(lines)
         except OSError as error:
             drop_stdout()
             raise self._stop or _failure(error) from None

@@ -14,6 +14,7 @@ from tap_twilio_usage.config.credentials import Need
 from tap_twilio_usage.logs.anomalies import Anomalies
 from tap_twilio_usage.singer.sdk import SdkStream, SdkTap
 from tap_twilio_usage.streams.session import Session
+from tap_twilio_usage.sync.pipeline import MANY_ACCOUNTS
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.state import REPLICATION_KEY
 from tap_twilio_usage.twilio.errors import ApiError
@@ -120,6 +121,7 @@ class PeriodStream(TwilioStream):
         """
         self._rows_since_state += rows or 0
         others = len(self.session.state.of(self.name).partitions) - 1
-        if rows is None or self._rows_since_state >= others * ROWS_PER_CONTEXT:
+        enough = rows is None or self._rows_since_state >= others * ROWS_PER_CONTEXT
+        if enough and (others < MANY_ACCOUNTS or self.is_state_due):
             self._rows_since_state = 0
             self.write_state()

@@ -15,6 +15,7 @@ from tap_twilio_usage.money.parsers import Record
 from tap_twilio_usage.singer.sdk import SdkTap
 from tap_twilio_usage.streams.base import PeriodStream
 from tap_twilio_usage.streams.session import Session
+from tap_twilio_usage.sync.products import Products
 from tap_twilio_usage.sync.state import BillingGroupContext
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Granularity
@@ -73,7 +74,9 @@ class BillingGroupRecordsStream(PeriodStream):
         found = BillingGroupContext(**(context or {}))
         group = self.session.billing_groups[found.billing_group_id]
         state = self.session.state.billing(self.name).of(found)
-        days = self.planner().days(state, group.name)
+        planner = self.planner()
+        planner.reset_future_bookmark(state, group.name)
+        days = planner.days(state, group.name)
         if days.days < 1:
             return
         windows = list(days.split(PERIODS_PER_REQUEST[self.granularity.name], self.granularity))
@@ -84,12 +87,14 @@ class BillingGroupRecordsStream(PeriodStream):
             count(days.days, "day"),
             count(len(windows), "request"),
         )
-        emitted = 0
+        emitted, products = 0, Products(state, self.session.settings.lookback_days)
         answers = InOrder(partial(group.fetch_usage, self.granularity), windows, self.max_requests)
         for window, answer in zip(windows, answers, strict=True):
             by_period = {self.granularity.first(day): rows for day, rows in answer.items()}
             for period in window.split(1, self.granularity):
-                rows = by_period.get(period.start, [])
+                rows = products.add_withdrawn(period, by_period.get(period.start, []))
+                if products.record(period, rows):
+                    self.save()
                 for row in rows:
                     yield {
                         **row,
@@ -98,6 +103,7 @@ class BillingGroupRecordsStream(PeriodStream):
                         "billing_group_id": group.id,
                     }
                 emitted += len(rows)
+                products.note_loaded(period, rows)
                 state.advance(period.start)
                 self.save(len(rows))
         self.logger.info(

@@ -71,6 +71,14 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
             )
 
     @override
+    def prepare(self) -> None:
+        super().prepare()
+        state = self.session.state.usage(self.name)
+        if self._focus_maps and not self.is_test and state.billed_up_to is None:
+            for partition in state.partitions:
+                partition.load_days_without_focus()
+
+    @override
     def periods(self, context: AccountContext) -> Iterator[Rows]:
         if not self._focus_maps or self.is_test:
             yield from super().periods(context)
@@ -89,6 +97,8 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
                 emitted += len(selected)
             yield rows
         (sent or self._sent_rows(state)).end()
+        if self.session.fetch_accounts().get(context.account_sid) is None:
+            state.billed = None  # all of its rows are zero
         self.logger.info("%s: loaded %s of %s", context.account_sid, count(emitted, "row"), STREAM)
 
     def _sent_rows(self, state: AccountState) -> SentRows:

@@ -7,13 +7,13 @@ and every run asks for them until they answer. Pure, but for the log.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection
 from datetime import date
 
 from tap_twilio_usage.logs.wording import Logger, count
 from tap_twilio_usage.sync.state import AccountState
 from tap_twilio_usage.twilio.errors import ApiError
-from tap_twilio_usage.twilio.periods import DAY, Granularity, Window
+from tap_twilio_usage.twilio.periods import Granularity, Window, merged, without
 
 
 class MissingDays:
@@ -24,17 +24,17 @@ class MissingDays:
         state: AccountState,
         granularity: Granularity,
         *,
-        created: date | None,
+        begins: date | None,
         today: date,
         has_spend: bool,
     ) -> None:
-        """Take the state, the day the account was `created` if that is known, and the day it is.
+        """Take the state, the first day that the account can have usage, if known, and today.
 
         `has_spend` is whether Twilio's AllTime shows any amount.
         """
         self._state = state
         self._granularity = granularity
-        self._created = created
+        self._begins = begins
         self._today = today
         self._has_spend = has_spend
         self._had_rows = state.first_rows is not None or state.bookmark is not None
@@ -51,6 +51,7 @@ class MissingDays:
         if rows:
             self._had_rows = True
             state.first_rows = min(state.first_rows or period.start, period.start)
+            state.last_rows = max(state.last_rows or period.start, period.start)
             state.missing_days = without(state.missing_days, period)
         elif self._should_have_rows(period):
             state.missing_days = merged([*state.missing_days, period])
@@ -83,34 +84,7 @@ class MissingDays:
         """Return whether the account existed before the period, which is over."""
         if period.end >= self._today or self._granularity.following(period.start) > self._today:
             return False
-        if self._created is not None and period.start > self._created:
+        if self._begins is not None and period.start > self._begins:
             return True
         first_rows = self._state.first_rows
         return first_rows is not None and period.start >= first_rows
-
-
-def merged(windows: Iterable[Window]) -> list[Window]:
-    """Return the days of the windows in as few windows as possible, oldest first."""
-    found: list[Window] = []
-    for window in sorted(windows):
-        if found and window.start <= found[-1].end + DAY:
-            found[-1] = Window(found[-1].start, max(found[-1].end, window.end))
-        else:
-            found.append(window)
-    return found
-
-
-def without(windows: Iterable[Window], days: Window) -> list[Window]:
-    """Return the windows without some days."""
-    return list(_without(windows, days))
-
-
-def _without(windows: Iterable[Window], days: Window) -> Iterator[Window]:
-    for window in windows:
-        if window.end < days.start or window.start > days.end:
-            yield window
-            continue
-        if window.start < days.start:
-            yield Window(window.start, days.start - DAY)
-        if window.end > days.end:
-            yield Window(days.end + DAY, window.end)

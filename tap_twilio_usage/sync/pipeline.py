@@ -14,13 +14,14 @@ from tap_twilio_usage.money.enrich import attribute
 from tap_twilio_usage.money.usage_record import UsageRecord
 from tap_twilio_usage.sync import subaccount_switch
 from tap_twilio_usage.sync.category_filter import CategoryFilter
-from tap_twilio_usage.sync.missing_days import MissingDays, merged
+from tap_twilio_usage.sync.missing_days import MissingDays
 from tap_twilio_usage.sync.prefetch import Prefetch, Queue
 from tap_twilio_usage.sync.run import Run
 from tap_twilio_usage.sync.state import AccountContext, AccountState
-from tap_twilio_usage.twilio.periods import Window
+from tap_twilio_usage.twilio.periods import Window, merged
 
 Rows = list[UsageRecord]
+MANY_ACCOUNTS = 50
 
 
 class Pipeline:
@@ -47,11 +48,31 @@ class Pipeline:
             accounts = [main, *accounts]
         withdrawn: list[AccountState] = []
         if not run.planner.settings.separates_accounts:
-            withdrawn = subaccount_switch.to_withdraw(states, main.sid)
+            withdrawn = subaccount_switch.to_withdraw(
+                states, main.sid, with_focus=run.planner.settings.focus
+            )
         to_read = [AccountContext(each.sid, each.includes_subaccounts) for each in accounts]
+        if len(to_read) > MANY_ACCOUNTS:
+            self._register(to_read)
         self._queue = Queue(run, to_read)
         self._progress.accounts = len(to_read)
         return [*(state.context for state in withdrawn), *to_read]
+
+    def _register(self, contexts: list[AccountContext]) -> None:
+        """Put all accounts that are new into the state at once, before the first row goes out.
+
+        With thousands of accounts, a STATE for each new one would be more than all records.
+        """
+        run = self._run
+        if run.planner.granularity.is_named_period:
+            return
+        for context in contexts:
+            state = run.state.of(context)
+            if state.first_day is None:
+                state.begin(run.planner.asked_since(state))
+                if context.account_sid != run.main.sid:
+                    state.main_account_sid = run.main.sid
+        run.save(None)
 
     def rows(self, context: AccountContext) -> Iterator[Rows]:
         """Yield the rows to emit of one account, a period at a time. Raises ApiError.
@@ -73,7 +94,7 @@ class Pipeline:
         if prefetch.state is not state:
             raise RuntimeError(f"{account.sid} was read instead of another account")
         categories = self._run.categories(account, state)
-        if planner.settings.separates_accounts and categories.is_empty:
+        if prefetch.is_unused:
             self._skip_unused_account(prefetch)
         elif planner.granularity.is_named_period:
             yield from self._named_period(prefetch, categories)
@@ -91,6 +112,8 @@ class Pipeline:
             emitted = self._select(period.start, rows, categories)
             yield emitted
             missing.note(period, fetched)
+            if restatements:
+                restatements.add(period.start, fetched)
             if missing.may_advance:
                 state.advance(period.start)
             self._run.save(len(emitted))
@@ -115,7 +138,7 @@ class Pipeline:
         return MissingDays(
             state,
             planner.granularity,
-            created=prefetch.created,
+            begins=prefetch.begins,
             today=planner.today,
             has_spend=any(reported.amounts for reported in prefetch.account.fetch_all_time()),
         )

@@ -73,6 +73,25 @@ class Planner:
         """Return the bookmark to resume from; None to read everything again."""
         return state.bookmark if self.is_incremental else None
 
+    def reset_future_bookmark(self, state: PeriodState, name: str) -> None:
+        """Move a bookmark that is after today back to the newest period that had records.
+
+        An earlier run had a wrong clock. Without this, nothing would be loaded until that day.
+        """
+        if state.bookmark is None or state.bookmark <= self.today:
+            return
+        newest = state.last_rows or state.first_day
+        self.logger.warning(
+            "%s: its bookmark, %s, is after today: an earlier run had a wrong clock; loading again "
+            "from %s",
+            name,
+            state.bookmark,
+            "the start" if newest is None else newest,
+        )
+        state.bookmark = min(newest, self.last_period) if newest else None
+        if state.catch_up_to:
+            state.catch_up_to = min(state.catch_up_to, self.last_period)
+
     def asked_since(self, state: AccountState) -> date:
         """Return the first day that this run or an earlier one was asked to load."""
         days = self.settings.first_day(self.today), state.asked_since, state.first_day
@@ -100,16 +119,7 @@ class Planner:
         before the day on which the account was `created`. The first period is always complete.
         `name` is for the log.
         """
-        bookmark = self.bookmark(state)
-        if bookmark and bookmark > self.today:
-            self.logger.warning(
-                "%s: its bookmark, %s, is in the future, so nothing is read until then; if it is "
-                "wrong, run once with --full-refresh or without a state",
-                name,
-                bookmark,
-            )
-            return Window(bookmark, self.today)
-        if bookmark:
+        if bookmark := self.bookmark(state):
             start = self._resume(state, bookmark)
         else:
             start = min(self.settings.first_day(self.today), since or date.max)

@@ -7,16 +7,25 @@ from datetime import date
 from itertools import chain
 from typing import NamedTuple
 
-from tap_twilio_usage.money.usage_record import Periods, UsageRecord
+from tap_twilio_usage.money.usage_record import Periods, UsageRecord, is_zero
 from tap_twilio_usage.sync import subaccount_switch
-from tap_twilio_usage.sync.missing_days import merged, without
 from tap_twilio_usage.sync.plan import windows
 from tap_twilio_usage.sync.restatements import Restatements
 from tap_twilio_usage.sync.run import Account, Run
 from tap_twilio_usage.sync.state import AccountContext, AccountState
 from tap_twilio_usage.twilio.errors import RetriesExhausted
-from tap_twilio_usage.twilio.periods import DAY, Granularity, Window
+from tap_twilio_usage.twilio.periods import (
+    DAY,
+    LATEST,
+    MONTHLY,
+    YEARLY,
+    Granularity,
+    Window,
+    merged,
+    without,
+)
 from tap_twilio_usage.twilio.threads import InOrder, spawn
+from tap_twilio_usage.twilio.usage_records import Reported
 
 Answer = tuple[Window, Periods]
 MAX_PAGES_AHEAD = 32  # requested or waiting to be emitted; this bounds the memory
@@ -39,7 +48,8 @@ class Prefetch:
         self.account = account
         self.state = state
         self.all_days = NO_DAYS
-        self.created: date | None = None
+        self.begins: date | None = None  # the first day that the account can have usage
+        self.is_unused = False
         self.earlier_days: Window | None = None  # which a start_date that was moved back adds
         self.restatements: Restatements | None = None
         self.may_be_restated = True
@@ -185,6 +195,8 @@ class Queue:
         """Prepare the state for reading the account. Runs on the main thread only."""
         run, planner = self._run, self._run.planner
         state, states, main_sid = run.state.of(context), run.state.partitions, run.main.sid
+        planner.reset_future_bookmark(state, state.name)
+        state.missing_days = without(state.missing_days, Window(planner.last_period, LATEST))
         subaccount_switch.take_over(state, states, planner.last_period)
         if context.account_sid != main_sid:
             state.main_account_sid = main_sid
@@ -200,30 +212,33 @@ class Queue:
         starts = not is_named_period and planner.bookmark(state) is None
         # In parallel with the request for its history.
         earlier = planner.earlier_days(state)
-        created = spawn(lambda: account.fetch_date_created() if starts or earlier else None)
+        first_day = planner.settings.first_day(planner.today)
+        begins = spawn(lambda: _fetch_first_day(account, first_day) if starts or earlier else None)
         prefetch = Prefetch(
             account, state, planner.granularity, planner.settings.page_size, run.max_requests
         )
         all_time = account.fetch_all_time()
-        is_unused = planner.settings.separates_accounts and run.categories(account, state).is_empty
         if is_named_period:
-            prefetch.current = {} if is_unused else run.fetch_current_usage(account)
+            prefetch.current = run.fetch_current_usage(account)
             return prefetch
-        days = planner.days(state, account.sid, since=item.since, created=created.result)
-        prefetch.created = created.result()
+        days = planner.days(state, account.sid, since=item.since, created=begins.result)
+        prefetch.begins = begins.result()
         if earlier:
-            first = planner.granularity.first(max(earlier.start, prefetch.created or earlier.start))
+            first = planner.granularity.first(max(earlier.start, prefetch.begins or earlier.start))
             prefetch.earlier_days = Window(first, earlier.end) if first <= earlier.end else None
         prefetch.plan(days, len(all_time))
+        if planner.settings.separates_accounts and run.categories(account, state).is_empty:
+            prefetch.is_unused = not _fetch_whether_used(account, all_time, days)
         # A single account is always read with its whole lookback. Of hundreds of accounts, most
         # have no restated days, and to check that takes fewer requests.
         may_skip = planner.settings.separates_accounts and planner.is_incremental
-        if may_skip and not is_unused and days.days > 0:
+        if may_skip and not prefetch.is_unused and days.days > 0:
             prefetch.skip_unchanged_days(
                 Restatements(
                     state,
                     all_time=all_time,
                     window=days,
+                    begins=prefetch.begins,
                     lookback_days=planner.settings.lookback_days,
                     reasons=(
                         planner.settings.skip_unused_categories,
@@ -234,3 +249,34 @@ class Queue:
                 )
             )
         return prefetch
+
+
+def _fetch_first_day(account: Account, first_day: date) -> date | None:
+    """Return the first day that the account can have usage; None if it cannot be known.
+
+    That is the day the account was created. If its usage includes subaccounts, one of them may be
+    older than the main account: the years and months before that day tell.
+    """
+    created = account.fetch_date_created()
+    if created is None or created <= first_day or not account.includes_subaccounts:
+        return created
+    days = Window(first_day, created)
+    for granularity in (YEARLY, MONTHLY):
+        periods = account.fetch_usage(granularity, Window(granularity.first(days.start), days.end))
+        used = [day for day, rows in periods.items() if not all(map(is_zero, rows))]
+        if not used:
+            return created
+        days = Window(max(first_day, min(used)), created)
+    return days.start
+
+
+def _fetch_whether_used(account: Account, all_time: list[Reported], days: Window) -> bool:
+    """Return whether an account may have usage though its AllTime shows none.
+
+    Twilio lists every category, also unused ones, so an empty list is not an answer. And amounts of
+    different days can cancel each other out in AllTime; the months say whether they do.
+    """
+    if not all_time or days.days < 1:
+        return True
+    months = account.fetch_usage(MONTHLY, Window(MONTHLY.first(days.start), days.end))
+    return not all(is_zero(row) for rows in months.values() for row in rows)

@@ -11,18 +11,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal, localcontext
 
 from tap_twilio_usage.money.amounts import EXACT, ZERO
-from tap_twilio_usage.money.usage_record import UsageRecord, amounts
+from tap_twilio_usage.money.usage_record import UsageRecord, amounts, is_zero
 from tap_twilio_usage.sync.state import AccountState, ReadDays
 from tap_twilio_usage.twilio.periods import Window
 from tap_twilio_usage.twilio.usage_records import Reported
 
 MAX_AGE = 7  # days after which older days are read again
+BASE_LENGTH = 16  # hex digits
+NOTHING = [ZERO] * 3
+
+Sums = dict[str, list[Decimal]]
 
 
 class Restatements:
@@ -34,16 +37,20 @@ class Restatements:
         *,
         all_time: Iterable[Reported],
         window: Window,
+        begins: date | None,
         lookback_days: int,
         reasons: tuple[object, ...],
         today: date,
     ) -> None:
-        """Take the account's state and history, and the window of this run.
+        """Take the account's state and history, the window, and when the account begins.
 
         `reasons` are the settings that also change the rows: if one differs, all days are read.
         """
         self._state = state
         self._all_time = all_time
+        self._window = window
+        self._read: Sums = {}  # by category
+        self._before: dict[date, Sums] = {}  # what was read before each of the first days
         self._today = today
         self._max_age = min(MAX_AGE, lookback_days)
         self._reasons = (lookback_days, *reasons)
@@ -52,7 +59,7 @@ class Restatements:
         # False if start_date excludes days of the lookback, which may have been restated.
         self._is_complete = (
             state.first_day is None
-            or window.start <= state.first_day
+            or window.start <= max(state.first_day, begins or state.first_day)
             or (
                 state.bookmark is not None and (state.bookmark - window.start).days >= lookback_days
             )
@@ -72,6 +79,45 @@ class Restatements:
         """
         return self._last_read is not None and self._is_unchanged(self._last_read.upto, newer)
 
+    def add(self, day: date, rows: Iterable[UsageRecord]) -> None:
+        """Count the rows of a period that was read, in ascending order."""
+        if day < self._window.start:
+            return  # a missing day of an earlier run
+        if len(self._before) <= MAX_AGE:
+            self._before[day] = {category: [*sums] for category, sums in self._read.items()}
+        with localcontext(EXACT):
+            for category, read in amounts_of(rows).items():
+                before = self._read.get(category, NOTHING)
+                self._read[category] = [a + b for a, b in zip(before, read, strict=True)]
+
+    def _bases(self) -> dict[str, str]:
+        """Return what all days before each of the first days read add up to, as fingerprints.
+
+        A later run that begins with one of these days compares: its own answer must be the same.
+        """
+        found = {}
+        with localcontext(EXACT):
+            for day, before in self._before.items():
+                since = {
+                    category: [
+                        a - b for a, b in zip(sums, before.get(category, NOTHING), strict=True)
+                    ]
+                    for category, sums in self._read.items()
+                }
+                found[f"{day}"] = self._fingerprint(since)[:BASE_LENGTH]
+        return found
+
+    def _agrees(self) -> bool:
+        """Return whether AllTime is the sum of the days, as far as that can be known.
+
+        AllTime may show a restatement before the day does: the day must then be read again. The
+        days before those that were read have to add up to what the last run found; or to nothing,
+        if all days of the account were read.
+        """
+        start = f"{self._window.start}"
+        known = self._last_read.bases.get(start) if self._last_read else None
+        return self._bases().get(start) == known or not self._left(self._read)
+
     def forget(self) -> None:
         """Remove the sums from the state, before days are read that the next run must read again.
 
@@ -84,37 +130,50 @@ class Restatements:
 
         `were_read` says whether this run has read all days of the window.
         """
-        if were_read and not self._is_complete:
-            self.forget()
+        bases = self._bases() if were_read else self._last_read.bases if self._last_read else {}
+        if were_read and not (self._is_complete and self._agrees()):
+            self._state.older_days = ReadDays(day=day, read_on=self._today, bases=bases)
             return
         self._state.older_days = ReadDays(
             day=day,
             read_on=self._today if were_read else self._read_on,
-            before=self._fingerprint(rows),
-            upto=self._fingerprint(()),
+            before=self._fingerprint(amounts_of(rows)),
+            upto=self._fingerprint({}),
+            bases=bases,
         )
 
     def _is_unchanged(self, fingerprint: str, newer: Iterable[UsageRecord]) -> bool:
         return (
             self._last_read is not None
             and self._last_read.day == self._state.bookmark
-            and fingerprint == self._fingerprint(newer)
+            and fingerprint == self._fingerprint(amounts_of(newer))
             and (self._today - self._read_on).days < self._max_age
         )
 
-    def _fingerprint(self, newest: Iterable[UsageRecord]) -> str:
-        sums: defaultdict[str, list[Decimal]] = defaultdict(lambda: [ZERO] * 3)
-        with localcontext(EXACT):
-            for reported in self._all_time:
-                if reported.amounts:
-                    sums[reported.category] = list(reported.amounts)
-            for row in newest:
-                used = zip(sums[row.category], amounts(row), strict=True)
-                sums[row.category] = [before - amount for before, amount in used]
-            left = sorted(
-                (category, [f"{amount.normalize():f}" for amount in left])
-                for category, left in sums.items()
-                if any(left)
-            )
-        text = json.dumps([left, *map(str, self._reasons)])
+    def _fingerprint(self, newest: Sums) -> str:
+        text = json.dumps([self._left(newest), *map(str, self._reasons)])
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def _left(self, newest: Sums) -> list[tuple[str, list[str]]]:
+        """Return the account's history without these sums, by category; nothing that is zero."""
+        with localcontext(EXACT):
+            left = {each.category: [*each.amounts] for each in self._all_time if each.amounts}
+            for category, sums in newest.items():
+                history = left.get(category, NOTHING)
+                left[category] = [a - b for a, b in zip(history, sums, strict=True)]
+            return sorted(
+                (category, [f"{amount.normalize():f}" for amount in sums])
+                for category, sums in left.items()
+                if any(sums)
+            )
+
+
+def amounts_of(rows: Iterable[UsageRecord]) -> Sums:
+    """Return count, usage and price of the rows, by category."""
+    sums: Sums = {}
+    with localcontext(EXACT):
+        for row in rows:
+            if not is_zero(row):
+                before = sums.get(row.category, NOTHING)
+                sums[row.category] = [a + b for a, b in zip(before, amounts(row), strict=True)]
+    return sums

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from tap_twilio_usage.errors import TapError
-from tap_twilio_usage.twilio.periods import EARLIEST, LATEST, Window
+from tap_twilio_usage.twilio.periods import DAY, EARLIEST, LATEST, Window, merged
 
 REPLICATION_KEY = "start_date"
 BOOKMARK = "replication_key_value"
@@ -42,6 +42,8 @@ class ReadDays(msgspec.Struct, omit_defaults=True):
     read_on: date
     before: str = ""
     upto: str = ""
+    # What all days before a day added up to, by that day.
+    bases: dict[str, str] = {}
 
 
 class BilledDays(msgspec.Struct, omit_defaults=True):
@@ -61,6 +63,8 @@ class PeriodState(msgspec.Struct, omit_defaults=True, kw_only=True):
     first_day: date | None = None
     # After a change of `subaccounts`, all days up to this one are read regardless of `start_date`.
     catch_up_to: date | None = None
+    # The newest period that had any record.
+    last_rows: date | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError for a day that is out of the range for date arithmetic."""
@@ -82,6 +86,9 @@ class BillingGroupState(PeriodState, kw_only=True):
     """The state of one billing group."""
 
     context: BillingGroupContext
+    # The products (category and name) that had rows, and the periods of the lookback that had any.
+    products: list[tuple[str, str]] = []
+    loaded_days: list[date] = []
 
 
 class AccountState(PeriodState, kw_only=True):
@@ -119,6 +126,17 @@ class AccountState(PeriodState, kw_only=True):
         self.first_day = min(self.first_day or day, day)
         self.withdrawn = None
         return before != (self.first_day, None)
+
+    def load_days_without_focus(self) -> None:
+        """Have those days read again that were loaded without FOCUS after days with it.
+
+        The target may have FOCUS rows of them from before, as of another choice of `subaccounts`.
+        """
+        if self.billed is None or self.bookmark is None or self.first_day is None:
+            return
+        first = self.billed.up_to + DAY if self.billed.up_to else self.first_day
+        if first <= self.bookmark:
+            self.missing_days = merged([*self.missing_days, Window(first, self.bookmark)])
 
     def catch_up(self, day: date) -> None:
         """Require that all days from the first one to this one are read, in this run or later."""

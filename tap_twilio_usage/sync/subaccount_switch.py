@@ -60,7 +60,9 @@ def first_day_of_all(states: Iterable[AccountState], main_account_sid: str) -> d
     return min(filter(None, days), default=None)
 
 
-def to_withdraw(states: Iterable[AccountState], main_account_sid: str) -> list[AccountState]:
+def to_withdraw(
+    states: Iterable[AccountState], main_account_sid: str, *, with_focus: bool = False
+) -> list[AccountState]:
     """Return the states of the main account's subaccounts whose rows have to be set to zero."""
     return [
         state
@@ -70,6 +72,7 @@ def to_withdraw(states: Iterable[AccountState], main_account_sid: str) -> list[A
         and (
             state.bookmark
             or not state.withdrawn
+            or (with_focus and state.billed is not None)
             or (state.last_day and state.withdrawn < state.last_day)
         )
     ]

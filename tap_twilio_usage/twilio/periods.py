@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, timedelta, timezone
 from typing import NamedTuple
 
@@ -51,11 +51,12 @@ def _year(day: date) -> date:
 
 DAILY = Granularity("daily", "Daily", _day, 1)
 MONTHLY = Granularity("monthly", "Monthly", _month, 31)
+YEARLY = Granularity("yearly", "Yearly", _year, 366)
 ALL_TIME = Granularity("all_time", "AllTime", _day, 36525, is_named_period=True)
 GRANULARITIES = (
     DAILY,
     MONTHLY,
-    Granularity("yearly", "Yearly", _year, 366),
+    YEARLY,
     ALL_TIME,
     Granularity("today", "Today", _day, 1, is_named_period=True),
     Granularity("yesterday", "Yesterday", _day, 1, is_named_period=True),
@@ -103,6 +104,33 @@ def periods_that_fill_pages(rows: int, page_size: int, most_pages: int = PAGES_P
     sizes = range(1, min(most_pages, PAGES_PER_WINDOW) + 1)
     by_pages = {pages: pages * page_size // max(1, rows) for pages in sizes}
     return max(1, max(by_pages.items(), key=lambda item: (item[1] / item[0], -item[0]))[1])
+
+
+def merged(windows: Iterable[Window]) -> list[Window]:
+    """Return the days of the windows in as few windows as possible, oldest first."""
+    found: list[Window] = []
+    for window in sorted(windows):
+        if found and window.start <= found[-1].end + DAY:
+            found[-1] = Window(found[-1].start, max(found[-1].end, window.end))
+        else:
+            found.append(window)
+    return found
+
+
+def without(windows: Iterable[Window], days: Window) -> list[Window]:
+    """Return the windows without some days."""
+    return list(_without(windows, days))
+
+
+def _without(windows: Iterable[Window], days: Window) -> Iterator[Window]:
+    for window in windows:
+        if window.end < days.start or window.start > days.end:
+            yield window
+            continue
+        if window.start < days.start:
+            yield Window(window.start, days.start - DAY)
+        if window.end > days.end:
+            yield Window(days.end + DAY, window.end)
 
 
 def today() -> date:

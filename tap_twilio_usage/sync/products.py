@@ -1,0 +1,69 @@
+"""The products of one billing group, so that the rows of one that is gone are set to zero. Pure.
+
+Twilio lists the products that a period used, and renames some. A period that is read again and does
+not list a product any more would leave its old row in the target, beside the one of the new name.
+"""
+
+from __future__ import annotations
+
+from tap_twilio_usage.money.amounts import ZERO
+from tap_twilio_usage.money.parsers import Record
+from tap_twilio_usage.sync.state import BillingGroupState
+from tap_twilio_usage.twilio.periods import Window
+
+
+class Products:
+    """What the state of a billing group remembers of the rows in the target."""
+
+    def __init__(self, state: BillingGroupState, lookback_days: int) -> None:
+        """Take the state."""
+        self._state = state
+        self._lookback_days = lookback_days
+        self._emitted = tuple(state.products)  # by earlier runs
+        self._loaded = frozenset(state.loaded_days)
+
+    def add_withdrawn(self, period: Window, rows: list[Record]) -> list[Record]:
+        """Return the rows of a period, with zeros for each product that it does not list any more.
+
+        Only of a period that had rows: the target has none of other periods.
+        """
+        if period.start not in self._loaded:
+            return rows
+        listed = {(row["product_category"], row["product_name"]) for row in rows}
+        gone = [product for product in self._emitted if product not in listed]
+        unit = next((row["price_unit"] for row in rows), None)
+        return [*rows, *(_zero(category, name, period, unit) for category, name in gone)]
+
+    def record(self, period: Window, rows: list[Record]) -> bool:
+        """Put the products of the rows into the state. Return whether any was new.
+
+        The state is to be written before the rows go out.
+        """
+        known = set(self._state.products)
+        products = {(row["product_category"], row["product_name"]) for row in rows}
+        if products <= known:
+            return False
+        self._state.products = sorted(known | products)
+        return True
+
+    def note_loaded(self, period: Window, rows: list[Record]) -> None:
+        """Note that the target has rows of a period; forget those that no run reads again."""
+        state = self._state
+        if rows:
+            state.last_rows = max(state.last_rows or period.start, period.start)
+            days = {*state.loaded_days, period.start}
+            state.loaded_days = sorted(days)[-self._lookback_days - 1 :]
+
+
+def _zero(category: str, name: str, period: Window, price_unit: str | None) -> Record:
+    return {
+        "as_of": None,
+        "product_name": name,
+        "product_category": category,
+        "start_date": period.start,
+        "end_date": period.end,
+        "usage": ZERO,
+        "usage_unit": None,
+        "price": ZERO,
+        "price_unit": price_unit,
+    }
