@@ -354,11 +354,15 @@ def test_the_default_start_date_is_six_months_ago(sync: Sync) -> None:
     assert f"{before}" <= days[-1] <= f"{today()}"
 
 
-def test_a_bookmark_in_the_future_gives_no_records_and_a_valid_state(sync: Sync) -> None:
+def test_a_bookmark_after_today_is_reset_to_the_newest_day_with_records(sync: Sync) -> None:
+    state = partition(
+        replication_key="start_date", replication_key_value="2099-01-01", last_rows="2026-01-02"
+    )
     with serve(account(THREE)) as server:
-        run = sync(config(server.url, end_date="2099-12-31"), state=at("2099-01-01"))
-    assert (run.code, run.records(), run.bookmarks[-1]) == (0, [], "2099-01-01")
-    assert "lies in the future" in run.log
+        run = sync(config(server.url, end_date="2026-01-03", lookback_days=0), state=state)
+    assert (run.code, run.bookmarks[-1]) == (0, "2026-01-03")
+    assert {row["start_date"] for row in run.records()} == {"2026-01-02", "2026-01-03"}
+    assert "its bookmark, 2099-01-01, is after today" in run.log
 
 
 def test_no_day_after_today_is_requested_or_bookmarked(sync: Sync) -> None:
@@ -425,7 +429,7 @@ def test_a_start_date_that_leaves_a_gap_is_logged(sync: Sync) -> None:
             config(server.url, start_date="2026-01-03", end_date="2026-01-03"),
             state=at("2026-01-01"),
         )
-    assert "start_date leaves out the days after the bookmark, 2026-01-01" in run.log
+    assert "start_date leaves out days after the bookmark, 2026-01-01" in run.log
 
 
 def test_a_lookback_longer_than_all_dates_starts_on_start_date(sync: Sync) -> None:
@@ -466,7 +470,8 @@ def test_days_without_rows_move_the_bookmark(sync: Sync) -> None:
         return Answer.json(page([])) if request.path.endswith("Daily.json") else good
 
     with serve(answer) as server:
-        run = sync(config(server.url, end_date="2026-01-03"))
+        settings = config(server.url, end_date="2026-01-03", lookback_days=0)
+        run = sync(settings, state=at("2026-01-01"))
     assert (run.code, run.records(), run.bookmarks[-1]) == (0, [], "2026-01-03")
 
 
@@ -544,7 +549,7 @@ def test_duplicate_rows_are_emitted_once(sync: Sync) -> None:
     with serve(answer) as server:
         run = sync(config(server.url, end_date="2026-01-03"))
     assert len(run.records()) == 9
-    assert "12 rows came twice" in run.log
+    assert "12 duplicate rows skipped" in run.log
 
 
 # What is unknown is kept, and said once.

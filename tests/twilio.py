@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 from tests.http_server import Answer, Request
@@ -48,6 +49,21 @@ LISTS = {
 }
 
 
+PERIODS = {"Monthly": 7, "Yearly": 4}  # the characters of a date that name its period
+
+
+def _summed(days: Days, length: int, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield a record for each category and period that has days in the range."""
+    sums: dict[tuple[str, str], Decimal] = {}
+    for day, prices in days.items():
+        if query["StartDate"] <= day <= query["EndDate"]:
+            for category, price in prices.items():
+                key = f"{day[:length]}-01-01"[:10], category
+                sums[key] = sums.get(key, Decimal(0)) + Decimal(price or 0)
+    for (start, category), total in sums.items():
+        yield record(category, f"{total}", start)
+
+
 def account(
     days: Days,
     *,
@@ -65,6 +81,8 @@ def account(
             return Answer.json({"sid": SID, "auth_token": TOKEN, "date_created": created})
         if kind in LISTS:
             return Answer.json(LISTS[kind])
+        if kind in PERIODS and "StartDate" in request.query:
+            return Answer.json(page([*_summed(days, PERIODS[kind], request.query)]))
         if kind != "Daily":
             start = request.query.get("StartDate", "2026-01-01")
             return Answer.json(page([record(c, p, start) for c, p in ever.items()]))

@@ -131,7 +131,7 @@ class Pipeline:
             planner.logger.info("%s: start_date is earlier now: loading %s", state.name, earlier)
             state.missing_days = merged([*state.missing_days, earlier])
             first = min(first, earlier.start)
-        state.asked_since = planner.asked_since(state)
+        state.asked_since = min(planner.asked_since(state), first)
         self._note_first_day(state, first)
         if prefetch.restatements and prefetch.may_be_restated:
             prefetch.restatements.forget()

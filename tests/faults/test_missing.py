@@ -1,0 +1,320 @@
+"""Cases 30 to 32, 37, 41, 46, 48, 49 and 53: what is missing, gone or counted by a wrong clock."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from sandbox import Company
+from sandbox.faults import error
+from tests.conftest import Run, Sync, config
+from tests.faults.conftest import (
+    BILLING,
+    SPEED,
+    USAGE,
+    Fault,
+    Lab,
+    Table,
+    changed,
+    is_of,
+    of,
+    rows_of,
+    table,
+    warned,
+)
+from tests.forked import Overrides
+from tests.http_server import serve
+from tests.twilio import account
+
+DAILY, MONTHLY, YEARLY = (f"usage_records_{name}" for name in ("daily", "monthly", "yearly"))
+MODES = ("rolled_up", "separate", "excluded")
+NO_DATA = error(404, 20404, "The requested resource was not found")
+MISSING = date(2025, 9, 14)
+
+
+def no_rows(page: Any) -> None:
+    rows_of(page).clear()
+
+
+def without(where: Callable[[dict[str, Any]], bool]) -> Fault:
+    """Return a fault that removes these rows from an answer."""
+
+    def change(page: Any) -> None:
+        rows_of(page)[:] = [row for row in rows_of(page) if not where(row)]
+
+    return changed(change)
+
+
+def on(day: date) -> Callable[[dict[str, Any]], bool]:
+    return lambda row: row.get("start_date", row.get("startDate")) == f"{day}"
+
+
+def money(rows: Table) -> dict[tuple[str, ...], Decimal]:
+    """Return the rows that hold money: zeros may be there or not."""
+    found = {}
+    for key, row in rows.items():
+        if any(Decimal(row.get(name) or 0) for name in ("price", "usage", "BilledCost")):
+            found[key] = Decimal(row.get("deduplicated_price") or row.get("price") or 0)
+    return found
+
+
+def assert_each_day_is_its_total(rows: Table, stream: str = DAILY) -> None:
+    sums: defaultdict[tuple[str, ...], Decimal] = defaultdict(Decimal)
+    totals = {}
+    for (name, *_), row in rows.items():
+        if name == stream:
+            period = (row["account_sid"], row["start_date"])
+            sums[period] += Decimal(row["deduplicated_price"] or 0)
+            if row["category"] == "totalprice":
+                totals[period] = Decimal(row["price"])
+    assert sums == totals
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("stream", [DAILY, MONTHLY, YEARLY])
+@pytest.mark.parametrize("fault", [NO_DATA, changed(no_rows)], ids=["404", "no rows"])
+def test_a_first_load_without_any_record_fails_if_there_is_spend(
+    lab: Lab, stream: str, mode: str, fault: Fault
+) -> None:
+    run = lab.with_faults(of(stream, fault), stream, subaccounts=mode)
+    assert run.code == 1
+    assert "Twilio's AllTime shows spend for AC" in run.log
+    assert table(run) == {}
+    assert lab.resumed(run, stream, subaccounts=mode) == table(
+        lab.with_faults(lambda _: None, stream, subaccounts=mode)
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("focus", [False, True])
+@pytest.mark.parametrize("fault", [NO_DATA, without(on(MISSING))], ids=["404", "no rows"])
+def test_a_missing_day_is_logged_and_loaded_once_it_is_there(
+    lab: Lab, mode: str, fault: Fault, *, focus: bool
+) -> None:
+    settings = {"subaccounts": mode, "focus": focus}
+
+    def plan(request: Any) -> Fault | None:
+        if not is_of(DAILY, request):
+            return None
+        first, last = request.query["StartDate"], request.query["EndDate"]
+        if fault is NO_DATA:
+            return fault if first <= f"{MISSING}" <= last else None
+        return fault
+
+    run = (
+        lab.with_faults(plan, DAILY, page_size=1, **settings)
+        if fault is NO_DATA
+        else (lab.with_faults(plan, DAILY, **settings))
+    )
+    assert run.code == 0
+    assert "Twilio has no record for 2025-09-14 (1 day), though the account existed" in warned(run)
+    again = lab.with_faults(plan, DAILY, state=run.states[-1], lookback_days=0, **settings)
+    assert (again.code, "no record for" in again.log) == (0, False)
+    healthy = lab.with_faults(lambda _: None, DAILY, **settings)
+    found = table(run) | table(again) | lab_resumed(lab, again, **settings)
+    assert money(found) == money(table(healthy))
+
+
+def lab_resumed(lab: Lab, run: Run, **settings: Any) -> Table:
+    rest = lab.with_faults(lambda _: None, DAILY, state=run.states[-1], lookback_days=0, **settings)
+    assert rest.code == 0
+    return table(rest)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("stream", [DAILY, MONTHLY, "usage_records_this_month"])
+@pytest.mark.parametrize("new_name", [None, "SMS-Outbound-Longcode", "renamed-longcode"])
+def test_a_category_that_is_gone_or_renamed_leaves_no_old_money(
+    lab: Lab, stream: str, mode: str, new_name: str | None
+) -> None:
+    category = "sms-outbound-longcode"
+
+    def change(page: Any) -> None:
+        kept = [row for row in rows_of(page) if new_name or row["category"] != category]
+        for row in kept:
+            if row["category"] == category:
+                row["category"] = new_name
+        rows_of(page)[:] = kept
+
+    first = lab.with_faults(lambda _: None, stream, subaccounts=mode)
+    second = lab.with_faults(
+        of(stream, changed(change)), stream, subaccounts=mode, state=first.states[-1]
+    )
+    assert second.code == 0
+    rows = table(first) | table(second)
+    assert {row["price"] for row in rows.values() if row["category"] == category} == {0}
+    assert_each_day_is_its_total(rows, stream)
+
+
+def test_focus_rows_of_a_category_that_is_gone_become_zero(lab: Lab) -> None:
+    first = lab.with_faults(lambda _: None, DAILY, focus=True)
+    gone = without(lambda row: row["category"] == "sms-outbound-longcode")
+    second = lab.with_faults(of(DAILY, gone), DAILY, focus=True, state=first.states[-1])
+    rows = table(first) | table(second)
+    sums: defaultdict[str, Decimal] = defaultdict(Decimal)
+    totals = {}
+    for (stream, *_), row in rows.items():
+        if stream == "focus_cost_and_usage":
+            sums[row["ChargePeriodStart"][:10]] += Decimal(row["BilledCost"])
+        elif row["category"] == "totalprice":
+            totals[row["start_date"]] = Decimal(row["price"])
+    assert sums == totals
+
+
+@pytest.mark.parametrize("stream", BILLING)
+@pytest.mark.parametrize("new_name", [None, "Renamed"])
+def test_a_billing_product_that_is_gone_or_renamed_leaves_no_old_money(
+    lab: Lab, stream: str, new_name: str | None
+) -> None:
+    healthy = table(lab.with_faults(lambda _: None, stream))
+    name = min({row["product_name"] for row in healthy.values() if row["price"]})
+
+    def change(page: Any) -> None:
+        kept = [row for row in rows_of(page) if new_name or row["productName"] != name]
+        for row in kept:
+            if row["productName"] == name:
+                row["productName"] = new_name
+        rows_of(page)[:] = kept
+
+    first = lab.with_faults(lambda _: None, stream)
+    second = lab.with_faults(of(stream, changed(change)), stream, state=first.states[-1])
+    assert second.code == 0
+    rows = table(first) | table(second)
+    assert {row["price"] for row in rows.values() if row["product_name"] == name} == {0}
+    total = sum(Decimal(row["price"] or 0) for row in rows.values())
+    lost = sum(
+        Decimal(row["price"] or 0) for row in healthy.values() if row["product_name"] == name
+    )
+    expected = sum(Decimal(row["price"] or 0) for row in healthy.values())
+    assert total == (expected if new_name else expected - lost)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("stream", [DAILY, MONTHLY])
+def test_an_earlier_start_date_is_loaded_from_every_state(lab: Lab, stream: str, mode: str) -> None:
+    settings = {"subaccounts": mode, "lookback_days": 0}
+    later = lab.with_faults(lambda _: None, stream, start_date="2025-09-17", **settings)
+    earlier = {"start_date": "2025-08-28", **settings}
+    run = lab.with_faults(lambda _: None, stream, state=later.states[-1], **earlier)
+    assert "start_date is earlier now: loading 2025-08-" in run.log
+    whole = money(table(lab.with_faults(lambda _: None, stream, **earlier)))
+    assert money(table(later) | table(run)) == whole
+    for number, state in enumerate(run.states):
+        rest = lab.with_faults(lambda _: None, stream, state=state, **earlier)
+        assert money(table(later) | upto(run, number) | table(rest)) == whole
+
+
+def upto(run: Run, number: int) -> Table:
+    """Return what a target has of a run up to one of its STATEs."""
+    ends = [place for place, message in enumerate(run.messages) if message["type"] == "STATE"]
+    out = "".join(f"{line}\n" for line in run.out.splitlines()[: ends[number]])
+    return table(Run(run.code, out, run.log))
+
+
+def changes(order: str) -> Iterable[dict[str, Any]]:
+    names = {"s": "separate", "r": "rolled_up", "x": "excluded"}
+    return [{"subaccounts": names[each.lower()], "focus": each.isupper()} for each in order]
+
+
+@pytest.mark.parametrize("order", ["SxX", "SrR", "RsS", "SxsR", "RxX", "SrsxX"])
+def test_focus_adds_up_after_changes_of_subaccounts_without_it(lab: Lab, order: str) -> None:
+    """Each letter is a run: separate, rolled up or excluded, with FOCUS if it is a capital."""
+    rows: Table = {}
+    state = None
+    for settings in changes(order):
+        run = lab.with_faults(lambda _: None, DAILY, state=state, lookback_days=1, **settings)
+        assert run.code == 0
+        state = run.states[-1]
+        rows |= table(run)
+    last = table(lab.with_faults(lambda _: None, DAILY, **list(changes(order))[-1]))
+    costs = {
+        name: sum(
+            (Decimal(row["BilledCost"]) for key, row in found.items() if "focus" in key[0]),
+            Decimal(0),
+        )
+        for name, found in (("target", rows), ("bill", last))
+    }
+    assert costs["target"] == costs["bill"]
+    assert money(rows) == money(last)
+
+
+def test_a_later_version_of_a_duplicate_row_wins(lab: Lab) -> None:
+    """By its as_of, not by its place."""
+
+    def change(page: Any) -> None:
+        rows = rows_of(page)
+        old = {**rows[0], "price": "999", "as_of": "2001-01-01T00:00:00+00:00"}
+        rows[:] = [*rows, old]
+
+    run = lab.with_faults(of(DAILY, changed(change)), DAILY)
+    assert run.code == 0
+    assert " duplicate rows skipped" in run.log
+    assert Decimal(999) not in {row["price"] for row in table(run).values()}
+
+
+def test_the_states_of_many_accounts_have_fewer_bytes_than_twice_the_records(sync: Sync) -> None:
+    company = Company(
+        since=date(2025, 6, 1), today=date(2025, 10, 5), subaccounts=150, categories=1
+    )
+    lab = Lab(sync, company)
+    run = lab.with_faults(
+        lambda _: None, DAILY, subaccounts="separate", start_date="2025-09-20", page_size=1000
+    )
+    lines = run.out.splitlines()
+    states = sum(len(line) for line in lines if line.startswith('{"type":"STATE"'))
+    assert run.code == 0
+    assert states < 2 * sum(map(len, lines)) - 2 * states
+    whole = money(table(run))
+    for number in {0, len(run.states) // 2}:
+        rest = lab.with_faults(
+            lambda _: None,
+            DAILY,
+            subaccounts="separate",
+            start_date="2025-09-20",
+            page_size=1000,
+            state=run.states[number],
+        )
+        assert money(upto(run, number) | table(rest)) == whole
+
+
+@pytest.mark.parametrize("stream", [DAILY, MONTHLY, *BILLING])
+def test_a_run_with_a_wrong_clock_does_not_stop_the_next_ones(lab: Lab, stream: str) -> None:
+    ahead = Overrides(SPEED, now=datetime(2026, 11, 9, 12).astimezone())
+    now = Overrides(SPEED, now=datetime(2025, 10, 5, 12).astimezone())
+    settings = {"end_date": "2026-12-31", "start_date": "2025-09-20"}
+    wrong = lab.with_faults(lambda _: None, stream, overrides=ahead, **settings)
+    right = lab.with_faults(
+        lambda _: None, stream, overrides=now, state=wrong.states[-1], **settings
+    )
+    assert right.code == 0
+    assert "is after today: an earlier run had a wrong clock; loading again from " in right.log
+    marks = json.dumps(right.states[-1])
+    assert '"2025-10-05"' in marks or '"2025-10-01"' in marks
+    assert '"2026-' not in marks
+    assert table(right)
+
+
+def test_a_main_account_that_is_younger_than_its_subaccounts_usage(sync: Sync) -> None:
+    days = {
+        f"{date(2026, 1, 1) + timedelta(days=n)}": {"sms": "1", "totalprice": "1"} for n in range(9)
+    }
+    with serve(account(days, created="Mon, 05 Jan 2026 00:00:00 +0000")) as server:
+        run = sync(config(server.url, end_date="2026-01-09", start_date="2026-01-01"))
+    assert len({row["start_date"] for row in run.records()}) == 9
+
+
+@pytest.mark.parametrize("stream", USAGE)
+def test_an_empty_history_hides_no_account(lab: Lab, stream: str) -> None:
+    run = lab.with_faults(
+        of("usage_records_all_time", changed(no_rows)), stream, subaccounts="separate"
+    )
+    if stream != "usage_records_all_time":
+        assert run.code == 0
+        healthy = lab.with_faults(lambda _: None, stream, subaccounts="separate")
+        assert money(table(run)) == money(table(healthy))
