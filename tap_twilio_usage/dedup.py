@@ -17,7 +17,7 @@ a parent that is missing counts a row twice. When in doubt, the table has the pa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Context, Decimal, Inexact, InvalidOperation, localcontext
 from itertools import combinations
 from typing import NamedTuple
@@ -32,7 +32,7 @@ MOST_CANDIDATES_FOR_SETS = 14
 CONFIDENCE = ("high", "medium", "low", "inferred")
 
 Prices = Mapping[str, Decimal | None]
-Quantities = Mapping[str, tuple[Decimal | None, Decimal | None]]
+Quantities = Callable[[], Mapping[str, tuple[Decimal | None, Decimal | None]]]
 
 
 class Share(NamedTuple):
@@ -51,15 +51,15 @@ def deduplicate(
     The result has one Share for each category. The shares sum to the price of `totalprice`, to
     the last digit; if there is no such row or it has no price, every `deduplicated_price` is None.
 
-    `quantities` are the count and the usage of each category. They are optional, and only used
-    to find two rows that report the same charge under two names that the table does not know.
+    `quantities` returns the count and the usage of each category. It is optional, and called only
+    if the rows hold more than the total, to find one charge under two names that the table lacks.
     """
     hierarchy = hierarchy or shipped()
     with localcontext(EXACT):
         if not has_only_refunds(prices):
-            return _Scope(prices, hierarchy, quantities or {}).shares()
+            return _Scope(prices, hierarchy, quantities).shares()
         mirrored = {category: _negative(price) for category, price in prices.items()}
-        shares = _Scope(mirrored, hierarchy, quantities or {}).shares()
+        shares = _Scope(mirrored, hierarchy, quantities).shares()
         return {category: Share(role, _negative(own)) for category, (role, own) in shares.items()}
 
 
@@ -76,7 +76,7 @@ def has_only_refunds(prices: Prices) -> bool:
 class _Scope:
     """The rows of a scope, the row that each one lies in, and what each one counts."""
 
-    def __init__(self, prices: Prices, hierarchy: Hierarchy, quantities: Quantities) -> None:
+    def __init__(self, prices: Prices, hierarchy: Hierarchy, quantities: Quantities | None) -> None:
         self.prices, self.hierarchy, self.quantities = prices, hierarchy, quantities
         self.names = {category: normalise(category) for category in prices}
         self.reported = set(self.names.values())
@@ -207,7 +207,7 @@ class _Scope:
         Of leaves that are equal, all are returned but the one whose place is the surest.
         """
         equal = defaultdict(list)
-        for category, quantity in self.quantities.items():
+        for category, quantity in (self.quantities() if self.quantities else {}).items():
             if category in self.own and category not in self.children and None not in quantity:
                 equal[self.own[category], quantity].append(category)
         return {
