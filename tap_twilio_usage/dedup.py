@@ -80,16 +80,15 @@ class _Scope:
         self.prices, self.hierarchy, self.quantities = prices, hierarchy, quantities
         self.names = {category: normalise(category) for category in prices}
         self.reported = set(self.names.values())
-        totals = {category for category, name in self.names.items() if name == TOTAL}
+        special_names = hierarchy.overlaps | {TOTAL}
+        special = [category for category, name in self.names.items() if name in special_names]
+        totals = {category for category in special if self.names[category] == TOTAL}
         self.total = min(totals, key=_plainest, default=None)
         self.priced = {c: price for c, price in prices.items() if price and c not in totals}
         self.tolerance = _rounding(len(self.priced))
         # If a name comes in two spellings, only one of the rows can have children.
         self.rows = {self.names[category]: category for category in sorted(self.priced)}
-        known = hierarchy.overlaps
-        self.overlaps = {
-            c for c, name in self.names.items() if name in known and self._repeats(name)
-        }
+        self.overlaps = {c for c in special if c not in totals and self._repeats(self.names[c])}
         self.children: defaultdict[str | None, list[str]] = defaultdict(list)
         for category in self.priced:
             self.children[self._parent(category)].append(category)
@@ -135,11 +134,11 @@ class _Scope:
 
     def _nearest(self, name: str | None) -> str | None:
         """Return the row of the category or, if it holds no money, of the nearest one above."""
-        passed = set()
+        passed: list[str] = []
         while name and name not in passed:
             if name in self.rows:
                 return self.rows[name]
-            passed.add(name)
+            passed.append(name)
             name = self.hierarchy.parent(name, self.reported)
         return None
 
