@@ -18,7 +18,7 @@ from singer_sdk.authenticators import BasicAuthenticator
 from singer_sdk.helpers.types import Context, Record
 from singer_sdk.pagination import BaseHATEOASPaginator
 
-from tap_twilio_usage.compat import override
+from tap_twilio_usage._compat import override
 
 SUBRESOURCES = (
     "all_time",

@@ -12,8 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from tap_twilio_usage.dedup import Share, deduplicate
-from tap_twilio_usage.hierarchy import TOTAL, shipped
+from tap_twilio_usage.money.dedup import Share, deduplicate
+from tap_twilio_usage.money.hierarchy import TOTAL, shipped
 
 HERE = Path(__file__).parent
 REAL = HERE.parent / "tests" / "real_accounts.json"

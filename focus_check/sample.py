@@ -14,8 +14,8 @@ from typing import Any
 import duckdb
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
-from tap_twilio_usage.focus_columns import SCHEMA, STREAM
-from tap_twilio_usage.hierarchy import normalise, shipped
+from tap_twilio_usage.focus.columns import SCHEMA, STREAM
+from tap_twilio_usage.money.hierarchy import normalise, shipped
 
 FIRST, LAST = date(2024, 10, 1), date(2025, 9, 30)
 NEW_CATEGORY_FROM = date(2025, 3, 15)

@@ -10,27 +10,33 @@ from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.tap_base import CliTestOptionValue
 
-from tap_twilio_usage import accounts, auth, focus_columns, preflight, settings, state
-from tap_twilio_usage.accounts import Accounts
-from tap_twilio_usage.billing_group import BillingGroup
-from tap_twilio_usage.client import Client
-from tap_twilio_usage.command import Command
-from tap_twilio_usage.compat import override
-from tap_twilio_usage.errors import ApiError, SettingsError, Stopped
-from tap_twilio_usage.failures import Failures
-from tap_twilio_usage.focus_columns import STREAM as FOCUS
-from tap_twilio_usage.masking import Mask
-from tap_twilio_usage.settings import Settings
-from tap_twilio_usage.stream_maps import FlaggingMapper
+from tap_twilio_usage._compat import override
+from tap_twilio_usage.cli import Command
+from tap_twilio_usage.config import access as preflight
+from tap_twilio_usage.config import settings
+from tap_twilio_usage.config.settings import Settings
+from tap_twilio_usage.errors import SettingsError
+from tap_twilio_usage.focus import columns as focus_columns
+from tap_twilio_usage.focus.columns import STREAM as FOCUS
+from tap_twilio_usage.logs.heartbeat import Heartbeat
+from tap_twilio_usage.logs.redaction import Redactor
+from tap_twilio_usage.signals import Stopped
+from tap_twilio_usage.singer.stream_maps import FlaggingMapper
+from tap_twilio_usage.singer.writer import LineWriter, States
 from tap_twilio_usage.streams.base import TwilioStream
 from tap_twilio_usage.streams.billing_groups import BILLING_STREAMS, BillingGroupRecordsStream
 from tap_twilio_usage.streams.categories import CategoriesStream
 from tap_twilio_usage.streams.focus import UsageRecordsAndFocusStream
 from tap_twilio_usage.streams.lists import AccountsStream, UsageTriggersStream
 from tap_twilio_usage.streams.usage_records import UsageRecordsStream
-from tap_twilio_usage.watch import Watch
-from tap_twilio_usage.whole_lines import States, WholeLines
-from tap_twilio_usage.windows import DAILY, GRANULARITIES, Granularity
+from tap_twilio_usage.sync import state
+from tap_twilio_usage.sync.failures import Failures
+from tap_twilio_usage.twilio import accounts, auth
+from tap_twilio_usage.twilio.accounts import Accounts
+from tap_twilio_usage.twilio.billing_groups import BillingGroup
+from tap_twilio_usage.twilio.client import Client
+from tap_twilio_usage.twilio.errors import ApiError
+from tap_twilio_usage.twilio.periods import DAILY, GRANULARITIES, Granularity
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -43,8 +49,8 @@ class TapTwilioUsage(Tap):
 
     name = "tap-twilio-usage"
     config_jsonschema = settings.SCHEMA
-    message_writer: WholeLines
-    message_writer_class = WholeLines
+    message_writer: LineWriter
+    message_writer_class = LineWriter
     # Without ACTIVATE_VERSION: a target that deletes by it would delete history.
     capabilities: ClassVar = [
         TapCapabilities.CATALOG,
@@ -65,17 +71,17 @@ class TapTwilioUsage(Tap):
     @cached_property
     def settings(self) -> Settings:
         """The configuration, typed."""
-        return Settings.of(self.config)
+        return Settings.from_config(self.config)
 
     @cached_property
-    def mask(self) -> Mask:
+    def mask(self) -> Redactor:
         """What keeps secrets out of the log: of the settings, and tokens once there are any."""
-        return Mask(settings.secrets(self._config))
+        return Redactor(settings.secrets(self._config))
 
     @cached_property
-    def watch(self) -> Watch:
+    def watch(self) -> Heartbeat:
         """What says every now and then what is waited for."""
-        return Watch(self.logger)
+        return Heartbeat(self.logger)
 
     @cached_property
     def failures(self) -> Failures:
@@ -176,8 +182,8 @@ class TapTwilioUsage(Tap):
             super().sync_all()
         for stream in self.streams.values():
             if isinstance(stream, TwilioStream) and stream.selected:
-                stream.sum_up()
-        if retries := len(self.watch.tried_again):
+                stream.summarize()
+        if retries := len(self.watch.retried_requests):
             self.logger.info("requests that were tried again: %d", retries)
         self.failures.end()
 
@@ -200,7 +206,7 @@ class TapTwilioUsage(Tap):
         problems = settings.problems(self._config, self.config_jsonschema)
         if problems and raise_errors:
             raise SettingsError(problems)
-        self.mask.put_on_the_log()
+        self.mask.install()
         return problems or super()._validate_config(raise_errors=raise_errors)
 
     @override
@@ -228,4 +234,4 @@ class TapTwilioUsage(Tap):
     @classmethod
     @override
     def get_singer_command(cls) -> click.Command:
-        return Command.like(super().get_singer_command(), cls.logger)
+        return Command.wrap(super().get_singer_command(), cls.logger)

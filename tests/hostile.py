@@ -43,10 +43,10 @@ from sandbox import (
 from sandbox.errors import ApiError as SandboxError
 from sandbox.oauth import TOKEN_PATH
 from sandbox.wire import Body
-from tap_twilio_usage.auth import Basic, Credentials, OAuth, Unsigned
-from tap_twilio_usage.client import Client
-from tap_twilio_usage.masking import Mask
-from tap_twilio_usage.watch import Watch
+from tap_twilio_usage.logs.heartbeat import Heartbeat
+from tap_twilio_usage.logs.redaction import Redactor
+from tap_twilio_usage.twilio.auth import Basic, Credentials, OAuth, Unsigned
+from tap_twilio_usage.twilio.client import Client
 from tests.canary import leaks
 from tests.conftest import Run, catalog_of
 from tests.forked import Forked
@@ -925,8 +925,8 @@ def client(answers: Answers, credentials: Credentials, path: str = "") -> Client
         "http://127.0.0.1" + path,
         credentials,
         setting="api_url",
-        mask=Mask(),
-        watch=Watch(logger),
+        mask=Redactor(),
+        watch=Heartbeat(logger),
         connections=1,
         logger=logger,
     )

@@ -28,7 +28,7 @@ from sandbox.catalogue import SOURCES, Source
 from sandbox.company import TRIGGERS
 from sandbox.periods import named_period
 from tap_twilio_usage.streams.billing_groups import BILLING_STREAMS
-from tap_twilio_usage.windows import DAY, GRANULARITIES, Window
+from tap_twilio_usage.twilio.periods import DAY, GRANULARITIES, Window
 from tests.conftest import catalog_of
 from tests.forked import Forked
 
@@ -195,7 +195,7 @@ class Case:
     def periods(self, stream: str) -> Iterator[Window]:
         """Give those that the stream has to have."""
         granularity = {**USAGE_STREAMS, **BILLING_STREAMS}[stream]
-        if granularity.says_when:
+        if granularity.is_named_period:
             now = named_period(granularity.resource, self.last_day)
             yield Window(*(now or (self.company.since, self.last_day)))
         else:

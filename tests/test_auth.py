@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from requests import Request as Unsent
 
-from tap_twilio_usage.auth import Bearer, OAuth, Unsigned
-from tap_twilio_usage.client import Client
-from tap_twilio_usage.masking import Mask
-from tap_twilio_usage.watch import Watch
+from tap_twilio_usage.logs.heartbeat import Heartbeat
+from tap_twilio_usage.logs.redaction import Redactor
+from tap_twilio_usage.twilio.auth import Bearer, OAuth, Unsigned
+from tap_twilio_usage.twilio.client import Client
 from tests.http_server import Answer, serve
 
 
@@ -42,8 +42,8 @@ def test_a_refused_token_is_renewed_by_the_first_who_says_so() -> None:
 
     with serve(answer) as server:
         logger = logging.getLogger("tap-test")
-        options: Any = {"setting": "oauth_token_url", "mask": Mask(), "connections": 1}
-        options["watch"] = Watch(logger)
+        options: Any = {"setting": "oauth_token_url", "mask": Redactor(), "connections": 1}
+        options["watch"] = Heartbeat(logger)
         oauth = OAuth(Client(server.url, Unsigned(), logger=logger, **options), "id", "secret")
         first = oauth.sign()
         oauth.renew(first)

@@ -7,7 +7,7 @@ import csv
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_twilio_usage.hierarchy import TOTAL, shipped
+from tap_twilio_usage.money.hierarchy import TOTAL, shipped
 from tests.conftest import ROOT, Sync, config
 from tests.http_server import serve
 from tests.twilio import account

@@ -14,13 +14,13 @@ from email.utils import format_datetime
 import pytest
 import trustme
 
-from tap_twilio_usage import client as client_module
-from tap_twilio_usage import transport
-from tap_twilio_usage.auth import Basic
-from tap_twilio_usage.client import Client
-from tap_twilio_usage.errors import ApiError, Denied, NotFound, Transient
-from tap_twilio_usage.masking import Mask
-from tap_twilio_usage.watch import Watch
+from tap_twilio_usage.logs.heartbeat import Heartbeat
+from tap_twilio_usage.logs.redaction import Redactor
+from tap_twilio_usage.twilio import client as client_module
+from tap_twilio_usage.twilio import transport
+from tap_twilio_usage.twilio.auth import Basic
+from tap_twilio_usage.twilio.client import Client
+from tap_twilio_usage.twilio.errors import ApiError, Denied, NotFound, Transient
 from tests.http_server import Answer, Request, serve
 from tests.twilio import TOKEN
 
@@ -37,8 +37,8 @@ def client(url: str) -> Client:
         url,
         Basic("AC", TOKEN),
         setting="api_url",
-        mask=Mask([TOKEN]),
-        watch=Watch(logging.getLogger("test")),
+        mask=Redactor([TOKEN]),
+        watch=Heartbeat(logging.getLogger("test")),
         connections=2,
         logger=logging.getLogger("tap-test"),
     )

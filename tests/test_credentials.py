@@ -22,7 +22,7 @@ from sandbox import (
     Server,
 )
 from sandbox.errors import ApiError as SandboxError
-from tap_twilio_usage.masking import Mask
+from tap_twilio_usage.logs.redaction import Redactor
 from tests.conftest import Run, Sync, catalog_of
 
 TODAY = date(2025, 10, 1)
@@ -239,4 +239,4 @@ def test_an_account_sid_alone_is_no_credential(sync: Sync, server: Server) -> No
 
 def test_of_secrets_that_begin_alike_no_part_is_left() -> None:
     secrets = [f"commerce_{'x' * n}" for n in range(3, 40)]
-    assert Mask(secrets).text(" ".join(secrets)) == " ".join(["***"] * len(secrets))
+    assert Redactor(secrets).text(" ".join(secrets)) == " ".join(["***"] * len(secrets))

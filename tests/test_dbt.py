@@ -10,7 +10,7 @@ import yaml
 
 from sandbox import AUTH_TOKEN, CLIENT_SECRET, MAIN_SID, Company, Server
 from sandbox.catalogue import NEW_CATEGORIES, TOTAL
-from tap_twilio_usage.hierarchy import UNKNOWN_SERVICE, normalise, shipped
+from tap_twilio_usage.money.hierarchy import UNKNOWN_SERVICE, normalise, shipped
 from tests.canary import leaks
 from tests.conftest import (
     DAYS,

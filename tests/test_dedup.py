@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_twilio_usage.dedup import EXACT, Share, deduplicate, rounding
-from tap_twilio_usage.hierarchy import Category, Hierarchy, shipped
+from tap_twilio_usage.money.amounts import EXACT
+from tap_twilio_usage.money.dedup import Share, deduplicate, rounding
+from tap_twilio_usage.money.hierarchy import Category, Hierarchy, shipped
 from tests.conftest import ROOT
 
 TABLE = ROOT / "tap_twilio_usage" / "data" / "categories.csv"

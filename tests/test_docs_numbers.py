@@ -14,8 +14,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tap_twilio_usage.dedup import MOST_CANDIDATES_FOR_SETS, deduplicate, rounding
-from tap_twilio_usage.hierarchy import TOTAL, shipped
+from tap_twilio_usage.money.dedup import MOST_CANDIDATES_FOR_SETS, deduplicate, rounding
+from tap_twilio_usage.money.hierarchy import TOTAL, shipped
 from tests.conftest import ROOT, blocks, clean_environment
 
 DOCS = ROOT / "docs"

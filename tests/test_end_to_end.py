@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from sandbox import BILLING_GROUP_IDS, AtRandom, Company, Server
-from tap_twilio_usage.focus_columns import SCHEMA as FOCUS_SCHEMA
+from tap_twilio_usage.focus.columns import SCHEMA as FOCUS_SCHEMA
 from tests.conftest import (
     DAYS,
     FIRST,

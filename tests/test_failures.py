@@ -6,8 +6,9 @@ import logging
 
 import pytest
 
-from tap_twilio_usage.errors import ApiError, GaveUp, TapError
-from tap_twilio_usage.failures import Failures
+from tap_twilio_usage.errors import TapError
+from tap_twilio_usage.sync.failures import Failures
+from tap_twilio_usage.twilio.errors import ApiError, RetriesExhausted
 
 
 @pytest.fixture
@@ -16,25 +17,25 @@ def failures() -> Failures:
 
 
 def test_two_in_a_row_that_give_up_are_the_service(failures: Failures) -> None:
-    failures.add("accounts", "AC1", GaveUp("no answer"))
-    with pytest.raises(GaveUp, match="still none"):
-        failures.add("accounts", "AC2", GaveUp("still none"))
+    failures.add("accounts", "AC1", RetriesExhausted("no answer"))
+    with pytest.raises(RetriesExhausted, match="still none"):
+        failures.add("accounts", "AC2", RetriesExhausted("still none"))
 
 
 @pytest.mark.parametrize("between", ["one that was read", "one that was refused"])
 def test_others_in_between_show_that_it_answers(failures: Failures, between: str) -> None:
-    failures.add("accounts", "AC1", GaveUp("no answer"))
+    failures.add("accounts", "AC1", RetriesExhausted("no answer"))
     if between == "one that was read":
-        failures.none_here()
+        failures.mark_success()
     else:
         failures.add("accounts", "AC2", ApiError("refused"))
-    failures.add("accounts", "AC3", GaveUp("no answer"))
+    failures.add("accounts", "AC3", RetriesExhausted("no answer"))
     with pytest.raises(TapError, match=r"some accounts failed.*AC1, AC3: no answer"):
         failures.end()
 
 
 def test_none_is_no_failure(failures: Failures) -> None:
-    failures.none_here()
+    failures.mark_success()
     failures.end()
 
 

@@ -14,13 +14,13 @@ from hypothesis import given
 from msgspec.structs import asdict
 
 from sandbox import MAIN_SID, Company
-from tap_twilio_usage import focus
-from tap_twilio_usage.attribution import attribute
-from tap_twilio_usage.dedup import EXACT
-from tap_twilio_usage.focus import Payer, cost_and_usage, plural
-from tap_twilio_usage.focus_columns import KEY, SCHEMA
-from tap_twilio_usage.hierarchy import shipped
-from tap_twilio_usage.records import UsageRecord
+from tap_twilio_usage.focus import rows as focus
+from tap_twilio_usage.focus.columns import KEY, SCHEMA
+from tap_twilio_usage.focus.rows import Payer, cost_and_usage, plural
+from tap_twilio_usage.money.amounts import EXACT
+from tap_twilio_usage.money.enrich import attribute
+from tap_twilio_usage.money.hierarchy import shipped
+from tap_twilio_usage.money.usage_record import UsageRecord
 from tests.test_dedup import DAYS, LONG, MONEY, SMALL
 
 DAY = date(2026, 1, 31)

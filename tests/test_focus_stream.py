@@ -14,7 +14,7 @@ import pytest
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
 from sandbox import Request as SandboxRequest
-from tap_twilio_usage.focus_columns import KEY, SCHEMA, STREAM
+from tap_twilio_usage.focus.columns import KEY, SCHEMA, STREAM
 from tests.conftest import Run, Sync, catalog_of, config
 from tests.faults.conftest import Fault
 from tests.http_server import Answer, Request, serve

@@ -21,15 +21,16 @@ from msgspec.structs import asdict
 
 from sandbox import BILLING_GROUP_IDS, CLIENT_ID, CLIENT_SECRET, MAIN_SID
 from sandbox.oauth import TOKEN_PATH
-from tap_twilio_usage.account import API, Account
-from tap_twilio_usage.accounts import Accounts, find, listed
-from tap_twilio_usage.auth import OAuth, Unsigned
-from tap_twilio_usage.billing_group import BillingGroup
-from tap_twilio_usage.errors import ApiError
-from tap_twilio_usage.records import Fields, Periods, Record
-from tap_twilio_usage.settings import Settings
+from tap_twilio_usage.config.settings import Settings
+from tap_twilio_usage.money.parsers import Fields, Record
+from tap_twilio_usage.money.usage_record import Periods
 from tap_twilio_usage.streams.lists import AccountsStream, UsageTriggersStream
-from tap_twilio_usage.windows import DAILY, GRANULARITIES, MONTHLY, Granularity, Window
+from tap_twilio_usage.twilio.accounts import Accounts, find, listed
+from tap_twilio_usage.twilio.auth import OAuth, Unsigned
+from tap_twilio_usage.twilio.billing_groups import BillingGroup
+from tap_twilio_usage.twilio.errors import ApiError
+from tap_twilio_usage.twilio.periods import DAILY, GRANULARITIES, MONTHLY, Granularity, Window
+from tap_twilio_usage.twilio.usage_records import API, Account
 from tests.hostile import (
     ACCOUNT,
     FIRST,
@@ -85,7 +86,7 @@ def account(answers: Answers) -> Account:
 
 
 def history(answers: Answers) -> Rows:
-    return [each._asdict() for each in account(answers).all_time]
+    return [each._asdict() for each in account(answers).fetch_all_time()]
 
 
 def billing_group(answers: Answers) -> Rows:
@@ -95,7 +96,7 @@ def billing_group(answers: Answers) -> Rows:
 
 def listed_accounts(answers: Answers) -> Accounts:
     urls = dict.fromkeys(("api_url", "billing_api_url", "oauth_token_url"), "http://127.0.0.1")
-    return find(by_token(answers), Settings.of({**SEPARATE, **urls, "page_size": 2}))
+    return find(by_token(answers), Settings.from_config({**SEPARATE, **urls, "page_size": 2}))
 
 
 def entries(answers: Answers, path: str, key: str, fields: Fields) -> Rows:
@@ -110,7 +111,7 @@ def now(granularity: Granularity) -> Callable[[Answers], Rows]:
 READS: dict[str, Callable[[Answers], Rows]] = {
     "Daily": lambda answers: of_days(account(answers).usage(DAILY, DAYS)),
     "Monthly": lambda answers: of_days(account(answers).usage(MONTHLY, MONTHS)),
-    **{each.resource: now(each) for each in GRANULARITIES if each.says_when},
+    **{each.resource: now(each) for each in GRANULARITIES if each.is_named_period},
     "AllTime, without dates": history,
     "Triggers": lambda answers: entries(
         answers,
@@ -200,7 +201,7 @@ def test_what_is_read_of_a_mutated_answer_is_what_it_says_or_an_error(what: str,
 @seeds(EXAMPLES)
 def test_an_account_began_on_the_day_that_its_answer_says_or_on_an_unknown_one(seed: int) -> None:
     answers = Hostile("Account", 0, seed, always=seed % 5 > 0)
-    found = outcome(answers, lambda answers: account(answers).date_created)
+    found = outcome(answers, lambda answers: account(answers).fetch_date_created())
     if found is not None and not isinstance(found, ApiError):
         ((_, pages),) = answers.answers("Account")
         began = ACCOUNT["date_created"](pages[-1])
@@ -369,14 +370,14 @@ def test_an_account_whose_first_day_cannot_be_read_begins_where_the_settings_say
     value: Any,
 ) -> None:
     answers = changed(put(value, "date_created"), "Account")
-    assert account(answers).date_created is None
+    assert account(answers).fetch_date_created() is None
 
 
 def test_an_account_cannot_begin_tomorrow() -> None:
     later = "Sat, 01 Jan 2999 00:00:00 +0000"
-    assert account(changed(put(later, "date_created"), "Account")).date_created is None
+    assert account(changed(put(later, "date_created"), "Account")).fetch_date_created() is None
     found = outcome(changed(put(later, "accounts", 0, "date_created"), "Accounts"), listed_accounts)
-    assert all(each.date_created <= TODAY for each in found.chosen)
+    assert all(each.fetch_date_created() <= TODAY for each in found.chosen)
 
 
 def encoded(how: str) -> Answers:

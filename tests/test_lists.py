@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
-from tap_twilio_usage.records import mail_date
+from tap_twilio_usage.money.parsers import mail_date
 from tests.conftest import Run, Sync, catalog_of, config
 from tests.http_server import Answer, serve
 from tests.twilio import SID

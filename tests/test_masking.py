@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from singer_sdk.logging import ConsoleFormatter, StructuredFormatter
 
-from tap_twilio_usage.masking import Mask
+from tap_twilio_usage.logs.redaction import Redactor
 
 SECRET = 'canary+auth/token=5d2f&"%\\~'
 FORMS = {
@@ -29,7 +29,7 @@ FORMS = {
 
 @pytest.mark.parametrize("text", FORMS.values(), ids=FORMS.keys())
 def test_a_secret_is_masked_however_it_is_quoted(text: str) -> None:
-    masked = Mask([SECRET]).text(f"before {text} after")
+    masked = Redactor([SECRET]).text(f"before {text} after")
     assert masked.replace('"', "").replace("'", "") == "before *** after"
 
 
@@ -37,7 +37,7 @@ def test_a_secret_is_masked_however_it_is_quoted(text: str) -> None:
 def test_a_secret_is_masked_in_base64_wherever_it_stands(before: bytes, after: bytes) -> None:
     text = before + SECRET.encode() + after
     for encode in (b64encode, urlsafe_b64encode):
-        masked = Mask([SECRET]).text(encode(text).decode())
+        masked = Redactor([SECRET]).text(encode(text).decode())
         kept = len(encode(before)) + len(encode(after)) + len("***")
         assert "***" in masked
         assert len(masked) <= kept + 4
@@ -55,7 +55,7 @@ def test_a_traceback_of_any_logger_is_masked(formatter: logging.Formatter | None
     handler.setFormatter(formatter)
     logger.addHandler(handler)
     try:
-        Mask([SECRET]).put_on_the_log()
+        Redactor([SECRET]).install()
         try:
             int(SECRET)
         except ValueError:
@@ -68,4 +68,4 @@ def test_a_traceback_of_any_logger_is_masked(formatter: logging.Formatter | None
 
 
 def test_what_is_too_short_for_a_secret_is_no_part_of_a_word() -> None:
-    assert Mask(["usage"]).text("usage records") == "usage records"
+    assert Redactor(["usage"]).text("usage records") == "usage records"

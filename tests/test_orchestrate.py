@@ -21,7 +21,7 @@ from dagster import DagsterInstance
 from sandbox import AUTH_TOKEN, Company, Server
 from sandbox.faults import Reply, error
 from sandbox.server import Request
-from tap_twilio_usage.settings import Shard
+from tap_twilio_usage.config.settings import Shard
 from tests.canary import leaks
 from tests.conftest import ROOT, SCHEMA, Meltano, Query, blocks, clean_environment
 

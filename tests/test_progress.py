@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
-from tap_twilio_usage.attribution import attribute
-from tap_twilio_usage.progress import Progress
-from tap_twilio_usage.records import UsageRecord
-from tap_twilio_usage.windows import Window
+from tap_twilio_usage.logs.progress import Progress
+from tap_twilio_usage.money.enrich import attribute
+from tap_twilio_usage.money.usage_record import UsageRecord
+from tap_twilio_usage.twilio.periods import Window
 from tests.conftest import Sync, config
 from tests.http_server import Answer, Request, serve
 from tests.test_focus import usage_record
@@ -53,7 +53,7 @@ def said(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
                     now[0] += seconds
                     progress.add(FIRST + timedelta(days=day), rows_of_a_day(), 3)
                 progress.end()
-            progress.sum_up()
+            progress.summarize()
         return caplog.messages
 
     return load

@@ -24,7 +24,7 @@ from detect_secrets.core.scan import scan_line
 from detect_secrets.settings import transient_settings
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
-from tap_twilio_usage.hierarchy import shipped
+from tap_twilio_usage.money.hierarchy import shipped
 from tests.conftest import PYTHONS, ROOT, VERSION, command_in
 
 THIS_PYTHON = f"3.{sys.version_info.minor}"

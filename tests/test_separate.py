@@ -12,7 +12,7 @@ import pytest
 
 from sandbox import API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN, MAIN_SID, Company, Server
 from sandbox.errors import ApiError as SandboxError
-from tap_twilio_usage.windows import today
+from tap_twilio_usage.twilio.periods import today
 from tests.conftest import ROOT, Run, Sync, catalog_of
 from tests.twilio import between
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tap_twilio_usage.settings import SCHEMA, SECRETS
+from tap_twilio_usage.config.settings import SCHEMA, SECRETS
 from tests.conftest import Sync, config
 from tests.http_server import serve
 from tests.twilio import SID, TOKEN, account, between

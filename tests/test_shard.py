@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
-from tap_twilio_usage.settings import Shard
+from tap_twilio_usage.config.settings import Shard
 from tests.conftest import Run, Sync, catalog_of
 
 FIRST, LAST = date(2025, 9, 29), date(2025, 9, 30)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_twilio_usage import state
+from tap_twilio_usage.sync import state
 from tests.conftest import Sync, config
 from tests.http_server import serve
 from tests.test_usage_records import at, partition

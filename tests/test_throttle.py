@@ -17,15 +17,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.auth import AuthBase
 
-from tap_twilio_usage import client as client_module
-from tap_twilio_usage import throttle as throttle_module
-from tap_twilio_usage.auth import Basic
-from tap_twilio_usage.client import Client
-from tap_twilio_usage.errors import ApiError
-from tap_twilio_usage.masking import Mask
-from tap_twilio_usage.parallel import InOrder, spawn
-from tap_twilio_usage.throttle import Allowance, Throttle, Turn
-from tap_twilio_usage.watch import Watch
+from tap_twilio_usage.logs.heartbeat import Heartbeat
+from tap_twilio_usage.logs.redaction import Redactor
+from tap_twilio_usage.twilio import client as client_module
+from tap_twilio_usage.twilio import concurrency as throttle_module
+from tap_twilio_usage.twilio.auth import Basic
+from tap_twilio_usage.twilio.client import Client
+from tap_twilio_usage.twilio.concurrency import Limit, Slot, Throttle
+from tap_twilio_usage.twilio.errors import ApiError
+from tap_twilio_usage.twilio.threads import InOrder, spawn
 from tests.http_server import Answer, Request, serve
 from tests.twilio import TOKEN
 
@@ -41,22 +41,22 @@ def _from_two(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throttle_module, "AT_FIRST", 2)
 
 
-def fill(allowance: Allowance) -> list[Turn]:
+def fill(allowance: Limit) -> list[Slot]:
     turns = []
     while allowance.has_room:
-        turns.append(Turn(0))
+        turns.append(Slot(0))
         allowance.begin(turns[-1])
     return turns
 
 
-def end(allowance: Allowance, turn: Turn, *, accepted: bool | None) -> None:
+def end(allowance: Limit, turn: Slot, *, accepted: bool | None) -> None:
     turn.was_accepted = accepted
     allowance.end(turn)
 
 
-def fast(most: int = MOST) -> Allowance:
+def fast(most: int = MOST) -> Limit:
     """Give one that has had nothing but good answers."""
-    allowance = Allowance(most)
+    allowance = Limit(most)
     while allowance.now < most:
         for turn in fill(allowance):
             end(allowance, turn, accepted=True)
@@ -67,7 +67,7 @@ def fast(most: int = MOST) -> Allowance:
 def test_whatever_comes_the_number_stays_in_its_bounds(
     most: int, answers: list[tuple[int, int | None]]
 ) -> None:
-    allowance, under_way = Allowance(most), list[Turn]()
+    allowance, under_way = Limit(most), list[Slot]()
     for which, accepted in answers:
         under_way += fill(allowance)
         before = allowance.now
@@ -80,7 +80,7 @@ def test_whatever_comes_the_number_stays_in_its_bounds(
 
 
 def test_it_begins_small_and_grows_by_one_with_each_good_answer() -> None:
-    allowance, numbers = Allowance(MOST), []
+    allowance, numbers = Limit(MOST), []
     turns = fill(allowance)
     for _ in range(20):
         numbers.append(allowance.now)
@@ -90,9 +90,9 @@ def test_it_begins_small_and_grows_by_one_with_each_good_answer() -> None:
 
 
 def test_answers_with_room_left_say_nothing_of_more() -> None:
-    allowance = Allowance(MOST)
+    allowance = Limit(MOST)
     for _ in range(100):
-        turn = Turn(0)
+        turn = Slot(0)
         allowance.begin(turn)
         end(allowance, turn, accepted=True)
     assert allowance.now == 2
@@ -100,7 +100,7 @@ def test_answers_with_room_left_say_nothing_of_more() -> None:
 
 def test_a_refusal_with_room_left_says_less_and_halves_it() -> None:
     allowance = fast()
-    turn = Turn(0)
+    turn = Slot(0)
     allowance.begin(turn)
     end(allowance, turn, accepted=False)
     assert allowance.now == MOST // 2
@@ -155,17 +155,17 @@ def test_a_refusal_of_what_was_sent_before_it_fell_never_raises_it() -> None:
 
 def play(
     limit: Callable[[int], int], requests: int, seed: int, most: int = MOST
-) -> tuple[int, float, Allowance]:
+) -> tuple[int, float, Limit]:
     """Give the refusals and the time it takes a server of so many at a time to answer them all.
 
     It takes one second for an answer, none for a refusal, and three before that is tried again.
     """
-    chance, allowance, number = random.Random(seed), Allowance(most), itertools.count()
+    chance, allowance, number = random.Random(seed), Limit(most), itertools.count()
     now, ready, taken, answered, refused = 0.0, requests, 0, 0, 0
-    events: list[tuple[float, int, Turn | None]] = []
+    events: list[tuple[float, int, Slot | None]] = []
     while answered < requests:
         while ready and allowance.has_room:
-            turn = Turn(0)
+            turn = Slot(0)
             allowance.begin(turn)
             ready -= 1
             turn.was_accepted = taken < limit(answered)
@@ -304,8 +304,8 @@ def client(url: str, credentials: Basic, connections: int = MOST) -> Client:
         url,
         credentials,
         setting="api_url",
-        mask=Mask([TOKEN]),
-        watch=Watch(LOGGER),
+        mask=Redactor([TOKEN]),
+        watch=Heartbeat(LOGGER),
         connections=connections,
         logger=LOGGER,
     )

@@ -19,7 +19,7 @@ OF_OTHERS = "## Around the tap"  # from here on: what Meltano, pip, databases an
 NO_ERRORS = {"progress.py", "watch.py", "wording.py"}
 PARTS = {"is ", "its …", "report: …", "…; check …"}  # of lines that are there
 SAYS = re.compile(
-    r"\b(\w*Error|Denied|GaveUp|Transient|_refused|warning|error|say_once|_say_last|exit)\b"
+    r"\b(\w*Error|Denied|RetriesExhausted|Transient|_refused|warning|error|warn_once|_say_last|exit)\b"
 )
 
 
@@ -38,7 +38,7 @@ def said(node: ast.AST) -> ast.expr | None:
     match node:
         case ast.Return(value=value) | ast.Yield(value=value):
             return value
-        case ast.Call(func=ast.Attribute(attr="say_once"), args=[_, message, *_]):
+        case ast.Call(func=ast.Attribute(attr="warn_once"), args=[_, message, *_]):
             return message
         case ast.Call(func=function, args=[message, *_]) if SAYS.search(ast.unparse(function)):
             return message

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
-from tap_twilio_usage.windows import today
+from tap_twilio_usage.twilio.periods import today
 from tests.conftest import Sync, bookmark, config
 from tests.http_server import Answer, Request, serve
 from tests.twilio import SID, account, between, page, record

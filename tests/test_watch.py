@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tap_twilio_usage import watch as watch_module
-from tap_twilio_usage.watch import Watch
+from tap_twilio_usage.logs import heartbeat as watch_module
+from tap_twilio_usage.logs.heartbeat import Heartbeat
 
 LOGGER = logging.getLogger("tap-test")
 
@@ -22,7 +22,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_what_is_waited_for_is_said_again_and_again(caplog: pytest.LogCaptureFixture) -> None:
-    with Watch(LOGGER) as watch:
+    with Heartbeat(LOGGER) as watch:
         with watch.over("the first"):
             pass
         with watch.over("the second"), watch.over("the third"):
@@ -34,13 +34,13 @@ def test_what_is_waited_for_is_said_again_and_again(caplog: pytest.LogCaptureFix
 
 
 def test_a_target_that_does_not_read_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    with Watch(LOGGER):
+    with Heartbeat(LOGGER):
         time.sleep(0.3)
     assert "0 requests answered, none under way (is the target reading?)" in caplog.text
 
 
 def test_nothing_is_said_while_others_speak(caplog: pytest.LogCaptureFixture) -> None:
-    with Watch(LOGGER):
+    with Heartbeat(LOGGER):
         for _ in range(8):
             LOGGER.info("a line")
             time.sleep(0.05)
@@ -48,7 +48,7 @@ def test_nothing_is_said_while_others_speak(caplog: pytest.LogCaptureFixture) ->
 
 
 def test_nothing_is_said_after_the_end(caplog: pytest.LogCaptureFixture) -> None:
-    with Watch(LOGGER):
+    with Heartbeat(LOGGER):
         pass
     time.sleep(0.3)
     assert not caplog.messages

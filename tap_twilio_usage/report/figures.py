@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import groupby
 from typing import NamedTuple
 
-from tap_twilio_usage.hierarchy import TOTAL, normalise
+from tap_twilio_usage.money.hierarchy import TOTAL, normalise
 
 ZERO = Decimal(0)
 LARGEST = 10

@@ -28,7 +28,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
-from tap_twilio_usage.hierarchy import TOTAL
+from tap_twilio_usage.money.hierarchy import TOTAL
 from tap_twilio_usage.report.errors import ReportError
 from tap_twilio_usage.report.figures import Charge
 

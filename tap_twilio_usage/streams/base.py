@@ -7,19 +7,19 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from datetime import date
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from singer_sdk import Stream
 from singer_sdk.batch import Batcher
 
-from tap_twilio_usage import state
-from tap_twilio_usage.auth import Need
-from tap_twilio_usage.compat import override
-from tap_twilio_usage.errors import ApiError
-from tap_twilio_usage.oddities import Oddities
-from tap_twilio_usage.parallel import once
-from tap_twilio_usage.windows import DAY, EARLIEST, Granularity, Window, today
+from tap_twilio_usage._compat import override
+from tap_twilio_usage.logs.anomalies import Anomalies
+from tap_twilio_usage.sync import state
+from tap_twilio_usage.twilio.auth import Need
+from tap_twilio_usage.twilio.errors import ApiError
+from tap_twilio_usage.twilio.periods import DAY, EARLIEST, Granularity, Window, today
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
@@ -40,10 +40,10 @@ class TwilioStream(Stream):
         """What its credentials have to be allowed to read."""
         return Need.SUBACCOUNTS if self._tap.settings.separates_accounts else Need.MAIN_ACCOUNT
 
-    @once
-    def oddities(self) -> Oddities:
+    @cached_property
+    def anomalies(self) -> Anomalies:
         """What is odd about the rows, and has been said."""
-        return Oddities(self.logger)
+        return Anomalies(self.logger)
 
     @override
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
@@ -66,15 +66,15 @@ class TwilioStream(Stream):
         except ApiError as error:
             self.fail(context, error)
         else:
-            self._tap.failures.none_here()
+            self._tap.failures.mark_success()
 
-    def say_at_the_end(self, unknown_fields: Iterable[str], repeated_rows: int) -> None:
+    def report_findings(self, unknown_fields: Iterable[str], repeated_rows: int) -> None:
         """Say what was odd about all that came from one account, billing group or list."""
-        self.oddities.say_fields(unknown_fields)
+        self.anomalies.warn_of_new_fields(unknown_fields)
         if repeated_rows:
             self.logger.info("%d rows came twice and were emitted once", repeated_rows)
 
-    def sum_up(self) -> None:
+    def summarize(self) -> None:
         """Say, after the run, what was loaded of all contexts."""
 
     def fail(self, context: Context | None, error: ApiError) -> None:
@@ -98,7 +98,7 @@ class PeriodStream(TwilioStream):
     def __init__(self, tap: TapTwilioUsage, name: str, granularity: Granularity) -> None:
         """Begin with nothing said and nothing counted."""
         super().__init__(tap, name=name)
-        if not granularity.says_when:
+        if not granularity.is_named_period:
             self.replication_key = state.REPLICATION_KEY
         self.granularity = granularity
         self._rows_since_state = 0
@@ -109,7 +109,7 @@ class PeriodStream(TwilioStream):
         found: list[state.Partition] = self.stream_state.setdefault("partitions", [])
         return found
 
-    def goes_on_from(self, partition: state.Partition) -> date | None:
+    def resume_bookmark(self, partition: state.Partition) -> date | None:
         """Give the bookmark, unless all is to be read again."""
         return state.bookmark(partition) if self.replication_method == "INCREMENTAL" else None
 
@@ -127,7 +127,7 @@ class PeriodStream(TwilioStream):
         first period is whole; the window has no days if there are none to read.
         """
         settings, now = self._tap.settings, today()
-        bookmark = self.goes_on_from(partition)
+        bookmark = self.resume_bookmark(partition)
         if bookmark:
             if bookmark > now:
                 self.logger.warning(
@@ -145,7 +145,7 @@ class PeriodStream(TwilioStream):
             earliest = state.first_day(partition) if catching_up else settings.start_date
             start = max(start, earliest or start)
             if start > bookmark + DAY:
-                self.oddities.say_once(
+                self.anomalies.warn_once(
                     "hole", "start_date leaves out the days after the bookmark, %s", bookmark
                 )
         else:

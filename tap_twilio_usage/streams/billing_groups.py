@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
 
-from tap_twilio_usage import state
-from tap_twilio_usage.auth import Need
-from tap_twilio_usage.billing_group import BillingGroup
-from tap_twilio_usage.compat import override
-from tap_twilio_usage.errors import ApiError
-from tap_twilio_usage.parallel import InOrder
-from tap_twilio_usage.records import Record
+from tap_twilio_usage._compat import override
+from tap_twilio_usage.money.parsers import Record
 from tap_twilio_usage.streams.base import PeriodStream
-from tap_twilio_usage.windows import DAILY, MONTHLY, Granularity
+from tap_twilio_usage.sync import state
+from tap_twilio_usage.twilio.auth import Need
+from tap_twilio_usage.twilio.billing_groups import BillingGroup
+from tap_twilio_usage.twilio.errors import ApiError
+from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Granularity
+from tap_twilio_usage.twilio.threads import InOrder
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
@@ -92,7 +92,7 @@ class BillingGroupRecordsStream(PeriodStream):
             state.advance(partition, period.start)
             self.write_state(len(rows))
         self.logger.info("%s: done, %d days, %d rows", group.name, window.days, count)
-        self.say_at_the_end(*group.noticed.take())
+        self.report_findings(*group.findings.drain())
 
     def _group(self, partition: state.Partition) -> BillingGroup:
         group_id = partition["context"]["billing_group_id"]

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
 
-from tap_twilio_usage.account import Account, Reported
-from tap_twilio_usage.compat import override
-from tap_twilio_usage.errors import ApiError, GaveUp
-from tap_twilio_usage.hierarchy import (
+from tap_twilio_usage._compat import override
+from tap_twilio_usage.money.hierarchy import (
     UNKNOWN_BILLING_KIND,
     UNKNOWN_SERVICE,
     normalise,
     shipped,
 )
-from tap_twilio_usage.parallel import InOrder
 from tap_twilio_usage.streams.base import TwilioStream
+from tap_twilio_usage.twilio.errors import ApiError, RetriesExhausted
+from tap_twilio_usage.twilio.threads import InOrder
+from tap_twilio_usage.twilio.usage_records import Account, Reported
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
@@ -75,7 +75,7 @@ class CategoriesStream(TwilioStream):
         answers = InOrder(_all_time, chosen, settings.max_concurrent_requests)
         reported: dict[str, Reported] = {}
         for account in chosen:
-            answers.begin_again(GaveUp)  # as the streams of usage records do
+            answers.begin_again(RetriesExhausted)  # as the streams of usage records do
             try:
                 answer = next(answers)
             except ApiError as error:
@@ -83,13 +83,13 @@ class CategoriesStream(TwilioStream):
                     raise
                 self.fail({"account_sid": account.sid}, error)
             else:
-                self._tap.failures.none_here()
+                self._tap.failures.mark_success()
                 reported = {each.category: each for each in answer} | reported
         return reported
 
 
 def _all_time(account: Account) -> list[Reported]:
-    return account.all_time
+    return account.fetch_all_time()
 
 
 def _category(

@@ -9,15 +9,17 @@ from msgspec.structs import asdict
 from singer_sdk.mapper import RemoveRecordTransform, StreamMap
 from singer_sdk.singerlib import SchemaMessage
 
-from tap_twilio_usage import at_once, state
-from tap_twilio_usage.attribution import total
-from tap_twilio_usage.billed import Billed
-from tap_twilio_usage.compat import override
-from tap_twilio_usage.focus import Payer, cost_and_usage
-from tap_twilio_usage.focus_columns import KEY, SCHEMA, STREAM
-from tap_twilio_usage.records import Record, UsageRecord
+from tap_twilio_usage._compat import override
+from tap_twilio_usage.focus.columns import KEY, SCHEMA, STREAM
+from tap_twilio_usage.focus.rows import Payer, cost_and_usage
+from tap_twilio_usage.focus.sent_rows import SentRows
+from tap_twilio_usage.money.enrich import total
+from tap_twilio_usage.money.parsers import Record
+from tap_twilio_usage.money.usage_record import UsageRecord
+from tap_twilio_usage.singer import bulk_writer as at_once
 from tap_twilio_usage.streams.usage_records import UsageRecordsStream
-from tap_twilio_usage.windows import today
+from tap_twilio_usage.sync import state
+from tap_twilio_usage.twilio.periods import today
 
 
 class FocusMap(StreamMap):
@@ -75,7 +77,7 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
         billed, count = None, 0
         for rows in super().taken(partition):
             if billed is None:  # only now the partition is as it has to be before it is read
-                billed = Billed(partition, cut_off, lookback_days)
+                billed = SentRows(partition, cut_off, lookback_days)
                 self._say_what_is_lacking(billed)
                 payer, unit = self._payer(partition)
             if rows:
@@ -83,12 +85,12 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
                 self._write(chosen, payer, (of_day and of_day.price_unit) or unit)
                 count += len(chosen)
             yield rows
-        (billed or Billed(partition, cut_off, lookback_days)).end()
+        (billed or SentRows(partition, cut_off, lookback_days)).end()
         self.logger.info("%s: %d rows of %s", partition["context"]["account_sid"], count, STREAM)
 
-    def _say_what_is_lacking(self, billed: Billed) -> None:
+    def _say_what_is_lacking(self, billed: SentRows) -> None:
         if billed.lacks_days:
-            self.oddities.say_once(
+            self.anomalies.warn_once(
                 "focus",
                 "%s lacks days that were loaded without it: empty it, if there is one, and run "
                 "once with --full-refresh",
@@ -108,8 +110,8 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
         return cut_off
 
     @override
-    def sum_up(self) -> None:
-        super().sum_up()
+    def summarize(self) -> None:
+        super().summarize()
         if not self._tap.failures:
             self.stream_state.pop(state.BILLED_UP_TO, None)
             self._tap.state_writer.write_state(self.tap_state)
@@ -129,6 +131,6 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
             partition[state.ACCOUNT_NAME] = account.friendly_name
         known = state.account_names(self.state_partitions)
         name = main.friendly_name or known.get(main.sid) or self._tap.settings.billing_account_name
-        units = (each.price_unit for each in account.all_time) if account else ()
+        units = (each.price_unit for each in account.fetch_all_time()) if account else ()
         payer = Payer(main.sid, name or main.sid, sid, known.get(sid, sid))
         return payer, next(filter(None, units), None)

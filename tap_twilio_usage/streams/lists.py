@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import typing as th
 
-from tap_twilio_usage import records
-from tap_twilio_usage.account import API
-from tap_twilio_usage.accounts import listed
-from tap_twilio_usage.auth import Need
-from tap_twilio_usage.compat import override
-from tap_twilio_usage.records import Fields, Record
+from tap_twilio_usage._compat import override
+from tap_twilio_usage.money import parsers
+from tap_twilio_usage.money.parsers import Fields, Record
 from tap_twilio_usage.streams.base import TwilioStream
+from tap_twilio_usage.twilio.accounts import listed
+from tap_twilio_usage.twilio.auth import Need
+from tap_twilio_usage.twilio.usage_records import API
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 class ListStream(TwilioStream):
     """A full table of the resources under one path.
 
-    What is not in `fields` is left out: of that, `left_out` is known and not worth a word.
+    What is not in `fields` is left out: of that, `ignored_fields` is known and not worth a word.
     """
 
     selected_by_default = False
     key: ClassVar[str]
     fields: ClassVar[Fields]
-    left_out: ClassVar[frozenset[str]]
+    ignored_fields: ClassVar[frozenset[str]]
 
     def path(self, context: Context | None) -> str:
         """Give the path of the list."""
@@ -45,7 +45,7 @@ class ListStream(TwilioStream):
             if record["sid"] not in sids:
                 sids.add(record["sid"])
                 yield self.message(record)
-        self.say_at_the_end(unknown - self.left_out, rows - len(sids))
+        self.report_findings(unknown - self.ignored_fields, rows - len(sids))
 
     def message(self, record: Record) -> Record:
         """Give the record as it is emitted."""
@@ -62,15 +62,15 @@ class AccountsStream(ListStream):
     primary_keys = ("account_sid",)
     key = "accounts"
     fields: ClassVar[Fields] = {
-        "sid": records.name,
-        "friendly_name": records.text,
-        "status": records.text,
-        "type": records.text,
-        "owner_account_sid": records.text,
-        "date_created": records.mail_moment,
-        "date_updated": records.mail_moment,
+        "sid": parsers.name,
+        "friendly_name": parsers.text,
+        "status": parsers.text,
+        "type": parsers.text,
+        "owner_account_sid": parsers.text,
+        "date_created": parsers.mail_moment,
+        "date_updated": parsers.mail_moment,
     }
-    left_out = frozenset({"auth_token", "uri", "subresource_uris"})
+    ignored_fields = frozenset({"auth_token", "uri", "subresource_uris"})
     schema = th.PropertiesList(
         th.Property("account_sid", th.StringType, required=True, description="Account SID"),
         th.Property("friendly_name", th.StringType, description="The account's name"),
@@ -103,22 +103,22 @@ class UsageTriggersStream(ListStream):
     primary_keys = ("account_sid", "sid")
     key = "usage_triggers"
     fields: ClassVar[Fields] = {
-        "account_sid": records.name,
-        "sid": records.name,
-        "api_version": records.text,
-        "callback_method": records.text,
-        "callback_url": records.text,
-        "current_value": records.number,
-        "date_created": records.mail_moment,
-        "date_fired": records.mail_moment,
-        "date_updated": records.mail_moment,
-        "friendly_name": records.text,
-        "recurring": records.text,
-        "trigger_by": records.text,
-        "trigger_value": records.number,
-        "usage_category": records.text,
+        "account_sid": parsers.name,
+        "sid": parsers.name,
+        "api_version": parsers.text,
+        "callback_method": parsers.text,
+        "callback_url": parsers.text,
+        "current_value": parsers.number,
+        "date_created": parsers.mail_moment,
+        "date_fired": parsers.mail_moment,
+        "date_updated": parsers.mail_moment,
+        "friendly_name": parsers.text,
+        "recurring": parsers.text,
+        "trigger_by": parsers.text,
+        "trigger_value": parsers.number,
+        "usage_category": parsers.text,
     }
-    left_out = frozenset({"uri", "usage_record_uri"})
+    ignored_fields = frozenset({"uri", "usage_record_uri"})
     schema = th.PropertiesList(
         th.Property("account_sid", th.StringType, required=True, description="Account SID"),
         th.Property("sid", th.StringType, required=True, description="SID of the trigger"),

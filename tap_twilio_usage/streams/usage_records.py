@@ -11,20 +11,22 @@ from msgspec.structs import asdict
 from singer_sdk import metrics
 from singer_sdk import typing as th
 
-from tap_twilio_usage import at_once, state
-from tap_twilio_usage.account import Account
-from tap_twilio_usage.attribution import attribute
-from tap_twilio_usage.compat import override
-from tap_twilio_usage.errors import ApiError, GaveUp
-from tap_twilio_usage.older_days import OlderDays
-from tap_twilio_usage.parallel import InOrder, spawn
-from tap_twilio_usage.progress import Progress
-from tap_twilio_usage.reading import Answer, Reading
-from tap_twilio_usage.records import Periods, Record, UsageRecord, zero
-from tap_twilio_usage.stream_maps import FLAG
+from tap_twilio_usage._compat import override
+from tap_twilio_usage.logs.progress import Progress
+from tap_twilio_usage.money.enrich import attribute
+from tap_twilio_usage.money.parsers import Record
+from tap_twilio_usage.money.usage_record import Periods, UsageRecord, zero
+from tap_twilio_usage.singer import bulk_writer as at_once
+from tap_twilio_usage.singer.stream_maps import FLAG
 from tap_twilio_usage.streams.base import PeriodStream
-from tap_twilio_usage.used_categories import UsedCategories
-from tap_twilio_usage.windows import ALL_TIME, Granularity, Window, today
+from tap_twilio_usage.sync import state
+from tap_twilio_usage.sync.category_filter import UsedCategories
+from tap_twilio_usage.sync.prefetch import Answer, Reading
+from tap_twilio_usage.sync.restatements import Restatements
+from tap_twilio_usage.twilio.errors import ApiError, RetriesExhausted
+from tap_twilio_usage.twilio.periods import ALL_TIME, Granularity, Window, today
+from tap_twilio_usage.twilio.threads import InOrder, spawn
+from tap_twilio_usage.twilio.usage_records import Account
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
@@ -134,13 +136,13 @@ class UsageRecordsStream(PeriodStream):
             state.take_over(partition, self.state_partitions, last_period)
             if context["account_sid"] != main.sid:
                 partition[state.MAIN_ACCOUNT] = main.sid
-                if state.bookmark(partition) is None and not self.granularity.says_when:
+                if state.bookmark(partition) is None and not self.granularity.is_named_period:
                     state.catch_up(partition, last_period)
             yield partition, state.since(self.state_partitions, main.sid)
 
     @override
-    def sum_up(self) -> None:
-        self._progress.sum_up()
+    def summarize(self) -> None:
+        self._progress.summarize()
 
     @override
     def failed(self, context: Context | None, error: ApiError) -> None:
@@ -185,12 +187,12 @@ class UsageRecordsStream(PeriodStream):
         """Ask an account for what tells which of its days to ask for, and choose them."""
         (partition, since), settings = to_read, self._tap.settings
         account = self._tap.accounts[partition["context"]["account_sid"]]
-        begins = not self.granularity.says_when and self.goes_on_from(partition) is None
+        begins = not self.granularity.is_named_period and self.resume_bookmark(partition) is None
         # At the same time as its history.
-        created = spawn(lambda: account.date_created if begins else None)
+        created = spawn(lambda: account.fetch_date_created() if begins else None)
         reading = Reading(account, self.granularity, settings.page_size, self.at_once)
         is_unused = settings.separates_accounts and self._used(account, partition).is_empty
-        if not self.granularity.says_when:
+        if not self.granularity.is_named_period:
             reading.whole = self.window(partition, account.sid, since=since, created=created.result)
             if not is_unused and reading.whole.days > 0:
                 older_days = self._older_days(account, partition, reading.whole)
@@ -203,9 +205,9 @@ class UsageRecordsStream(PeriodStream):
     def _of(self, partition: state.Partition) -> Iterator[list[UsageRecord]]:
         """Give the account's rows, a period at a time."""
         # What failed ahead of its turn may have done so for the same reason as the one before.
-        self._readings.begin_again(GaveUp)
+        self._readings.begin_again(RetriesExhausted)
         reading = next(self._readings)
-        reading.answers.begin_again(GaveUp)
+        reading.answers.begin_again(RetriesExhausted)
         self._progress.next_account()
         account = reading.account
         if account.sid != partition["context"]["account_sid"]:
@@ -216,11 +218,11 @@ class UsageRecordsStream(PeriodStream):
             if reading.whole.days > 0:  # passed over: they cannot hold anything
                 self._begin(partition, reading.whole.start)
                 state.advance(partition, self.granularity.first(reading.whole.end))
-        elif self.granularity.says_when:
+        elif self.granularity.is_named_period:
             yield from self._named_period(reading, partition, used)
         elif reading.whole.days > 0:
             yield from self._periods(reading, partition, used)
-        self.say_at_the_end(*account.noticed.take())
+        self.report_findings(*account.findings.drain())
 
     def _named_period(
         self, reading: Reading, partition: state.Partition, used: UsedCategories
@@ -237,7 +239,7 @@ class UsageRecordsStream(PeriodStream):
         """Share out each period, emit it, and move the bookmark."""
         self._begin(partition, reading.whole.start)
         older_days = reading.older_days
-        if older_days and reading.older_days_may_differ:
+        if older_days and reading.may_be_restated:
             older_days.forget()
         progress = self._progress
         progress.begin(reading.account, reading.days, reading.requests)
@@ -272,7 +274,7 @@ class UsageRecordsStream(PeriodStream):
 
     def _older_days(
         self, account: Account, partition: state.Partition, whole: Window
-    ) -> OlderDays | None:
+    ) -> Restatements | None:
         """Give what is known of the days up to the bookmark, where that can save requests.
 
         One account by itself is always read with its whole lookback; of hundreds, most have
@@ -281,9 +283,9 @@ class UsageRecordsStream(PeriodStream):
         settings = self._tap.settings
         if not settings.separates_accounts or self.replication_method != "INCREMENTAL":
             return None
-        return OlderDays(
+        return Restatements(
             partition,
-            account.all_time,
+            account.fetch_all_time(),
             whole,
             settings.lookback_days,
             (settings.skip_unused_categories, settings.focus, self._tap.plugin_version),
@@ -295,7 +297,7 @@ class UsageRecordsStream(PeriodStream):
 
     def _taken(self, day: date, rows: list[UsageRecord], used: UsedCategories) -> list[UsageRecord]:
         """Give the period's rows that are worth emitting."""
-        self.oddities.say_rows(day, rows)
+        self.anomalies.check_period(day, rows)
         taken = used.take(rows)
         # The state names a category before its first row goes out: should the run end here and
         # the row be restated to zero, the next one still overwrites it.
@@ -312,19 +314,19 @@ class UsageRecordsStream(PeriodStream):
         sid, main = partition["context"]["account_sid"], self._tap.accounts.main
         first_day = state.first_day(partition) or date.max
         last_day = self._tap.settings.last_day(today())
-        if self.granularity.says_when and self.granularity is not ALL_TIME:
+        if self.granularity.is_named_period and self.granularity is not ALL_TIME:
             first_day = max(self._main_now, default=first_day)
         days = Window(first_day, max(first_day, last_day))
         periods = list(days.split(1, self.granularity))
-        if self.granularity.says_when:
+        if self.granularity.is_named_period:
             periods = periods[:1]
         state.begin_to_withdraw(partition)
         self.write_state()
         self.logger.info("%s: its rows of %s become zero", sid, days)
-        unit = next((each.price_unit for each in main.all_time), None)
+        unit = next((each.price_unit for each in main.fetch_all_time()), None)
         for period in periods:
             yield attribute(
-                zero(sid, category, period, unit)
+                zero(sid, category, period.start, period.end, unit)
                 for category in partition.get(state.USED_CATEGORIES, ())
             )
         state.withdraw(partition, last_day)

@@ -216,7 +216,7 @@ loggers: {urllib3: {level: DEBUG, propagate: false, handlers: [all]}}
 """
 
 A_BUG = """
-from tap_twilio_usage.account import Account
+from tap_twilio_usage.twilio.usage_records import Account
 from tap_twilio_usage.tap import TapTwilioUsage
 
 def usage(self, *_):

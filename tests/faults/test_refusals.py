@@ -12,7 +12,7 @@ import pytest
 
 from sandbox import API_KEY_SECRET, API_KEY_SID, BILLING_GROUP_IDS, MAIN_SID, Reply, Request, Server
 from sandbox.faults import error
-from tap_twilio_usage.client import TRIES
+from tap_twilio_usage.twilio.client import TRIES
 from tests.conftest import Run
 from tests.faults.conftest import (
     BILLING,

@@ -10,8 +10,9 @@ import time
 from datetime import datetime
 from typing import Any
 
-import tap_twilio_usage.windows
-from tap_twilio_usage import client, transport, watch
+import tap_twilio_usage.twilio.periods
+from tap_twilio_usage.logs import heartbeat as watch
+from tap_twilio_usage.twilio import client, transport
 
 sleep, hurry = time.sleep, float(os.environ.get("HURRY", "1"))
 
@@ -42,4 +43,4 @@ if "NOW" in os.environ:
             """Give the time there."""
             return datetime.now(tz) + later
 
-    setattr(tap_twilio_usage.windows, "datetime", Clock)  # noqa: B010
+    setattr(tap_twilio_usage.twilio.periods, "datetime", Clock)  # noqa: B010

@@ -1,0 +1,1 @@
+"""The settings: their schema, their values, and what the credentials can read."""

@@ -1,0 +1,1 @@
+"""Usage records as FOCUS, the FinOps Open Cost and Usage Specification."""

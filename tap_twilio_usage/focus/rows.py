@@ -1,0 +1,177 @@
+"""A daily usage record as a row of FOCUS 1.2, the FinOps Foundation's Cost and Usage table. Pure.
+
+Every row is billed at its `deduplicated_price`, so the rows of an account's day sum to the price
+of its `totalprice`; what no category explains is a row of its own. Twilio gives no list prices,
+invoice ids, taxes, regions or commitments: those columns are there, and null.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+from tap_twilio_usage.money.amounts import ZERO
+from tap_twilio_usage.money.memoize import memoize
+from tap_twilio_usage.money.parsers import Record
+from tap_twilio_usage.twilio.periods import DAY, MONTHLY
+
+TWILIO = "Twilio"
+NO_UNIT = "Units"
+DATA_UNITS = {
+    **{name.lower(): name for name in ("KB", "MB", "GB", "TB")},
+    **{f"{prefix}bytes": f"{prefix[0].upper()}B" for prefix in ("kilo", "mega", "giga", "tera")},
+}
+
+
+class Payer(NamedTuple):
+    """Whose bill a row is on, and whose usage it is; the same account where it has no other."""
+
+    sid: str
+    name: str
+    account_sid: str
+    account_name: str
+
+
+class Charge(NamedTuple):
+    """What FOCUS calls a kind of billing."""
+
+    category: str
+    frequency: str
+
+
+class Service(NamedTuple):
+    """Where FOCUS puts a service."""
+
+    category: str
+    subcategory: str
+
+
+def cost_and_usage(record: Record, payer: Payer, currency: str | None) -> Record:
+    """Give the row of FOCUS of a record; the currency is for one that names none."""
+    cost = record["deduplicated_price"] or ZERO
+    charge = charges()[record["billing_kind"] or "usage"]
+    service = services()[record["service"] or "Other"]
+    is_usage, is_purchase = charge.category == "Usage", charge.category == "Purchase"
+    # The quantity of a row that counts in part is in other rows too.
+    quantity = record["usage"] if record["price"] and record["price"] == cost else None
+    is_priced = quantity is not None and (is_usage or is_purchase)
+    is_consumed = quantity is not None and is_usage
+    unit = plural(record["usage_unit"])
+    sku = record["category"] if is_usage or is_purchase else None
+    description = record["description"] or record["category"]
+    is_subaccount = payer.account_sid != payer.sid
+    currency = (record["price_unit"] or currency or "").strip().upper() or None
+    begins, ends = month(record["start_date"])
+    return {
+        "BilledCost": cost,
+        "EffectiveCost": cost,
+        "ContractedCost": cost,
+        "ListCost": cost,
+        "PricingCurrencyEffectiveCost": cost,
+        "BillingAccountId": payer.sid,
+        "BillingAccountName": payer.name,
+        "BillingAccountType": "Account",
+        "SubAccountId": payer.account_sid if is_subaccount else None,
+        "SubAccountName": payer.account_name if is_subaccount else None,
+        "SubAccountType": "Subaccount" if is_subaccount else None,
+        "BillingCurrency": currency,
+        "PricingCurrency": currency,
+        "BillingPeriodStart": begins,
+        "BillingPeriodEnd": ends,
+        "ChargePeriodStart": midnight(record["start_date"]),
+        "ChargePeriodEnd": midnight(record["end_date"] + DAY),
+        "ChargeCategory": charge.category,
+        "ChargeFrequency": charge.frequency,
+        "ChargeClass": None,
+        "ChargeDescription": description,
+        "ConsumedQuantity": quantity if is_consumed else None,
+        "ConsumedUnit": unit if is_consumed else None,
+        "PricingQuantity": quantity if is_priced else None,
+        "PricingUnit": unit if is_priced else None,
+        "PricingCategory": "Standard" if is_usage or is_purchase else None,
+        "SkuId": sku,
+        "SkuPriceId": sku,
+        "SkuMeter": description if sku else None,
+        "SkuPriceDetails": None,
+        "ServiceName": record["service"],
+        "ServiceCategory": service.category,
+        "ServiceSubcategory": service.subcategory,
+        "ProviderName": TWILIO,
+        "PublisherName": TWILIO,
+        "ServiceProviderName": TWILIO,
+        "HostProviderName": TWILIO,
+        "InvoiceIssuerName": TWILIO,
+        "InvoiceId": None,
+        "ListUnitPrice": None,
+        "ContractedUnitPrice": None,
+        "PricingCurrencyListUnitPrice": None,
+        "PricingCurrencyContractedUnitPrice": None,
+        "RegionId": None,
+        "RegionName": None,
+        "CommitmentDiscountStatus": None,
+        "x_AccountSid": payer.account_sid,
+        "x_AsOf": record["as_of"],
+        "x_Category": record["category"],
+        "x_Count": record["count"],
+        "x_CountUnit": record["count_unit"],
+        "x_Price": record["price"],
+        "x_PriceUnit": record["price_unit"],
+        "x_UsageUnit": record["usage_unit"],
+    }
+
+
+@memoize
+def plural(unit: str | None) -> str:
+    """Give one of Twilio's units as FOCUS writes them: `participant minute`, `Participant-Minutes`.
+
+    `Units` for none.
+    """
+    words = re.split(r"[\s_/-]+", (unit or "").strip())
+    if not words[-1]:
+        return NO_UNIT
+    if words[-1].lower() not in DATA_UNITS and not words[-1].lower().endswith("s"):
+        words[-1] += "s"
+    return "-".join(
+        DATA_UNITS.get(word.lower(), word if word.isupper() else word.capitalize())
+        for word in words
+    )
+
+
+@memoize
+def midnight(day: date) -> str:
+    """Give the moment at which the day begins, UTC."""
+    return f"{day}T00:00:00Z"
+
+
+@memoize
+def month(day: date) -> tuple[str, str]:
+    """Give when the day's month begins and when the next one does."""
+    return midnight(MONTHLY.first(day)), midnight(MONTHLY.following(day))
+
+
+@cache
+def charges() -> Mapping[str, Charge]:
+    """Give what each `billing_kind` is to FOCUS."""
+    return {
+        row["billing_kind"]: Charge(row["charge_category"], row["charge_frequency"])
+        for row in _table("focus_charges.csv")
+    }
+
+
+@cache
+def services() -> Mapping[str, Service]:
+    """Give where FOCUS has each `service`: one name, one category."""
+    return {
+        row["service"]: Service(row["service_category"], row["service_subcategory"])
+        for row in _table("focus_services.csv")
+    }
+
+
+def _table(name: str) -> csv.DictReader[str]:
+    text = files("tap_twilio_usage").joinpath(f"data/{name}").read_text("utf-8")
+    return csv.DictReader(text.splitlines())

@@ -1,0 +1,1 @@
+"""Singer messages, and everything that touches the SDK below its documented surface."""

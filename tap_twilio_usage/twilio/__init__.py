@@ -1,0 +1,1 @@
+"""Twilio's APIs over HTTP. Nothing here knows Singer."""
