@@ -519,10 +519,13 @@ def counted_of(
 ) -> dict[str, Decimal]:
     """Return what counts, by category, if the rows have this count and usage."""
     known = {
-        name.replace("__", "-"): (count and Decimal(count), usage and Decimal(usage))
+        name.replace("__", "-"): (
+            None if count is None else Decimal(count),
+            None if usage is None else Decimal(usage),
+        )
         for name, (count, usage) in quantities.items()
     }
-    shares = deduplicate(day, quantities=known)  # type: ignore[arg-type]
+    shares = deduplicate(day, quantities=lambda: known)
     return {c: s.deduplicated_price for c, s in shares.items() if s.deduplicated_price}
 
 
@@ -530,7 +533,7 @@ def test_leaves_that_equal_each_other_in_price_count_and_usage_count_once() -> N
     day = prices(totalprice="9", calls="4", carrier__lookups="5", sim__swap__lookups="5")
     same = {"carrier__lookups": ("3", "6"), "sim__swap__lookups": ("3.0", "6.00")}
     assert counted_of(day, **same) == {"calls": 4, "carrier-lookups": 5}
-    shares = deduplicate(day, quantities={c: (Decimal(1), Decimal(1)) for c in day})
+    shares = deduplicate(day, quantities=lambda: {c: (Decimal(1), Decimal(1)) for c in day})
     assert shares["sim-swap-lookups"] == Share("overlap", Decimal(0))
 
 
@@ -580,9 +583,9 @@ def test_two_pairs_of_equal_leaves_that_explain_the_excess_are_left_alone() -> N
     names = ("carrier-lookups", "sim-swap-lookups", "calls-client", "recordingstorage")
     day = {"totalprice": Decimal(15), **dict.fromkeys(names, Decimal(5))}
     quantities = {name: (Decimal(number // 2), Decimal(1)) for number, name in enumerate(names)}
-    shares = deduplicate(day, quantities=quantities)
+    shares = deduplicate(day, quantities=lambda: quantities)
     assert shares["totalprice"].deduplicated_price == -5
-    shares = deduplicate({**day, "totalprice": Decimal(10)}, quantities=quantities)
+    shares = deduplicate({**day, "totalprice": Decimal(10)}, quantities=lambda: quantities)
     assert [c for c, s in shares.items() if s.role == "overlap"] == [
         "sim-swap-lookups",
         "recordingstorage",
@@ -755,10 +758,10 @@ def test_count_and_usage_change_no_sum_and_their_order_changes_nothing(
     day["totalprice"] = total
     few = st.none() | st.sampled_from([Decimal(1), Decimal(2)])
     quantities = {category: data.draw(st.tuples(few, few)) for category in day}
-    shares = deduplicate(day, quantities=quantities)
+    shares = deduplicate(day, quantities=lambda: quantities)
     assert sum(share.deduplicated_price or 0 for share in shares.values()) == total
     backwards = dict(reversed(day.items()))
-    assert deduplicate(backwards, quantities=dict(reversed(quantities.items()))) == shares
+    assert deduplicate(backwards, quantities=lambda: dict(reversed(quantities.items()))) == shares
 
 
 @given(

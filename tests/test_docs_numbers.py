@@ -100,7 +100,7 @@ def test_the_day_with_two_equal_rows_ends_as_the_table_says() -> None:
     rows = table("category | price | count | usage | counts")
     shares = deduplicate(
         {category: Decimal(price) for category, price, *_ in rows},
-        quantities={
+        quantities=lambda: {
             category: (Decimal(count), Decimal(usage))
             for category, _, count, usage, _ in rows
             if count

@@ -17,7 +17,7 @@ a parent that is missing counts a row twice. When in doubt, the table has the pa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal, localcontext
 from itertools import combinations
 from typing import NamedTuple
@@ -30,7 +30,7 @@ MOST_CANDIDATES_FOR_SETS = 14
 CONFIDENCE = ("high", "medium", "low", "inferred")
 
 Prices = Mapping[str, Decimal | None]
-Quantities = Mapping[str, tuple[Decimal | None, Decimal | None]]
+Quantities = Callable[[], Mapping[str, tuple[Decimal | None, Decimal | None]]]
 
 
 class Share(NamedTuple):
@@ -49,15 +49,15 @@ def deduplicate(
     The result has one Share for each category. The shares sum to the price of `totalprice`, to
     the last digit; if there is no such row or it has no price, every `deduplicated_price` is None.
 
-    `quantities` are the count and the usage of each category. They are optional, and only used
-    to find two rows that report the same charge under two names that the table does not know.
+    `quantities` returns the count and the usage of each category. It is optional, and called only
+    if the rows hold more than the total, to find one charge under two names that the table lacks.
     """
     hierarchy = hierarchy or shipped()
     with localcontext(EXACT):
         if not has_only_refunds(prices):
-            return _Scope(prices, hierarchy, quantities or {}).shares()
+            return _Scope(prices, hierarchy, quantities).shares()
         mirrored = {category: _negative(price) for category, price in prices.items()}
-        shares = _Scope(mirrored, hierarchy, quantities or {}).shares()
+        shares = _Scope(mirrored, hierarchy, quantities).shares()
         return {category: Share(role, _negative(own)) for category, (role, own) in shares.items()}
 
 
@@ -74,20 +74,19 @@ def has_only_refunds(prices: Prices) -> bool:
 class _Scope:
     """The rows of a scope, the row that each one lies in, and what each one counts."""
 
-    def __init__(self, prices: Prices, hierarchy: Hierarchy, quantities: Quantities) -> None:
+    def __init__(self, prices: Prices, hierarchy: Hierarchy, quantities: Quantities | None) -> None:
         self.prices, self.hierarchy, self.quantities = prices, hierarchy, quantities
         self.names = {category: normalise(category) for category in prices}
         self.reported = set(self.names.values())
-        totals = {category for category, name in self.names.items() if name == TOTAL}
+        special_names = hierarchy.overlaps | {TOTAL}
+        special = [category for category, name in self.names.items() if name in special_names]
+        totals = {category for category in special if self.names[category] == TOTAL}
         self.total = min(totals, key=_plainest, default=None)
         self.priced = {c: price for c, price in prices.items() if price and c not in totals}
         self.tolerance = _rounding(len(self.priced))
         # If a name comes in two spellings, only one of the rows can have children.
         self.rows = {self.names[category]: category for category in sorted(self.priced)}
-        known = hierarchy.overlaps
-        self.overlaps = {
-            c for c, name in self.names.items() if name in known and self._repeats(name)
-        }
+        self.overlaps = {c for c in special if c not in totals and self._repeats(self.names[c])}
         self.children: defaultdict[str | None, list[str]] = defaultdict(list)
         for category in self.priced:
             self.children[self._parent(category)].append(category)
@@ -133,11 +132,11 @@ class _Scope:
 
     def _nearest(self, name: str | None) -> str | None:
         """Return the row of the category or, if it holds no money, of the nearest one above."""
-        passed = set()
+        passed: list[str] = []
         while name and name not in passed:
             if name in self.rows:
                 return self.rows[name]
-            passed.add(name)
+            passed.append(name)
             name = self.hierarchy.parent(name, self.reported)
         return None
 
@@ -205,7 +204,7 @@ class _Scope:
         Of leaves that are equal, all are returned but the one whose place is the surest.
         """
         equal = defaultdict(list)
-        for category, quantity in self.quantities.items():
+        for category, quantity in (self.quantities() if self.quantities else {}).items():
             if category in self.own and category not in self.children and None not in quantity:
                 equal[self.own[category], quantity].append(category)
         return {

@@ -68,7 +68,7 @@ def _attributed(scope: list[UsageRecord], reported: Collection[str]) -> list[Usa
     categories = hierarchy.categories
     shares = deduplicate(
         {row.category: row.price for row in scope},
-        quantities={row.category: (row.count, row.usage) for row in scope if row.price},
+        quantities=lambda: {row.category: (row.count, row.usage) for row in scope},
     )
     for row in scope:
         category = normalise(row.category)
