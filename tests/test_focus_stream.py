@@ -185,7 +185,7 @@ def test_focus_rows_can_be_removed_by_a_map(sync: Sync, server: Server) -> None:
 def test_a_map_of_focus_rows_requires_the_setting(sync: Sync, server: Server) -> None:
     run = sync(settings(server, focus=False, stream_maps={STREAM: None}))
     assert run.code == 1
-    assert f"stream_maps: '{STREAM}' is no stream" in run.last_line
+    assert f"stream_maps: '{STREAM}' is not a stream" in run.last_line
 
 
 def test_focus_rows_are_written_with_batches(

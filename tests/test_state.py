@@ -67,7 +67,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         partition(billed={"days": []}),
         f"days in billed of usage_records_daily for {SID} is not a JSON object",
     ),
-    "a mark of FOCUS that is no date": (
+    "a billed_up_to that is not a date": (
         {"bookmarks": {"usage_records_daily": {"billed_up_to": 5}}},
         "billed_up_to of usage_records_daily is not a valid date",
     ),

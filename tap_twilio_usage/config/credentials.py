@@ -59,7 +59,7 @@ def _oauth_problem(settings: Settings) -> str | None:
 
 
 def basic(settings: Settings) -> Basic:
-    """Give the Auth Token, else the API key. Raises TapError where neither is complete."""
+    """Return the Auth Token, or else the API key. Raises TapError if neither is complete."""
     if why := problem(settings, Need.MAIN_ACCOUNT):
         raise TapError(why)
     if settings.auth_token:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from tap_twilio_usage.logs.wording import Logger
+from tap_twilio_usage.logs.wording import Logger, count
 from tap_twilio_usage.money.enrich import overshoot, total, unit
 from tap_twilio_usage.money.hierarchy import normalise, shipped
 from tap_twilio_usage.money.parsers import MAX_NAME_LENGTH
@@ -54,7 +54,7 @@ class Anomalies:
         unknown_fields, repeated_rows = findings.drain()
         self.warn_of_new_fields(unknown_fields)
         if repeated_rows:
-            self._logger.info("%s duplicate rows skipped", f"{repeated_rows:,}")
+            self._logger.info("%s skipped", count(repeated_rows, "duplicate row"))
 
     def check_period(self, day: date, rows: Sequence[UsageRecord]) -> None:
         """Warn of what is unusual in the rows of the period that begins on the day."""

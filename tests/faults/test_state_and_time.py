@@ -94,7 +94,7 @@ def test_a_truncated_state_is_refused_in_one_line(lab: Lab, text: str) -> None:
 def test_a_state_of_an_unknown_stream_is_refused(lab: Lab) -> None:
     run = lab.run("http://127.0.0.1:1", state={"bookmarks": {"usage_records_weekly": {}}})
     assert run.code == 1
-    assert "'usage_records_weekly' is no stream of this tap" in run.last_line
+    assert "'usage_records_weekly' is not a stream of this tap" in run.last_line
 
 
 @pytest.mark.parametrize("bookmark", [f"{TODAY + timedelta(days=1)}", "2999-12-31"])
@@ -111,7 +111,7 @@ def test_a_bookmark_in_the_future_loads_no_record_and_keeps_the_state(
     assert (run.code, again.code) == (0, 0)
     assert table(run) == table(again) == {}
     assert bookmarks(run.states[-1]) == bookmarks(state) == bookmarks(again.states[-1])
-    assert "lies in the future: nothing is read until then" in run.log
+    assert "is in the future, so nothing is read until then" in run.log
 
 
 # 25: time.
@@ -195,7 +195,7 @@ def test_a_start_date_after_today_is_logged_and_loads_nothing(lab: Lab, stream: 
     assert run.code == 0
     assert table(run) == {}
     assert run.states
-    assert "no day to load from 2098-01-01 to " in run.log
+    assert "no days to load from 2098-01-01 to " in run.log
 
 
 def test_a_start_date_after_end_date_is_refused(lab: Lab) -> None:
