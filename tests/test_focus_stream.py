@@ -453,7 +453,7 @@ def test_older_days_are_read_again_once_it_is_switched_on(sync: Sync, server: Se
 
 def test_the_log_has_the_number_of_rows(sync: Sync, server: Server) -> None:
     run = sync(settings(server))
-    assert f"{MAIN_SID}: {len(run.records(STREAM))} rows of {STREAM}\n" in run.log
+    assert f"{MAIN_SID}: loaded {len(run.records(STREAM))} rows of {STREAM}\n" in run.log
 
 
 def test_a_warning_says_that_its_source_is_not_selected(sync: Sync, server: Server) -> None:

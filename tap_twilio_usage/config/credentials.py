@@ -18,7 +18,7 @@ class Need(Enum):
 
 
 def problem(settings: Settings, need: Need) -> str | None:
-    """Say in one line why these settings cannot read it, and what to do; None if they can."""
+    """Return why these settings cannot read it and what to do, in one line; None if they can."""
     if need is Need.BILLING_GROUPS:
         return _oauth_problem(settings)
     if not settings.account_sid:
