@@ -164,4 +164,4 @@ def test_undocumented_forms_of_records_are_read(
     assert {name: f"{rows['sms'][name]}" for name in read} == read
     assert rows["calls"]["deduplicated_price"] == 5
     assert rows["sms"]["deduplicated_price"] == rows["sms"]["price"]
-    assert ("new field, not loaded: 'colour'" in done.log) == ("colour" in fields)
+    assert ("field 'colour' is new to this version" in done.log) == ("colour" in fields)

@@ -122,7 +122,7 @@ def test_two_periods_instead_of_one_are_an_error(sync: Sync) -> None:
         catalog = catalog_of(sync(None, "--discover").catalog, "usage_records_monthly")
         run = sync(config(server.url), catalog=catalog)
     assert (run.code, run.records("usage_records_monthly")) == (1, [])
-    assert "two periods, from 2026-01-01 and from 2026-01-15" in run.last_line
+    assert "one period with two first days, 2026-01-01 and 2026-01-15" in run.last_line
 
 
 NAMED = {
