@@ -1,6 +1,6 @@
-"""Whether a text gives a secret away: looked for by undoing what may have been done to it.
+"""Finds secrets in a text, including encoded ones.
 
-Not by the forms that the tap masks: what that leaves out is to be found here.
+It decodes the text instead of looking for the forms that the tap masks, to find other forms too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ ESCAPE = re.compile(r'\\(["\\/])')
 
 
 def leaks(text: str, secrets: Iterable[str]) -> list[str]:
-    """Give the secrets that the text holds: raw, quoted in a URL or JSON, or in Base64."""
+    """Return the secrets in the text: plain, quoted in a URL or JSON, or in Base64."""
     readings = list(_readings(text))
     return [secret for secret in secrets if any(secret in reading for reading in readings)]
 

@@ -1,4 +1,4 @@
-"""Clients for tests, with waits that no test has to sit through."""
+"""Clients for tests, with short waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How tests run the tap: as the installed command, or by Meltano, against a real server."""
+"""Fixtures that run the tap against a real server, as a command or with Meltano."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ Query = Callable[[str], Rows]
 
 @dataclass(frozen=True)
 class Run:
-    """What a run of the command left behind."""
+    """The result of a run of the command."""
 
     code: int
     out: str
@@ -126,7 +126,7 @@ Sync = Callable[..., Run]
 
 
 def discovered(sync: Sync) -> list[dict[str, Any]]:
-    """Give every stream there is, as in the catalog of somebody who has set everything."""
+    """Return the catalog entries of all streams, with all settings set."""
     settings = {"auth_token": TOKEN, "billing_group_ids": ["commerce_billingprofile_1"]}
     found: list[dict[str, Any]] = sync(settings, "--discover").catalog["streams"]
     return found
@@ -134,16 +134,16 @@ def discovered(sync: Sync) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def sync(tmp_path: Path) -> Sync:
-    """Run the tap on a configuration; `env` adds to an environment of its own.
+    """Return a function that runs the tap with a configuration, in an environment without settings.
 
-    In a process that is forked, for the command takes half a second to start.
+    It forks a process, because the command takes half a second to start.
     """
     return forked_in(tmp_path)
 
 
 @pytest.fixture
 def installed_command(tmp_path: Path) -> Sync:
-    """Run the installed command, as `sync` runs the tap: where it matters how it starts."""
+    """Return a function like `sync` that runs the installed command, for tests of how it starts."""
     return command_in(tmp_path, COMMAND)
 
 
@@ -191,7 +191,7 @@ def command_in(folder: Path, command: Path) -> Sync:
 
 
 def _files(folder: Path, **contents: Any) -> Iterator[str]:
-    """Write the files that there are; yield the options that name them."""
+    """Write the files that have content; yield the options that name them."""
     for name, content in contents.items():
         if content is not None:
             path = folder / f"{name}.json"
@@ -206,12 +206,12 @@ def _checked(run: Run) -> Run:
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    """Give what stands in a page's blocks of code."""
+    """Return the code blocks of a page."""
     return re.findall(rf"(?ms)^```{language}\n(.*?)^```$", page.read_text())
 
 
 def text_of(page: str) -> str:
-    """Give what is read on a page, its scripts and styles left out."""
+    """Return the visible text of an HTML page."""
     for name in ("script", "style"):
         page = re.sub(f"<{name}.*?</{name}>", " ", page, flags=re.DOTALL)
     page = re.sub("</?(td|th|tr|dt|dd|p|h1|h2|h3|li)[^>]*>", " ", page)
@@ -219,14 +219,14 @@ def text_of(page: str) -> str:
 
 
 def clean_environment() -> dict[str, str]:
-    """Give what a user has: no settings, and Python keeps what it has compiled."""
+    """Return the environment without settings, in which Python writes bytecode, as for a user."""
     ours = ("TWILIO_", "TAP_", "TARGET_", "DBT_", "PYTHONDONTWRITEBYTECODE")
     return {k: v for k, v in os.environ.items() if not k.startswith(ours)}
 
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a fresh copy of the project, as a clone would be."""
+    """Return a fresh copy of the project, like a clone."""
     copy = tmp_path_factory.mktemp("project")
     for name in PROJECT:
         source = ROOT / name
@@ -240,7 +240,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def installed(project: Path) -> Iterator[Path]:
-    """Give the project after the README's first command; a test may write its .env."""
+    """Yield the project after the README's first command; a test may write its .env."""
     environment = project / ".venv"
     if not environment.exists():
         environment.symlink_to(sys.prefix)
@@ -252,8 +252,8 @@ def installed(project: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """Give the URI of a server that listens on TCP, as a user's does."""
-    # Not under pytest's folder: another run of pytest would close that to the server's user.
+    """Yield the URI of a PostgreSQL server that listens on TCP."""
+    # Not in pytest's folder, to which another run of pytest would deny access to the server's user.
     with tempfile.TemporaryDirectory() as folder, get_server(folder) as server:
 
         def control(*arguments: str) -> None:
@@ -269,7 +269,7 @@ def postgres() -> Iterator[str]:
 
 @pytest.fixture
 def database(postgres: str, request: pytest.FixtureRequest) -> str:
-    """Give the URI of an empty database of the test's own."""
+    """Return the URI of an empty database for the test."""
     with psycopg.connect(f"{postgres}/postgres", autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{request.node.name}"')
     return f"{postgres}/{request.node.name}"
@@ -290,7 +290,7 @@ def company() -> Company:
 
 
 def address(uri: str) -> dict[str, str]:
-    """Give the settings of .secrets.example for a database."""
+    """Return the settings of .secrets.example for a database."""
     with psycopg.connect(uri) as connection:
         info = connection.info
         return {
@@ -351,7 +351,7 @@ def meltano(project: Path, tmp_path: Path, database: str) -> Meltano:
 
 
 def everything(server: Server) -> dict[str, str]:
-    """Give the settings with which every stream is loaded."""
+    """Return the settings that load all streams."""
     return {
         "TAP_TWILIO_USAGE__SELECT": '["*.*"]',
         "TAP_TWILIO_USAGE_CLIENT_ID": CLIENT_ID,

@@ -1,8 +1,8 @@
-"""The tap's command in processes that do not import it again: for thousands of runs.
+"""Runs the tap's command in forked processes, which start within milliseconds.
 
-Each process is forked from a server that has imported the tap (one server for each worker of
-pytest). It has its own pipes, environment, signals and exit code like any other, and starts within
-milliseconds. Tests about starting up run the installed command instead.
+Each process is forked from a server that has imported the tap; each pytest worker has one server.
+It has its own pipes, environment, signals and exit code, like any process. Tests of how the command
+starts run the installed command instead.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ LONGEST_RUN = 120  # seconds
 
 @dataclass(frozen=True)
 class Overrides:
-    """What is different in a run, so that a test need not wait for minutes or for another day."""
+    """Changed limits and clock of a run, so that a test does not have to wait."""
 
-    speed: float = 1  # by which every wait before another try is divided
-    limits: Mapping[str, Any] = field(default_factory=dict)  # by the name of the field of Limits
-    now: datetime | None = None  # where the tap's clock begins
+    speed: float = 1  # every wait before a retry is divided by it
+    limits: Mapping[str, Any] = field(default_factory=dict)  # fields of Limits
+    now: datetime | None = None  # the time at which the tap's clock starts
 
 
 NOTHING = Overrides()
 
 
 class Forked:
-    """A run of the command, started. Read its messages from `out`.
+    """A run of the command. Its messages can be read from `out`.
 
-    Its log goes to a file, in whose folder it runs.
+    The log is written to a file. The working directory is the folder of that file.
     """
 
     def __init__(
@@ -75,10 +75,10 @@ class Forked:
         return self.process.pid
 
     def wait(self, seconds: float = LONGEST_RUN) -> int:
-        """Return the exit code, negative where a signal killed it, as `subprocess` does."""
+        """Wait for the end; return the exit code, negative after a signal as in `subprocess`."""
         self.process.join(seconds)
         code = self.process.exitcode
-        assert code is not None, "it is still running"
+        assert code is not None, "the run has not ended"
         self.process.close()
         return code
 
@@ -90,8 +90,8 @@ def _run(
     env: dict[str, str],
     overrides: Overrides,
 ) -> None:
-    """Do what a new interpreter would do with the command, and end as it would."""
-    signal.alarm(LONGEST_RUN)  # which ends it if nothing else does
+    """Run the command as a new interpreter would, with its exit code."""
+    signal.alarm(LONGEST_RUN)  # ends the process if nothing else does
     os.environ.clear()
     os.environ.update(env)
     time.tzset()
@@ -106,7 +106,7 @@ def _run(
         sys.excepthook(*sys.exc_info())
         sys.exit(1)
     finally:
-        # What follows is not the command's, but multiprocessing's.
+        # What follows belongs to multiprocessing, not to the command.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
 
 

@@ -1,7 +1,7 @@
 # ruff: noqa: RUF001  (digits of other scripts are meant)
-"""Twilio's answers, mutated: real pages of the sandbox with something wrong about one of them.
+"""Random mutations of Twilio's answers: real pages of the sandbox, one of which is changed.
 
-By hand, for as long as it pleases: `python -m tests.hostile --seed 1 --runs 1000`.
+To run it for longer: `python -m tests.hostile --seed 1 --runs 1000`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ TODAY = datetime.now(timezone.utc).date()
 FIRST = TODAY - timedelta(days=3)
 LONGEST_LINE = 1000
 LOGGER = logging.getLogger(__name__)
-LIMITS = Limits(pace=1e6)  # without waits worth mentioning
+LIMITS = Limits(pace=1e6)  # without noticeable waits
 
 Answers = Callable[[Request], Answer]
 
@@ -68,7 +68,7 @@ Answers = Callable[[Request], Answer]
 
 @dataclass(eq=False)
 class Few(Company):
-    """A company with a handful of categories: a page of it is soon read."""
+    """A company with few categories, whose pages are quick to read."""
 
     names: tuple[str, ...] = (
         "totalprice",
@@ -90,7 +90,7 @@ def sandbox() -> Server:
 
 
 def real(request: Request) -> Answer:
-    """Give what the sandbox answers."""
+    """Return the answer of the sandbox."""
     authorization = request.headers.get("Authorization")
     is_post = request.path == TOKEN_PATH or request.path.startswith("/v2/")
     try:
@@ -104,11 +104,11 @@ def real(request: Request) -> Answer:
     return Answer(body, headers={"Content-Type": "application/json"})
 
 
-# --- JSON as it is written: with tokens of any kind, and keys that come twice
+# --- JSON text, including invalid tokens and duplicate keys
 
 
 class Raw(str):
-    """A part of a JSON text as it is written."""
+    """A part of a JSON text, not parsed."""
 
     __slots__ = ()
 
@@ -133,7 +133,7 @@ def write(node: Any) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """Where a value stands: in a list or an object, at an index."""
+    """The place of a value: an index in a list or an object."""
 
     inside: list[Any]
     index: int
@@ -251,7 +251,7 @@ def _insert(random: Random, place: Place, _: list[Place]) -> str:
 
 def _retype(_: Random, place: Place, __: list[Place]) -> str:
     value = place.value
-    if isinstance(value, str):  # a number as a text, and the other way round
+    if isinstance(value, str):  # a number becomes a string, and a string a number
         place.put(str(value) + "" if isinstance(value, Raw) else Raw(value))
     else:
         place.put([value])
@@ -301,7 +301,7 @@ OF_A_NODE = (
 
 
 def of_json(random: Random, answer: Answer) -> tuple[str, Answer]:
-    """Change one node or two."""
+    """Change one or two nodes of the JSON."""
     tree = parse(answer.body)
     told = []
     for _ in range(random.choice((1, 1, 1, 2))):
@@ -314,7 +314,7 @@ def of_json(random: Random, answer: Answer) -> tuple[str, Answer]:
     return "; ".join(told), replace(answer, body=write(tree).encode())
 
 
-# --- Mutations of the bytes, and of the head
+# --- Mutations of the bytes, the status and the headers
 
 
 def _of_bytes(random: Random, body: bytes) -> Mapping[str, bytes]:
@@ -424,7 +424,7 @@ def of_head(random: Random, answer: Answer) -> tuple[str, Answer]:
 
 
 def mutated(random: Random, answer: Answer) -> tuple[str, Answer]:
-    """Give what was done, in a few words, and what came of it."""
+    """Return a short description of the mutation, and the mutated answer."""
     if not answer.body:
         return "nothing", answer
     mutate = random.choice((of_json, of_json, of_json, of_json, of_bytes, of_head))
@@ -432,9 +432,9 @@ def mutated(random: Random, answer: Answer) -> tuple[str, Answer]:
 
 
 class Hostile:
-    """Real answers, but for those to the nth request of a kind: the first time, or each time.
+    """Real answers, except to the nth request of a kind, which is mutated the first or every time.
 
-    `sent` has all of them, by what was asked.
+    `sent` has all answers by request.
     """
 
     def __init__(self, kind: str, nth: int, seed: int, *, always: bool) -> None:
@@ -443,7 +443,7 @@ class Hostile:
         self._asked: list[object] = []
         self._done = False
         self._lock = threading.Lock()
-        self.told = ""
+        self.mutation = ""
         self.sent: dict[tuple[str, str], list[Answer]] = {}
 
     def __call__(self, request: Request) -> Answer:
@@ -463,11 +463,11 @@ class Hostile:
         if self._asked.index(asked) != nth or (self._done and not always):
             return answer
         self._done = True
-        self.told, answer = mutated(Random(self._seed), answer)
+        self.mutation, answer = mutated(Random(self._seed), answer)
         return answer
 
     def answers(self, kind: str) -> Iterator[tuple[str, list[Any]]]:
-        """Give, by the path that was asked for, the JSON of all that was sent for one request."""
+        """Yield the path and the JSON answers of each request of this kind."""
         for (path, _), answers in self.sent.items():
             if kind_of(path) == kind:
                 found = [read(each.body) for each in answers if each.status == 200]
@@ -479,17 +479,17 @@ def kind_of(path: str) -> str:
     return "Account" if last.startswith("AC0") else last
 
 
-# --- What an answer says, read in another way than the tap does
+# --- A second, independent parser of answers
 
 
 class Number(str):
-    """A number of the JSON, as it is written there."""
+    """A JSON number as it is written."""
 
     __slots__ = ()
 
 
 class Unreadable(Exception):
-    """It is not to be loaded."""
+    """The answer must not be loaded."""
 
 
 def read(body: bytes) -> Any:
@@ -636,7 +636,7 @@ PRODUCT: Readers = {
 
 
 class Source(NamedTuple):
-    """Where the rows of a stream come from, and how they are read."""
+    """The source of a stream's rows, and how to parse them."""
 
     kind: str
     list_key: str
@@ -644,7 +644,7 @@ class Source(NamedTuple):
     keys: tuple[str, ...]
 
     def rows(self, page: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """Give the rows of a page; Unreadable if it has none, or one that cannot be read."""
+        """Yield the rows of a page. Raises Unreadable if it has no rows or an invalid one."""
         raw = page.get(self.list_key)
         if not isinstance(raw, list):
             raise Unreadable
@@ -682,7 +682,7 @@ SOURCES = {
 
 
 class Plan(NamedTuple):
-    """What goes wrong, in a run of what."""
+    """The streams of a run, and what to mutate."""
 
     kind: str
     streams: tuple[str, ...]
@@ -716,7 +716,7 @@ SECRETS = (AUTH_TOKEN, CLIENT_SECRET)
 
 
 class Case(NamedTuple):
-    """One run: the answers, and what is loaded from them."""
+    """One run: its plan and its answers."""
 
     plan: Plan
     answers: Hostile
@@ -730,7 +730,7 @@ class Case(NamedTuple):
 
 
 def command(plan: Plan, answers: Answers, folder: Path, state: Any = None) -> Run:
-    """Run the tap on these answers, with waits of no length."""
+    """Run the tap on these answers, without waits."""
     with serve(answers) as server:
         config = {
             "api_url": server.url,
@@ -785,7 +785,7 @@ def undisturbed(plan: Plan) -> Run:
 
 
 def check(case: Case, run: Run, folder: Path) -> None:
-    """See that the outcome is one of the two that are allowed."""
+    """Check that the run is complete or ends with an error."""
     check_log(run)
     check_messages(run)
     for stream in case.plan.streams:
@@ -826,14 +826,14 @@ def check_messages(run: Run) -> None:
 
 
 def _is_storable(value: object) -> bool:
-    """Tell whether PostgreSQL takes it."""
+    """Return whether PostgreSQL can store the value."""
     if not isinstance(value, str):
         return True
     return "\0" not in value and not any("\ud800" <= c <= "\udfff" for c in value)
 
 
 def check_rows(stream: str, answers: Hostile, run: Run) -> None:
-    """See that the rows are those that were sent: all of them, if the run says so."""
+    """Check that the rows are those that were sent; all of them, if the run succeeded."""
     source = SOURCES[stream]
     sent: defaultdict[tuple[Any, ...], list[Mapping[str, Any]]] = defaultdict(list)
     last: dict[tuple[Any, ...], Mapping[str, Any]] = {}
@@ -841,9 +841,9 @@ def check_rows(stream: str, answers: Hostile, run: Run) -> None:
         for page in pages:
             rows: list[Mapping[str, Any]] = []
             try:
-                rows.extend(source.rows(page))  # up to the first that is unreadable
+                rows.extend(source.rows(page))  # up to the first invalid one
             except Unreadable:
-                assert run.code or page is not pages[-1], "what cannot be read was passed over"
+                assert run.code or page is not pages[-1], "an invalid record was ignored"
             for key, row in source.keyed(rows).items():
                 sent[(_owner(path), *key)].append(row)
                 if page is pages[-1]:
@@ -884,11 +884,11 @@ def check_totals(run: Run) -> None:
 
 
 def check_state(plan: Plan, run: Run, folder: Path) -> None:
-    """See that a run from the last STATE brings everything to where it would have been."""
+    """Check that a run from the last STATE completes the data."""
     following = command(plan, real, folder, run.states[-1])
     assert following.code == 0, following.last_line
     if run.code == 0 and plan.settings is SEPARATE:
-        return  # while AllTime stays as it is, days that were read are not read again for a week
+        return  # as long as AllTime is the same, days are not read again for a week
     whole = undisturbed(plan)
     for stream, schema in whole.schemas().items():
         keys = schema["key_properties"]
@@ -902,11 +902,11 @@ def check_state(plan: Plan, run: Run, folder: Path) -> None:
             assert {**found, "as_of": None} == {**record, "as_of": None}, (found, record)
 
 
-# --- Reads without a socket
+# --- Requests without a socket
 
 
 class Wire(BaseAdapter):
-    """Gives requests' sessions the answers without a socket."""
+    """An adapter for `requests` that returns the answers without a socket."""
 
     def __init__(self, answers: Answers) -> None:
         super().__init__()
@@ -934,7 +934,7 @@ class Wire(BaseAdapter):
         )
 
     def close(self) -> None:
-        """Have nothing to close."""
+        """Do nothing."""
 
 
 def client(answers: Answers, credentials: Credentials, path: str = "") -> Client:
@@ -953,21 +953,21 @@ def client(answers: Answers, credentials: Credentials, path: str = "") -> Client
 
 
 def by_token(answers: Answers) -> Client:
-    """Give a client with the Auth Token."""
+    """Return a client with the Auth Token."""
     return client(answers, Basic(MAIN_SID, AUTH_TOKEN))
 
 
 def by_oauth(answers: Answers) -> Client:
-    """Give a client with an OAuth app."""
+    """Return a client with an OAuth app."""
     tokens = client(answers, Unsigned(), TOKEN_PATH)
     return client(answers, OAuth(tokens, CLIENT_ID, CLIENT_SECRET))
 
 
-# --- By hand
+# --- The command
 
 
 def attempted(case: Case) -> int:
-    """Run and check it; give the exit code."""
+    """Run and check a case; return the exit code."""
     with tempfile.TemporaryDirectory() as folder:
         run = command(case.plan, case.answers, Path(folder))
         check(case, run, Path(folder))
@@ -985,12 +985,12 @@ def main() -> int:
         try:
             code = attempted(case)
         except (AssertionError, ValueError) as error:
-            why = f"{case.plan.kind}: {case.answers.told}: {type(error).__name__}: {error}"
+            why = f"{case.plan.kind}: {case.answers.mutation}: {type(error).__name__}: {error}"
             print(f"python -m tests.hostile --seed {seed}  # {why:.1500}")  # noqa: T201
             return 1
         except KeyboardInterrupt:
             break
-        counts[f"exit code {code}" if case.answers.told else "nothing was changed"] += 1
+        counts[f"exit code {code}" if case.answers.mutation else "nothing was changed"] += 1
     print(dict(counts))  # noqa: T201
     return 0
 

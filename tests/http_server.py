@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback whose answers are written in the test that uses it."""
+"""A real HTTP server on loopback whose answers each test defines."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What to send. `length` lies about the body's length."""
+    """A response; `length` is a wrong Content-Length."""
 
     body: bytes = b""
     status: int = 200
@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
     _lock: ClassVar = threading.Lock()
 
     def do_GET(self) -> None:
-        path, _, query = self.requestline.split()[1].partition("?")  # as it was sent
+        path, _, query = self.requestline.split()[1].partition("?")  # not decoded
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         request = Request(path, dict(parse_qsl(query)), dict(self.headers), body)
         with self._lock:
@@ -86,7 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_GET  # noqa: N815
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Do not log."""
 
 
 @contextmanager

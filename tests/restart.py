@@ -1,4 +1,4 @@
-"""Cuts the tap off at random points and starts it again from every STATE that it wrote.
+"""Interrupts the tap at random points and runs it again from every STATE that it wrote.
 
     python -m tests.restart --seed 7 --points 500
     python -m tests.restart --seed 7 --mode change --ending sigterm --point 13
@@ -29,8 +29,8 @@ from sandbox import AUTH_TOKEN, CLIENT_SECRET
 from tests.canary import leaks
 from tests.restart_cases import BILLING, MODES, Case, Key, Message, Run, State, Table, case_of
 
-PIPE = 4096  # bytes: as small as there is, so that the tap is never far ahead of its reader
-AHEAD = 4 * PIPE  # how far it may be: the pipe, its buffer, the reader's buffer
+PIPE = 4096  # bytes; the smallest size, so that the tap is never far ahead of its reader
+AHEAD = 4 * PIPE  # the most that it can be ahead: the pipe, its buffer, the reader's buffer
 POINTS_OF_A_CASE = 8
 STATES_OF_A_RUN = (2, 3)  # the first and the last, and perhaps one between
 STATES_OF_A_WHOLE_RUN = 10
@@ -40,7 +40,7 @@ Partition = tuple[str, frozenset[tuple[str, object]]]
 
 
 class Ending(NamedTuple):
-    """How a run ends: its exit code, and what the log says then."""
+    """How a run ends: its exit code and the last line of its log."""
 
     code: int
     signal: signal.Signals | None = None
@@ -58,11 +58,11 @@ ENDINGS = (COMPLETE, *CUTS)
 
 
 class Violation(AssertionError):
-    """What must not be, in one line."""
+    """A violated rule, in one line."""
 
 
 class Cut(NamedTuple):
-    """After how many lines the run is cut off, how long after that, and whether it waits then."""
+    """Where to interrupt a run: after how many lines, how long after that, and whether it waits."""
 
     ending: str
     lines: int
@@ -72,7 +72,7 @@ class Cut(NamedTuple):
 
     @classmethod
     def draw(cls, ending: str, run: Run, random: Random) -> Cut:
-        """Draw a point of a run like this one: each stream's are as likely as another's."""
+        """Draw a point of a run like this one; all streams are equally likely."""
         stream = random.choice(sorted({m["stream"] for m in run.messages if "stream" in m}))
         lines = [n for n, m in enumerate(run.messages, 1) if m.get("stream") == stream]
         blocked = ending == "broken_pipe" or random.random() < 0.7
@@ -83,7 +83,7 @@ class Cut(NamedTuple):
 
 @dataclass
 class Tally:
-    """What was tried."""
+    """The number of trials by result."""
 
     points: int = 0
     ends: Counter[str] = field(default_factory=Counter)
@@ -95,7 +95,7 @@ class Tally:
 
 
 def run_and_cut(case: Case, state: State, cut: Cut) -> Run:
-    """Run the tap from the state and cut it off."""
+    """Run the tap from the state and interrupt it."""
     started = case.start(state, pipe_size=PIPE)
     with started.out as out:
         read = b"".join(islice(out, cut.lines))
@@ -121,7 +121,7 @@ def _kill(pid: int, number: signal.Signals) -> None:
 
 
 def check_end(run: Run, cut: Cut | None) -> str:
-    """Give the ending; the run may have completed before the cut unless that is `sure`."""
+    """Return the ending; the run may have completed before the cut unless the cut is `sure`."""
     last = run.log.strip().splitlines()[-1:]
     if "Traceback" in run.log:
         raise Violation(f"a traceback: {last}")
@@ -141,7 +141,7 @@ def check_end(run: Run, cut: Cut | None) -> str:
 
 
 def check_bookmarks(states: Sequence[State], last_day: str, *, may_vanish: bool) -> None:
-    """See that no bookmark moves back, passes the last day, or vanishes."""
+    """Check that no bookmark moves back, passes the last day, or disappears."""
     marks = [_bookmarks(state) for state in states]
     for before, after in pairwise(marks):
         for partition, mark in before.items():
@@ -164,7 +164,7 @@ def _bookmarks(state: State) -> dict[Partition, str]:
 
 
 def check_whole(start: State, messages: Iterable[Message], table: Table, expected: Table) -> None:
-    """See that each bookmark is of a period that was read whole, and so are those before it."""
+    """Check that the period of each bookmark and all periods before it are complete."""
     table, marks = table.after([]), _bookmarks(start)
     for message in messages:
         table.load(message)
@@ -179,7 +179,7 @@ def check_whole(start: State, messages: Iterable[Message], table: Table, expecte
 
 
 def check_table(found: Table, expected: Table) -> None:
-    """See that they hold the same rows."""
+    """Check that the tables are equal."""
     for key in found.rows.keys() | expected.rows.keys():
         _check_row(key, found, expected, "not as without a cut")
 
@@ -191,7 +191,7 @@ def _check_row(key: Key, found: Table, expected: Table, what: str) -> None:
 
 
 def check_truth(case: Case, table: Table) -> None:
-    """See that each period holds what the company was charged."""
+    """Check that each period sums to what the company was charged."""
     for stream in case.streams:
         if not stream.startswith(("usage_records_", "billing_group_")):
             continue
@@ -205,7 +205,7 @@ def check_truth(case: Case, table: Table) -> None:
 
 
 class Trial:
-    """A case, and what a run that nothing cuts off makes of it."""
+    """A case, and the table after a complete run."""
 
     def __init__(self, case: Case, tally: Tally) -> None:
         self.case = case
@@ -216,11 +216,11 @@ class Trial:
         check_truth(case, self.expected)
 
     def restart_from_each(self, random: Random) -> None:
-        """Start again from the states of the whole run."""
+        """Run again from each state of the complete run."""
         self._restart(self.whole, random, STATES_OF_A_WHOLE_RUN)
 
     def cut_off(self, ending: str, random: Random) -> None:
-        """Cut a run off and start again from its states."""
+        """Interrupt a run, and run again from its states."""
         cut = Cut.draw(ending, self.whole, random)
         run = self._cut(self.case.state, self.case.table, cut)
         self._restart(run, random, random.choice(STATES_OF_A_RUN))
@@ -234,11 +234,13 @@ class Trial:
             self._go_on(state, self.case.table.after(run.messages[:read]), random)
 
     def _go_on(self, state: State, table: Table, random: Random) -> None:
-        """Start again from the state, perhaps cut off once more, until a run completes."""
+        """Run again from the state, perhaps with another interruption, until a run completes."""
         self.tally.restarts += 1
         while random.random() < CUT_OFF_AGAIN:
             cut = Cut.draw(random.choice([*CUTS]), self.whole, random)
-            run = self._cut(state, table, cut._replace(sure=False))  # it may have less to read
+            run = self._cut(
+                state, table, cut._replace(sure=False)
+            )  # this run may have less to read
             position, state = random.choice([(0, state), *run.states[-3:]])
             read = random.choice([position, len(run.messages)])
             table = table.after(run.messages[:read])
@@ -262,7 +264,7 @@ class Trial:
 
 
 def try_points(mode: str, ending: str, seed: int, points: Iterable[int]) -> Tally:
-    """Try these points; raises Violation with what it takes to try the one again."""
+    """Try these points. Raises Violation with the arguments that reproduce it."""
     tally = Tally()
     of_a_case = 1 if ending == COMPLETE else POINTS_OF_A_CASE
     for number, group in groupby(points, lambda point: point // of_a_case):
@@ -284,7 +286,7 @@ def try_points(mode: str, ending: str, seed: int, points: Iterable[int]) -> Tall
 
 
 def main() -> int:
-    """Try points of every mode and ending, or of those that are asked for."""
+    """Try points of all modes and endings, or of the selected ones."""
     parser = argparse.ArgumentParser(prog="python -m tests.restart", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--points", type=int, default=280, help="in all")

@@ -1,4 +1,4 @@
-"""What a target has loaded, and a run that is to bring it up to date: drawn from a seed."""
+"""Random cases: the state and the table that earlier runs left, and a run to continue with."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ HOW_FRESH = "as_of"
 
 
 class Mode(NamedTuple):
-    """The `subaccounts` of one run after the other, and which streams they load."""
+    """The `subaccounts` of successive runs, and the streams that they load."""
 
     histories: Sequence[Sequence[str]]
     streams: Sequence[Sequence[str]]
@@ -75,7 +75,7 @@ MODES = {
 
 @dataclass(eq=False)
 class SmallCompany(Company):
-    """Uses few of Twilio's categories, so that a run takes a fraction of a second."""
+    """A company with few categories, so that a run takes a fraction of a second."""
 
     sources: Sequence[Source] = ()
 
@@ -95,14 +95,14 @@ class SmallCompany(Company):
 
 
 class Table:
-    """What an upsert by key makes of records, in the order of their messages."""
+    """The rows of a target that upserts records by key."""
 
     def __init__(self, keys: Mapping[str, Sequence[str]]) -> None:
         self.keys = keys
         self.rows: dict[Key, dict[str, Any]] = {}
 
     def after(self, messages: Iterable[Message]) -> Table:
-        """Give another table, in which these are loaded too."""
+        """Return another table that has these records too."""
         table = Table(self.keys)
         table.rows = dict(self.rows)
         for message in messages:
@@ -120,7 +120,7 @@ class Table:
 
 
 class Run(NamedTuple):
-    """What was read of a run, and how it ended."""
+    """The output of a run, and how it ended."""
 
     messages: list[Message]
     sizes: list[int]
@@ -130,13 +130,13 @@ class Run(NamedTuple):
 
     @property
     def states(self) -> list[tuple[int, State]]:
-        """Each STATE, after the number of messages that were before it."""
+        """Each STATE, with the number of messages before it."""
         return [(n, m["value"]) for n, m in enumerate(self.messages) if m["type"] == "STATE"]
 
 
 @dataclass
 class Case:
-    """A company, settings for it, and the state and the table that earlier runs have left."""
+    """A company, settings, and the state and the table that earlier runs left."""
 
     company: Company
     first: date
@@ -169,7 +169,7 @@ class Case:
         return self._started(state, "--catalog", catalog, pipe_size=pipe_size)
 
     def end(self, run: Forked, read: bytes) -> Run:
-        """Wait for its end; raises ValueError for a line that is no JSON."""
+        """Wait for the end. Raises ValueError for a line that is not JSON."""
         code = run.wait()
         *lines, half_line = read.split(b"\n")
         messages = [json.loads(line, parse_float=Decimal) for line in lines]
@@ -193,7 +193,7 @@ class Case:
         return str(path)
 
     def periods(self, stream: str) -> Iterator[Window]:
-        """Give those that the stream has to have."""
+        """Return the rows that the stream must have."""
         granularity = {**USAGE_STREAMS, **BILLING_STREAMS}[stream]
         if granularity.is_named_period:
             now = named_period(granularity.resource, self.last_day)
@@ -203,7 +203,7 @@ class Case:
             yield from whole.split(1, granularity)
 
     def truth(self, stream: str, period: Window) -> Decimal:
-        """Give all money of the period, each dollar once."""
+        """Return the total of the period."""
         days = [period.start + n * DAY for n in range(period.days)]
         if stream in BILLING:
             groups = self.settings["billing_group_ids"]
@@ -216,7 +216,7 @@ class Case:
 
 @contextmanager
 def case_of(mode: Mode, random: Random) -> Iterator[Case]:
-    """Draw a case: all runs of its history but the last have been, and days are restated since."""
+    """Draw a case: all runs of its history but the last, and restatements after them."""
     history, streams = random.choice(mode.histories), random.choice(mode.streams)
     last = date(2025, 10, random.randint(1, 10))
     first = last - random.randint(8, 16 if streams == ALL else 28) * DAY
@@ -247,7 +247,7 @@ def case_of(mode: Mode, random: Random) -> Iterator[Case]:
             whole = _load(case, random)
             _restate(case, random)
             company.today = case.last_day + random.randint(0, 3) * DAY
-            # Whatever start_date says then, it goes back to the first day that was loaded.
+            # A change reads again from the first day that was loaded, regardless of start_date.
             changes = choice != following and "rolled_up" in (choice, following)
             late = whole and changes and random.random() < 0.5
             case.settings["start_date"] = f"{company.today if late else first}"
@@ -274,7 +274,7 @@ def _set(case: Case, subaccounts: str) -> None:
 
 
 def _load(case: Case, random: Random) -> bool:
-    """Load a run, or what came of it before it was cut off; tell whether it was whole."""
+    """Load a run, which may be interrupted; return whether it is complete."""
     run = case.complete(case.state)
     read = random.choice([len(run.messages), random.randrange(len(run.messages))])
     case.table = case.table.after(run.messages[:read])
@@ -285,7 +285,7 @@ def _load(case: Case, random: Random) -> bool:
 
 
 def _restate(case: Case, random: Random) -> None:
-    """Change days that the next run reads again, some of them to zero."""
+    """Restate days that the next run reads again, some of them to zero."""
     company, back = case.company, case.settings["lookback_days"]
     days = [case.last_day - n * DAY for n in range(back + 1)]
     # A product that disappears from a billing group's day leaves its row (Limits in the reference).

@@ -1,4 +1,4 @@
-"""Usage records that are written at once: as the SDK would have written each of them."""
+"""The bulk writer: it writes the same messages as the SDK."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ DAYS: Days = {
     "2026-01-03": {"Überraschung": "1", 'quote"d \\ line\nbreak': "2", "totalprice": "3"},
     "2026-01-04": {"calls": "5"},
 }
-THE_SDK: dict[str, Any] = {STREAM: {}}  # a stream map that does nothing has the SDK do everything
+THE_SDK: dict[str, Any] = {STREAM: {}}  # an empty stream map, so that the SDK writes all records
 
 
 def nothing(_: list[dict[str, Any]]) -> None:
-    """Leave the catalog as it is discovered."""
+    """Do not change the catalog."""
 
 
 def without(*names: str) -> Callable[[list[dict[str, Any]]], None]:
@@ -40,23 +40,23 @@ def without(*names: str) -> Callable[[list[dict[str, Any]]], None]:
 
 
 def unlisted(streams: list[dict[str, Any]]) -> None:
-    """Take a property out of the catalog."""
+    """Remove a property from the catalog."""
     del streams[0]["schema"]["properties"]["usage_unit"]
 
 
 def added(streams: list[dict[str, Any]]) -> None:
-    """Put a property into the catalog that no record has."""
+    """Add a property to the catalog that no record has."""
     streams[0]["schema"]["properties"]["colour"] = {"type": ["string", "null"]}
 
 
 def with_the_flag(streams: list[dict[str, Any]]) -> None:
-    """Take the properties from a SCHEMA message; without what the flag is worked out of."""
+    """Add the flag to the catalog, and deselect a property that it needs."""
     streams[0]["schema"]["properties"]["counts_in_total"] = {"type": ["boolean", "null"]}
     without("price")(streams)
 
 
 def full_table(streams: list[dict[str, Any]]) -> None:
-    """Have the stream read whole."""
+    """Set the replication method FULL_TABLE."""
     streams[0]["replication_method"] = "FULL_TABLE"
 
 
@@ -71,13 +71,13 @@ def run(sync: Sync, change: Any, **settings: Any) -> Run:
     return done
 
 
-def told(done: Run) -> list[Any]:
-    """Give all messages, but for the time at which a record was extracted."""
+def messages(done: Run) -> list[Any]:
+    """Return all messages without the time at which records were extracted."""
     return [{**message, "time_extracted": None} for message in done.messages]
 
 
 def counted(done: Run) -> list[str]:
-    """Give what the SDK's metrics say was counted."""
+    """Return the record counts of the SDK's metrics."""
     return re.findall(r'"record_count","value":(\d+)', done.log)
 
 
@@ -100,22 +100,22 @@ def test_messages_and_metrics_are_the_same_as_those_of_the_sdk(
     change: Any,
     skip: Any,
 ) -> None:
-    at_once = run(sync, change, skip_unused_categories=skip)
+    in_bulk = run(sync, change, skip_unused_categories=skip)
     by_the_sdk = run(sync, change, skip_unused_categories=skip, stream_maps=THE_SDK)
-    assert told(at_once) == told(by_the_sdk)
-    assert counted(at_once) == counted(by_the_sdk) == [f"{len(at_once.records())}"]
-    # And it was written at once: by the day.
-    times = Counter(m["time_extracted"] for m in at_once.messages if m["type"] == "RECORD")
+    assert messages(in_bulk) == messages(by_the_sdk)
+    assert counted(in_bulk) == counted(by_the_sdk) == [f"{len(in_bulk.records())}"]
+    # The bulk writer writes one day at a time.
+    times = Counter(m["time_extracted"] for m in in_bulk.messages if m["type"] == "RECORD")
     assert len(times) == len(DAYS)
 
 
 def retyped(streams: list[dict[str, Any]]) -> None:
-    """Have another type in the catalog."""
+    """Change the type of a property in the catalog."""
     streams[0]["schema"]["properties"]["description"] = {"type": "boolean"}
 
 
 def test_the_sdk_writes_records_with_the_types_of_another_catalog(sync: Sync) -> None:
-    assert told(run(sync, retyped)) == told(run(sync, retyped, stream_maps=THE_SDK))
+    assert messages(run(sync, retyped)) == messages(run(sync, retyped, stream_maps=THE_SDK))
 
 
 def test_records_keep_all_digits_and_characters(sync: Sync) -> None:
@@ -164,4 +164,4 @@ def test_undocumented_forms_of_records_are_read(
     assert {name: f"{rows['sms'][name]}" for name in read} == read
     assert rows["calls"]["deduplicated_price"] == 5
     assert rows["sms"]["deduplicated_price"] == rows["sms"]["price"]
-    assert ("new field, not loaded: 'colour'" in done.log) == ("colour" in fields)
+    assert ("field 'colour' is new to this version" in done.log) == ("colour" in fields)

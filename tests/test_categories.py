@@ -1,4 +1,4 @@
-"""The stream `categories`, and the table behind it."""
+"""The stream `categories`, and its table."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def evidence() -> dict[str, str]:
 
 
 def chain(name: str) -> list[str]:
-    """Return the category and all that contain it; fails if they form a circle."""
+    """Return the category and all its ancestors; fail if there is a cycle."""
     names = [name]
     while parent := shipped().parent(names[-1]):
         assert parent not in names

@@ -23,7 +23,7 @@ REAL = json.loads(Path(__file__).with_name("real_accounts.json").read_text())
 
 
 def prices(**texts: str | None) -> dict[str, Decimal | None]:
-    """Give prices by category; `__` stands for a hyphen."""
+    """Return prices by category; `__` stands for a hyphen."""
     return {
         name.replace("__", "-"): None if text is None else Decimal(text)
         for name, text in texts.items()
@@ -31,7 +31,7 @@ def prices(**texts: str | None) -> dict[str, Decimal | None]:
 
 
 def counted(day: Mapping[str, Decimal | None]) -> dict[str, str]:
-    """Give what counts, by category, without the rows that hold nothing."""
+    """Return the deduplicated prices that are not zero, by category."""
     shares = deduplicate(day)
     return {c: f"{s.deduplicated_price:f}" for c, s in shares.items() if s.deduplicated_price}
 

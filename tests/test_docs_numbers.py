@@ -47,7 +47,7 @@ Day = Mapping[str, Decimal]
 
 
 def table(head: str) -> list[list[str]]:
-    """Give the cells of the tables with this head, without the marks of code."""
+    """Return the cells of the tables with this head, without backticks."""
     tables = re.findall(rf"(?m)^\| {re.escape(head)} \|\n\|[-|]+\|\n((?:\|.*\n)+)", PAGE)
     assert tables
     rows = [row for rows in tables for row in rows.splitlines()]

@@ -1,4 +1,4 @@
-"""What is noted of accounts that fail, and when a failure is everyone's."""
+"""Failures of accounts, and when a failure ends the run."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ def failures() -> Failures:
 
 def test_a_second_account_in_a_row_with_exhausted_retries_ends_the_run(failures: Failures) -> None:
     failures.add("accounts", "AC1", RetriesExhausted("no answer"))
-    with pytest.raises(RetriesExhausted, match="still none"):
-        failures.add("accounts", "AC2", RetriesExhausted("still none"))
+    with pytest.raises(RetriesExhausted, match="no answer again"):
+        failures.add("accounts", "AC2", RetriesExhausted("no answer again"))
 
 
-@pytest.mark.parametrize("between", ["one that was read", "one that was refused"])
+@pytest.mark.parametrize("between", ["a success", "a refusal"])
 def test_an_answer_between_two_failures_lets_the_run_continue(
     failures: Failures, between: str
 ) -> None:
     failures.add("accounts", "AC1", RetriesExhausted("no answer"))
-    if between == "one that was read":
+    if between == "a success":
         failures.mark_success()
     else:
         failures.add("accounts", "AC2", ApiError("refused"))

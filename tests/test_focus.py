@@ -1,4 +1,4 @@
-"""FOCUS: the mapping by itself, with what the official validator does not notice."""
+"""The mapping to FOCUS, including rules that the official validator does not check."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def usage_record(category: str, price: Decimal | str | None, **fields: Any) -> U
 
 
 def billed(rows: Iterable[UsageRecord], payer: Payer = PAYER) -> dict[str, Row]:
-    """Give the rows of FOCUS of a day, by category."""
+    """Return the FOCUS rows of a day by category."""
     return {
         row.category: cost_and_usage(asdict(row), payer, "usd")
         for row in attribute(rows)
@@ -93,14 +93,14 @@ def billed(rows: Iterable[UsageRecord], payer: Payer = PAYER) -> dict[str, Row]:
 
 
 def one(category: str, price: str = "2.5", **fields: Any) -> Row:
-    """Give the row of a category that bears the whole cost of its day."""
+    """Return the row of a category that has the whole cost of its day."""
     rows = [usage_record(category, price, **fields), usage_record("totalprice", price)]
     return billed(rows)[category]
 
 
 @pytest.fixture(scope="module")
 def a_year() -> list[Row]:
-    """Give the rows of every fifth day of a company of three accounts, each by itself."""
+    """Return the rows of every fifth day of a company with three separate accounts."""
     last = date(2025, 9, 30)
     company = Company(since=date(2024, 10, 1), today=last, subaccounts=2, new_category_from=last)
     days = [last - timedelta(days=5 * n) for n in range(73)]

@@ -1,4 +1,4 @@
-"""The stream `focus_cost_and_usage`, as the installed command emits it."""
+"""The stream `focus_cost_and_usage`."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def settings(server: Server, **more: Any) -> dict[str, Any]:
 
 
 def table(*runs: Run) -> Table:
-    """Give what a target that upserts has of FOCUS after the runs."""
+    """Return the FOCUS rows of a target that upserts by key, after the runs."""
     return {
         tuple(row[column] for column in KEY): row for run in runs for row in run.records(STREAM)
     }
 
 
 def costs(rows: Table) -> dict[tuple[str, str], Decimal]:
-    """Give the sum for each account and day."""
+    """Return the cost for each account and day."""
     sums: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
     for row in rows.values():
         sums[row["x_AccountSid"], row["ChargePeriodStart"][:10]] += row["BilledCost"]
@@ -66,7 +66,7 @@ def costs(rows: Table) -> dict[tuple[str, str], Decimal]:
 
 
 def totals(company: Company, *, inside: bool) -> dict[tuple[str, str], Decimal]:
-    """Give what the company spent, by account and day, where it spent anything."""
+    """Return the spend of the company by account and day, without days of zero."""
     sids = [MAIN_SID] if inside else [each.sid for each in company.accounts()]
     return {
         (sid, f"{day}"): total
@@ -210,7 +210,7 @@ def test_the_test_option_writes_no_row(sync: Sync, server: Server) -> None:
 
 
 def named(friendly_name: Any) -> Any:
-    """Give the answers of an account of this name that spends a dollar a day."""
+    """Return the answers of an account with this name that spends one dollar a day."""
     answers = account({f"2026-01-0{n}": {"calls": "1", "totalprice": "1"} for n in range(1, 6)})
 
     def answer(request: Request) -> Answer:
@@ -273,7 +273,7 @@ def test_a_repeated_run_emits_the_same_rows(sync: Sync, server: Server) -> None:
 def test_a_day_that_is_restated_to_zero_is_overwritten(
     sync: Sync, server: Server, company: Company, lookback_days: int
 ) -> None:
-    """Rows that bear no cost any more become zero, and no others come."""
+    """Only rows that no longer have a cost are set to zero."""
     own = settings(server, lookback_days=lookback_days, subaccounts="excluded")
     day, category = LAST - timedelta(days=2), "sms-outbound-longcode"
     key = MAIN_SID, category, f"{day}T00:00:00Z"
@@ -297,7 +297,7 @@ def partitions(state: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def cut(run: Run, day: date, sid: str = MAIN_SID) -> tuple[Table, dict[str, Any]]:
-    """Give the rows that a kill leaves, after those of a day and before the STATE that says so."""
+    """Return the rows of a run that ends after those of a day, and the last STATE before them."""
     rows: Table = {}
     state: dict[str, Any] = {}
     for message in run.messages:
@@ -444,7 +444,7 @@ def test_a_warning_names_the_missing_days_if_it_is_switched_on_later(
 
 
 def test_older_days_are_read_again_once_it_is_switched_on(sync: Sync, server: Server) -> None:
-    """With many accounts they are not, where nothing has changed."""
+    """With several accounts they are otherwise skipped if nothing has changed."""
     apart = settings(server, subaccounts="separate")
     first = sync({**apart, "focus": False})
     second = sync(apart, state=first.states[-1])
@@ -453,7 +453,7 @@ def test_older_days_are_read_again_once_it_is_switched_on(sync: Sync, server: Se
 
 def test_the_log_has_the_number_of_rows(sync: Sync, server: Server) -> None:
     run = sync(settings(server))
-    assert f"{MAIN_SID}: {len(run.records(STREAM))} rows of {STREAM}\n" in run.log
+    assert f"{MAIN_SID}: loaded {len(run.records(STREAM))} rows of {STREAM}\n" in run.log
 
 
 def test_a_warning_says_that_its_source_is_not_selected(sync: Sync, server: Server) -> None:

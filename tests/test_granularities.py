@@ -1,4 +1,4 @@
-"""Months, years and Twilio's named periods: the same rows, counted once in each."""
+"""Months, years and named periods such as `Today`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def load(sync: Sync, server: Server, stream: str, state: Any = None, **settings:
 
 
 def counted(run: Run, stream: str) -> dict[str, dict[str, Decimal]]:
-    """Give what counts, by period and category."""
+    """Return the deduplicated prices that are not zero, by period and category."""
     periods: defaultdict[str, dict[str, Decimal]] = defaultdict(dict)
     for row in run.records(stream):
         if row["deduplicated_price"]:

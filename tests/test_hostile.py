@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001  (digits of other scripts are meant)
-"""Hostile answers: correct data or one line that says what is wrong, whatever comes back."""
+"""Hostile answers: the result is correct data, or one line that says what is wrong."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ from tests.hostile import (
 from tests.http_server import Answer, Request
 
 EXAMPLES = 250  # of each kind of answer
-RUNS = [  # of the command: from this seed, to that one
+RUNS = [  # seeds of runs of the command: from, to
     *((first, first + 6) for first in (0, 6)),
     *(pytest.param(first, first + 12, marks=pytest.mark.nightly) for first in (12, 24, 36, 48)),
 ]
@@ -76,7 +76,7 @@ Rows = list[dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def waits() -> Iterator[list[float]]:
-    """Collect the waits before retries, as the log has them."""
+    """Collect the waits before retries from the log."""
     seconds: list[float] = []
 
     class Waits(logging.Handler):
@@ -157,7 +157,7 @@ READ_AS = {
 
 
 def seeds(examples: int) -> Callable[[Any], Any]:
-    """Run a test with so many seeds: the same ones each time."""
+    """Run a test with this number of seeds, always the same ones."""
 
     def decorate(test: Any) -> Any:
         limits = settings(max_examples=examples, derandomize=True, deadline=None, database=None)
@@ -167,7 +167,7 @@ def seeds(examples: int) -> Callable[[Any], Any]:
 
 
 def outcome(answers: Answers, read: Callable[[Answers], Any]) -> Any:
-    """Give what is read, or the error: nothing else may come out, and no more than a line."""
+    """Return what is read, or the error, which must be a known one with one line."""
     try:
         return read(answers)
     except ApiError as error:
@@ -185,8 +185,8 @@ def plain(source: Source, row: Record) -> Record:
     }
 
 
-def told(source: Source, answers: Hostile) -> dict[tuple[Any, ...], Any]:
-    """Give the rows of what was sent; Unreadable if they are not to be loaded."""
+def expected_rows(source: Source, answers: Hostile) -> dict[tuple[Any, ...], Any]:
+    """Return the rows that were sent. Raises Unreadable if they must not be loaded."""
     rows: Rows = []
     for _, pages in answers.answers(source.kind):
         if not pages or any(
@@ -209,13 +209,16 @@ def test_a_mutated_answer_is_read_correctly_or_is_an_error(what: str, seed: int)
     if isinstance(rows, ApiError):
         return
     try:
-        expected = told(source, answers)
+        expected = expected_rows(source, answers)
     except Unreadable:
-        pytest.fail(f"{answers.told}: what cannot be read was passed over")
+        pytest.fail(f"{answers.mutation}: an invalid record was ignored")
     assert all(row["start_date"] in WINDOWS[what] for row in rows if what in WINDOWS)
     found = [plain(source, row) for row in rows]
-    assert source.keyed(found) == expected, answers.told
-    assert len(found) == len(expected) or what in {"Accounts", "Triggers"}  # the stream's work
+    assert source.keyed(found) == expected, answers.mutation
+    assert len(found) == len(expected) or what in {
+        "Accounts",
+        "Triggers",
+    }  # the stream removes duplicates
 
 
 @seeds(EXAMPLES)
@@ -225,7 +228,7 @@ def test_the_creation_date_in_a_mutated_answer_is_read_correctly_or_unknown(seed
     if found is not None and not isinstance(found, ApiError):
         ((_, pages),) = answers.answers("Account")
         began = ACCOUNT["date_created"](pages[-1])
-        assert began[:10] == f"{found}" <= f"{TODAY}", answers.told
+        assert began[:10] == f"{found}" <= f"{TODAY}", answers.mutation
 
 
 @seeds(EXAMPLES)
@@ -266,11 +269,11 @@ def test_a_run_on_mutated_answers_is_complete_or_ends_with_an_error(
         try:
             check(case, run, tmp_path)
         except AssertionError as error:
-            raise AssertionError(f"seed {seed}: {case.answers.told}") from error
+            raise AssertionError(f"seed {seed}: {case.answers.mutation}") from error
 
 
 def changed(change: Callable[[dict[str, Any]], Any], kind: str) -> Answers:
-    """Give real answers, but for those of a kind, whose JSON is changed by what is called on it."""
+    """Return real answers, except those of a kind, whose JSON is changed."""
 
     def answer(request: Request) -> Answer:
         sent = real(request)

@@ -1,4 +1,4 @@
-"""`accounts` and `usage_triggers`: Twilio's lists, less what must not be told."""
+"""`accounts` and `usage_triggers`: Twilio's lists, without secrets."""
 
 from __future__ import annotations
 

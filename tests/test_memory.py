@@ -1,4 +1,4 @@
-"""A long history takes no more memory than a short one."""
+"""Memory does not depend on the length of the history."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from benchmarks.sandboxed import Sandbox
 from benchmarks.tools import ALL_ROWS
 
 YEAR = 365
-# Runs of the same length differ by up to 3 MB, and those of 60 days and of two years by no more.
-# Two years are 96,000 rows: kept until the end, they would take more than 100 MB.
+# The memory of equal runs differs by up to 3 MB, and so does that of 60 days and of two years.
+# Two years have 96,000 rows, which would take more than 100 MB if they were kept until the end.
 MARGIN = 8.0  # MB
 
 

@@ -1,4 +1,4 @@
-"""The pipeline on accounts that are plain objects: no SDK, no HTTP."""
+"""The pipeline with accounts that are plain objects, without the SDK and without HTTP."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def load(
     ]
 
 
-def test_each_day_is_one_list_of_rows_that_sums_to_its_total() -> None:
+def test_the_rows_of_each_day_sum_to_its_total() -> None:
     periods = load(FakeAccount(days(3)), UsageState(), FIRST + timedelta(days=2))
     assert [rows[0][1] for rows in periods] == [FIRST + timedelta(days=n) for n in range(3)]
     assert [sum(share or 0 for *_, share in rows) for rows in periods] == [5, 5, 5]
@@ -143,7 +143,7 @@ def test_zero_rows_of_categories_that_were_never_used_are_dropped() -> None:
     assert {category for category, *_ in rows} == PRICES.keys()
 
 
-def test_the_bookmark_moves_only_once_the_rows_of_a_day_were_taken() -> None:
+def test_the_bookmark_moves_after_the_rows_of_a_day_were_emitted() -> None:
     state, saved = UsageState(), list[bytes]()
     read = pipeline(FakeAccount(days(2)), state=state, today=FIRST + timedelta(days=1), saved=saved)
     (context,) = read.begin()
@@ -156,7 +156,7 @@ def test_the_bookmark_moves_only_once_the_rows_of_a_day_were_taken() -> None:
     assert state.partitions[0].bookmark == FIRST + timedelta(days=1)
 
 
-def test_the_state_names_a_day_and_its_categories_before_its_rows_go_out() -> None:
+def test_the_state_has_a_day_and_its_categories_before_its_rows_are_emitted() -> None:
     saved: list[bytes] = []
     read = pipeline(FakeAccount(days(1)), state=UsageState(), today=FIRST, saved=saved)
     next(read.rows(read.begin()[0]))
@@ -173,7 +173,7 @@ def test_the_next_run_reads_from_the_bookmark_less_the_lookback() -> None:
     assert [rows[0][1].day for rows in periods] == [4, 5, 6]
 
 
-def test_a_failure_leaves_the_bookmark_at_the_last_whole_day() -> None:
+def test_a_failure_leaves_the_bookmark_at_the_last_complete_day() -> None:
     state = UsageState()
     account = FakeAccount(days(40), fails_on=FIRST + timedelta(days=30))
     options = {"page_size": 4}  # a window for each day
@@ -185,7 +185,7 @@ def test_a_failure_leaves_the_bookmark_at_the_last_whole_day() -> None:
     assert len(periods) == 11
 
 
-def test_unchanged_days_are_not_read_again_where_each_account_is_read_apart() -> None:
+def test_unchanged_days_are_not_read_again_with_separate_accounts() -> None:
     state, today = UsageState(), FIRST + timedelta(days=9)
     options = {"separates_accounts": True, "lookback_days": 35}
     load(FakeAccount(days(9)), state, today - timedelta(days=1), **options)
@@ -196,7 +196,7 @@ def test_unchanged_days_are_not_read_again_where_each_account_is_read_apart() ->
     assert [rows[0][1].day for rows in periods] == list(range(1, 12))
 
 
-def test_rows_carry_the_context_that_they_belong_to() -> None:
+def test_rows_have_the_account_and_mode_of_their_context() -> None:
     main = FakeAccount(days(1))
     read = pipeline(main, state=UsageState(), today=FIRST, saved=[])
     (context,) = read.begin()
@@ -209,7 +209,7 @@ def _contexts(read: Pipeline) -> Iterable[tuple[str, bool]]:
     return [(each.account_sid, each.includes_subaccounts) for each in read.begin()]
 
 
-def test_after_a_change_to_rolled_up_the_rows_of_subaccounts_become_zero_first() -> None:
+def test_after_a_change_to_rolled_up_rows_of_subaccounts_are_set_to_zero_first() -> None:
     main = FakeAccount(days(2), includes_subaccounts=False)
     sub = FakeAccount(days(2), sid="AC2", includes_subaccounts=False)
     state, today = UsageState(), FIRST + timedelta(days=1)

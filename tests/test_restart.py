@@ -1,4 +1,4 @@
-"""A new run from any STATE gives the whole data, however and wherever the last one ended."""
+"""A run from any STATE completes the data, however and wherever the run before it ended."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_an_interrupted_run_is_completed_from_every_state(
     mode: str, ending: str, points: int
 ) -> None:
     tally = try_points(mode, ending, SEED, range(points))
-    assert tally.ends[ending] >= points / 2  # the others were complete before
+    assert tally.ends[ending] >= points / 2  # other runs were complete before the cut
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -37,7 +37,7 @@ def test_a_complete_run_can_be_repeated_from_every_state(mode: str) -> None:
     assert try_points(mode, COMPLETE, SEED, [0]).restarts
 
 
-# The harness fails where a tap would.
+# The harness detects broken taps.
 
 
 def lose_a_row(messages: list[Message]) -> list[Message]:
@@ -85,7 +85,7 @@ def pass_the_last_day(messages: list[Message]) -> list[Message]:
 def test_the_harness_detects_a_broken_tap(
     monkeypatch: pytest.MonkeyPatch, doctor: Doctor, what: str
 ) -> None:
-    """The runs after the first one do: it is what they are compared with."""
+    """The first run is correct, because the others are compared with it."""
     complete = Case.complete
 
     def doctored(case: Case, state: State) -> Run:

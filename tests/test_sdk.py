@@ -47,13 +47,15 @@ HOOKS: dict[str, tuple[Callable[..., Any], list[str]]] = {
 
 
 @pytest.mark.parametrize(("hook", "parameters"), HOOKS.values(), ids=HOOKS.keys())
-def test_a_hook_takes_what_it_took(hook: Callable[..., Any], parameters: list[str]) -> None:
+def test_a_hook_has_the_expected_parameters(
+    hook: Callable[..., Any], parameters: list[str]
+) -> None:
     found = [name for name in inspect.signature(hook).parameters if name != "self"]
     assert found == parameters, f"this SDK changed {hook.__qualname__}: see singer/sdk.py"
 
 
 def test_the_sdk_calls_the_hooks() -> None:
-    """A hook that nobody calls any more would be overridden in vain."""
+    """Otherwise it would be useless to override them."""
     tap, stream = inspect.getsource(tap_base), inspect.getsource(Stream)
     plugin = inspect.getsource(plugin_base)
     for name, source in {

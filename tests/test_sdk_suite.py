@@ -1,4 +1,4 @@
-"""The SDK's standard tests, as a smoke test: they check less than they say."""
+"""The SDK's standard tests, as a smoke test."""
 
 from __future__ import annotations
 

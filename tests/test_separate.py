@@ -1,4 +1,4 @@
-"""`subaccounts: separate`: each account by itself, and the changes between the three choices."""
+"""`subaccounts: separate`, and changes between the three choices of `subaccounts`."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def test_usage_triggers_and_categories_come_from_all_accounts(
 
 
 class Failing(Server):
-    """Answers every request for some accounts' usage with an error."""
+    """A server that answers requests for the usage of some accounts with an error."""
 
     errors: dict[str, SandboxError] = {}  # noqa: RUF012
 
@@ -234,7 +234,7 @@ def test_after_a_failure_of_one_account_the_others_are_complete(
 
 
 def test_two_accounts_that_fail_with_others_between_do_not_end_the_run(sync: Sync) -> None:
-    """Those between show that the service answers, also where `categories` asks about them."""
+    """The accounts between them show that Twilio answers, also for the stream `categories`."""
     company = Company(today=LAST, since=FIRST - timedelta(days=60), subaccounts=6, categories=1)
     sids = [account.sid for account in company.accounts()]
     gone = {sids[2], sids[4]}
@@ -259,7 +259,7 @@ def test_a_run_in_which_all_accounts_fail_ends_early(sync: Sync, company: Compan
 
 
 class Table:
-    """What an upsert by key makes of the runs' records, in the order of their messages."""
+    """The rows of a target that upserts records by key."""
 
     def __init__(self, company: Company, stream: str = DAILY) -> None:
         self.company = company
@@ -361,7 +361,7 @@ def test_an_interrupted_change_never_counts_a_dollar_twice(
 def test_a_change_after_an_interrupted_run_counts_no_dollar_twice(
     sync: Sync, server: Server, company: Company, before: str, after: str
 ) -> None:
-    """The rows after the last STATE may be in the target, also those of a day that was begun."""
+    """The target may have rows after the last STATE, including a part of a day."""
     first = sync(settings(server, subaccounts=before))
     rows = [n for n, m in enumerate(first.messages) if m.get("stream") == DAILY and "record" in m]
     for cut in rows[3 :: len(rows) // 5]:
@@ -376,7 +376,7 @@ def test_a_change_after_an_interrupted_run_counts_no_dollar_twice(
 
 
 def cut(run: Run, sid: str, day: date) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Give the messages up to the account's first row of the day, and the last STATE in them."""
+    """Return the records before the account's first row of the day, and the last STATE."""
     position = next(
         n
         for n, m in enumerate(run.messages)
@@ -440,7 +440,7 @@ def test_a_full_table_is_read_completely_each_time(sync: Sync, server: Server) -
 def test_older_rows_of_a_named_period_are_not_changed(
     sync: Sync, server: Server, company: Company
 ) -> None:
-    """Yesterday's row of `today` is not read again: it stays as it is, each dollar once."""
+    """The stream `today` does not read yesterday's row again, which stays correct."""
     stream = "usage_records_today"
     table, state = Table(company, stream), None
     catalog = only(sync, stream)
@@ -527,7 +527,7 @@ def test_a_change_works_for_all_periods(
 
 @pytest.mark.parametrize("period", ["monthly", "yearly", "this_month"])
 def test_the_first_period_of_a_subaccount_is_set_to_zero_too(sync: Sync, period: str) -> None:
-    """Twilio may let its rows begin on the day when it was created, which the state has not."""
+    """Twilio may return a row that starts on the creation date, which is not in the state."""
     company, stream = Company(today=LAST, since=FIRST, subaccounts=1), f"usage_records_{period}"
     table, state = Table(company, stream), None
     created = company.accounts()[-1].date_created
@@ -559,7 +559,7 @@ def test_a_month_that_is_set_to_zero_keeps_its_end_date(sync: Sync, server: Serv
 def test_the_state_has_the_first_day_before_the_first_row_is_emitted(
     sync: Sync, server: Server, stream: str
 ) -> None:
-    """Should the run end there, another choice of subaccounts still knows that there are some."""
+    """If the run ends there, a run with another choice of `subaccounts` still finds the rows."""
     state = None
     for subaccounts in ("separate", "rolled_up", "separate"):
         run = sync(
@@ -688,7 +688,7 @@ def test_days_before_a_start_date_are_read_once_it_is_removed(
 def test_older_days_are_all_read_again_after_an_interrupted_run(
     sync: Sync, server: Server, company: Company
 ) -> None:
-    """Restated, cut off while they are read, and restated back: the sums are what they were."""
+    """They are restated, read in part, and restated back, so that the sums do not change."""
     restated, table = LAST - timedelta(days=9), Table(company)
     first = sync(settings(server))
     company.restate(restated, "sms-outbound-longcode", price_factor=Decimal(2), account=ACTIVE)

@@ -87,7 +87,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a URL without a scheme": ({"api_url": "twilio"}, "api_url: is not a URL; use one such as"),
     "a broken URL": ({"api_url": "https://["}, "api_url: is not a URL; use one such as"),
-    "a map of no stream": ({"stream_maps": {"usage": {}}}, "stream_maps: 'usage' is not a stream"),
+    "a map of an unknown stream": (
+        {"stream_maps": {"usage": {}}},
+        "stream_maps: 'usage' is not a stream",
+    ),
     "a map that does not parse": (
         {"stream_maps": {"categories": {"x": "1 +"}}},
         "stream_maps: Failed to parse expression 1 +.",

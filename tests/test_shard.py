@@ -1,4 +1,4 @@
-"""`shard`: a company with many accounts, read by several workers."""
+"""`shard`: several workers read the accounts of one company."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def settings(server: Server, **more: Any) -> dict[str, Any]:
 
 
 def rows(*runs: Run) -> dict[str, list[tuple[Any, ...]]]:
-    """Give the rows of each stream, in an order of their own, but for how fresh they are."""
+    """Return the sorted rows of each stream, without `as_of`."""
     return {
         stream: sorted(
             tuple(f"{value}" for field, value in row.items() if field not in {"as_of", "x_AsOf"})
@@ -87,7 +87,7 @@ def test_each_account_is_in_exactly_one_shard(sid: str, of_all: int) -> None:
 
 
 def test_an_account_stays_in_its_shard_in_all_versions() -> None:
-    """For the state of its worker has its bookmark."""
+    """Its bookmark is in the state of that worker."""
     assert Shard(8, 8).has(MAIN_SID)
 
 

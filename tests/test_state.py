@@ -1,4 +1,4 @@
-"""State: what is refused, and bookmarks that never move back."""
+"""The state: invalid ones are refused, and bookmarks never move back."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         partition(billed={"days": []}),
         f"days in billed of usage_records_daily for {SID} is not a JSON object",
     ),
-    "a day of FOCUS that is not a date": (
+    "a billed_up_to that is not a date": (
         {"bookmarks": {"usage_records_daily": {"billed_up_to": 5}}},
         "billed_up_to of usage_records_daily is not a valid date",
     ),
@@ -149,7 +149,7 @@ def test_a_day_out_of_range_is_refused(day: str) -> None:
 
 @pytest.mark.parametrize("path", sorted(STATES.glob("*.json")), ids=lambda path: path.stem)
 def test_a_state_of_version_0_1_0_is_read_and_written_unchanged(path: Path) -> None:
-    """The files are what 0.1.0 wrote when it loaded the sandbox, one of each kind."""
+    """Version 0.1.0 wrote the files when it loaded the sandbox, one of each kind."""
     written = json.loads(path.read_text())
     state = State()
     state.load(written, written["bookmarks"])
@@ -219,7 +219,7 @@ def test_rows_are_withdrawn_once_and_up_to_the_recorded_day() -> None:
     assert subaccount_switch.to_withdraw([mine], "AC1") == [mine]
     assert subaccount_switch.to_withdraw([mine], "AC9") == []
     subaccount_switch.begin_to_withdraw(mine)
-    assert mine.bookmark is None  # if the run ends here, all days are read again if need be
+    assert mine.bookmark is None  # so that a change back reads all days again
     assert subaccount_switch.to_withdraw([mine], "AC1") == [mine]
     mine.withdrawn = LAST
     assert subaccount_switch.to_withdraw([mine], "AC1") == [mine]  # the days after the last one

@@ -1,4 +1,4 @@
-"""The tap's stream map in front of the user's own: as the SDK documents, with the flag visible."""
+"""Stream maps: they work as the SDK documents, and can use the flag `counts_in_total`."""
 
 from __future__ import annotations
 

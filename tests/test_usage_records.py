@@ -1,4 +1,4 @@
-"""`usage_records_daily` by the installed command, against a small Twilio in the test."""
+"""The stream `usage_records_daily`, against a small Twilio server in the test."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def asked_days(requests: list[Request]) -> list[str]:
 
 
 def changed(days: dict[str, Any], **change: Any) -> Callable[[Request], Answer]:
-    """Answer as the account does, with `change` made to every daily record."""
+    """Return the answers of the account with `change` applied to every daily record."""
 
     def answer(request: Request) -> Answer:
         good = account(days)(request)
@@ -51,7 +51,7 @@ def changed(days: dict[str, Any], **change: Any) -> Callable[[Request], Answer]:
     return answer
 
 
-# What is emitted.
+# Emitted rows.
 
 
 def test_a_row_has_twilios_fields_and_those_of_the_tap(sync: Sync) -> None:
@@ -136,13 +136,13 @@ def test_windows_fill_whole_pages(sync: Sync) -> None:
         sync(config(server.url, end_date="2026-01-31", page_size=13))
     daily = [r.query for r in server.requests if r.path.endswith("Daily.json")]
     lengths = [len(between(q["StartDate"], q["EndDate"])) for q in daily]
-    assert sorted(lengths) == [5, 13, 13]  # of four rows a day: 52 of them are four pages
+    assert sorted(lengths) == [5, 13, 13]  # four rows a day: 52 rows fill four pages
     assert {q["PageSize"] for q in daily} == {"13"}
-    assert len(server.requests) == 5  # with AllTime and the account itself
+    assert len(server.requests) == 5  # including AllTime and the account itself
 
 
 def test_windows_adapt_to_the_number_of_rows_per_day(sync: Sync) -> None:
-    """AllTime tells how many categories there are now; days before had fewer."""
+    """AllTime has the number of categories today; earlier days had fewer."""
     few, many = ({f"calls-{number}": "1" for number in range(size)} for size in (4, 8))
     days = {**dict.fromkeys(between("2026-01-01", "2026-01-20"), few), "2026-01-21": many}
     with serve(account(days)) as server:
@@ -212,7 +212,7 @@ def test_an_api_key_authenticates_requests(sync: Sync) -> None:
     assert "U0sx" in signatures.pop()  # "SK1", base64
 
 
-# Categories that are not used.
+# Unused categories.
 
 
 def test_only_zero_rows_of_unused_categories_are_skipped(sync: Sync) -> None:
@@ -286,7 +286,7 @@ def test_a_total_of_zero_with_a_remainder_is_emitted(sync: Sync) -> None:
     assert [r["deduplicated_price"] for r in run.records()] == [5, -5]
 
 
-# Which days.
+# Days to read.
 
 
 def test_an_early_start_date_is_replaced_by_the_day_the_account_was_created(sync: Sync) -> None:
@@ -389,7 +389,7 @@ def test_each_choice_of_subaccounts_has_its_own_bookmark(sync: Sync) -> None:
 
 
 def test_a_change_of_subaccounts_and_back_overwrites_all_rows(sync: Sync) -> None:
-    """Upserted by key, as a target does: each time every dollar stands there once."""
+    """A target that upserts by key has each dollar once after each run."""
     table: dict[tuple[str, str], dict[str, Any]] = {}
     state: Any = None
     both = {"calls": "5", "sms": "3", "totalprice": "8"}
@@ -402,7 +402,9 @@ def test_a_change_of_subaccounts_and_back_overwrites_all_rows(sync: Sync) -> Non
 
     with serve(answer) as server:
         for subaccounts in ("rolled_up", "excluded", "rolled_up", "rolled_up"):
-            later = "2026-01-04" if state else "2026-01-01"  # it goes back to the first day read
+            later = (
+                "2026-01-04" if state else "2026-01-01"
+            )  # a change reads again from the first day that was read
             run = sync(
                 config(
                     server.url,
@@ -442,7 +444,7 @@ def test_a_lookback_longer_than_all_dates_starts_on_start_date(sync: Sync) -> No
 
 
 def test_a_404_means_no_data_if_the_account_is_readable(sync: Sync) -> None:
-    """A window that begins before the account, which the credentials may not read."""
+    """The window starts before the account was created, and the account resource cannot be read."""
     days = {"2026-01-03": DAY}
 
     def answer(request: Request) -> Answer:
@@ -475,7 +477,7 @@ def test_days_without_rows_move_the_bookmark(sync: Sync) -> None:
     assert (run.code, run.records(), run.bookmarks[-1]) == (0, [], "2026-01-03")
 
 
-# Answers that cannot be right.
+# Invalid responses.
 
 
 @pytest.mark.parametrize(
@@ -552,7 +554,7 @@ def test_duplicate_rows_are_emitted_once(sync: Sync) -> None:
     assert "12 duplicate rows skipped" in run.log
 
 
-# What is unknown is kept, and said once.
+# Warnings.
 
 
 def test_unknown_fields_and_categories_are_logged_once(sync: Sync) -> None:

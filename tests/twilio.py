@@ -1,4 +1,4 @@
-"""Small Twilio answers for tests: records, pages, an account."""
+"""Small Twilio responses for tests: records, pages, an account."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def account(
     created: str | None = "Thu, 01 Jan 2026 00:00:00 +0000",
     all_time: Prices | None = None,
 ) -> Callable[[Request], Answer]:
-    """Give the answers of an account with these prices; `created` None: it may not be read."""
+    """Return the answers of an account with these prices; it is unreadable without `created`."""
     ever = used_in(days) if all_time is None else all_time
 
     def answer(request: Request) -> Answer:
@@ -98,7 +98,7 @@ def account(
 
 
 def used_in(days: Days) -> Prices:
-    """Give a price for each category, not zero where it has one on any day."""
+    """Return a price for each category; it is not zero if the category has a price on any day."""
     used: dict[str, str | None] = {}
     for prices in days.values():
         for category, price in prices.items():

@@ -1,4 +1,4 @@
-"""Waits for what comes, however busy the machine is, instead of for a time."""
+"""Waits for conditions, so that tests do not depend on the speed of the machine."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import IO
 import pytest
 
 LONGEST = 60.0  # seconds
-PAGE = 4096  # bytes: a pipe is full though its first page is read in part
+PAGE = 4096  # bytes; a full pipe may have room in the page that is being read
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait until the condition holds; fail if it never does."""
+    """Wait until the condition is true; fail after some time."""
     deadline = time.monotonic() + LONGEST
     while not condition():
         if time.monotonic() > deadline:
-            pytest.fail("it never came to this")
+            pytest.fail(f"the condition did not become true within {LONGEST:.0f} s")
         time.sleep(0.001)
 
 
 def until_full(pipe: IO[bytes] | IO[str]) -> None:
-    """Wait until the writer of a pipe cannot write any more, since nobody reads from it."""
+    """Wait until a pipe is full, so that its writer is blocked."""
     size = fcntl.fcntl(pipe.fileno(), fcntl.F_GETPIPE_SZ)
     until(lambda: _waiting_in(pipe) > size - PAGE)
 

@@ -18,7 +18,7 @@ class Need(Enum):
 
 
 def problem(settings: Settings, need: Need) -> str | None:
-    """Say in one line why these settings cannot read it, and what to do; None if they can."""
+    """Return why these settings cannot read it and what to do, in one line; None if they can."""
     if need is Need.BILLING_GROUPS:
         return _oauth_problem(settings)
     if not settings.account_sid:
@@ -59,7 +59,7 @@ def _oauth_problem(settings: Settings) -> str | None:
 
 
 def basic(settings: Settings) -> Basic:
-    """Give the Auth Token, else the API key. Raises TapError where neither is complete."""
+    """Return the Auth Token, or else the API key. Raises TapError if neither is complete."""
     if why := problem(settings, Need.MAIN_ACCOUNT):
         raise TapError(why)
     if settings.auth_token:

@@ -50,7 +50,7 @@ class Anomalies:
             )
 
     def report(self, findings: Findings) -> None:
-        """Say what was found in all rows of one account, billing group or list."""
+        """Log what was found in all rows of one account, billing group or list."""
         unknown_fields, repeated_rows = findings.drain()
         self.warn_of_new_fields(unknown_fields)
         if repeated_rows:

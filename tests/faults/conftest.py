@@ -1,4 +1,4 @@
-"""The tap, with every stream and every kind of secret, and a server that misbehaves.
+"""Runs the tap, with all streams and all kinds of secrets, against a server with faults.
 
 Whatever happens, each run here is checked for what must hold in every case (`Lab.run`).
 """
@@ -32,7 +32,7 @@ from tests.forked import Overrides
 
 FIRST, LAST, TODAY = date(2025, 9, 11), date(2025, 9, 20), date(2025, 10, 5)
 CATALOGS = Path(__file__).parents[1] / "catalogs"
-SPEED = 200  # all waits are divided by it
+SPEED = 200  # by which all waits are divided
 IN_A_HURRY = Overrides(SPEED)
 
 USAGE = {
@@ -50,10 +50,10 @@ USAGE = {
 }
 BILLING = {"billing_group_records": "DAILY", "billing_group_records_monthly": "MONTHLY"}
 LISTS = {"accounts": "/Accounts.json", "usage_triggers": "/Usage/Triggers.json"}
-PAGED = [*LISTS, *USAGE]  # by links; those of billing groups by tokens
+PAGED = [*LISTS, *USAGE]  # with links; billing groups use tokens
 DATED = ["usage_records_daily", "usage_records_monthly", "usage_records_yearly", *BILLING]
 STREAMS = [*PAGED, "categories", *BILLING]
-# One of each kind; the others run through the same code.
+# One stream of each kind; the others use the same code.
 TYPICAL = {"accounts", "usage_triggers", "usage_records_daily", "billing_group_records"}
 
 K = TypeVar("K")
@@ -63,7 +63,7 @@ Table = dict[tuple[str, ...], dict[str, Any]]
 
 
 def spread(streams: Iterable[str], kinds: Iterable[K]) -> list[tuple[str, K]]:
-    """Pair the typical streams with every kind of a fault, each other one with two of them."""
+    """Pair typical streams with all kinds of a fault, and each other stream with two of them."""
     every = list(kinds)
     return [
         (stream, kind)
@@ -73,7 +73,7 @@ def spread(streams: Iterable[str], kinds: Iterable[K]) -> list[tuple[str, K]]:
 
 
 def is_of(stream: str, request: Request) -> bool:
-    """Tell whether the request is for what the stream loads, and not for what all of them need."""
+    """Return whether the request is for the data of the stream, not for what all streams need."""
     if stream in BILLING:
         return request.query.get("aggregationPeriod") == BILLING[stream]
     path = {**USAGE, **LISTS, "categories": USAGE["usage_records_all_time"]}[stream]
@@ -81,7 +81,7 @@ def is_of(stream: str, request: Request) -> bool:
 
 
 def of(stream: str, fault: Fault, *, after: int = 0) -> Plan:
-    """Have every answer for the stream go wrong, after so many that do not."""
+    """Return a plan that applies the fault to answers for the stream, after the first `after`."""
     left = [after]
 
     def plan(request: Request) -> Fault | None:
@@ -94,7 +94,7 @@ def of(stream: str, fault: Fault, *, after: int = 0) -> Plan:
 
 
 def at_first(*faults: Fault) -> Plan:
-    """Have each request go wrong in these ways, one after the other, before it is answered."""
+    """Return a plan in which each request has these faults, one per try, before it succeeds."""
     asked: dict[tuple[str, ...], Iterator[Fault]] = {}
 
     def plan(request: Request) -> Fault | None:
@@ -105,10 +105,10 @@ def at_first(*faults: Fault) -> Plan:
 
 
 def changed(change: Callable[[Any], Any]) -> Fault:
-    """Have the JSON of an answer changed, in place or by what is returned."""
+    """Return a fault that changes the JSON of an answer, in place or by the returned value."""
 
     def fault(reply: Reply) -> Reply:
-        value = json.loads(reply.content, parse_float=str)  # whose digits are all kept
+        value = json.loads(reply.content, parse_float=str)  # to keep all digits
         instead = change(value)
         content = json.dumps(value if instead is None else instead).encode()
         return reply._replace(content=content)
@@ -117,13 +117,13 @@ def changed(change: Callable[[Any], Any]) -> Fault:
 
 
 def rows_of(page: Any) -> Any:
-    """Give the list that a page of any of the APIs has; an empty one where it is no page."""
+    """Return the list of rows of a page of any of the APIs; an empty one if it is not a page."""
     names = ("usage_records", "records", "accounts", "usage_triggers")
     return next((page[name] for name in names if name in page), [])
 
 
 def every_row(change: Callable[[dict[str, Any]], Any]) -> Fault:
-    """Have each row of an answer changed."""
+    """Return a fault that changes each row of an answer."""
 
     def change_all(page: Any) -> None:
         for row in rows_of(page):
@@ -133,12 +133,12 @@ def every_row(change: Callable[[dict[str, Any]], Any]) -> Fault:
 
 
 def warned(run: Run) -> str:
-    """Give the warnings in the log."""
+    """Return the warnings in the log."""
     return "\n".join(line for line in run.log.splitlines() if " | WARNING " in line)
 
 
 def table(run: Run, *streams: str) -> Table:
-    """Give what a target that upserts has of the streams; `as_of` is the time of the answer."""
+    """Return the rows of a target that upserts by key, without `as_of`, which always differs."""
     keys = {stream: schema["key_properties"] for stream, schema in run.schemas().items()}
     return {
         (stream, *(record[key] for key in keys[stream])): {**record, "as_of": None}
@@ -177,7 +177,7 @@ class Lab:
         overrides: Overrides = IN_A_HURRY,
         **settings: Any,
     ) -> Run:
-        """Load the streams, or all; check that what must hold in every case does."""
+        """Load the streams, by default all, and check the rules that hold in every case."""
         run = self.sync(
             self.settings(url, **settings),
             state=state,
@@ -197,14 +197,14 @@ class Lab:
         return run
 
     def with_faults(self, plan: Plan, *streams: str, **options: Any) -> Run:
-        """Load from a server whose answers go wrong as planned."""
+        """Load from a server whose answers have the planned faults."""
         with Server(self.company, plan=plan) as server:
             run = self.run(server.url, *streams, **options)
         assert leaks(run.log + run.out, server.tokens) == []
         return run
 
     def resumed(self, run: Run, *streams: str, **options: Any) -> Table:
-        """Give what a target has after the run and one without fault from its last STATE.
+        """Return the rows of a target after the run and a run without faults from its last STATE.
 
         Which reads no day before its bookmark again: that would hide a bookmark past the data.
         """
@@ -238,18 +238,18 @@ def lab(sync: Sync, company: Company) -> Lab:
 
 @pytest.fixture(scope="session")
 def healthy(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Give the run that loads everything from a server without fault."""
+    """Return the run that loads all streams from a server without faults."""
     lab = Lab(forked_in(tmp_path_factory.mktemp("healthy")), company)
     return lab.with_faults(lambda _: None)
 
 
 @pytest.fixture(scope="session")
 def healthy_separate(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Give the same with the accounts by themselves."""
+    """Return the same run with separate accounts."""
     lab = Lab(forked_in(tmp_path_factory.mktemp("separate")), company)
     return lab.with_faults(lambda _: None, subaccounts="separate")
 
 
 def of_streams(healthy: Run, *streams: str) -> Table:
-    """Give what a target should have of the streams."""
+    """Return the rows that a target should have of the streams."""
     return {key: row for key, row in table(healthy).items() if key[0] in streams}

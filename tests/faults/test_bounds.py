@@ -1,4 +1,4 @@
-"""No wait goes on for longer than a minute without a line in the log, and no answer is too large.
+"""Bounds: a wait logs a line at least once a minute, and the size of a response is limited.
 
 That memory does not grow with the history is in `tests/test_memory.py`.
 """
@@ -23,7 +23,7 @@ LIMITS = {"connect_timeout": 5, "read_timeout": 4, "deadline": 4, "tries": 2}
 
 
 def longest_silence(run: Run) -> float:
-    """Give the longest time between two lines, in seconds."""
+    """Return the longest time between two lines, in seconds."""
     times = [
         datetime.fromisoformat(line[:23].replace(",", "."))
         for line in run.log.splitlines()
@@ -58,7 +58,7 @@ def test_every_long_wait_is_logged(lab: Lab, wait: str) -> None:
     )
     assert "still running: " in run.log
     assert "waiting for /2010-04-01/Accounts/" in run.log
-    assert longest_silence(run) < SILENCE + 2.5  # of 4 without
+    assert longest_silence(run) < SILENCE + 2.5  # 4 seconds without lines during waits
 
 
 def test_a_response_that_is_too_large_is_not_read_completely(lab: Lab) -> None:

@@ -1,4 +1,4 @@
-"""Case 27: recognisable secrets, which nothing that the tap says may hold in any form.
+"""Case 27: secrets, which no output of the tap may contain in any form.
 
 That holds for every run in this folder (`Lab.run`, at DEBUG). Here are the servers that say the
 secrets themselves, and what the tap says without one.
@@ -33,7 +33,7 @@ SECRETS = (TOKEN, KEY_SECRET, CLIENT_SECRET, ACCESS_TOKEN)
 
 
 def echo(*secrets: str) -> str:
-    """Give the secrets in many forms."""
+    """Return the secrets in many forms."""
     forms = (
         (
             secret,
@@ -69,7 +69,7 @@ def quiet(run: Run) -> bool:
     return leaks(run.log, (*SECRETS, GROUP_ID)) == leaks(run.out, SECRETS) == []
 
 
-# What a server says.
+# Output of a server.
 
 SAYS: dict[str, Callable[[str], Answer]] = {
     "the message of a 400": lambda text: Answer.error(400, 20001, text),
@@ -86,7 +86,7 @@ SAYS: dict[str, Callable[[str], Answer]] = {
     "a Location": lambda text: Answer(b"", 302, {"Location": f"http://127.0.0.1:1/?{text}"}),
     "a Location as it is": lambda text: Answer(b"", 302, {"Location": text}),
     "a link": lambda text: linked(f"http://127.0.0.1:1/?{text}"),
-    "a link as it is": lambda text: linked(text),  # noqa: PLW0108  (not there yet)
+    "a plain link": lambda text: linked(text),  # noqa: PLW0108  (defined below)
     "another type": lambda text: Answer.json([text]),
     "a key": lambda text: Answer.json({text: text, "records": text, "meta": text}),
     "a number": lambda text: Answer.json(page([record("calls", text)])),
@@ -166,7 +166,7 @@ def test_the_echo_contains_every_secret() -> None:
     assert leaks(echo(*SECRETS), SECRETS) == list(SECRETS)
 
 
-# What the tap says by itself.
+# Output of the tap.
 
 
 @pytest.mark.parametrize("level", ["INFO", "DEBUG"])

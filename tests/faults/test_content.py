@@ -1,4 +1,4 @@
-"""Cases 18 to 23: answers in which something is missing, cannot be read, or is new."""
+"""Cases 18 to 23: responses with missing, invalid or new content."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ BARE = "\1"
 
 
 def third_row(change: Callable[[Row], Any]) -> Fault:
-    """Have one row changed, or replaced by what is returned."""
+    """Return a fault that changes one row, or replaces it by the returned value."""
 
     def change_it(page: Any) -> None:
         rows = rows_of(page)
@@ -87,7 +87,7 @@ def third_row(change: Callable[[Row], Any]) -> Fault:
 
 
 def bare(fault: Fault, token: str) -> Fault:
-    """Have what the fault makes BARE be this in the JSON, which only JSON of sorts may have."""
+    """Return a fault whose BARE becomes the token in the JSON text, which may be invalid."""
 
     def replaced(reply: Reply) -> Reply:
         marked = fault(reply)
@@ -98,7 +98,7 @@ def bare(fault: Fault, token: str) -> Fault:
 
 
 def put(row: Row, field: str, value: Any) -> None:
-    """Set a field; `a.b` is inside of another."""
+    """Set a field; `a.b` is a field in another one."""
     within, _, name = field.rpartition(".")
     (row[within] if within else row)[name] = value
 
@@ -124,7 +124,7 @@ NUMBER = {
 
 
 def kinds_of(stream: str) -> dict[str, tuple[Fault, str]]:
-    """Give what can be wrong with a record of the stream, and what is said of it."""
+    """Return the faults of a record of the stream, with the message for each."""
 
     def wrong(field: str, value: Any) -> Fault:
         return third_row(lambda row: put(row, field, value))
@@ -182,14 +182,14 @@ def test_no_row_of_the_day_of_an_invalid_record_is_emitted(lab: Lab, healthy: Ru
             row["price"] = "free"
 
     plan = of("usage_records_daily", every_row(change))
-    run = lab.with_faults(plan, "usage_records_daily", page_size=50)  # each day by itself
+    run = lab.with_faults(plan, "usage_records_daily", page_size=50)  # one day per request
     whole = of_streams(healthy, "usage_records_daily")
     assert run.code == 1
     assert table(run) == {k: row for k, row in whole.items() if row["start_date"] < wrong_from}
     assert lab.resumed(run, "usage_records_daily") == whole
 
 
-# 20: what is new.
+# 20: new fields, categories and currencies.
 
 
 def test_unknown_fields_and_categories_are_logged_once(lab: Lab, healthy: Run) -> None:
@@ -245,7 +245,7 @@ EXACT = "12345678901234567890.123456789012"
     ),
 )
 def test_decimals_are_exact(lab: Lab, stream: str, token: str) -> None:
-    """Be they text or numbers in the JSON."""
+    """The decimals are strings or numbers in the JSON."""
     fields = {"usage_triggers": ["trigger_value"]}.get(stream, ["usage", "price"])
 
     def change(row: Row) -> None:
@@ -264,7 +264,7 @@ def test_decimals_are_exact(lab: Lab, stream: str, token: str) -> None:
             assert sum(shares) == exact
 
 
-# 22: rows of other days.
+# 22: rows for other days.
 
 
 def earlier(day: str) -> str:
@@ -295,7 +295,7 @@ def test_rows_that_were_not_requested_are_an_error(lab: Lab, stream: str, kind: 
     assert table(run) == {}
 
 
-# 23: no total.
+# 23: no `totalprice`.
 
 
 def without_total(rows: list[Row]) -> list[Row]:

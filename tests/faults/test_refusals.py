@@ -1,4 +1,4 @@
-"""Cases 10 to 12: credentials that are refused, for all accounts or for some."""
+"""Cases 10 to 12: credentials that Twilio refuses, for all accounts or for some."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def setting_of(stream: str) -> str:
     return "client_id and client_secret" if stream in BILLING else "account_sid and auth_token"
 
 
-# 10: all of it.
+# 10: all requests.
 
 
 @pytest.mark.parametrize(("stream", "status"), list(zip(STREAMS, cycle(REFUSALS), strict=False)))
@@ -56,7 +56,7 @@ def test_a_refusal_at_the_start_is_not_retried_and_names_the_settings(
     assert run.code == 1
     assert f"Twilio refused the credentials ({status}: code 20003, " in run.last_line
     assert f"; check {setting_of(stream)}" in run.last_line
-    assert len(server.requests) <= 2  # an account's history, and at the same time when it began
+    assert len(server.requests) <= 2  # in parallel: the account's history and its creation date
     assert table(run) == {}
 
 
@@ -70,13 +70,13 @@ def test_a_refusal_during_a_run_is_retried_and_loses_no_row(
     run = lab.with_faults(plan, stream, page_size=50, max_concurrent_requests=1)
     assert run.code == 1
     assert f"Twilio refused the credentials ({status}" in run.last_line
-    assert 3 <= run.log.count("; try ") <= 6  # twice three for two billing groups
+    assert 3 <= run.log.count("; try ") <= 6  # three for each of two billing groups
     assert table(run).items() < whole.items()
     assert lab.resumed(run, stream) == whole
 
 
 def test_a_temporary_refusal_loses_no_row(lab: Lab, healthy: Run) -> None:
-    """But the first request of all: before it, nothing shows that the credentials are any good."""
+    """All but the first request, before which nothing shows that the credentials are valid."""
     refused = at_first(UNAUTHORIZED, FORBIDDEN)
     proven: set[str] = set()
 
@@ -93,13 +93,13 @@ def test_a_temporary_refusal_loses_no_row(lab: Lab, healthy: Run) -> None:
     assert table(run) == table(healthy)
 
 
-# 11: some of it.
+# 11: some accounts or billing groups.
 
 IN_ONE = {**REFUSALS, "404": error(404, 20404, "The requested resource was not found")}
 
 
 def for_the_subaccount(fault: Fault, *, only: bool = True) -> Plan:
-    """Have all fail that is asked of the subaccount, or of every account by itself."""
+    """Return a plan that applies the fault to requests for the subaccount, or for each account."""
 
     def plan(request: Any) -> Fault | None:
         sid = SUBACCOUNT if only else "AC"
@@ -146,7 +146,7 @@ def test_a_run_in_which_all_accounts_are_refused_fails(lab: Lab, stream: str) ->
     assert re.search(
         "complete: AC.*1, AC.*2, AC.*3: .*Twilio refused the credentials", run.last_line
     )
-    assert table(run) == {} or stream == "categories"  # the shipped table holds without accounts
+    assert table(run) == {} or stream == "categories"  # the shipped table needs no account
 
 
 @pytest.mark.parametrize("stream", BILLING)
@@ -206,7 +206,7 @@ def test_missing_credentials_are_an_error_before_the_first_request(lab: Lab, str
 def test_accounts_that_failed_in_advance_are_requested_again(
     lab: Lab, healthy_separate: Run, tmp_path: Path
 ) -> None:
-    """An outage that ended meanwhile is no reason to give up the accounts that were read ahead."""
+    """An outage that has ended must not fail the accounts that were requested in advance."""
     stream, tries = "usage_records_daily", Counter[str]()
     whole = of_streams(healthy_separate, stream)
     accounts = {key[1] for key in whole}

@@ -1,4 +1,4 @@
-"""Cases 24 and 25: states that are none, and what clocks and calendars do.
+"""Cases 24 and 25: invalid states, clocks and calendars.
 
 Case 26, runs that are cut off anywhere, is in `tests/test_restart.py`.
 """
@@ -57,7 +57,7 @@ def at(time_in_gmt: str) -> Overrides:
     return Overrides(SPEED, now=datetime.fromisoformat(f"{time_in_gmt}+00:00"))
 
 
-# 24: states.
+# 24: the state.
 
 
 @pytest.mark.parametrize("stream", STREAMS)
@@ -94,7 +94,7 @@ def test_a_truncated_state_is_refused_in_one_line(lab: Lab, text: str) -> None:
 def test_a_state_of_an_unknown_stream_is_refused(lab: Lab) -> None:
     run = lab.run("http://127.0.0.1:1", state={"bookmarks": {"usage_records_weekly": {}}})
     assert run.code == 1
-    assert "'usage_records_weekly' is no stream of this tap" in run.last_line
+    assert "'usage_records_weekly' is not a stream of this tap" in run.last_line
 
 
 @pytest.mark.parametrize("bookmark", [f"{TODAY + timedelta(days=1)}", "2999-12-31"])
@@ -111,7 +111,7 @@ def test_a_bookmark_in_the_future_loads_no_record_and_keeps_the_state(
     assert (run.code, again.code) == (0, 0)
     assert table(run) == table(again) == {}
     assert bookmarks(run.states[-1]) == bookmarks(state) == bookmarks(again.states[-1])
-    assert "lies in the future: nothing is read until then" in run.log
+    assert "is in the future, so nothing is read until then" in run.log
 
 
 # 25: time.
@@ -133,7 +133,7 @@ def test_a_lookback_never_moves_a_bookmark_back_or_past_today(
 
 
 def test_midnight_during_a_run_loses_no_row(lab: Lab) -> None:
-    """The run begins on one day, and ends on the next."""
+    """The run starts on one day and ends on the next."""
     lab = replace(lab, company=Company(since=FIRST, today=LAST, subaccounts=1, categories=1))
     the_day_before = LAST - timedelta(days=1)
     with Server(lab.company, latency=0.1) as server:
@@ -157,7 +157,7 @@ def test_midnight_during_a_run_loses_no_row(lab: Lab) -> None:
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
 def test_days_are_gmt_in_every_time_zone(lab: Lab, healthy: Run, zone: str) -> None:
-    """Where it is tomorrow already, or yesterday still."""
+    """In some time zones it is already tomorrow or still yesterday."""
     for time_of_day in ("00:30", "23:30"):
         now = at(f"{LAST}T{time_of_day}")
         with Server(lab.company) as server:
@@ -195,7 +195,7 @@ def test_a_start_date_after_today_is_logged_and_loads_nothing(lab: Lab, stream: 
     assert run.code == 0
     assert table(run) == {}
     assert run.states
-    assert "no day to load from 2098-01-01 to " in run.log
+    assert "no days to load from 2098-01-01 to " in run.log
 
 
 def test_a_start_date_after_end_date_is_refused(lab: Lab) -> None:

@@ -1,4 +1,4 @@
-"""Case 29: fewer requests at a time than the setting would have."""
+"""Case 29: a server that accepts fewer concurrent requests than the setting."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ STREAM = "usage_records_daily"
 
 
 class Limit:
-    """A plan that lets as many requests in at a time as it is told to, by what it has seen."""
+    """A plan that accepts a number of concurrent requests, which may change during the run."""
 
     def __init__(self, allowed: Callable[[Limit], int]) -> None:
         self._allowed = allowed
         self._lock = threading.Lock()
         self._inside = 0
-        self.most = 0  # inside at a time
+        self.most = 0  # concurrent requests
         self.answered = 0
         self.refused = 0
         self.answered_since_refusal = 0
@@ -44,7 +44,7 @@ class Limit:
 
 
 def load(lab: Lab, healthy: Run, limit: Limit) -> str:
-    """Give the log of a run of ten days, some 150 pages, with all their rows."""
+    """Load ten days, which are about 150 pages; check the rows and return the log."""
     run = lab.with_faults(limit, STREAM, page_size=10, max_concurrent_requests=16)
     assert run.code == 0
     assert table(run) == of_streams(healthy, STREAM)

@@ -1,4 +1,4 @@
-"""Cases 1 to 9: what goes wrong between Twilio and the tap."""
+"""Cases 1 to 9: faults between Twilio and the tap."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def dripping(reply: Reply) -> Reply:
     return reply._replace(pause=0.05)
 
 
-# 1 to 6: what passes.
+# 1 to 6: temporary faults.
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_temporary_fault_loses_no_row_of_any_stream(lab: Lab, healthy: Run, fault: str) -> None:
-    """Every request goes wrong when it is first made."""
+    """The first try of every request fails."""
     with Server(lab.company, plan=at_first(FAULTS[fault])) as server:
         run = lab.run(server.url)
     assert run.code == 0
@@ -86,14 +86,14 @@ def test_waits_double_and_have_jitter(lab: Lab, fault: str) -> None:
 
 
 def date_in_three_seconds() -> str:
-    """Give an HTTP date, which has no fractions of a second."""
+    """Return an HTTP date; it has no fractions of a second."""
     moment = datetime.now(timezone.utc) + timedelta(seconds=4)
     return format_datetime(moment, usegmt=True)
 
 
 @pytest.mark.parametrize("retry_after", [lambda: "3", date_in_three_seconds])
 def test_the_tap_waits_for_retry_after(lab: Lab, retry_after: Callable[[], str]) -> None:
-    """By a real clock, and longer than the tap would wait by itself."""
+    """The wait is measured with a real clock, and is longer than that of the tap's own backoff."""
     asked: list[float] = []
 
     def plan(_: object) -> Fault | None:
@@ -105,7 +105,7 @@ def test_the_tap_waits_for_retry_after(lab: Lab, retry_after: Callable[[], str])
     assert 3 <= asked[1] - asked[0] < 4 * 1.25 + 10
 
 
-# 2 to 6: what does not pass.
+# 2 to 6: lasting faults.
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_lasting_fault_ends_in_one_line(lab: Lab, stream: str, fault: str) -> 
 
 
 def test_long_text_of_a_server_is_truncated(lab: Lab) -> None:
-    """As `Lab.run` sees for every line."""
+    """`Lab.run` checks the length of every line."""
     fault = error(500, 20500, "Internal Server Error " * 5000)
     run = lab.with_faults(of("usage_records_daily", fault), "usage_records_daily")
     assert run.code == 1
@@ -155,7 +155,7 @@ def test_long_text_of_a_server_is_truncated(lab: Lab) -> None:
 
 @pytest.mark.parametrize("stream", DATED)
 def test_a_fault_during_a_run_leaves_complete_periods(lab: Lab, healthy: Run, stream: str) -> None:
-    """The bookmark is not past the data, and the next run goes on from there."""
+    """The bookmark is not after the data, and the next run resumes from it."""
     fault = of(stream, FAULTS["503"], after=4 if stream.endswith("daily") else 1)
     run = lab.with_faults(fault, stream, page_size=50, max_concurrent_requests=1)
     whole = of_streams(healthy, stream)
@@ -172,7 +172,7 @@ def test_a_failing_token_is_requested_only_once_by_parallel_requests(lab: Lab) -
     assert len(server.requests) == 8
 
 
-# 4, 7 and 8: no connection at all.
+# 4, 7 and 8: no connection.
 
 
 def free_port() -> int:
@@ -213,7 +213,7 @@ def test_an_outage_that_ends_loses_no_row(lab: Lab, healthy: Run) -> None:
 
 @contextmanager
 def full_backlog() -> Iterator[str]:
-    """Give the URL of a server that lets no one in: the kernel answers no further connection."""
+    """Yield the URL of a server whose backlog is full, so that the kernel accepts no connection."""
     with socket.socket() as server, contextlib.ExitStack() as others:
         server.bind(("127.0.0.1", 0))
         server.listen(0)
@@ -251,13 +251,15 @@ def test_a_server_that_stops_sending_times_out(lab: Lab, stream: str) -> None:
     run = lab.with_faults(of(stream, silent), stream, overrides=IN_A_MOMENT)
     assert run.code == 1
     assert run.last_line.endswith("; gave up after 3 tries")
-    assert "no complete response" not in run.log  # it is a read that is not waited for
+    assert (
+        "no complete response" not in run.log
+    )  # a single read takes too long, not the whole response
     assert table(run, stream) == {}
 
 
 @pytest.mark.parametrize("stream", STREAMS)
 def test_a_response_that_is_sent_too_slowly_times_out(lab: Lab, stream: str) -> None:
-    """A byte every 50 ms, so that no read waits for long."""
+    """The server sends a byte every 50 ms, so that no single read takes too long."""
     run = lab.with_faults(of(stream, dripping), stream, overrides=CUT_SHORT)
     assert run.code == 1
     assert run.last_line.endswith("no complete response within 0.5 s; gave up after 3 tries")
@@ -270,7 +272,7 @@ def test_a_timeout_that_does_not_recur_loses_no_row(lab: Lab, healthy: Run) -> N
         overrides=Overrides(SPEED, {"connect_timeout": 3, "read_timeout": 0.7}),
     )
     assert run.code == 0
-    assert run.log.count("; try 2 after ") >= len(STREAMS) - 1  # two of them ask for the same
+    assert run.log.count("; try 2 after ") >= len(STREAMS) - 1  # two streams make the same request
     assert table(run) == table(healthy)
 
 
