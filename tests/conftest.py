@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import html
 import json
 import os
@@ -48,6 +49,7 @@ VERSION = __version__
 PYTHONS = re.findall(r"Programming Language :: Python :: (3[.]\d+)", PYPROJECT)
 COMMAND = Path(sys.executable).with_name("tap-twilio-usage")
 REPORT = Path(sys.executable).with_name("tap-twilio-usage-report")
+MELTANO = Path(sys.executable).with_name("meltano")
 
 # What Meltano loads in tests.
 FIRST, LAST = date(2025, 8, 20), date(2025, 9, 20)
@@ -225,17 +227,40 @@ def clean_environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a fresh copy of the project, like a clone."""
-    copy = tmp_path_factory.mktemp("project")
+def plugins(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Return the environments of Meltano's plugins, which are installed once for all workers."""
+    own = tmp_path_factory.getbasetemp()
+    everyones = own if worker_id == "master" else own.parent
+    project = everyones / "installed"
+    with (everyones / "installed.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not lock.seek(0, os.SEEK_END):  # it is the first one
+            copy_project(project)
+            subprocess.run([MELTANO, "install"], cwd=project, env=clean_environment(), check=True)
+            lock.write("done")
+    return project / ".meltano"
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory, plugins: Path) -> Path:
+    """Return a copy of the project, like a clone with Meltano's plugins installed."""
+    copy = tmp_path_factory.mktemp("project") / "clone"
+    copy_project(copy)
+    for kind in ("extractors", "loaders", "utilities"):
+        (copy / ".meltano").mkdir(exist_ok=True)
+        (copy / ".meltano" / kind).symlink_to(plugins / kind)
+    return copy
+
+
+def copy_project(target: Path) -> None:
+    target.mkdir()
     for name in PROJECT:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copy(source, copy / name)
-    (copy / "output").mkdir()
-    return copy
+            shutil.copy(source, target / name)
+    (target / "output").mkdir()
 
 
 @pytest.fixture
@@ -321,7 +346,7 @@ class Meltano:
 
     def call(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [Path(sys.executable).with_name("meltano"), *arguments],
+            [MELTANO, *arguments],
             cwd=self.project,
             env={**self.environment, **more},
             stdout=subprocess.PIPE,

@@ -15,7 +15,15 @@ from typing import Any
 import yaml
 
 from tap_twilio_usage.tap import TapTwilioUsage
-from tests.conftest import PYTHONS, ROOT, Sync, clean_environment, discovered, text_of
+from tests.conftest import (
+    PYTHONS,
+    ROOT,
+    Sync,
+    clean_environment,
+    copy_project,
+    discovered,
+    text_of,
+)
 
 README = (ROOT / "README.md").read_text()
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()
@@ -145,7 +153,9 @@ def test_the_secrets_example_lists_every_credential_without_a_value() -> None:
         assert f"\n# TAP_TWILIO_USAGE_{name}=" in text
 
 
-def test_the_demo_runs_as_written_and_reconciles(project: Path) -> None:
+def test_the_demo_runs_as_written_and_reconciles(tmp_path: Path) -> None:
+    project = tmp_path / "clone"
+    copy_project(project)
     (command,) = re.findall(r"^python3 .* run demo$", README, re.MULTILINE)
     real = {"TWILIO_ACCOUNT_SID": "AC" + "9" * 32, "TWILIO_AUTH_TOKEN": "a-real-secret"}
     done = subprocess.run(

@@ -228,12 +228,12 @@ def test_a_file_that_is_not_a_json_object_is_refused_in_one_line(
 
 
 def test_no_warning_of_a_file_left_open_comes_after_the_last_line(
-    sync: Sync, tmp_path: Path
+    installed_command: Sync, tmp_path: Path
 ) -> None:
     (tmp_path / "config.json").write_text('{"account_sid": "AC1"}')
     (tmp_path / "state.json").write_text("{}")
     options = ("--config", "config.json", "--state", "state.json", "--test")  # as Meltano does
-    run = sync(None, *options, env={"PYTHONWARNINGS": "always"})
+    run = installed_command(None, *options, env={"PYTHONWARNINGS": "always"})
     assert "account_sid: must be AC" in run.log.splitlines()[-1]
 
 
