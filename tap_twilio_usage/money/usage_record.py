@@ -153,3 +153,4 @@ def unknown_fields(raw: Any) -> set[str]:
 
 
 Periods = dict[date, list[UsageRecord]]
+Totals = dict[date, UsageRecord]

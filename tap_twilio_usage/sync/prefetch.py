@@ -183,14 +183,10 @@ class Queue:
 
     def _item(self, context: AccountContext) -> _Item:
         """Prepare the state for reading the account. Runs on the main thread only."""
-        run, planner = self._run, self._run.planner
-        state, states, main_sid = run.state.of(context), run.state.partitions, run.main.sid
-        subaccount_switch.take_over(state, states, planner.last_period)
-        if context.account_sid != main_sid:
-            state.main_account_sid = main_sid
-            if state.bookmark is None and not planner.granularity.is_named_period:
-                state.catch_up(planner.last_period)
-        return _Item(state, subaccount_switch.first_day_of_all(states, main_sid))
+        run = self._run
+        state = subaccount_switch.prepare(run, context)
+        since = subaccount_switch.first_day_of_all(run.state.partitions, run.main.sid)
+        return _Item(state, since)
 
     def _prepare(self, item: _Item) -> Prefetch:
         """Fetch what decides which days of an account to read, and set these."""
