@@ -137,11 +137,12 @@ class Api:
             names = self.company.reported(period.last)
             return len(names) if named is None else names.count(named)
 
+        rows_of = self.company.month_rows if resource == "Monthly" else self.company.rows
         counts = [count(period) for period in periods]
         page = _page(request, _RECORDS_PARAMETERS)
         texts: list[str] = []
         for period, part in _overlapping(periods, counts, page):
-            rows = self.company.rows(*period, account.sid, include_subaccounts=include)
+            rows = rows_of(*period, account.sid, include_subaccounts=include)
             if named is not None:
                 rows = [row for row in rows if row.category == named]
             texts += self._rendered(account.sid, request.parts["resource"], period, rows[part])

@@ -29,7 +29,7 @@ from sandbox.catalogue import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 API_KEY_SID = "SK" + "1".zfill(32)
 API_KEY_SECRET = "sandbox-api-key-secret"  # noqa: S105 - valid for the sandbox only
@@ -177,7 +177,9 @@ class Company:
 
     `today` of None is the real day, GMT. `categories` is about how many rows a day has: those in
     use and as many that are always zero. The two categories that no table knows are reported from
-    `new_category_from` on. Every method may be called from any thread.
+    `new_category_from` on. `late_fees`, by the first day of a month, are in Twilio's own record of
+    that month of the main account and in none of its days. Every method may be called from any
+    thread.
     """
 
     seed: int = 1
@@ -186,6 +188,7 @@ class Company:
     subaccounts: int = 3
     categories: int = 290
     new_category_from: date = date(2025, 9, 15)
+    late_fees: Mapping[date, Decimal] = field(default_factory=dict)
     version: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
@@ -254,6 +257,19 @@ class Company:
         last = min(last or first, self.last_day())
         found = self._sparse_rows(self.version, account, first, last, include_subaccounts)
         return [found.get(name) or self._zero_rows[name] for name in self.reported(last)]
+
+    def month_rows(
+        self, first: date, last: date, account: str = MAIN_SID, *, include_subaccounts: bool = True
+    ) -> list[Row]:
+        """Return the rows of a month, or of a part of it, as `Monthly` has them."""
+        rows = self.rows(first, last, account, include_subaccounts=include_subaccounts)
+        fee = self.late_fees.get(first.replace(day=1), _ZERO) if account == MAIN_SID else _ZERO
+        return [
+            row._replace(price=row.price + fee, usage=row.usage + fee)
+            if row.category == TOTAL
+            else row
+            for row in rows
+        ]
 
     def truth(
         self, day: date, account: str = MAIN_SID, *, include_subaccounts: bool = True

@@ -27,7 +27,19 @@ from typing import NamedTuple
 
 from sandbox import AUTH_TOKEN, CLIENT_SECRET
 from tests.canary import leaks
-from tests.restart_cases import BILLING, MODES, Case, Key, Message, Run, State, Table, case_of
+from tests.restart_cases import (
+    BILLING,
+    MODES,
+    RECONCILIATION,
+    USAGE_STREAMS,
+    Case,
+    Key,
+    Message,
+    Run,
+    State,
+    Table,
+    case_of,
+)
 
 PIPE = 4096  # bytes; the smallest size, so that the tap is never far ahead of its reader
 AHEAD = 4 * PIPE  # the most that it can be ahead: the pipe, its buffer, the reader's buffer
@@ -47,6 +59,12 @@ class Ending(NamedTuple):
     said: str | None = None
 
 
+# Of each period they add up to what the company was charged.
+AMOUNTS = {
+    **dict.fromkeys(USAGE_STREAMS, ["deduplicated_price"]),
+    **dict.fromkeys(BILLING, ["price"]),
+    RECONCILIATION: ["daily_total", "monthly_total"],
+}
 COMPLETE = "complete"
 CUTS = {
     "sigterm": Ending(143, signal.SIGTERM, "stopped by signal 15"),
@@ -193,15 +211,16 @@ def _check_row(key: Key, found: Table, expected: Table, what: str) -> None:
 def check_truth(case: Case, table: Table) -> None:
     """Check that each period sums to what the company was charged."""
     for stream in case.streams:
-        if not stream.startswith(("usage_records_", "billing_group_")):
+        if stream not in AMOUNTS:
             continue
-        price = "price" if stream in BILLING else "deduplicated_price"
         for period in case.periods(stream):
             first, last = map(str, period)
-            rows = (row for _, row in table.of(stream) if first <= row["start_date"] <= last)
-            found, truth = sum(row[price] for row in rows), case.truth(stream, period)
-            if found != truth:
-                raise Violation(f"{stream} holds {found} for {truth} of {first}..{last}")
+            rows = [row for _, row in table.of(stream) if first <= row["start_date"] <= last]
+            truth = case.truth(stream, period)
+            for amount in AMOUNTS[stream]:
+                found = sum(row[amount] for row in rows)
+                if found != truth:
+                    raise Violation(f"{stream} holds {found} for {truth} of {first}..{last}")
 
 
 class Trial:

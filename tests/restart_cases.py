@@ -28,7 +28,7 @@ from sandbox.catalogue import SOURCES, Source
 from sandbox.company import TRIGGERS
 from sandbox.periods import named_period
 from tap_twilio_usage.streams.billing_groups import BILLING_STREAMS
-from tap_twilio_usage.twilio.periods import DAY, GRANULARITIES, Window
+from tap_twilio_usage.twilio.periods import DAY, GRANULARITIES, MONTHLY, Window
 from tests.conftest import catalog_of, clean_environment
 from tests.forked import Forked
 
@@ -38,8 +38,9 @@ Key = tuple[str, ...]
 
 USAGE_STREAMS = {f"usage_records_{each.name}": each for each in GRANULARITIES}
 DAILY = ("usage_records_daily",)
-INCREMENTAL = (*DAILY, "usage_records_monthly", "usage_records_yearly")
-ALL = (*USAGE_STREAMS, "usage_triggers", "accounts", "categories")
+RECONCILIATION = "usage_reconciliation"
+INCREMENTAL = (*DAILY, "usage_records_monthly", "usage_records_yearly", RECONCILIATION)
+ALL = (*USAGE_STREAMS, RECONCILIATION, "usage_triggers", "accounts", "categories")
 BILLING = tuple(BILLING_STREAMS)
 HOW_FRESH = "as_of"
 
@@ -194,7 +195,7 @@ class Case:
 
     def periods(self, stream: str) -> Iterator[Window]:
         """Return the rows that the stream must have."""
-        granularity = {**USAGE_STREAMS, **BILLING_STREAMS}[stream]
+        granularity = {**USAGE_STREAMS, **BILLING_STREAMS, RECONCILIATION: MONTHLY}[stream]
         if granularity.is_named_period:
             now = named_period(granularity.resource, self.last_day)
             yield Window(*(now or (self.company.since, self.last_day)))

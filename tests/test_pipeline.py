@@ -14,7 +14,7 @@ import pytest
 
 from tap_twilio_usage.logs.anomalies import Anomalies, Findings
 from tap_twilio_usage.logs.progress import Progress
-from tap_twilio_usage.money.usage_record import Periods
+from tap_twilio_usage.money.usage_record import Periods, Totals
 from tap_twilio_usage.sync.pipeline import Pipeline
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.run import Run
@@ -80,6 +80,9 @@ class FakeAccount:
             for day, rows in self.days.items()
             if day in window
         }
+
+    def fetch_totals(self, granularity: Granularity, window: Window) -> Totals:
+        return {}
 
     def fetch_current_usage(self, granularity: Granularity) -> Periods:
         return {}

@@ -163,3 +163,4 @@ def unknown_fields(raw: Any) -> set[str]:
 
 
 Periods = dict[date, list[UsageRecord]]
+Totals = dict[date, UsageRecord]

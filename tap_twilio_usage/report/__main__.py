@@ -71,11 +71,11 @@ def _day(text: str) -> date:
 def _write(url: str, schema: str | None, since: date | None, output: Path) -> None:
     from tap_twilio_usage.report.figures import summed  # noqa: PLC0415
     from tap_twilio_usage.report.page import rendered  # noqa: PLC0415
-    from tap_twilio_usage.report.warehouse import charges  # noqa: PLC0415
+    from tap_twilio_usage.report.warehouse import loaded  # noqa: PLC0415
 
     with localcontext(EXACT):
-        with charges(url, schema, since) as found:
-            sections = summed(found)
+        with loaded(url, schema, since) as (charges, months):
+            sections = summed(charges, months)
         if not sections:
             raise ReportError(
                 "the warehouse has no spend in these days; load them, or use an earlier --since"

@@ -38,6 +38,17 @@ class Charge(NamedTuple):
         return normalise(self.category) == TOTAL
 
 
+class Month(NamedTuple):
+    """The columns of a row of `usage_reconciliation` that the report needs."""
+
+    account: str
+    rolled_up: bool | None
+    unit: str
+    first: date
+    days_expected: int
+    total: Decimal | None
+
+
 @dataclass
 class Period:
     """The sums of the loaded days from `first` to `last`; `total` is None if Twilio has none."""
@@ -69,6 +80,24 @@ class Wrong(NamedTuple):
     account: str
     deduplicated: Decimal
     total: Decimal | None
+
+
+class Proof(NamedTuple):
+    """A month of all accounts: how many of its days are missing, and Twilio's own total of it.
+
+    `total` is None if Twilio has none; `is_whole` is whether it is of exactly the loaded days.
+    """
+
+    month: Period
+    days_missing: int
+    total: Decimal | None
+    is_whole: bool
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether days are missing, or all are there and do not add up to Twilio's total."""
+        differs = self.is_whole and self.total != self.month.deduplicated
+        return self.days_missing > 0 or differs
 
 
 class Changed(NamedTuple):
@@ -117,6 +146,16 @@ class Section:
     _days: dict[date, Period] = field(default_factory=dict)
     _by_account: dict[tuple[date, str], Period] = field(default_factory=dict)
     _categories: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    _own_months: dict[date, list[Month]] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, bool | None]:
+        """What its charges have in common."""
+        return self.unit, self.rolled_up
+
+    def add_month(self, month: Month) -> None:
+        """Add Twilio's own record of a month of an account."""
+        self._own_months.setdefault(month.first, []).append(month)
 
     def add(self, charge: Charge) -> None:
         """Add a charge."""
@@ -144,6 +183,41 @@ class Section:
         """Every month with a loaded day, in order."""
         months = groupby(self.days, key=lambda day: (day.first.year, day.first.month))
         return [_merged(days) for _, days in months]
+
+    @cached_property
+    def proofs(self) -> list[Proof]:
+        """Every month against Twilio's own record of it; empty if none is loaded."""
+        return [self._proof(month) for month in self.months] if self._own_months else []
+
+    @cached_property
+    def days_missing(self) -> int:
+        """The number of days that Twilio's months have and the warehouse lacks."""
+        return sum(proof.days_missing for proof in self.proofs)
+
+    def _proof(self, month: Period) -> Proof:
+        first = month.first.replace(day=1)
+        is_last = month is self.months[-1]
+        missing, total, is_whole = 0, ZERO, first in self._own_months
+        found = False
+        for each in self._own_months.get(first, []):
+            days = self._days_of.get(each.account, [])
+            loaded = sum(month.first <= day <= month.last for day in days)
+            # Days before the account's first loaded one are not missing, nor is the last day, on
+            # which the load may have been too early for Twilio.
+            before = max(0, (days[0] - first).days) if days else 0
+            missing += max(0, each.days_expected - loaded - before - is_last)
+            is_whole = is_whole and each.total is not None and loaded >= each.days_expected
+            if each.total is not None:
+                total, found = total + each.total, True
+        return Proof(month, missing, total if found else None, is_whole and not is_last)
+
+    @cached_property
+    def _days_of(self) -> dict[str, list[date]]:
+        """The loaded days of each account, in order."""
+        days: dict[str, list[date]] = defaultdict(list)
+        for day, account in sorted(self._by_account):
+            days[account].append(day)
+        return days
 
     @cached_property
     def whole(self) -> Period:
@@ -195,10 +269,11 @@ class Section:
         return Change(before, after, services)
 
 
-def summed(charges: Iterable[Charge]) -> list[Section]:
+def summed(charges: Iterable[Charge], months: Iterable[Month] = ()) -> list[Section]:
     """Return sums by currency and by whether subaccounts are included, largest first.
 
     Accounts without any cost are left out: a change of `subaccounts` leaves zero rows behind.
+    `months` are Twilio's own records of the months.
     """
     sections: dict[tuple[str, bool | None], Section] = {}
     zeros: dict[tuple[str, bool | None, str], list[Charge]] = defaultdict(list)
@@ -214,6 +289,10 @@ def summed(charges: Iterable[Charge]) -> list[Section]:
     for account in used & zeros.keys():
         for charge in zeros[account]:
             sections[account[:2]].add(charge)
+    for month in months:
+        section = sections.get((month.unit, month.rolled_up))
+        if section and ((*section.key, month.account) in used or month.total):
+            section.add_month(month)
     return sorted(sections.values(), key=lambda each: (-each.whole.deduplicated, each.unit))
 
 

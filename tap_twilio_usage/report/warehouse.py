@@ -1,4 +1,4 @@
-"""Read `usage_records_daily` from any database that SQLAlchemy supports."""
+"""Read the loaded tables from any database that SQLAlchemy supports."""
 
 from __future__ import annotations
 
@@ -30,9 +30,14 @@ from sqlalchemy.pool import NullPool
 
 from tap_twilio_usage.money.hierarchy import TOTAL
 from tap_twilio_usage.report.errors import ReportError
-from tap_twilio_usage.report.figures import Charge
+from tap_twilio_usage.report.figures import Charge, Month
 
 TABLE = "usage_records_daily"
+MONTHS = "usage_reconciliation"
+MONTHS_COLUMNS = (
+    *("account_sid", "includes_subaccounts", "price_unit", "start_date"),
+    *("days_expected", "monthly_total"),
+)
 SCHEMA = "tap_twilio_usage"  # of the targets in meltano.yml
 MONTHS_BACK = 6  # as the tap's default start_date
 COLUMNS = (
@@ -44,8 +49,12 @@ SECRET = re.compile("password|passwd|token|secret|key|credential", re.IGNORECASE
 
 
 @contextmanager
-def charges(url: str, schema: str | None, since: date | None) -> Iterator[Iterator[Charge]]:
+def loaded(
+    url: str, schema: str | None, since: date | None
+) -> Iterator[tuple[Iterator[Charge], list[Month]]]:
     """Return the charges since a day (default: the first of the month, six months before the last).
+
+    With them, Twilio's own records of these months, if the warehouse has the table.
 
     Raises `ReportError`, without the URL's secrets, for any failure, also in the body; and
     `ModuleNotFoundError` if a driver is not installed.
@@ -56,10 +65,14 @@ def charges(url: str, schema: str | None, since: date | None) -> Iterator[Iterat
         with engine.connect() as connection:
             found = _table(connection, schema)
             first = since or _default_start(connection, found)
+            months = _months(connection, found.schema, first)
             query = _query(found, first)
             yield (
-                _charge(row)
-                for row in connection.execution_options(yield_per=10_000).execute(query)
+                (
+                    _charge(row)
+                    for row in connection.execution_options(yield_per=10_000).execute(query)
+                ),
+                months,
             )
     except (ReportError, ModuleNotFoundError):
         raise
@@ -94,6 +107,20 @@ def _table(connection: Connection, schema: str | None) -> TableClause:
     raise ReportError(f"no table {TABLE} in {where}; load it first, or use --schema")
 
 
+def _months(connection: Connection, schema: str | None, since: date) -> list[Month]:
+    """Return Twilio's own records of the months since a day; none without the table."""
+    if not inspect(connection).has_table(MONTHS, schema=schema):
+        return []
+    found = table(MONTHS, *(column(each) for each in MONTHS_COLUMNS), schema=schema)
+    first = cast(found.c.start_date, Date)
+    columns = [first if each.name == "start_date" else each for each in found.c]
+    query = select(*columns).where(first >= since.replace(day=1))
+    return [
+        Month(_account(sid), _flag(rolled_up), _unit(unit), day, days or 0, _exact(total))
+        for sid, rolled_up, unit, day, days, total in connection.execute(query)
+    ]
+
+
 def _default_start(connection: Connection, found: TableClause) -> date:
     last = connection.execute(select(func.max(cast(found.c.start_date, Date)))).scalar()
     if last is None:
@@ -118,15 +145,27 @@ def _query(found: TableClause, since: date) -> Select[Any]:
 def _charge(row: Any) -> Charge:
     account, rolled_up, unit, day, category, service, price, deduplicated = row
     return Charge(
-        account=account or "no account",
-        rolled_up=None if rolled_up is None else bool(rolled_up),
-        unit=unit.strip().upper() if unit else "no currency",
+        account=_account(account),
+        rolled_up=_flag(rolled_up),
+        unit=_unit(unit),
         day=day,
         category=category,
         service=service or "Other",
         price=_exact(price),
         deduplicated=_exact(deduplicated),
     )
+
+
+def _account(sid: str | None) -> str:
+    return sid or "no account"
+
+
+def _flag(value: Any) -> bool | None:
+    return None if value is None else bool(value)
+
+
+def _unit(unit: str | None) -> str:
+    return unit.strip().upper() if unit else "no currency"
 
 
 def _exact(value: Any) -> Decimal | None:

@@ -9,6 +9,7 @@ from tap_twilio_usage.streams.billing_groups import BILLING_STREAMS, BillingGrou
 from tap_twilio_usage.streams.categories import CategoriesStream
 from tap_twilio_usage.streams.focus import UsageRecordsAndFocusStream
 from tap_twilio_usage.streams.lists import AccountsStream, UsageTriggersStream
+from tap_twilio_usage.streams.reconciliation import UsageReconciliationStream
 from tap_twilio_usage.streams.session import Session
 from tap_twilio_usage.streams.usage_records import UsageRecordsStream
 from tap_twilio_usage.twilio.periods import DAILY, GRANULARITIES, Granularity
@@ -20,6 +21,7 @@ def discover(tap: SdkTap, session: Session) -> list[TwilioStream]:
         AccountsStream(tap, session),
         CategoriesStream(tap, session),
         UsageTriggersStream(tap, session),
+        UsageReconciliationStream(tap, session),
         *(_usage_records(tap, session, granularity) for granularity in GRANULARITIES),
     ]
     if session.settings.billing_group_ids:

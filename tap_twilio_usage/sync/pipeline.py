@@ -21,7 +21,6 @@ from tap_twilio_usage.sync.state import AccountContext, AccountState
 from tap_twilio_usage.twilio.periods import Window, merged
 
 Rows = list[UsageRecord]
-MANY_ACCOUNTS = 50
 
 
 class Pipeline:
@@ -33,46 +32,11 @@ class Pipeline:
         self._progress = progress
 
     def begin(self) -> list[AccountContext]:
-        """Return the contexts to pass to `rows`, in this order; make no request yet.
-
-        Subaccounts whose rows are set to zero come first. The main account comes before its
-        subaccounts: as long as its rows in the target may include subaccounts, the target must not
-        have rows of these.
-        """
-        run, states, main = self._run, self._run.state.partitions, self._run.main
-        accounts = list(run.accounts.values())
-        if main not in accounts and subaccount_switch.holds_subaccounts(states, main.sid):
-            run.planner.logger.info(
-                "%s: rows in the target include subaccounts; reading them again without", main.sid
-            )
-            accounts = [main, *accounts]
-        withdrawn: list[AccountState] = []
-        if not run.planner.settings.separates_accounts:
-            withdrawn = subaccount_switch.to_withdraw(
-                states, main.sid, with_focus=run.planner.settings.focus
-            )
-        to_read = [AccountContext(each.sid, each.includes_subaccounts) for each in accounts]
-        if len(to_read) > MANY_ACCOUNTS:
-            self._register(to_read)
-        self._queue = Queue(run, to_read)
+        """Return the contexts to pass to `rows`, in this order; make no request yet."""
+        withdrawn, to_read = subaccount_switch.contexts(self._run)
+        self._queue = Queue(self._run, to_read)
         self._progress.accounts = len(to_read)
-        return [*(state.context for state in withdrawn), *to_read]
-
-    def _register(self, contexts: list[AccountContext]) -> None:
-        """Put all accounts that are new into the state at once, before the first row goes out.
-
-        With thousands of accounts, a STATE for each new one would be more than all records.
-        """
-        run = self._run
-        if run.planner.granularity.is_named_period:
-            return
-        for context in contexts:
-            state = run.state.of(context)
-            if state.first_day is None:
-                state.begin(run.planner.asked_since(state))
-                if context.account_sid != run.main.sid:
-                    state.main_account_sid = run.main.sid
-        run.save(None)
+        return [*withdrawn, *to_read]
 
     def rows(self, context: AccountContext) -> Iterator[Rows]:
         """Yield the rows to emit of one account, a period at a time. Raises ApiError.

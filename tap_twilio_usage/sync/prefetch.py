@@ -16,7 +16,6 @@ from tap_twilio_usage.sync.state import AccountContext, AccountState
 from tap_twilio_usage.twilio.errors import RetriesExhausted
 from tap_twilio_usage.twilio.periods import (
     DAY,
-    LATEST,
     MONTHLY,
     YEARLY,
     Granularity,
@@ -188,21 +187,16 @@ class Queue:
         """Start the next requests: first of this account, then of those after it."""
         room = self._run.max_requests if self._run.max_requests > 1 else 0
         for each in (prefetch, *self._prepared.done()):
-            each.answers.begin(room)
-            room -= len(each.answers)
+            if not each.is_unused:
+                each.answers.begin(room)
+                room -= len(each.answers)
 
     def _item(self, context: AccountContext) -> _Item:
         """Prepare the state for reading the account. Runs on the main thread only."""
-        run, planner = self._run, self._run.planner
-        state, states, main_sid = run.state.of(context), run.state.partitions, run.main.sid
-        planner.reset_future_bookmark(state, state.name)
-        state.missing_days = without(state.missing_days, Window(planner.last_period, LATEST))
-        subaccount_switch.take_over(state, states, planner.last_period)
-        if context.account_sid != main_sid:
-            state.main_account_sid = main_sid
-            if state.bookmark is None and not planner.granularity.is_named_period:
-                state.catch_up(planner.last_period)
-        return _Item(state, subaccount_switch.first_day_of_all(states, main_sid))
+        run = self._run
+        state = subaccount_switch.prepare(run, context)
+        since = subaccount_switch.first_day_of_all(run.state.partitions, run.main.sid)
+        return _Item(state, since)
 
     def _prepare(self, item: _Item) -> Prefetch:
         """Fetch what decides which days of an account to read, and set these."""

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Protocol
 
 from tap_twilio_usage.logs.anomalies import Findings
-from tap_twilio_usage.money.usage_record import Periods
+from tap_twilio_usage.money.usage_record import Periods, Totals
 from tap_twilio_usage.sync.category_filter import CategoryFilter
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.state import AccountState, UsageState
@@ -40,13 +40,16 @@ class Account(Protocol):
     def fetch_usage(self, granularity: Granularity, window: Window) -> Periods:
         """Return the records of the window's periods, by their first days; none are empty."""
 
+    def fetch_totals(self, granularity: Granularity, window: Window) -> Totals:
+        """Return the `totalprice` of each of the window's periods that has one."""
+
     def fetch_current_usage(self, granularity: Granularity) -> Periods:
         """Return the records of a resource with a single period, such as `Today`."""
 
 
 @dataclass
 class Run:
-    """One run of the usage records of one granularity.
+    """One run of the usage records of one granularity, or of the months and their days.
 
     `main` is the main account, `accounts` are those to read, by SID. `save` writes the state; given
     a number of emitted rows, only if there are enough since the last STATE. `version` is the tap's.

@@ -110,6 +110,9 @@ class AccountState(PeriodState, kw_only=True):
     # The last day whose rows of a subaccount were set to zero.
     withdrawn: date | None = None
     older_days: ReadDays | None = None
+    # Of `usage_reconciliation`: the currencies of its rows, and the first day that Daily must have.
+    price_units: list[str] = []
+    first_expected: date | None = None
     billed: BilledDays | None = None
 
     @property
@@ -194,7 +197,7 @@ class BillingState(StreamState):
 
 def type_of(stream: str) -> type[StreamState]:
     """Return the type of the state of a stream, by the stream's name."""
-    if stream.startswith("usage_records_"):
+    if stream.startswith(("usage_records_", "usage_reconciliation")):
         return UsageState
     return BillingState if stream.startswith("billing_group_records") else StreamState
 

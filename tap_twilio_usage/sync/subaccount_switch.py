@@ -13,8 +13,59 @@ from datetime import date
 from tap_twilio_usage.money.enrich import attribute
 from tap_twilio_usage.money.usage_record import UsageRecord, zero
 from tap_twilio_usage.sync.run import Run
-from tap_twilio_usage.sync.state import AccountState, BilledDays
-from tap_twilio_usage.twilio.periods import ALL_TIME, Window
+from tap_twilio_usage.sync.state import AccountContext, AccountState, BilledDays
+from tap_twilio_usage.twilio.periods import ALL_TIME, LATEST, Window, without
+
+MANY_ACCOUNTS = 50
+
+
+def contexts(run: Run) -> tuple[list[AccountContext], list[AccountContext]]:
+    """Return the subaccounts whose rows are set to zero, which come first, and those to read.
+
+    The main account comes before its subaccounts: as long as its rows in the target may include
+    subaccounts, the target must not have rows of these.
+    """
+    states, main = run.state.partitions, run.main
+    accounts = list(run.accounts.values())
+    if main not in accounts and holds_subaccounts(states, main.sid):
+        run.planner.logger.info(
+            "%s: rows in the target include subaccounts; reading them again without", main.sid
+        )
+        accounts = [main, *accounts]
+    withdrawn: list[AccountState] = []
+    if not run.planner.settings.separates_accounts:
+        withdrawn = to_withdraw(states, main.sid, with_focus=run.planner.settings.focus)
+    to_read = [AccountContext(each.sid, each.includes_subaccounts) for each in accounts]
+    if len(to_read) > MANY_ACCOUNTS and not run.planner.granularity.is_named_period:
+        _register(run, to_read)
+    return [state.context for state in withdrawn], to_read
+
+
+def _register(run: Run, to_read: list[AccountContext]) -> None:
+    """Put all accounts that are new into the state at once, before the first row is emitted.
+
+    With thousands of accounts, a STATE for each new one would be larger than all records.
+    """
+    for context in to_read:
+        state = run.state.of(context)
+        if state.first_day is None:
+            state.begin(run.planner.asked_since(state))
+            if context.account_sid != run.main.sid:
+                state.main_account_sid = run.main.sid
+    run.save(None)
+
+
+def prepare(run: Run, context: AccountContext) -> AccountState:
+    """Return the state of an account that will be read, after taking over that of its others."""
+    state, planner = run.state.of(context), run.planner
+    planner.reset_future_bookmark(state, state.name)
+    state.missing_days = without(state.missing_days, Window(planner.last_period, LATEST))
+    take_over(state, run.state.partitions, planner.last_period)
+    if context.account_sid != run.main.sid:
+        state.main_account_sid = run.main.sid
+        if state.bookmark is None and not planner.granularity.is_named_period:
+            state.catch_up(planner.last_period)
+    return state
 
 
 def take_over(state: AccountState, states: list[AccountState], last_day: date) -> None:
@@ -35,7 +86,8 @@ def take_over(state: AccountState, states: list[AccountState], last_day: date) -
             state.bookmark = None
             state.catch_up(max(filter(None, (last_day, other.bookmark, other.catch_up_to))))
             used = {*(state.used_categories or ()), *(other.used_categories or ())}
-            state.used_categories = sorted(used)
+            state.used_categories = sorted(used) or None
+            state.price_units = sorted({*state.price_units, *other.price_units})
             if other.billed is not None:
                 state.billed = BilledDays()
 

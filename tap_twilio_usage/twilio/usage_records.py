@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from tap_twilio_usage.logs.anomalies import Findings
 from tap_twilio_usage.money import parsers, usage_record
+from tap_twilio_usage.money.hierarchy import TOTAL, normalise
 from tap_twilio_usage.money.parsers import Fields, InvalidRecordError
-from tap_twilio_usage.money.usage_record import Periods, UsageRecord
+from tap_twilio_usage.money.usage_record import Periods, Totals, UsageRecord
 from tap_twilio_usage.twilio.client import Client
 from tap_twilio_usage.twilio.errors import ApiError, Denied, InvalidResponseError, NotFound
 from tap_twilio_usage.twilio.pages import fetch_pages
@@ -84,7 +85,25 @@ class Account:
         A period has one record per category, ordered by name. A 404 ("no data") may be about a
         part of the window only: then each period is requested by itself. Raises ApiError.
         """
-        params = {"StartDate": f"{window.start}", "EndDate": f"{window.end}"}
+        return self._fetch_periods(granularity, window, {})
+
+    def fetch_totals(self, granularity: Granularity, window: Window) -> Totals:
+        """Return the `totalprice` of each period of the window that has one, by its first day.
+
+        Twilio sends one small record for each period, so that years fit on a page. Raises ApiError.
+        """
+        periods = self._fetch_periods(granularity, window, {"Category": TOTAL})
+        return {
+            day: row
+            for day, rows in periods.items()
+            for row in rows
+            if normalise(row.category) == TOTAL
+        }
+
+    def _fetch_periods(
+        self, granularity: Granularity, window: Window, more: dict[str, str]
+    ) -> Periods:
+        params = {"StartDate": f"{window.start}", "EndDate": f"{window.end}", **more}
         try:
             rows = self._fetch_records(
                 granularity.resource, params, f"{window}", usage_record.FIELDS
@@ -93,7 +112,7 @@ class Account:
             parts = list(window.split(1, granularity))
             if len(parts) == 1:
                 return {}
-            answers = (self.fetch_usage(granularity, part) for part in parts)
+            answers = (self._fetch_periods(granularity, part, more) for part in parts)
             return {day: rows for answer in answers for day, rows in answer.items()}
         periods = self._by_period(rows, granularity, f"{window}", window)
         for before, after in pairwise(periods):

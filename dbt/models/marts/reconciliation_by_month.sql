@@ -1,0 +1,97 @@
+with records as (
+    select
+        account_sid,
+        cast(date_trunc('month', start_date) as date) as month,
+        start_date,
+        price_unit,
+        deduplicated_price
+    from {{ ref('stg_twilio_usage__usage_records_daily') }}
+),
+
+loaded_days as (
+    select
+        account_sid,
+        month,
+        count(distinct start_date) as days_loaded
+    from records
+    group by account_sid, month
+),
+
+first_days as (
+    select
+        account_sid,
+        min(start_date) as first_day
+    from records
+    group by account_sid
+),
+
+entries as (
+    select
+        account_sid,
+        start_date as month,
+        price_unit,
+        days_expected,
+        monthly_total,
+        case when cast(as_of as date) <= end_date then 1 else 0 end as days_open, -- today
+        null as daily_total
+    from {{ ref('stg_twilio_usage__usage_reconciliation') }}
+    union all
+    select
+        account_sid,
+        month,
+        price_unit,
+        null,
+        null,
+        null,
+        deduplicated_price
+    from records
+),
+
+months as (
+    select
+        account_sid,
+        month,
+        price_unit,
+        max(days_expected) as days_expected,
+        max(monthly_total) as monthly_total,
+        max(days_open) as days_open,
+        coalesce(sum(daily_total), 0) as daily_total
+    from entries
+    group by account_sid, month, price_unit
+),
+
+counted as (
+    select
+        months.*,
+        coalesce(loaded_days.days_loaded, 0) as days_loaded,
+        -- Days before the first one that was ever loaded of the account are not missing.
+        case
+            when first_days.first_day is not null then greatest(first_days.first_day - months.month, 0)
+            when months.monthly_total = 0 then months.days_expected
+            else 0
+        end as days_before
+    from months
+    left join loaded_days
+        on months.account_sid = loaded_days.account_sid and months.month = loaded_days.month
+    left join first_days on months.account_sid = first_days.account_sid
+)
+
+select
+    account_sid,
+    month,
+    price_unit,
+    days_expected,
+    days_loaded,
+    daily_total,
+    monthly_total,
+    monthly_total - daily_total as difference_monthly,
+    case
+        when days_expected is null then 'not_compared'
+        when days_expected - days_loaded - days_before > days_open then 'days_missing'
+        when days_open > 0 then 'open'
+        when days_loaded < days_expected then 'partial'
+        when monthly_total is null then 'month_missing'
+        when monthly_total <> daily_total then 'different'
+        else 'reconciled'
+    end as status
+from counted
