@@ -284,7 +284,7 @@ def test_days_before_the_first_records_are_missing_only_if_the_account_existed()
 def test_a_first_load_without_any_record_fails_if_the_account_has_spend() -> None:
     state = UsageState()
     nothing = FakeAccount({}, spent={"totalprice": "100", "sms": "100"}, created=day(-9))
-    with pytest.raises(ApiError, match="AllTime shows spend for AC1, but no record for any day"):
+    with pytest.raises(ApiError, match="AllTime shows spend, but there is no record for any day"):
         load(nothing, state, day(4))
     assert state.partitions[0].bookmark is None
     assert len(load(FakeAccount(only(range(5))), state, day(4))) == 5

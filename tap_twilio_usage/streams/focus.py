@@ -74,7 +74,8 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
     def prepare(self) -> None:
         super().prepare()
         state = self.session.state.usage(self.name)
-        if self._focus_maps and not self.is_test and state.billed_up_to is None:
+        had_focus = any(partition.billed is not None for partition in state.partitions)
+        if had_focus and self._focus_maps and not self.is_test and state.billed_up_to is None:
             for partition in state.partitions:
                 partition.load_days_without_focus()
 

@@ -67,8 +67,8 @@ class MissingDays:
         if not self.may_advance and self._state.missing_days:
             self._state.missing_days = []
             raise ApiError(
-                f"Twilio's AllTime shows spend for {name}, but no record for any day of {days}; "
-                "the bookmark stays where it is: run the tap again later"
+                f"Twilio's AllTime shows spend, but there is no record for any day of {days}; the "
+                "bookmark stays where it is: run the tap again later"
             )
         found = [each for each in self._state.missing_days if each not in self._before]
         for window in found:
@@ -84,7 +84,7 @@ class MissingDays:
         """Return whether the account existed before the period, which is over."""
         if period.end >= self._today or self._granularity.following(period.start) > self._today:
             return False
-        if self._begins is not None and period.start > self._begins:
+        if self._begins is not None and period.end > self._begins:
             return True
         first_rows = self._state.first_rows
         return first_rows is not None and period.start >= first_rows

@@ -135,11 +135,13 @@ class AccountState(PeriodState, kw_only=True):
 
         The target may have FOCUS rows of them from before, as of another choice of `subaccounts`.
         """
-        if self.billed is None or self.bookmark is None or self.first_day is None:
+        if self.bookmark is None or self.first_day is None:
             return
-        first = self.billed.up_to + DAY if self.billed.up_to else self.first_day
+        billed = self.billed or BilledDays()
+        first = billed.up_to + DAY if billed.up_to else self.first_day
         if first <= self.bookmark:
             self.missing_days = merged([*self.missing_days, Window(first, self.bookmark)])
+            self.billed = BilledDays(days=billed.days, up_to=self.bookmark)
 
     def catch_up(self, day: date) -> None:
         """Require that all days from the first one to this one are read, in this run or later."""
