@@ -34,7 +34,7 @@ def at(day: str, *used: str) -> dict[str, Any]:
 
 
 def asked_days(requests: list[Request]) -> list[str]:
-    daily = [r for r in requests if r.path.endswith("Daily.json")]
+    daily = [r for r in requests if r.path.endswith("Daily.json") and "Category" not in r.query]
     return sorted(day for r in daily for day in between(r.query["StartDate"], r.query["EndDate"]))
 
 

@@ -92,8 +92,9 @@ class BillingGroupRecordsStream(PeriodStream):
         for window, answer in zip(windows, answers, strict=True):
             by_period = {self.granularity.first(day): rows for day, rows in answer.items()}
             for period in window.split(1, self.granularity):
-                rows = products.add_withdrawn(period, by_period.get(period.start, []))
-                if products.record(period, rows):
+                listed = by_period.get(period.start, [])
+                rows = products.add_withdrawn(period, listed)
+                if products.record(listed):
                     self.save()
                 for row in rows:
                     yield {
@@ -103,7 +104,7 @@ class BillingGroupRecordsStream(PeriodStream):
                         "billing_group_id": group.id,
                     }
                 emitted += len(rows)
-                products.note_loaded(period, rows)
+                products.note_loaded(period, listed)
                 state.advance(period.start)
                 self.save(len(rows))
         self.logger.info(

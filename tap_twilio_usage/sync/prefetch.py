@@ -233,6 +233,7 @@ class Queue:
                     all_time=all_time,
                     window=days,
                     begins=prefetch.begins,
+                    longest=planner.granularity.longest,
                     lookback_days=planner.settings.lookback_days,
                     reasons=(
                         planner.settings.skip_unused_categories,

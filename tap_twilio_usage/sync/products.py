@@ -6,6 +6,8 @@ not list a product any more would leave its old row in the target, beside the on
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from tap_twilio_usage.money.amounts import ZERO
 from tap_twilio_usage.money.parsers import Record
 from tap_twilio_usage.sync.state import BillingGroupState
@@ -20,39 +22,50 @@ class Products:
         self._state = state
         self._lookback_days = lookback_days
         self._emitted = tuple(state.products)  # by earlier runs
-        self._loaded = frozenset(state.loaded_days)
+        self._loaded = dict(state.product_days)
 
     def add_withdrawn(self, period: Window, rows: list[Record]) -> list[Record]:
-        """Return the rows of a period, with zeros for each product that it does not list any more.
+        """Return the rows of a period, with zeros for each product that it may not list any more.
 
-        Only of a period that had rows: the target has none of other periods.
+        Only if the period listed other products when it was last read.
         """
-        if period.start not in self._loaded:
+        if self._loaded.get(f"{period.start}", "") in {"", _checksum(rows)}:
             return rows
-        listed = {(row["product_category"], row["product_name"]) for row in rows}
+        listed = set(map(_product, rows))
         gone = [product for product in self._emitted if product not in listed]
         unit = next((row["price_unit"] for row in rows), None)
         return [*rows, *(_zero(category, name, period, unit) for category, name in gone)]
 
-    def record(self, period: Window, rows: list[Record]) -> bool:
+    def record(self, rows: list[Record]) -> bool:
         """Put the products of the rows into the state. Return whether any was new.
 
         The state is to be written before the rows go out.
         """
         known = set(self._state.products)
-        products = {(row["product_category"], row["product_name"]) for row in rows}
+        products = set(map(_product, rows))
         if products <= known:
             return False
         self._state.products = sorted(known | products)
         return True
 
-    def note_loaded(self, period: Window, rows: list[Record]) -> None:
-        """Note that the target has rows of a period; forget those that no run reads again."""
+    def note_loaded(self, period: Window, listed: list[Record]) -> None:
+        """Note what the target has of a period; forget the periods that no run reads again."""
         state = self._state
-        if rows:
+        if listed:
             state.last_rows = max(state.last_rows or period.start, period.start)
-            days = {*state.loaded_days, period.start}
-            state.loaded_days = sorted(days)[-self._lookback_days - 1 :]
+        if listed or f"{period.start}" in state.product_days:
+            days = {**state.product_days, f"{period.start}": _checksum(listed)}
+            kept = sorted(days)[-self._lookback_days - 1 :]
+            state.product_days = {day: days[day] for day in kept}
+
+
+def _product(row: Record) -> tuple[str, str]:
+    return row["product_category"], row["product_name"]
+
+
+def _checksum(rows: list[Record]) -> str:
+    products = sorted(map(_product, rows))
+    return f"{crc32(repr(products).encode()):08x}"
 
 
 def _zero(category: str, name: str, period: Window, price_unit: str | None) -> Record:

@@ -18,7 +18,7 @@ from decimal import Decimal, localcontext
 from tap_twilio_usage.money.amounts import EXACT, ZERO
 from tap_twilio_usage.money.usage_record import UsageRecord, amounts, is_zero
 from tap_twilio_usage.sync.state import AccountState, ReadDays
-from tap_twilio_usage.twilio.periods import Window
+from tap_twilio_usage.twilio.periods import DAY, EARLIEST, Window
 from tap_twilio_usage.twilio.usage_records import Reported
 
 MAX_AGE = 7  # days after which older days are read again
@@ -38,11 +38,14 @@ class Restatements:
         all_time: Iterable[Reported],
         window: Window,
         begins: date | None,
+        longest: int,
         lookback_days: int,
         reasons: tuple[object, ...],
         today: date,
     ) -> None:
         """Take the account's state and history, the window, and when the account begins.
+
+        `longest` is the number of days of the longest period.
 
         `reasons` are the settings that also change the rows: if one differs, all days are read.
         """
@@ -50,7 +53,12 @@ class Restatements:
         self._all_time = all_time
         self._window = window
         self._read: Sums = {}  # by category
-        self._before: dict[date, Sums] = {}  # what was read before each of the first days
+        self._before: dict[date, Sums] = {}  # what was read before some of the days
+        # With one of these days the next runs begin, if they come within a week.
+        end = (window.end - EARLIEST).days - min(lookback_days, (window.end - EARLIEST).days)
+        self._next_starts = Window(
+            EARLIEST + max(0, end - longest) * DAY, EARLIEST + (end + MAX_AGE + longest) * DAY
+        )
         self._today = today
         self._max_age = min(MAX_AGE, lookback_days)
         self._reasons = (lookback_days, *reasons)
@@ -83,7 +91,7 @@ class Restatements:
         """Count the rows of a period that was read, in ascending order."""
         if day < self._window.start:
             return  # a missing day of an earlier run
-        if len(self._before) <= MAX_AGE:
+        if day == self._window.start or day in self._next_starts:
             self._before[day] = {category: [*sums] for category, sums in self._read.items()}
         with localcontext(EXACT):
             for category, read in amounts_of(rows).items():
@@ -91,7 +99,7 @@ class Restatements:
                 self._read[category] = [a + b for a, b in zip(before, read, strict=True)]
 
     def _bases(self) -> dict[str, str]:
-        """Return what all days before each of the first days read add up to, as fingerprints.
+        """Return what all days before some of the days that were read add up to, as fingerprints.
 
         A later run that begins with one of these days compares: its own answer must be the same.
         """

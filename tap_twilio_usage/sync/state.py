@@ -86,9 +86,9 @@ class BillingGroupState(PeriodState, kw_only=True):
     """The state of one billing group."""
 
     context: BillingGroupContext
-    # The products (category and name) that had rows, and the periods of the lookback that had any.
+    # The products (category and name) that had rows, and a checksum of those of each period.
     products: list[tuple[str, str]] = []
-    loaded_days: list[date] = []
+    product_days: dict[str, str] = {}
 
 
 class AccountState(PeriodState, kw_only=True):
