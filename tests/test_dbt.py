@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import timedelta
 from decimal import Decimal
 
 import duckdb
@@ -25,7 +26,11 @@ from tests.conftest import (
     query_and_commit,
 )
 
-STREAMS = '["usage_records_daily.*", "categories.*", "accounts.*", "billing_group_records.*"]'
+STREAMS = (
+    '["usage_records_daily.*", "categories.*", "accounts.*", "billing_group_records.*", '
+    '"usage_reconciliation.*"]'
+)
+SUBACCOUNT, SUSPENDED = "AC" + "2".zfill(32), "AC" + "3".zfill(32)
 Key = tuple[object, ...]
 COSTS = ("cost_by_day_and_service", "cost_by_account_and_month")
 
@@ -81,6 +86,31 @@ def check_marts(query: Query, company: Company, names: dict[str, str | None]) ->
     assert any(row[5] for row in found)  # spend without a category
 
 
+def check_months(query: Query, company: Company, *sids: str) -> None:
+    """Check that each month has the days that were loaded, their sum, and Twilio's own total."""
+    one = len(sids) == 1
+    expected = []
+    for sid in sids:
+        for month, status in (
+            (FIRST.replace(day=1), "partial"),
+            (LAST.replace(day=1), "reconciled"),
+        ):
+            all_days = (month + timedelta(days=n) for n in range(31))
+            begun = [day for day in all_days if day <= LAST and day.month == month.month]
+            sums = {day: company.total(day, sid, include_subaccounts=one) for day in begun}
+            loaded = [day for day in begun if day in DAYS]
+            daily, monthly = sum(sums[day] for day in loaded), sum(sums.values())
+            is_used = bool(monthly)
+            expected.append(
+                (
+                    *(sid, month, "USD", len(begun), len(loaded) if is_used else 0),
+                    *(daily, monthly, monthly - daily, status if is_used else "reconciled"),
+                )
+            )
+    found = query("SELECT * FROM twilio_usage.reconciliation_by_month ORDER BY account_sid, month")
+    assert found == expected
+
+
 def described() -> set[tuple[str, str]]:
     """Return the models and their columns that have a description."""
     return {
@@ -106,6 +136,7 @@ def test_the_job_builds_exact_marts_and_fails_on_a_broken_day(
         code, log = build(meltano, "twilio-usage-to-marts", **settings)
     assert code == 0, log
     check_marts(query, company, {a.sid: a.friendly_name for a in company.accounts()})
+    check_months(query, company, *(a.sid for a in company.accounts()))
     assert query(
         "SELECT start_date, SUM(price), MIN(price_unit) FROM "
         "twilio_usage.stg_twilio_usage__billing_group_records GROUP BY 1 ORDER BY 1"
@@ -128,8 +159,31 @@ def test_the_job_builds_exact_marts_and_fails_on_a_broken_day(
         "DELETE FROM tap_twilio_usage.usage_records_daily "
         f"WHERE account_sid = '{MAIN_SID}' AND start_date = '{FIRST}' AND category = 'totalprice'",
     )
+    query_and_commit(
+        meltano,
+        "DELETE FROM tap_twilio_usage.usage_records_daily "
+        f"WHERE account_sid = '{SUBACCOUNT}' AND start_date = '{LAST - timedelta(days=5)}'",
+    )
+    # An account that was last read in the month, before Twilio had the last day.
+    query_and_commit(
+        meltano,
+        f"UPDATE tap_twilio_usage.usage_reconciliation SET as_of = '{LAST}' "
+        f"WHERE account_sid = '{SUSPENDED}' AND start_date = '{LAST.replace(day=1)}'",
+    )
+    query_and_commit(
+        meltano,
+        "DELETE FROM tap_twilio_usage.usage_records_daily "
+        f"WHERE account_sid = '{SUSPENDED}' AND start_date = '{LAST}'",
+    )
     code, log = build(meltano, "dbt-postgres:build")
     assert code == 1
+    assert "FAIL 1 every_day_is_loaded" in log
+    assert "WARN 1 every_month_reconciles" in log
+    assert query(
+        "SELECT account_sid, days_expected - days_loaded, status "
+        "FROM twilio_usage.reconciliation_by_month "
+        "WHERE status NOT IN ('partial', 'reconciled') ORDER BY 1"
+    ) == [(MAIN_SID, 0, "different"), (SUBACCOUNT, 1, "days_missing"), (SUSPENDED, 1, "open")]
     for test in ("every_day_reconciles", *(f"{mart}_is_the_total" for mart in COSTS)):
         assert f"FAIL 2 {test}" in log
 
@@ -149,6 +203,7 @@ def test_duckdb_marts_are_exact_without_optional_streams(
             return connection.execute(statement).fetchall()
 
     check_marts(query, company, {MAIN_SID: None})
+    check_months(query, company, MAIN_SID)
     assert query("SELECT * FROM twilio_usage.stg_twilio_usage__billing_group_records") == []
 
     in_euros: dict[object, object] = {"USD": "EUR", MAIN_SID: "AC2"}
@@ -160,6 +215,7 @@ def test_duckdb_marts_are_exact_without_optional_streams(
             "'AC2' AS account_sid, IF(category > 'p', 'eur', NULL) AS price_unit) "
             "FROM tap_twilio_usage.usage_records_daily"
         )
+        connection.execute("DROP TABLE tap_twilio_usage.usage_reconciliation")
     code, log = build(meltano, "dbt-duckdb:build")
     assert code == 0, log
     for mart in COSTS:
@@ -168,6 +224,10 @@ def test_duckdb_marts_are_exact_without_optional_streams(
             for key, cost in dollars[mart].items()
         }
         assert costs(query, mart) == {**dollars[mart], **euros}
+    assert query(
+        "SELECT DISTINCT days_expected, monthly_total, status "
+        "FROM twilio_usage.reconciliation_by_month"
+    ) == [(None, None, "not_compared")]
     take_into_a_project_of_ones_own(meltano)
 
 

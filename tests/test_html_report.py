@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tap_twilio_usage.report.__main__ import main
 from tap_twilio_usage.report.charts import Legend, drawn
-from tap_twilio_usage.report.figures import Changed, Charge, Section, summed
+from tap_twilio_usage.report.figures import Changed, Charge, Month, Section, summed
 from tap_twilio_usage.report.page import rendered
 from tap_twilio_usage.report.wording import money, month, share
 from tests.conftest import clean_environment, text_of
@@ -102,6 +102,61 @@ def test_the_report_sums_days_months_services_and_categories() -> None:
         (("sms", "SMS & MMS"), Decimal("0.1")),
     ]
     assert not section.wrong
+
+
+def own_month(
+    first: str,
+    days_expected: int,
+    total: str | None,
+    *,
+    account: str = MAIN,
+    rolled_up: bool | None = True,
+) -> Month:
+    price = None if total is None else Decimal(total)
+    return Month(account, rolled_up, "USD", date.fromisoformat(first), days_expected, price)
+
+
+def test_months_are_proved_by_twilios_own_months() -> None:
+    loaded = [day for day in days("2026-01-05", "2026-03-05") if day.isoformat() != "2026-02-10"]
+    rows = [charge(day, "totalprice", "1") for day in loaded]
+    months = [
+        own_month("2026-01-01", 31, "31"),  # loaded from the fifth day on
+        own_month("2026-02-01", 28, "28"),
+        own_month("2026-03-01", 6, "6"),  # the last day may not have been there yet
+        own_month("2026-02-01", 28, "99", rolled_up=False),
+        own_month("2026-02-01", 28, "0", account="AC2"),  # an account without any cost
+    ]
+    (section,) = summed(rows, months)
+    assert [(p.days_missing, p.total, p.is_wrong) for p in section.proofs] == [
+        (0, Decimal(31), False),
+        (1, Decimal(28), True),
+        (0, Decimal(6), False),
+    ]
+    assert section.days_missing == 1
+    text = text_of(rendered([section]))
+    assert "Feb 2026 1 27.00 28.00" in text
+    assert "1 day is missing that Twilio" in text
+
+
+def test_months_are_those_of_all_accounts() -> None:
+    rows = [
+        charge(day, "totalprice", "1", account=account)
+        for day in days("2026-01-01", "2026-02-01")
+        for account in (MAIN, "AC2")
+    ]
+    months = [own_month("2026-01-01", 31, "31"), own_month("2026-01-01", 31, "32", account="AC2")]
+    (section,) = summed(rows, months)
+    january, february = section.proofs
+    assert (january.days_missing, january.total, january.is_wrong) == (0, Decimal(63), True)
+    assert (february.days_missing, february.total, february.is_wrong) == (0, None, False)
+    (section,) = summed(rows, [*months, own_month("2026-01-01", 31, "5", account="AC3")])
+    assert section.days_missing == 31  # an account of which no day is loaded
+
+
+def test_without_twilios_own_months_nothing_is_said_of_them() -> None:
+    section = only(ROWS)
+    assert (section.proofs, section.days_missing) == ([], 0)
+    assert "Missing days" not in text_of(rendered([section]))
 
 
 def test_the_report_lists_the_ten_largest_categories() -> None:
@@ -272,7 +327,18 @@ def as_stored(row: Charge) -> tuple[Any, ...]:
     return (row.account, row.rolled_up, row.unit.lower(), f"{row.day}", *row[4:])
 
 
-def duckdb_of(rows: list[Charge], path: Path, schema: str = "main") -> str:
+MONTHS = (
+    "CREATE TABLE {schema}.usage_reconciliation AS SELECT '{sid}' AS account_sid, "
+    "true AS includes_subaccounts, 'usd' AS price_unit, {start} AS start_date, "
+    "28 AS days_expected, {total} AS monthly_total"
+)
+IN_FEBRUARY = "2026-02-01"
+FEBRUARYS_TOTAL = "1234567.523457"
+
+
+def duckdb_of(
+    rows: list[Charge], path: Path, schema: str = "main", *, with_months: bool = False
+) -> str:
     """Return the URL of a file as target-duckdb writes it: DOUBLEs, and dates as text."""
     with duckdb.connect(str(path)) as connection:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
@@ -282,10 +348,13 @@ def duckdb_of(rows: list[Charge], path: Path, schema: str = "main") -> str:
             *names, price, counted = as_stored(row)
             values = [*names, None if price is None else float(price), float(counted)]
             connection.execute(f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+        if with_months:
+            start, total = f"'{IN_FEBRUARY}'", f"CAST({FEBRUARYS_TOTAL} AS DOUBLE)"
+            connection.execute(MONTHS.format(schema=schema, sid=MAIN, start=start, total=total))
     return f"duckdb:///{path}"
 
 
-def postgres_of(rows: list[Charge], uri: str) -> str:
+def postgres_of(rows: list[Charge], uri: str, *, with_months: bool = False) -> str:
     with psycopg.connect(uri) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE SCHEMA tap_twilio_usage")
         cursor.execute(f"CREATE TABLE tap_twilio_usage.usage_records_daily ({IN_POSTGRES})")
@@ -294,6 +363,10 @@ def postgres_of(rows: list[Charge], uri: str) -> str:
             "(%s, %s, %s, %s, %s, %s, %s, %s)",
             [as_stored(row) for row in rows],
         )
+        if with_months:
+            start, schema = f"DATE '{IN_FEBRUARY}'", "tap_twilio_usage"
+            more = {"start": start, "total": FEBRUARYS_TOTAL}
+            cursor.execute(MONTHS.format(schema=schema, sid=MAIN, **more))
     return uri
 
 
@@ -306,9 +379,12 @@ def test_postgresql_and_duckdb_give_the_same_page_to_the_last_digit(
     database: str, tmp_path: Path
 ) -> None:
     rows = [*ROWS, *a_day("2026-02-02", "0.1", "0.2", "1234567.123456")]
-    page = written(postgres_of(rows, database), tmp_path)
+    page = written(postgres_of(rows, database, with_months=True), tmp_path)
     assert "Deduplicated spend 1,234,571.123457 USD" in text_of(page)
-    assert page == written(duckdb_of(rows, tmp_path / "w.duckdb", "tap_twilio_usage"), tmp_path)
+    # Of February's 28 days two are loaded, and the last one may not have been there yet.
+    assert "1\N{EN DASH}2 Feb 2026 25 1,234,567.523457 1,234,567.523457" in text_of(page)
+    file = duckdb_of(rows, tmp_path / "w.duckdb", "tap_twilio_usage", with_months=True)
+    assert page == written(file, tmp_path)
 
 
 def test_postgresql_amounts_keep_all_of_their_digits(database: str, tmp_path: Path) -> None:

@@ -65,11 +65,8 @@ counted as (
         months.*,
         coalesce(loaded_days.days_loaded, 0) as days_loaded,
         -- Days before the first one that was ever loaded of the account are not missing.
-        case
-            when first_days.first_day is not null then greatest(first_days.first_day - months.month, 0)
-            when months.monthly_total = 0 then months.days_expected
-            else 0
-        end as days_before
+        greatest(coalesce(first_days.first_day - months.month, 0), 0) as days_before,
+        first_days.first_day is null and months.monthly_total = 0 as is_unused
     from months
     left join loaded_days
         on months.account_sid = loaded_days.account_sid and months.month = loaded_days.month
@@ -87,6 +84,7 @@ select
     monthly_total - daily_total as difference_monthly,
     case
         when days_expected is null then 'not_compared'
+        when is_unused then 'reconciled' -- the tap loads no rows of an account that was never used
         when days_expected - days_loaded - days_before > days_open then 'days_missing'
         when days_open > 0 then 'open'
         when days_loaded < days_expected then 'partial'
