@@ -12,7 +12,17 @@ import msgspec
 
 from tap_twilio_usage.money.amounts import ZERO
 from tap_twilio_usage.money.memoize import memoize
-from tap_twilio_usage.money.parsers import Fields, currency, day, moment, name, number, parse, text
+from tap_twilio_usage.money.parsers import (
+    Fields,
+    account_sid,
+    currency,
+    day,
+    moment,
+    name,
+    number,
+    parse,
+    text,
+)
 
 # Fields of Twilio's that the tap does not load, because they follow from the others.
 DERIVABLE = frozenset({"uri", "subresource_uris"})
@@ -50,7 +60,7 @@ class UsageRecord(msgspec.Struct, gc=False):
 
 # In the order of the fields of UsageRecord.
 FIELDS: Fields = {
-    "account_sid": name,
+    "account_sid": account_sid,
     "api_version": text,
     "as_of": moment,
     "category": name,

@@ -7,7 +7,7 @@ in the SCHEMA message and not in the catalog.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
 from fnmatch import fnmatch
 from typing import Any, NamedTuple
@@ -84,8 +84,11 @@ class FlaggingMapper(PluginMapper):
             for stream_map in self.stream_maps[stream_name]
         ]
 
-    def refuse_unknown_streams(self, streams: Iterable[str]) -> None:
-        """Raise TapError for a map of a stream that does not exist. The SDK would ignore it."""
+    def refuse_unknown_streams(self, streams: Collection[str]) -> None:
+        """Raise TapError for a map of a stream that does not exist. The SDK would ignore it.
+
+        Likewise if two streams would be emitted under one name, which mixes their rows.
+        """
         for key, value in self.stream_maps_dict.items():
             source = value.get("__source__", key) if isinstance(value, dict) else key
             if not any(fnmatch(stream, source) for stream in streams):
@@ -93,6 +96,14 @@ class FlaggingMapper(PluginMapper):
                     f"stream_maps: {source!r} is not a stream; use one of "
                     f"{', '.join(sorted(streams))}"
                 )
+        sources = {name: name for name in streams}
+        for source, stream_maps in self.stream_maps.items():
+            for alias in (each.stream_alias for each in stream_maps):
+                if sources.setdefault(alias, source) != source:
+                    raise TapError(
+                        f"stream_maps: {source} cannot be renamed to {alias}, the name of another "
+                        "stream; use another alias"
+                    )
 
 
 def _with_key(stream_map: Any, schema: dict[str, Any], key: Sequence[str] | None) -> Any:
