@@ -40,7 +40,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an account SID of separate cut short": (
         {"account_sids": ["AC12"], "subaccounts": "separate"},
-        "account_sids: 'AC12' must be AC followed by 32 hex digits",
+        "account_sids: SID 1, 'AC12', must be AC followed by 32 hex digits",
     ),
     "accounts that are not a list": ({"account_sids": SID}, "is not of type 'array'"),
     "a billing group ID that is not valid": (
@@ -87,7 +87,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a URL without a scheme": ({"api_url": "twilio"}, "api_url: is not a URL; use one such as"),
     "a broken URL": ({"api_url": "https://["}, "api_url: is not a URL; use one such as"),
-    "a map of no stream": ({"stream_maps": {"usage": {}}}, "stream_maps: 'usage' is no stream"),
+    "a map of no stream": ({"stream_maps": {"usage": {}}}, "stream_maps: 'usage' is not a stream"),
     "a map that does not parse": (
         {"stream_maps": {"categories": {"x": "1 +"}}},
         "stream_maps: Failed to parse expression 1 +.",

@@ -12,14 +12,13 @@ from jsonschema import Draft7Validator, ValidationError
 
 from tap_twilio_usage.config.schema import SECRETS
 from tap_twilio_usage.config.settings import ACCOUNT_LISTS, URLS, Shard, parse_date
-from tap_twilio_usage.logs.redaction import Redactor
+from tap_twilio_usage.logs.redaction import Redactor, long_values, shown
 from tap_twilio_usage.money.parsers import ACCOUNT_SID
 from tap_twilio_usage.twilio.connections import is_loopback
 
 API_KEY_SID = re.compile(r"SK[0-9a-fA-F]{32}")
 BILLING_GROUP_ID = re.compile(r"commerce_billingprofile_[0-9A-Za-z_-]+")
 LONGEST_ERROR = 300  # characters of a message that may quote a value
-LONGEST_SHOWN = 20  # characters: a longer value may be a secret, in the wrong place
 
 
 def problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
@@ -45,21 +44,6 @@ def secrets(config: Mapping[str, Any]) -> Iterator[str]:
         yield from (each for each in values if isinstance(each, str))
 
 
-def _shown(value: object) -> str:
-    """Return a value for a message; `***` in place of each long text or number in it."""
-    return Redactor(_long(value)).text(repr(value))
-
-
-def _long(value: object) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        yield from _long([*value.keys(), *value.values()])
-    elif isinstance(value, list):
-        for each in value:
-            yield from _long(each)
-    elif len(f"{value}") > LONGEST_SHOWN:
-        yield f"{value}"
-
-
 def _schema_problems(
     error: ValidationError, config: Mapping[str, Any], schema: Mapping[str, Any]
 ) -> Iterator[str]:
@@ -68,14 +52,14 @@ def _schema_problems(
         many = schema["properties"][name]["type"][0] == "array"
         yield f"{name}: must be a {'list of strings' if many else 'string'}"
     elif name:
-        redactor = Redactor(_long([*error.path, error.instance]))
+        redactor = Redactor(long_values([*error.path, error.instance]))
         where = ".".join([name, *(redactor.text(f"{key}") for key in [*error.path][1:])])
         yield f"{where}: {redactor.text(error.message)[:LONGEST_ERROR]}"
     else:
         for unknown in sorted(set(config) - set(schema["properties"])):
             near = get_close_matches(unknown, schema["properties"], n=1)
-            shown = unknown if near else _shown(unknown).strip("'")
-            yield f"{shown}: unknown setting; " + (f"use {near[0]}" if near else "remove it")
+            said = unknown if near else shown(unknown).strip("'")
+            yield f"{said}: unknown setting; " + (f"use {near[0]}" if near else "remove it")
 
 
 def _account_problems(config: Mapping[str, Any]) -> Iterator[str]:
@@ -87,13 +71,13 @@ def _account_problems(config: Mapping[str, Any]) -> Iterator[str]:
     for name in ACCOUNT_LISTS:
         for position, sid in enumerate(config.get(name) or (), 1):
             if not ACCOUNT_SID.fullmatch(sid):
-                yield f"{name}: SID {position}, {_shown(sid)}, must be AC followed by 32 hex digits"
+                yield f"{name}: SID {position}, {shown(sid)}, must be AC followed by 32 hex digits"
     for name in (*ACCOUNT_LISTS, "shard"):
         if config.get(name) and config.get("subaccounts") != "separate":
             yield f"{name}: requires subaccounts: separate; set that, or remove {name}"
     if (shard := config.get("shard")) and not Shard.parse(shard):
         yield (
-            f"shard: {_shown(shard)} is not a valid shard; use one such as 2/8, the second of eight"
+            f"shard: {shown(shard)} is not a valid shard; use one such as 2/8, the second of eight"
         )
 
 
@@ -116,7 +100,7 @@ def _date_problems(config: Mapping[str, Any]) -> Iterator[str]:
     days = {name: parse_date(config[name]) for name in ("start_date", "end_date") if name in config}
     for name, day in days.items():
         if day is None:
-            yield f"{name}: {_shown(config[name])} is not a valid date; use YYYY-MM-DD"
+            yield f"{name}: {shown(config[name])} is not a valid date; use YYYY-MM-DD"
     start, end = days.get("start_date"), days.get("end_date")
     if start and end and start > end:
         yield f"start_date: {start} is after end_date, {end}; change one of them"

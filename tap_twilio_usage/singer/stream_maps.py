@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
+from difflib import get_close_matches
 from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from singer_sdk.mapper import (
 
 from tap_twilio_usage._compat import override
 from tap_twilio_usage.errors import TapError
+from tap_twilio_usage.logs.redaction import shown
 
 FLAG = "counts_in_total"
 
@@ -92,9 +94,9 @@ class FlaggingMapper(PluginMapper):
         for key, value in self.stream_maps_dict.items():
             source = value.get("__source__", key) if isinstance(value, dict) else key
             if not any(fnmatch(stream, source) for stream in streams):
+                name = repr(source) if get_close_matches(source, streams) else shown(source)
                 raise TapError(
-                    f"stream_maps: {source!r} is not a stream; use one of "
-                    f"{', '.join(sorted(streams))}"
+                    f"stream_maps: {name} is not a stream; use one of {', '.join(sorted(streams))}"
                 )
         sources = {name: name for name in streams}
         for source, stream_maps in self.stream_maps.items():
