@@ -112,7 +112,7 @@ def test_a_number_with_a_decimal_point_is_a_whole_number(sync: Sync, text: str) 
     assert sizes == {"20" if "page_size" in text else "1000"}
 
 
-@pytest.mark.parametrize("text", ["4.5", "1e999", "NaN"])
+@pytest.mark.parametrize("text", ["4.5", "1e30", "NaN"])
 def test_any_other_number_is_refused_in_one_line(sync: Sync, text: str) -> None:
     run = sync(f'{json.dumps(config(NOWHERE))[:-1]}, "page_size": {text}}}')
     assert run.code == 1

@@ -1,4 +1,4 @@
-"""Case 29: fewer requests at a time than the setting would have."""
+"""Case 54: fewer requests at a time than the setting would have."""
 
 from __future__ import annotations
 
