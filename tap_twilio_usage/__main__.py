@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 def main(tap: type[TapTwilioUsage] | None = None) -> None:
     """Run the tap; tests run one with other limits."""
     signals.use_default()  # before the slow imports, which a signal may interrupt
-    from tap_twilio_usage.memory import keep_freed_memory  # noqa: PLC0415
-    from tap_twilio_usage.tap import TapTwilioUsage  # noqa: PLC0415
+    try:
+        from tap_twilio_usage.memory import keep_freed_memory  # noqa: PLC0415
+        from tap_twilio_usage.tap import TapTwilioUsage  # noqa: PLC0415
+    except (ImportError, MemoryError, OSError) as error:
+        sys.exit(
+            f"the tap cannot be started: {error!r}; install it again, or raise the limits of "
+            "memory and open files (ulimit -v, -n)"
+        )
 
     keep_freed_memory()
     try:

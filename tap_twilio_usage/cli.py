@@ -6,6 +6,8 @@ import io
 import json
 import logging
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -38,16 +40,24 @@ class Command(SingerCommand):
         return cls(
             name=command.name,
             callback=command.callback,
-            context_settings=command.context_settings,
+            context_settings={**command.context_settings, "allow_extra_args": True},
             params=command.params,
             help=command.help,
             logger=logger,
         )
 
     @override
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if rest := super().parse_args(ctx, args):  # click's own message would repeat them
+            ctx.fail(f"Got {len(rest)} arguments that belong to no option")
+        return rest
+
+    @override
     def main(self, *args: Any, **kwargs: Any) -> Any:
         logging.raiseExceptions = False  # its reports of a failing log would show secrets
         sys.excepthook = self.excepthook
+        threading.excepthook = self._log_ignored
+        sys.unraisablehook = self._log_ignored
         try:
             try:
                 signals.handle()
@@ -66,6 +76,11 @@ class Command(SingerCommand):
         except OSError as error:
             drop_stdout()  # which may be what failed
             self._fail(f"{error.filename or 'stdout'}: {error.strerror}")
+        except MemoryError:
+            self._fail(
+                "no memory is left; raise its limit, or lower max_concurrent_requests; the next "
+                "run resumes from the last STATE"
+            )
         except Stopped as stopped:
             signals.ignore()  # the signal may have come before they were ignored
             self._log_last(
@@ -73,6 +88,12 @@ class Command(SingerCommand):
                 level=logging.WARNING,
             )
             raise
+
+    def _log_ignored(self, failed: threading.ExceptHookArgs | sys.UnraisableHookArgs) -> None:
+        """Log an error that ends nothing, such as one of `__del__`. The log redacts secrets."""
+        with suppress(Exception):  # at exit, not even logging may be left
+            error = failed.exc_value
+            self.logger.warning("an error was ignored", exc_info=error)
 
     def _fail(self, *lines: str) -> None:
         self._log_last(*lines)

@@ -26,12 +26,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A response; `length` is a wrong Content-Length."""
+    """A response; `length` is a wrong Content-Length, `interim` are sent before the answer."""
 
     body: bytes = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     length: int | None = None
+    interim: tuple[int, ...] = ()
 
     @classmethod
     def json(cls, value: Any, status: int = 200, **headers: str) -> Answer:
@@ -75,6 +76,10 @@ class _Handler(BaseHTTPRequestHandler):
         with self._lock:
             self.server.requests.append(request)
             answer = self.server.answer(request)
+        for status in answer.interim:
+            self.send_response_only(status)
+            self.send_header("Link", "</style.css>; rel=preload")
+            self.end_headers()
         self.send_response(answer.status)
         for name, text in answer.headers.items():
             self.send_header(name, text)

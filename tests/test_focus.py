@@ -235,11 +235,19 @@ def test_twilios_own_values_are_unchanged() -> None:
         ("MB", "MB"),
         ("", "Units"),
         (" ", "Units"),
+        ("once", "Units"),
+        ("Each", "Units"),
         (None, "Units"),
     ],
 )
 def test_units_are_capitalised_plurals(twilios: str | None, said: str) -> None:
     assert plural(twilios) == said
+
+
+@pytest.mark.parametrize("currency", ["usd", "EUR", " gbp"])
+def test_a_currency_is_no_plural_as_a_unit(currency: str) -> None:
+    row = one("sms", "1.5", usage_unit=currency, price_unit=currency)
+    assert row["ConsumedUnit"] == row["PricingUnit"] == currency.strip().upper()
 
 
 # Accounts, currencies, time.

@@ -490,6 +490,38 @@ def test_a_warehouse_without_rows_or_spend_ends_in_one_line(
     )
 
 
+def test_rows_without_a_total_are_one_line_or_said_on_the_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    untold = [
+        charge("2026-01-01", "calls", "5")._replace(deduplicated=None),
+        charge("2026-01-01", "totalprice", "0")._replace(price=None, deduplicated=None),
+    ]
+    for number, rows in enumerate((untold[:1], untold)):
+        url = duckdb_of(rows, tmp_path / f"{number}.duckdb")
+        assert failure(capsys, "--url", url) == (
+            "report: no day has a totalprice with a price, so nothing is deduplicated; load the "
+            "days again"
+        )
+    euros = [row._replace(unit="EUR") for row in untold]
+    page = text_of(rendered(summed([*a_day("2026-01-01", "9"), *euros])))
+    assert f"2026-01-01 {MAIN} 0.00 missing" in page
+
+
+@pytest.mark.parametrize("password", ["pa%zzword", "secret%", "%2secret"])
+def test_a_percent_sign_in_the_password_is_explained(
+    password: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = failure(capsys, "--url", f"postgresql://me:{password}@127.0.0.1:1/db")
+    assert said.endswith("write a % in the password as %25")
+    assert password not in said
+    right = password.replace("%", "%25")
+    said = failure(capsys, "--url", f"postgresql://me:{right}@127.0.0.1:1/db")
+    assert "Connection refused" in said
+    assert password not in said
+    assert right not in said
+
+
 def test_a_day_that_is_not_valid_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--since", "2026-02-30"])

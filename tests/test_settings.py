@@ -40,7 +40,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an account SID of separate cut short": (
         {"account_sids": ["AC12"], "subaccounts": "separate"},
-        "account_sids: 'AC12' must be AC followed by 32 hex digits",
+        "account_sids: SID 1, 'AC12', must be AC followed by 32 hex digits",
     ),
     "accounts that are not a list": ({"account_sids": SID}, "is not of type 'array'"),
     "a billing group ID that is not valid": (

@@ -19,7 +19,7 @@ OF_OTHERS = "## Around the tap"  # from here on: messages of Meltano, pip, datab
 NO_ERRORS = {"progress.py", "heartbeat.py", "wording.py"}
 PARTS = {"is ", "its …", "report: …", "…; check …"}  # of messages on the page
 SAYS = re.compile(
-    r"\b(\w*Error|Denied|RetriesExhausted|Transient|_refused|warning|error|warn_once|_log_last|exit)\b"
+    r"\b(\w*Error|Denied|RetriesExhausted|Transient|_refused|warning|error|warn_once|_log_last|_fail|fail|exit)\b"
 )
 
 

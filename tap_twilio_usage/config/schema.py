@@ -79,6 +79,16 @@ SCHEMA = th.PropertiesList(
         description="With subaccounts set to separate: load only these accounts (default: all)",
     ),
     th.Property(
+        "exclude_account_sids",
+        th.ArrayType(th.StringType),
+        default=[],
+        title="Excluded accounts",
+        description=(
+            "With subaccounts set to separate: accounts to leave out, such as a closed one that "
+            "Twilio answers with 404 for ever"
+        ),
+    ),
+    th.Property(
         "shard",
         th.StringType,
         title="Shard",

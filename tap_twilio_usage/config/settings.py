@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from tap_twilio_usage.money import parsers
+from tap_twilio_usage.money.parsers import canonical_sid
 from tap_twilio_usage.twilio.periods import six_months_back
 
 DATE = re.compile(rf"({parsers.DATE.pattern})(T00:00:00(\.0+)?(Z|\+00:00)?)?")
 SHARD = re.compile(r"([0-9]{1,4})/([0-9]{1,4})")
+ACCOUNT_LISTS = ("account_sids", "exclude_account_sids")
 URLS = ("api_url", "billing_api_url", "oauth_token_url")
 
 
@@ -53,6 +55,7 @@ class Settings:
     billing_group_ids: tuple[str, ...] = field(repr=False)
     subaccounts: str
     account_sids: tuple[str, ...]
+    exclude_account_sids: tuple[str, ...]
     shard: Shard | None
     start_date: date | None
     end_date: date | None
@@ -75,7 +78,10 @@ class Settings:
         values["shard"] = Shard.parse(values["shard"] or "")
         for name in URLS:
             values[name] = values[name].rstrip("/")
-        for name in ("account_sids", "billing_group_ids"):
+        values["account_sid"] = canonical_sid(values["account_sid"] or "") or None
+        for name in ACCOUNT_LISTS:
+            values[name] = [canonical_sid(sid) for sid in values[name] or ()]
+        for name in (*ACCOUNT_LISTS, "billing_group_ids"):
             values[name] = tuple(dict.fromkeys(values[name] or ()))
         return cls(**values)
 
@@ -101,11 +107,15 @@ class Settings:
 def complete(config: MutableMapping[str, Any], environment: Mapping[str, str] = os.environ) -> None:
     """Fill in missing settings from the environment variables of Twilio's own tools, in place.
 
-    An empty setting counts as missing. The settings decide between the Auth Token and the API
-    key: the environment can complete that choice, but never add the other kind.
+    An empty setting counts as missing, and `4.0` as 4, as in JSON Schema. The settings decide
+    between the Auth Token and the API key: the environment can complete that choice, but never add
+    the other kind.
     """
     for name in [name for name, value in config.items() if value is None or value == ""]:
         del config[name]
+    for name, value in config.items():
+        if isinstance(value, float) and value.is_integer():
+            config[name] = int(value)
     given = frozenset(config)
 
     def fill(name: str, *variables: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -12,8 +11,10 @@ from urllib.parse import urlsplit
 from jsonschema import Draft7Validator, ValidationError
 
 from tap_twilio_usage.config.schema import SECRETS
-from tap_twilio_usage.config.settings import URLS, Shard, parse_date
-from tap_twilio_usage.twilio.accounts import ACCOUNT_SID
+from tap_twilio_usage.config.settings import ACCOUNT_LISTS, URLS, Shard, parse_date
+from tap_twilio_usage.logs.redaction import Redactor, long_values, shown
+from tap_twilio_usage.money.parsers import ACCOUNT_SID
+from tap_twilio_usage.twilio.connections import is_loopback
 
 API_KEY_SID = re.compile(r"SK[0-9a-fA-F]{32}")
 BILLING_GROUP_ID = re.compile(r"commerce_billingprofile_[0-9A-Za-z_-]+")
@@ -51,11 +52,14 @@ def _schema_problems(
         many = schema["properties"][name]["type"][0] == "array"
         yield f"{name}: must be a {'list of strings' if many else 'string'}"
     elif name:
-        yield f"{'.'.join(map(str, error.path))}: {error.message[:LONGEST_ERROR]}"
+        redactor = Redactor(long_values([*error.path, error.instance]))
+        where = ".".join([name, *(redactor.text(f"{key}") for key in [*error.path][1:])])
+        yield f"{where}: {redactor.text(error.message)[:LONGEST_ERROR]}"
     else:
         for unknown in sorted(set(config) - set(schema["properties"])):
             near = get_close_matches(unknown, schema["properties"], n=1)
-            yield f"{unknown}: unknown setting; " + (f"use {near[0]}" if near else "remove it")
+            said = unknown if near else shown(unknown).strip("'")
+            yield f"{said}: unknown setting; " + (f"use {near[0]}" if near else "remove it")
 
 
 def _account_problems(config: Mapping[str, Any]) -> Iterator[str]:
@@ -64,14 +68,17 @@ def _account_problems(config: Mapping[str, Any]) -> Iterator[str]:
         yield "account_sid: must be AC followed by 32 hex digits (the Account SID in the Console)"
     if api_key_sid is not None and not API_KEY_SID.fullmatch(api_key_sid):
         yield "api_key_sid: must be SK followed by 32 hex digits (the SID of the API key)"
-    for sid in config.get("account_sids") or ():
-        if not ACCOUNT_SID.fullmatch(sid):
-            yield f"account_sids: {sid!r} must be AC followed by 32 hex digits"
-    for name in ("account_sids", "shard"):
+    for name in ACCOUNT_LISTS:
+        for position, sid in enumerate(config.get(name) or (), 1):
+            if not ACCOUNT_SID.fullmatch(sid):
+                yield f"{name}: SID {position}, {shown(sid)}, must be AC followed by 32 hex digits"
+    for name in (*ACCOUNT_LISTS, "shard"):
         if config.get(name) and config.get("subaccounts") != "separate":
             yield f"{name}: requires subaccounts: separate; set that, or remove {name}"
     if (shard := config.get("shard")) and not Shard.parse(shard):
-        yield f"shard: {shard!r} is not a valid shard; use one such as 2/8, the second of eight"
+        yield (
+            f"shard: {shown(shard)} is not a valid shard; use one such as 2/8, the second of eight"
+        )
 
 
 def _secret_problems(config: Mapping[str, Any]) -> Iterator[str]:
@@ -93,7 +100,7 @@ def _date_problems(config: Mapping[str, Any]) -> Iterator[str]:
     days = {name: parse_date(config[name]) for name in ("start_date", "end_date") if name in config}
     for name, day in days.items():
         if day is None:
-            yield f"{name}: {config[name]!r} is not a valid date; use YYYY-MM-DD"
+            yield f"{name}: {shown(config[name])} is not a valid date; use YYYY-MM-DD"
     start, end = days.get("start_date"), days.get("end_date")
     if start and end and start > end:
         yield f"start_date: {start} is after end_date, {end}; change one of them"
@@ -121,15 +128,6 @@ def _url_problem(text: str) -> str | None:
         return "is not a URL; use one such as https://api.twilio.com"
     if url.username is not None or url.password is not None or url.query or url.fragment:
         return "must not contain a user, password, query or fragment"
-    if url.scheme == "http" and not _is_loopback(host):
+    if url.scheme == "http" and not is_loopback(host):
         return "must use https, because each request contains credentials (http on loopback only)"
     return None
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

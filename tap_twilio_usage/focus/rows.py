@@ -22,6 +22,7 @@ from tap_twilio_usage.twilio.periods import DAY, MONTHLY
 
 TWILIO = "Twilio"
 NO_UNIT = "Units"
+NOT_UNITS = {"", "each", "once"}  # say how often, and not of what
 DATA_UNITS = {
     **{name.lower(): name for name in ("KB", "MB", "GB", "TB")},
     **{f"{prefix}bytes": f"{prefix[0].upper()}B" for prefix in ("kilo", "mega", "giga", "tera")},
@@ -61,11 +62,12 @@ def cost_and_usage(record: Record, payer: Payer, currency: str | None) -> Record
     quantity = record["usage"] if record["price"] and record["price"] == cost else None
     is_priced = quantity is not None and (is_usage or is_purchase)
     is_consumed = quantity is not None and is_usage
-    unit = plural(record["usage_unit"])
     sku = record["category"] if is_usage or is_purchase else None
     description = record["description"] or record["category"]
     is_subaccount = payer.account_sid != payer.sid
-    currency = (record["price_unit"] or currency or "").strip().upper() or None
+    currency = _code(record["price_unit"] or currency)
+    usage_unit = record["usage_unit"]
+    unit = currency if _code(usage_unit) == currency else plural(usage_unit)
     begins, ends = month(record["start_date"])
     return {
         "BilledCost": cost,
@@ -132,7 +134,7 @@ def plural(unit: str | None) -> str:
     The result is `Units` if there is no unit.
     """
     words = re.split(r"[\s_/-]+", (unit or "").strip())
-    if not words[-1]:
+    if words[-1].lower() in NOT_UNITS:
         return NO_UNIT
     if words[-1].lower() not in DATA_UNITS and not words[-1].lower().endswith("s"):
         words[-1] += "s"
@@ -140,6 +142,11 @@ def plural(unit: str | None) -> str:
         DATA_UNITS.get(word.lower(), word if word.isupper() else word.capitalize())
         for word in words
     )
+
+
+def _code(currency: str | None) -> str | None:
+    """Return the code of a currency as in ISO 4217; None if there is none."""
+    return (currency or "").strip().upper() or None
 
 
 @memoize

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from tap_twilio_usage._compat import override
 from tap_twilio_usage.logs.redaction import handlers
@@ -48,7 +48,8 @@ class Heartbeat(logging.Filter):
         self._last_line = time.monotonic()
         for handler in handlers():
             handler.addFilter(self)
-        threading.Thread(target=self._watch, daemon=True).start()
+        with suppress(RuntimeError):  # no thread is left: the first request says so
+            threading.Thread(target=self._watch, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:

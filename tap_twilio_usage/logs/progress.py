@@ -55,6 +55,7 @@ class Progress:
         self._clock = clock
         self._number = self.accounts = 0  # of the current account, and of all
         self._all = _Sums()
+        self._totals: dict[str, dict[str, Decimal]] = {}  # by account and currency
 
     def next_account(self) -> None:
         """Count the next account, whether or not there is anything to read of it."""
@@ -99,6 +100,7 @@ class Progress:
         for line in own.by_currency_lines():
             self._logger.info("%s, %s", sid, line)
         self._all.include(own)
+        self._totals[sid] = {name: money.total for name, money in own.by_currency.items()}
 
     def summarize(self) -> None:
         """Log the sums of all accounts, if anything was read."""
@@ -122,6 +124,18 @@ class Progress:
             self._logger.info(
                 "spend in categories that are new to this version: %s", ", ".join(spend)
             )
+
+    def is_sum_of_others(self, sid: str) -> bool:
+        """Return whether the account's totals are the sum of those of all others, and not zero."""
+        own = self._totals.get(sid, {})
+        others: defaultdict[str, Decimal] = defaultdict(Decimal)
+        with localcontext(EXACT):
+            for account, totals in self._totals.items():
+                for currency, total in totals.items():
+                    others[currency] += total if account != sid else ZERO
+        return any(own.values()) and all(
+            own.get(currency, ZERO) == others[currency] for currency in {*own, *others}
+        )
 
     def _pace(self, share: float) -> str:
         """Return rows, rows per second and the time left, given the loaded share of the account."""

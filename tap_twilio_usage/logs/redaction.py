@@ -6,11 +6,12 @@ import json
 import logging
 import re
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote, quote_plus
 
 from tap_twilio_usage._compat import override
 
+LONGEST_SHOWN = 20  # characters of a value: a longer one may be a secret in the wrong place
 SHORTEST = 8  # a shorter text is not a secret of Twilio's, and may well be part of a word
 NOTHING = re.compile(r"(?!)")
 
@@ -44,6 +45,22 @@ class Redactor:
         for handler in handlers():
             formatter = handler.formatter or logging.Formatter()
             handler.setFormatter(_RedactingFormatter(formatter, self))
+
+
+def shown(value: object) -> str:
+    """Return the `repr` of a setting's value, with `***` in place of each long text or number."""
+    return Redactor(long_values(value)).text(repr(value))
+
+
+def long_values(value: object) -> Iterator[str]:
+    """Yield each long text or number of a setting's value, which may be nested."""
+    if isinstance(value, Mapping):
+        yield from long_values([*value.keys(), *value.values()])
+    elif isinstance(value, list):
+        for each in value:
+            yield from long_values(each)
+    elif len(f"{value}") > LONGEST_SHOWN:
+        yield f"{value}"
 
 
 def handlers() -> set[logging.Handler]:

@@ -25,6 +25,7 @@ MOMENT = re.compile(
 )
 INVALID_TEXT = re.compile("[\0\ud800-\udfff]")  # UTF-8 or PostgreSQL cannot store these
 MAX_PRICE_DIGITS, SMALLEST_PRICE = 26, Decimal("1E-12")  # of DECIMAL(38, 12)
+ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")
 MAX_NAME_LENGTH = 255  # characters; databases cannot index a longer key
 MAX_CURRENCY_LENGTH = 20  # characters
 
@@ -121,6 +122,16 @@ def name(value: object) -> str:
     if len(value) > MAX_NAME_LENGTH:
         raise ValueError("is too long")
     return value
+
+
+def canonical_sid(sid: str) -> str:
+    """Return an account's SID as Twilio writes it, in lower case; any other text as it is."""
+    return sid[:2] + sid[2:].lower() if ACCOUNT_SID.fullmatch(sid) else sid
+
+
+def account_sid(value: object) -> str:
+    """Return the SID of the account that a record belongs to."""
+    return canonical_sid(name(value))
 
 
 def nested(value: object) -> dict[str, Any]:

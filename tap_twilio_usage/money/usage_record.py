@@ -14,6 +14,7 @@ from tap_twilio_usage.money.amounts import ZERO
 from tap_twilio_usage.money.memoize import memoize
 from tap_twilio_usage.money.parsers import (
     Fields,
+    account_sid,
     currency,
     day,
     moment,
@@ -60,7 +61,7 @@ class UsageRecord(msgspec.Struct, gc=False):
 
 # In the order of the fields of UsageRecord.
 FIELDS: Fields = {
-    "account_sid": name,
+    "account_sid": account_sid,
     "api_version": text,
     "as_of": moment,
     "category": name,

@@ -80,6 +80,11 @@ def _write(url: str, schema: str | None, since: date | None, output: Path) -> No
             raise ReportError(
                 "the warehouse has no spend in these days; load them, or use an earlier --since"
             )
+        if all(section.whole.total is None for section in sections):
+            raise ReportError(
+                "no day has a totalprice with a price, so nothing is deduplicated; load the days "
+                "again"
+            )
         page = rendered(sections)
     try:
         output.write_text(page, encoding="utf-8")

@@ -52,7 +52,7 @@ class Legend:
 
 def by_day(section: Section, legend: Legend) -> Spec:
     """Return a chart with a bar for each day, stacked by service."""
-    names, colours = zip(*legend.entries, strict=True)
+    colours = dict(legend.entries)
     rows = [
         _row(day.first, amount, Service=name, rank=rank)
         for day in section.days
@@ -64,7 +64,11 @@ def by_day(section: Section, legend: Legend) -> Spec:
         chart.mark_bar(binSpacing=0).encode(
             x=_day_axis(),
             y=alt.Y("amount:Q", title=section.unit, axis=_amounts()),
-            color=alt.Color("Service:N", scale=alt.Scale(domain=names, range=colours), legend=None),
+            color=alt.Color(
+                "Service:N",
+                scale=alt.Scale(domain=[*colours], range=[*colours.values()]),
+                legend=None,
+            ),
             order="rank:O",
             tooltip=["Day:N", "Service:N", "Amount:N"],
         )

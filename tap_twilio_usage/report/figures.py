@@ -67,7 +67,8 @@ class Period:
         self.services[charge.service] += deduplicated
         self.deduplicated += deduplicated
         if charge.is_total:
-            self.total = price + (self.total or ZERO)
+            if charge.price is not None:
+                self.total = price + (self.total or ZERO)
             self.remainder += deduplicated
         else:
             self.naive += price

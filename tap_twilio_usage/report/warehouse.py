@@ -45,6 +45,7 @@ COLUMNS = (
     *("price", "deduplicated_price"),
 )
 DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
+INVALID_CODE = re.compile("%(?![0-9A-Fa-f]{2})")
 SECRET = re.compile("password|passwd|token|secret|key|credential", re.IGNORECASE)
 
 
@@ -83,6 +84,11 @@ def loaded(
 def _parsed(text: str) -> URL:
     if text.count("@") > 1:
         raise ReportError("the URL contains more than one @; write an @ in the password as %40")
+    if INVALID_CODE.search(text.partition("://")[2].rpartition("@")[0]):
+        raise ReportError(
+            "the URL contains a % that does not begin a code such as %40; write a % in the "
+            "password as %25"
+        )
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):

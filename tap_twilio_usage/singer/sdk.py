@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import time
 from abc import abstractmethod
 from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -141,13 +142,22 @@ class SdkTap(Tap):
     @classproperty
     @override
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
-        """Read TAP_TWILIO_USAGE_*. Unlike the SDK's, the error names the invalid variable."""
+        """Read TAP_TWILIO_USAGE_*. Unlike the SDK's, the error names the invalid variable.
+
+        An empty variable counts as not given. For the SDK it would be false.
+        """
+        prefix, schema = cls._env_var_prefix, cls.config_jsonschema
+        cls.append_builtin_config(schema)
+        parse_environment_config({}, prefix)  # so that the variables of .env are there too
+        given = {
+            name: described
+            for name, described in schema["properties"].items()
+            if os.environ.get(f"{prefix}{name.upper()}", "").strip()
+        }
         try:
-            return dict(super()._env_var_config)
+            return parse_environment_config({"properties": given}, prefix)
         except ValueError:
-            cls.append_builtin_config(cls.config_jsonschema)
-            lines = unreadable_variables(cls.config_jsonschema, cls._env_var_prefix)
-            raise SettingsError([*lines]) from None
+            raise SettingsError([*unreadable_variables({"properties": given}, prefix)]) from None
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:

@@ -7,8 +7,9 @@ in the SCHEMA message and not in the catalog.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
+from difflib import get_close_matches
 from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from singer_sdk.mapper import (
 
 from tap_twilio_usage._compat import override
 from tap_twilio_usage.errors import TapError
+from tap_twilio_usage.logs.redaction import shown
 
 FLAG = "counts_in_total"
 
@@ -84,15 +86,26 @@ class FlaggingMapper(PluginMapper):
             for stream_map in self.stream_maps[stream_name]
         ]
 
-    def refuse_unknown_streams(self, streams: Iterable[str]) -> None:
-        """Raise TapError for a map of a stream that does not exist. The SDK would ignore it."""
+    def refuse_unknown_streams(self, streams: Collection[str]) -> None:
+        """Raise TapError for a map of a stream that does not exist. The SDK would ignore it.
+
+        Likewise if two streams would be emitted under one name, which mixes their rows.
+        """
         for key, value in self.stream_maps_dict.items():
             source = value.get("__source__", key) if isinstance(value, dict) else key
             if not any(fnmatch(stream, source) for stream in streams):
+                name = repr(source) if get_close_matches(source, streams) else shown(source)
                 raise TapError(
-                    f"stream_maps: {source!r} is not a stream; use one of "
-                    f"{', '.join(sorted(streams))}"
+                    f"stream_maps: {name} is not a stream; use one of {', '.join(sorted(streams))}"
                 )
+        sources = {name: name for name in streams}
+        for source, stream_maps in self.stream_maps.items():
+            for alias in (each.stream_alias for each in stream_maps):
+                if sources.setdefault(alias, source) != source:
+                    raise TapError(
+                        f"stream_maps: {source} cannot be renamed to {alias}, the name of another "
+                        "stream; use another alias"
+                    )
 
 
 def _with_key(stream_map: Any, schema: dict[str, Any], key: Sequence[str] | None) -> Any:

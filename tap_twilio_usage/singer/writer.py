@@ -66,7 +66,13 @@ class LineWriter(MsgSpecWriter):
 
 def drop_stdout() -> None:
     """Redirect stdout to the null device, so that Python's flush at exit cannot fail."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    number = sys.stdout.fileno()
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # too many open files: one less, then
+        os.close(number)
+        null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, number)
 
 
 def _failure(error: OSError) -> TapError:

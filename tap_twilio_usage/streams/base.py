@@ -17,7 +17,7 @@ from tap_twilio_usage.streams.session import Session
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.state import REPLICATION_KEY
 from tap_twilio_usage.sync.subaccount_switch import MANY_ACCOUNTS
-from tap_twilio_usage.twilio.errors import ApiError
+from tap_twilio_usage.twilio.errors import ApiError, Denied, NotFound
 from tap_twilio_usage.twilio.periods import Granularity
 
 if TYPE_CHECKING:
@@ -85,6 +85,10 @@ class TwilioStream(SdkStream):
         """Raise the error, or record it if the other contexts do not depend on this one."""
         if context is None or not self.session.settings.separates_accounts:
             raise error
+        if isinstance(error, Denied | NotFound):
+            error = ApiError(
+                f"{error}; if it always does so for this account, add it to exclude_account_sids"
+            )
         self.session.failures.add("accounts", context["account_sid"], error)
 
     def summarize(self) -> None:

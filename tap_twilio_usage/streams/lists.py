@@ -11,7 +11,7 @@ from tap_twilio_usage._compat import override
 from tap_twilio_usage.config.credentials import Need
 from tap_twilio_usage.logs.anomalies import Findings
 from tap_twilio_usage.money import parsers
-from tap_twilio_usage.money.parsers import Fields, Record
+from tap_twilio_usage.money.parsers import Fields, Record, canonical_sid
 from tap_twilio_usage.streams.base import TwilioStream
 from tap_twilio_usage.twilio.accounts import fetch_list
 from tap_twilio_usage.twilio.usage_records import API
@@ -64,11 +64,11 @@ class AccountsStream(ListStream):
     primary_keys = ("account_sid",)
     key = "accounts"
     fields: ClassVar[Fields] = {
-        "sid": parsers.name,
+        "sid": parsers.account_sid,
         "friendly_name": parsers.text,
         "status": parsers.text,
         "type": parsers.text,
-        "owner_account_sid": parsers.text,
+        "owner_account_sid": lambda value: canonical_sid(parsers.text(value) or "") or None,
         "date_created": parsers.mail_moment,
         "date_updated": parsers.mail_moment,
     }
@@ -105,7 +105,7 @@ class UsageTriggersStream(ListStream):
     primary_keys = ("account_sid", "sid")
     key = "usage_triggers"
     fields: ClassVar[Fields] = {
-        "account_sid": parsers.name,
+        "account_sid": parsers.account_sid,
         "sid": parsers.name,
         "api_version": parsers.text,
         "callback_method": parsers.text,

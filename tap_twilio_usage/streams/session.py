@@ -11,6 +11,7 @@ from tap_twilio_usage.config import credentials
 from tap_twilio_usage.config.settings import Settings
 from tap_twilio_usage.logs.heartbeat import Heartbeat
 from tap_twilio_usage.logs.redaction import Redactor
+from tap_twilio_usage.logs.wording import count
 from tap_twilio_usage.sync.failures import Failures
 from tap_twilio_usage.sync.state import State
 from tap_twilio_usage.twilio import accounts, auth
@@ -54,6 +55,8 @@ class Session:
         """Return the accounts to read; request them once. Raises TapError."""
         settings = self.settings
         found = accounts.find(self.client, settings, self.today)
+        if excluded := len(settings.exclude_account_sids):
+            self._logger.info("%s left out by exclude_account_sids", count(excluded, "account"))
         for sid in found.missing:
             error = ApiError(
                 "account_sids names this account, but Twilio does not list it: it is mistyped, or "

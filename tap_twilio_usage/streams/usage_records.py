@@ -132,6 +132,16 @@ class UsageRecordsStream(PeriodStream):
     @override
     def summarize(self) -> None:
         self._progress.summarize()
+        if self.session.settings.separates_accounts:
+            main = self.session.fetch_accounts().main.sid
+            if self._progress.is_sum_of_others(main):
+                self.anomalies.warn_once(
+                    "sum of others",
+                    "%s has exactly the spend of all its subaccounts together: Twilio may have "
+                    "included them, though the tap asked without; if so, their spend is loaded "
+                    "twice",
+                    main,
+                )
 
     def _writer(self) -> Write | None:
         if self.is_test or self.get_batch_config(self.config):

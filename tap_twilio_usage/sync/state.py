@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from tap_twilio_usage.errors import TapError
+from tap_twilio_usage.money.parsers import canonical_sid
 from tap_twilio_usage.twilio.periods import DAY, EARLIEST, LATEST, Window, merged
 
 REPLICATION_KEY = "start_date"
@@ -27,6 +28,10 @@ class AccountContext(msgspec.Struct, frozen=True):
 
     account_sid: str
     includes_subaccounts: bool
+
+    def __post_init__(self) -> None:
+        """Write the SID as everywhere else, whatever wrote the state."""
+        msgspec.structs.force_setattr(self, "account_sid", canonical_sid(self.account_sid))
 
 
 class BillingGroupContext(msgspec.Struct, frozen=True):
@@ -114,6 +119,12 @@ class AccountState(PeriodState, kw_only=True):
     price_units: list[str] = []
     first_expected: date | None = None
     billed: BilledDays | None = None
+
+    def __post_init__(self) -> None:
+        """Write the main account's SID as everywhere else."""
+        super().__post_init__()
+        if self.main_account_sid:
+            self.main_account_sid = canonical_sid(self.main_account_sid)
 
     @property
     def name(self) -> str:
@@ -220,11 +231,16 @@ class State:
 
         Raises TapError, which says what is wrong where, if this tap cannot have written it.
         """
-        bookmarks = _mapping(_mapping(value, "it").get("bookmarks", {}), "bookmarks")
-        for stream, found in bookmarks.items():
+        found = _mapping(value, "it")
+        if found.get("type") == "STATE":  # the whole message, as it stands in the tap's output
+            found = _mapping(found.get("value"), "the value of the STATE message")
+        if found and "bookmarks" not in found:
+            raise _refused("it has no bookmarks")
+        bookmarks = _mapping(found.get("bookmarks", {}), "bookmarks")
+        for stream, state in bookmarks.items():
             if stream not in streams:
                 raise _refused(f"{stream!r} is not a stream of this tap")
-            self._bookmarks[stream] = _stream_state(stream, _mapping(found, stream))
+            self._bookmarks[stream] = _stream_state(stream, _mapping(state, stream))
 
     def usage(self, stream: str) -> UsageState:
         """Return the state of a stream of usage records."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator
 from datetime import date
 from functools import partial
@@ -15,8 +14,6 @@ from tap_twilio_usage.twilio.client import Client
 from tap_twilio_usage.twilio.errors import ApiError, InvalidResponseError
 from tap_twilio_usage.twilio.pages import fetch_pages
 from tap_twilio_usage.twilio.usage_records import API, Account, day_created, friendly_name
-
-ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")
 
 
 class Shard(Protocol):
@@ -44,6 +41,10 @@ class Selection(Protocol):
     @property
     def account_sids(self) -> Collection[str] | None:
         """The only accounts to read by themselves; None for all."""
+
+    @property
+    def exclude_account_sids(self) -> Collection[str]:
+        """The accounts not to read by themselves."""
 
     @property
     def shard(self) -> Shard | None:
@@ -91,25 +92,24 @@ def find(client: Client, selection: Selection, today: Callable[[], date]) -> Acc
     }
     found: dict[str, Account] = {}
     for row, _ in fetch_list(client, f"{API}.json", "accounts", fields, selection.page_size):
-        is_main = row["sid"].lower() == main_sid.lower()
-        found[row["sid"].lower()] = account(
-            main_sid if is_main else row["sid"],
+        found[row["sid"]] = account(
+            row["sid"],
             includes_subaccounts=False,
             date_created=row["date_created"],
             name=row["friendly_name"],
         )
-    if main_sid.lower() not in found:
+    if main_sid not in found:
         raise ApiError(
             f"Twilio's list of accounts does not contain the main account, {main_sid}; check "
             "account_sid and auth_token"
         )
-    main = found[main_sid.lower()]
-    wanted = {sid.lower(): sid for sid in selection.account_sids or found}
+    main = found[main_sid]
+    wanted = set(selection.account_sids or found) - set(selection.exclude_account_sids)
     if shard := selection.shard:
-        wanted = {lower: sid for lower, sid in wanted.items() if shard.has(sid)}
+        wanted = set(filter(shard.has, wanted))
     chosen = [each for sid, each in sorted(found.items()) if sid in wanted]
     chosen.sort(key=lambda each: each is not main)
-    missing = [sid for lower, sid in wanted.items() if lower not in found]
+    missing = sorted(wanted - found.keys())
     return Accounts(main, chosen, missing)
 
 
@@ -130,7 +130,7 @@ def fetch_list(
 
 def _sid(value: object) -> str:
     """Return an account's SID. It becomes part of a path: nothing else may pass."""
-    sid = parsers.name(value)
-    if not ACCOUNT_SID.fullmatch(sid):
+    sid = parsers.account_sid(value)
+    if not parsers.ACCOUNT_SID.fullmatch(sid):
         raise ValueError("is not an account SID")
     return sid

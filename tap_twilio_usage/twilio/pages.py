@@ -66,8 +66,9 @@ def _query(base_url: str, path: str, link: object) -> str:
         is_same_host = not url.netloc or _origin(url) == _origin(own)
     except ValueError:
         is_same_host = False
-    paths = {prefix + path.removesuffix(".json") for prefix in ("", own.path)}
-    is_same_list = is_same_host and url.path.removesuffix(".json") in paths
+    # Without case: links may have another one in the account's SID.
+    paths = {(prefix + path).removesuffix(".json").lower() for prefix in ("", own.path)}
+    is_same_list = is_same_host and url.path.removesuffix(".json").lower() in paths
     if not is_same_list or not QUERY.fullmatch(url.query):
         raise InvalidResponseError(
             f"{path}: next_page_uri does not lead to the next page of the same list; not followed"

@@ -10,12 +10,17 @@ from functools import partial, wraps
 from itertools import islice
 from typing import Generic, TypeVar
 
+from tap_twilio_usage.errors import TapError
+
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 def spawn(work: Callable[[], R]) -> Future[R]:
-    """Start the work on a new thread; return a future with its result or its error."""
+    """Start the work on a new thread; return a future with its result or its error.
+
+    Raises TapError if the system has no thread left.
+    """
     future: Future[R] = Future()
 
     def run() -> None:
@@ -24,7 +29,13 @@ def spawn(work: Callable[[], R]) -> Future[R]:
         except BaseException as error:  # noqa: BLE001  (raised again by future.result)
             future.set_exception(error)
 
-    threading.Thread(target=run, daemon=True).start()
+    try:
+        threading.Thread(target=run, daemon=True).start()
+    except RuntimeError:
+        raise TapError(
+            "no thread can be started; raise the limit of processes (ulimit -u) or of memory "
+            "(ulimit -v), or lower max_concurrent_requests"
+        ) from None
     return future
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from concurrent.futures import TimeoutError as DeadlineExceeded
@@ -10,14 +13,24 @@ from typing import Any, NamedTuple
 
 import msgspec
 import requests
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
+from tap_twilio_usage.errors import TapError
+from tap_twilio_usage.twilio import connections as http
 from tap_twilio_usage.twilio.errors import ApiError, Transient
 from tap_twilio_usage.twilio.limits import Limits
 from tap_twilio_usage.twilio.threads import spawn
 
 CHUNK = 2**20  # bytes per read; with fewer reads, threads wait less for each other
+
+# The causes of which another try may get rid.
+FAILED_CONNECTIONS = (
+    requests.ConnectionError,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+)
+EXHAUSTED = {errno.EMFILE, errno.ENFILE}
+REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")  # of http.client
 
 Json = dict[str, Any]
 Decoder = msgspec.json.Decoder[Any]
@@ -58,11 +71,6 @@ class Response(NamedTuple):
     content: bytes
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return None: redirects are not followed, and requests would read the whole body."""
-
-
 class Transport:
     """HTTP to one base URL; safe to use from many threads."""
 
@@ -71,15 +79,14 @@ class Transport:
         self._base_url = base_url
         self._setting = setting
         self._limits = limits
-        self._session = _Session()
+        self._session = http.session(connections)
         self._session.headers["User-Agent"] = "tap-twilio-usage"
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(pool_maxsize=connections))
 
     def send(self, request: Request, auth: AuthBase) -> Response:
         """Return the complete response, whatever its status.
 
-        Raises Transient if another try may succeed, ApiError if none will.
+        Raises Transient if another try may succeed, ApiError if none will, and TapError if this
+        machine has no threads or files left for it.
         """
         limits = self._limits
         try:
@@ -87,29 +94,38 @@ class Transport:
             return spawn(lambda: self._exchange(request, auth)).result(limits.deadline)
         except DeadlineExceeded:
             raise Transient(f"no complete response within {limits.deadline:g} s") from None
-        except requests.exceptions.SSLError as error:
-            if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
-                raise ApiError(
-                    f"the TLS certificate of {self._setting} could not be verified; behind a proxy "
-                    "with a certificate of its own, set REQUESTS_CA_BUNDLE"
-                ) from None
-            raise Transient(_reason(error)) from None
         except requests.ConnectTimeout:
             raise Transient(f"no connection within {limits.connect_timeout:g} s") from None
         except requests.Timeout:
             raise Transient(f"no data for {limits.read_timeout:g} s") from None
-        except (
-            requests.ConnectionError,
-            requests.exceptions.ChunkedEncodingError,
-            requests.exceptions.ContentDecodingError,
-        ) as error:
-            raise Transient(_reason(error)) from None
         except (OSError, TypeError, ValueError) as error:  # also what requests does not wrap
-            kind = type(error).__name__
-            raise ApiError(
-                f"the request could not be made: {kind}; check {self._setting}, HTTPS_PROXY and "
-                "REQUESTS_CA_BUNDLE"
-            ) from None
+            raise self._failure(error) from None
+
+    def _failure(self, error: Exception) -> TapError:
+        """Return the error of an exchange that failed, without the URL and without a secret."""
+        causes = list(_causes(error))
+        if any(isinstance(each, OSError) and each.errno in EXHAUSTED for each in causes):
+            return TapError(
+                "no further connection can be opened: the process has too many open files; raise "
+                "the limit (ulimit -n)"
+            )
+        is_of_tls = any(isinstance(each, ssl.SSLError) for each in causes)
+        is_of_connection = isinstance(error, FAILED_CONNECTIONS)
+        if (is_of_tls or not is_of_connection) and (variable := _unusable_bundle()):
+            return ApiError(f"{variable} does not name a file with certificates (PEM)")
+        if isinstance(error, requests.exceptions.ProxyError):
+            return _proxy_failure(causes)
+        if any(isinstance(each, ssl.SSLCertVerificationError) for each in causes):
+            return ApiError(
+                f"the TLS certificate of {self._setting} could not be verified; behind a proxy "
+                "with a certificate of its own, set REQUESTS_CA_BUNDLE"
+            )
+        if is_of_connection:
+            return Transient(f"connection failed: {_reason(causes)}")
+        return ApiError(
+            f"the request could not be made: {type(error).__name__}; check {self._setting}, "
+            "HTTPS_PROXY and REQUESTS_CA_BUNDLE"
+        )
 
     def _exchange(self, request: Request, auth: AuthBase) -> Response:
         with self._session.request(
@@ -135,12 +151,39 @@ class Transport:
             return Response(response.status_code, response.headers, b"".join(chunks))
 
 
-def _reason(error: BaseException) -> str:
+def _proxy_failure(causes: list[BaseException]) -> ApiError:
+    """Return the error of a connection through a proxy. What the proxy says is not repeated."""
+    variable = http.proxy_variable()
+    refusals = (REFUSED_TUNNEL.search(str(each)) for each in causes)
+    if status := next((int(match[1]) for match in refusals if match), None):
+        if status == requests.codes.proxy_authentication_required:
+            return ApiError(
+                f"the proxy asks for a user and password ({status}); check those in {variable}"
+            )
+        if status < requests.codes.server_error:
+            return ApiError(f"the proxy refused the connection ({status}); check {variable}")
+        return Transient(f"the proxy made no connection ({status}); check {variable}")
+    if any(isinstance(each, ssl.SSLError) for each in causes):
+        return ApiError(f"no TLS connection to the proxy is possible; check {variable}")
+    return Transient(f"no connection to the proxy: {_reason(causes)}; check {variable}")
+
+
+def _unusable_bundle() -> str | None:
+    """Return the variable whose certificates requests would use, if they cannot be loaded."""
+    variable = next(filter(os.environ.get, ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")), None)
+    if variable and not os.path.isdir(path := os.environ[variable]):  # noqa: PTH112
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+        except OSError:  # also ssl.SSLError
+            return variable
+    return None
+
+
+def _reason(causes: list[BaseException]) -> str:
     """Return why a connection failed, without the URL that requests puts into its message."""
-    causes = list(_causes(error))
     why = next((c.strerror for c in causes if isinstance(c, OSError) and c.strerror), None)
-    kind = next((c for c in causes if isinstance(c, HTTPException)), error)
-    return f"connection failed: {why or type(kind).__name__}"
+    kind = next((c for c in causes if isinstance(c, HTTPException)), causes[0])
+    return why or type(kind).__name__
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

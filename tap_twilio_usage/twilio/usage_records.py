@@ -191,7 +191,7 @@ class Account:
                 rows += self._read_one_by_one(page, len(rows), requested, fields)
         sids = [row.account_sid for row in rows]
         for sid in set(sids):
-            if sid.lower() != self.sid.lower():
+            if sid != self.sid:
                 raise ApiError(
                     f"usage record {sids.index(sid) + 1} of {requested}: it is of another account "
                     f"than {self.sid}, which was requested; check account_sid"

@@ -1,4 +1,4 @@
-"""Case 29: a server that accepts fewer concurrent requests than the setting."""
+"""Case 54: a server that accepts fewer concurrent requests than the setting."""
 
 from __future__ import annotations
 

@@ -1,0 +1,172 @@
+"""Cases 34 and 40: no threads, files or memory left, and errors outside of the main thread."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import AUTH_TOKEN, Reply, Request, Server
+from tests.canary import leaks
+from tests.conftest import COMMAND, Run, Sync, command_in, config
+from tests.faults.conftest import Fault, Lab, catalog, is_of, of_streams
+from tests.http_server import serve
+from tests.twilio import TOKEN, account
+
+DAYS = {"2026-01-01": {"calls": "1", "totalprice": "1"}}
+STREAM = "usage_records_daily"
+LARGE = 28 * 2**20  # bytes
+
+
+def script(folder: Path, interpreter: str, text: str) -> Sync:
+    """Return what runs the script in place of the command, with the command's arguments."""
+    path = folder / "command"
+    path.write_text(f"#!{interpreter}\n{text}")
+    path.chmod(0o755)
+    return command_in(folder, path)
+
+
+# 34: a machine without anything left.
+
+
+def loaded(lab: Lab, sync: Sync, *, plan: Any = lambda _: None, **settings: Any) -> Run:
+    """Return a run of a command that ends in one line, and whose STATE is one to go on from."""
+    with Server(lab.company, plan=plan) as server:
+        run = sync(lab.settings(server.url, **settings), catalog=catalog(STREAM))
+    assert run.code == 1
+    assert "Traceback" not in run.log
+    assert " | ERROR " in run.last_line
+    assert run.log.count(" | ERROR ") == 1
+    assert leaks(run.log + run.out, (AUTH_TOKEN,)) == []
+    return run
+
+
+# Limits the memory to what the tap has after its imports, and some more.
+LIMITED = """
+import re, resource, sys
+from pathlib import Path
+from tap_twilio_usage.__main__ import main
+from tap_twilio_usage.tap import TapTwilioUsage
+
+size = int(re.search(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+resource.setrlimit(resource.RLIMIT_AS, (size + LEFT, size + LEFT))
+main()
+"""
+
+
+def limited(folder: Path, left: int) -> Sync:
+    return script(folder, sys.executable, LIMITED.replace("LEFT", str(left)))
+
+
+def test_no_thread_left_is_one_line(lab: Lab, healthy: Run, tmp_path: Path) -> None:
+    """For root there is no limit of processes. But a thread needs memory for its stack."""
+    run = loaded(lab, limited(tmp_path, 2**21))
+    assert "no thread can be started; raise the limit of processes (ulimit -u)" in run.last_line
+    assert lab.resumed(run, STREAM) == of_streams(healthy, STREAM)
+
+
+def larger_after(days: int) -> Any:
+    left = [days]
+
+    def large(reply: Reply) -> Reply:
+        return reply._replace(content=reply.content + b" " * LARGE)
+
+    def plan(request: Request) -> Fault | None:
+        left[0] -= is_of(STREAM, request)
+        return large if left[0] < 0 else None
+
+    return plan
+
+
+def test_no_memory_left_is_one_line(lab: Lab, healthy: Run, tmp_path: Path) -> None:
+    sync = limited(tmp_path, 2 * LARGE)
+    few = {"page_size": 50, "max_concurrent_requests": 1}
+    run = loaded(lab, sync, plan=larger_after(10), **few)
+    assert "no memory is left; raise its limit, or lower max_concurrent_requests" in run.last_line
+    assert run.states
+    whole, resumed = of_streams(healthy, STREAM), lab.resumed(run, STREAM)
+    assert whole.items() <= resumed.items()
+    assert {row["price"] for key, row in resumed.items() if key not in whole} <= {0}
+
+
+def test_no_file_left_is_one_line(lab: Lab, healthy: Run, tmp_path: Path) -> None:
+    sync = script(tmp_path, "/bin/sh", f'ulimit -n 8\nexec {shlex.quote(str(COMMAND))} "$@"\n')
+    run = loaded(lab, sync, page_size=20, max_concurrent_requests=16)
+    assert run.last_line.endswith(
+        "no further connection can be opened: the process has too many open files; raise the limit "
+        "(ulimit -n)"
+    )
+    assert "; try 2" not in run.log
+    assert lab.resumed(run, STREAM) == of_streams(healthy, STREAM)
+
+
+@pytest.mark.parametrize("error", ["MemoryError()", "OSError(24, 'Too many open files')"])
+def test_what_is_missing_at_the_start_is_one_line(tmp_path: Path, error: str) -> None:
+    text = (
+        "import sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == 'singer_sdk': raise {error}\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from tap_twilio_usage.__main__ import main\n"
+        "main()\n"
+    )
+    run = script(tmp_path, sys.executable, text)(None, "--about")
+    assert run.code == 1
+    assert run.log.count("\n") == 1
+    assert run.log.startswith(f"the tap cannot be started: {error.partition('(')[0]}(")
+
+
+# 40: errors that end nothing, whose tracebacks Python itself would print.
+
+IGNORED = """
+import sys, threading
+from tap_twilio_usage.tap import TapTwilioUsage
+from tap_twilio_usage.twilio.usage_records import Account
+
+class Unlucky:
+    def __init__(self, secret):
+        self.secret = secret
+
+    def __del__(self):
+        raise RuntimeError(f"in __del__: {self.secret}")
+
+def late(secret):
+    threading.main_thread().join()
+    raise RuntimeError(f"at exit: {secret}")
+
+def work(secret):
+    raise RuntimeError(f"on a thread: {secret}")
+
+fetch_usage = Account.fetch_usage
+
+def fetch(self, *given):
+    global kept
+    secret = self._client._credentials.sign().password
+    Unlucky(secret)
+    thread = threading.Thread(target=work, args=[secret])
+    thread.start()
+    thread.join()
+    kept = Unlucky(secret)
+    threading.Thread(target=late, args=[secret]).start()
+    return fetch_usage(self, *given)
+
+Account.fetch_usage = fetch
+TapTwilioUsage.cli()
+"""
+
+
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+def test_an_error_that_ends_nothing_shows_no_secret(tmp_path: Path, level: str) -> None:
+    sync = script(tmp_path, sys.executable, IGNORED)
+    with serve(account(DAYS)) as server:
+        run = sync(
+            config(server.url, end_date="2026-01-01"), env={"TAP_TWILIO_USAGE_LOGLEVEL": level}
+        )
+    assert run.code == 0
+    assert leaks(run.log + run.out, (TOKEN,)) == []
+    assert "RuntimeError: in __del__: ***" in run.log
+    assert "RuntimeError: on a thread: ***" in run.log
