@@ -246,7 +246,8 @@ def test_units_are_capitalised_plurals(twilios: str | None, said: str) -> None:
 
 @pytest.mark.parametrize("currency", ["usd", "EUR", " gbp"])
 def test_a_currency_is_no_plural_as_a_unit(currency: str) -> None:
-    row = one("sms", "1.5", usage_unit=currency, price_unit=currency)
+    sms = usage_record("sms", "1.5", usage_unit=currency, price_unit=currency)
+    row = billed([sms, usage_record("totalprice", "1.5", price_unit=currency)])["sms"]
     assert row["ConsumedUnit"] == row["PricingUnit"] == currency.strip().upper()
 
 

@@ -346,7 +346,7 @@ def duckdb_of(
         connection.execute(f"CREATE TABLE {table} ({IN_DUCKDB})")
         for row in rows:
             *names, price, counted = as_stored(row)
-            values = [*names, None if price is None else float(price), float(counted)]
+            values = [*names, *(None if each is None else float(each) for each in (price, counted))]
             connection.execute(f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
         if with_months:
             start, total = f"'{IN_FEBRUARY}'", f"CAST({FEBRUARYS_TOTAL} AS DOUBLE)"

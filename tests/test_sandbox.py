@@ -285,6 +285,31 @@ def test_months_and_years_are_cut_to_the_range(client: Client) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("account", "category", "fee"),
+    [(MAIN_SID, "totalprice", "7.5"), (MAIN_SID, "sms", "0"), (SUBACCOUNT, "totalprice", "0")],
+)
+def test_a_late_fee_is_in_the_month_and_in_none_of_its_days(
+    session: requests.Session, account: str, category: str, fee: str
+) -> None:
+    company = new_company(late_fees={date(2026, 1, 1): Decimal("7.5")})
+    query: dict[str, Any] = {
+        "Category": category,
+        "StartDate": "2026-01-01",
+        "EndDate": "2026-02-28",
+    }
+    sums: dict[str, dict[str, Decimal]] = {"Daily": {}, "Monthly": {}}
+    with Server(company) as running:
+        for resource, found in sums.items():
+            path = f"{account}/Usage/Records/{resource}.json"
+            answer = Client(running, session).get(path, PageSize="100", **query).json()
+            for row in answer["usage_records"]:
+                month = row["start_date"][:7]
+                found[month] = found.get(month, Decimal(0)) + Decimal(row["price"])
+    differences = {month: sums["Monthly"][month] - price for month, price in sums["Daily"].items()}
+    assert differences == {"2026-01": Decimal(fee), "2026-02": 0}
+
+
 def test_the_case_of_category_names_is_kept(client: Client) -> None:
     assert "Usage-RCS-Messages" in client.day()
     assert "usage-rcs-messages" not in client.day()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -33,9 +33,14 @@ def at(day: str, *used: str) -> dict[str, Any]:
     )
 
 
+def asked_for_all_categories(requests: list[Request]) -> list[Mapping[str, str]]:
+    daily = (r.query for r in requests if r.path.endswith("Daily.json"))
+    return [query for query in daily if "Category" not in query]
+
+
 def asked_days(requests: list[Request]) -> list[str]:
-    daily = [r for r in requests if r.path.endswith("Daily.json") and "Category" not in r.query]
-    return sorted(day for r in daily for day in between(r.query["StartDate"], r.query["EndDate"]))
+    daily = asked_for_all_categories(requests)
+    return sorted(day for q in daily for day in between(q["StartDate"], q["EndDate"]))
 
 
 def changed(days: dict[str, Any], **change: Any) -> Callable[[Request], Answer]:
@@ -134,11 +139,11 @@ def test_windows_fill_whole_pages(sync: Sync) -> None:
     days = dict.fromkeys(between("2026-01-01", "2026-01-31"), DAY)
     with serve(account(days)) as server:
         sync(config(server.url, end_date="2026-01-31", page_size=13))
-    daily = [r.query for r in server.requests if r.path.endswith("Daily.json")]
+    daily = asked_for_all_categories(server.requests)
     lengths = [len(between(q["StartDate"], q["EndDate"])) for q in daily]
     assert sorted(lengths) == [5, 13, 13]  # four rows a day: 52 rows fill four pages
     assert {q["PageSize"] for q in daily} == {"13"}
-    assert len(server.requests) == 5  # including AllTime and the account itself
+    assert len(server.requests) == 7  # with AllTime, the account itself, two for the months
 
 
 def test_windows_adapt_to_the_number_of_rows_per_day(sync: Sync) -> None:
@@ -147,7 +152,7 @@ def test_windows_adapt_to_the_number_of_rows_per_day(sync: Sync) -> None:
     days = {**dict.fromkeys(between("2026-01-01", "2026-01-20"), few), "2026-01-21": many}
     with serve(account(days)) as server:
         sync(config(server.url, end_date="2026-01-20", page_size=16, max_concurrent_requests=1))
-    daily = [r.query for r in server.requests if r.path.endswith("Daily.json")]
+    daily = asked_for_all_categories(server.requests)
     lengths = [len(between(q["StartDate"], q["EndDate"])) for q in daily]
     assert lengths == [2, 4, 4, 4, 4, 2]
 
@@ -571,7 +576,7 @@ def test_unknown_fields_and_categories_are_logged_once(sync: Sync) -> None:
     )
     assert new["quantum"]["parent_category"] == "totalprice"
     for said in ("'calls-satellite' is new.* 'calls'", "'quantum'", "field 'carbon' is new"):
-        assert len(re.findall(f"WARNING .*{said}", run.log)) == 1
+        assert len(re.findall(f"WARNING .*usage_records_daily .*{said}", run.log)) == 1
 
 
 def test_a_day_without_a_total_has_no_deduplicated_price(sync: Sync) -> None:

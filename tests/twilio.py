@@ -52,12 +52,18 @@ LISTS = {
 PERIODS = {"Monthly": 7, "Yearly": 4}  # the characters of a date that name its period
 
 
+def _of(prices: Prices, query: Mapping[str, str]) -> Prices:
+    """Return the prices of the category that is asked for, or of all."""
+    named = query.get("Category")
+    return {category: price for category, price in prices.items() if named in {None, category}}
+
+
 def _summed(days: Days, length: int, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """Yield a record for each category and period that has days in the range."""
     sums: dict[tuple[str, str], Decimal] = {}
     for day, prices in days.items():
         if query["StartDate"] <= day <= query["EndDate"]:
-            for category, price in prices.items():
+            for category, price in _of(prices, query).items():
                 key = f"{day[:length]}-01-01"[:10], category
                 sums[key] = sums.get(key, Decimal(0)) + Decimal(price or 0)
     for (start, category), total in sums.items():
@@ -90,7 +96,7 @@ def account(
         rows = [
             record(category, days.get(day, {}).get(category, "0"), day)
             for day in reversed(asked)
-            for category in days.get(day, ever)
+            for category in _of(days.get(day, ever), request.query)
         ]
         return Answer.json(page(rows))
 

@@ -24,17 +24,17 @@ class MissingDays:
         state: AccountState,
         granularity: Granularity,
         *,
-        begins: date | None,
+        created: date | None,
         today: date,
         has_spend: bool,
     ) -> None:
-        """Take the state, the first day that the account can have usage, if known, and today.
+        """Take the state, the day the account was `created`, if known, and today.
 
         `has_spend` is whether Twilio's AllTime shows any amount.
         """
         self._state = state
         self._granularity = granularity
-        self._begins = begins
+        self._created = created
         self._today = today
         self._has_spend = has_spend
         self._had_rows = state.first_rows is not None or state.bookmark is not None
@@ -84,7 +84,7 @@ class MissingDays:
         """Return whether the account existed before the period, which is over."""
         if period.end >= self._today or self._granularity.following(period.start) > self._today:
             return False
-        if self._begins is not None and period.end > self._begins:
+        if self._created is not None and period.end > self._created:
             return True
         first_rows = self._state.first_rows
         return first_rows is not None and period.start >= first_rows

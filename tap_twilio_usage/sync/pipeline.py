@@ -102,7 +102,7 @@ class Pipeline:
         return MissingDays(
             state,
             planner.granularity,
-            begins=prefetch.begins,
+            created=prefetch.created,
             today=planner.today,
             has_spend=any(reported.amounts for reported in prefetch.account.fetch_all_time()),
         )

@@ -48,6 +48,7 @@ class Prefetch:
         self.state = state
         self.all_days = NO_DAYS
         self.begins: date | None = None  # the first day that the account can have usage
+        self.created: date | None = None
         self.is_unused = False
         self.earlier_days: Window | None = None  # which a start_date that was moved back adds
         self.restatements: Restatements | None = None
@@ -217,6 +218,7 @@ class Queue:
             return prefetch
         days = planner.days(state, account.sid, since=item.since, created=begins.result)
         prefetch.begins = begins.result()
+        prefetch.created = account.fetch_date_created() if prefetch.begins else None
         if earlier:
             first = planner.granularity.first(max(earlier.start, prefetch.begins or earlier.start))
             prefetch.earlier_days = Window(first, earlier.end) if first <= earlier.end else None
@@ -255,13 +257,13 @@ def _fetch_first_day(account: Account, first_day: date) -> date | None:
     created = account.fetch_date_created()
     if created is None or created <= first_day or not account.includes_subaccounts:
         return created
-    days = Window(first_day, created)
+    days = Window(first_day, created - DAY)
     for granularity in (YEARLY, MONTHLY):
         periods = account.fetch_usage(granularity, Window(granularity.first(days.start), days.end))
         used = [day for day, rows in periods.items() if not all(map(is_zero, rows))]
         if not used:
             return created
-        days = Window(max(first_day, min(used)), created)
+        days = Window(max(first_day, min(used)), created - DAY)
     return days.start
 
 
