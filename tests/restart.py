@@ -202,8 +202,13 @@ def check_table(found: Table, expected: Table) -> None:
         _check_row(key, found, expected, "not as without a cut")
 
 
+ZEROES = ("price", "usage", "count", "deduplicated_price", "BilledCost")
+
+
 def _check_row(key: Key, found: Table, expected: Table, what: str) -> None:
     one, other = found.rows.get(key), expected.rows.get(key)
+    if one and not other and not any(one.get(amount) for amount in ZEROES):
+        return  # a category that a day does not list: zero, in a run that knows it from another
     if one != other:
         raise Violation(f"{what}: {key}: {one}, for {other}")
 
