@@ -92,7 +92,7 @@ def test_postgresql_has_each_dollar_once_after_one_run_and_after_two(
         first = table(query)
         log = meltano.run(server, "target-postgres", TAP_TWILIO_USAGE_LOOKBACK_DAYS="5")
     assert table(query) == first
-    assert f"{LAST - timedelta(days=5)}..{LAST}, 6 days" in log
+    assert f"{LAST - timedelta(days=5)}..{LAST} (6 days)" in log
     types: dict[str, str] = dict(
         query(
             "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = "
@@ -118,7 +118,8 @@ def test_restated_days_are_updated_without_duplicates_even_to_zero(
         meltano.run(server, "target-postgres", TAP_TWILIO_USAGE_LOOKBACK_DAYS="7")
     reconciles(query)
     assert counted(query) == truth(company)
-    assert len(table(query)) == before + 1
+    ((not_listed,),) = query("SELECT COUNT(*) FROM usage_records_daily WHERE api_version IS NULL")
+    assert len(table(query)) - not_listed == before + 1
     assert query(
         f"SELECT price FROM usage_records_daily WHERE start_date = '{gone}' AND category = "
         "'phonenumbers-local'"

@@ -92,11 +92,13 @@ def _forms(secret: str) -> Iterator[str]:
     for escaped in (secret, repr(secret)[1:-1]):
         yield escaped
         yield json.dumps(escaped)[1:-1]
-    for quoted in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
+    # Half a character is no text; the setting is refused, and until then it is a secret as well.
+    data = secret.encode(errors="surrogatepass")
+    for quoted in (quote(data, safe=""), quote(data), quote_plus(data)):
         yield quoted
         yield re.sub("%..", lambda code: code[0].lower(), quoted)
     for encode in (b64encode, urlsafe_b64encode):
         for before in range(3):
             # Three bytes are four characters. Those that depend on the neighbours are left out.
-            encoded = encode(b"\0" * before + secret.encode()).decode()
-            yield encoded[-(-before * 4 // 3) : (before + len(secret.encode())) * 4 // 3]
+            encoded = encode(b"\0" * before + data).decode()
+            yield encoded[-(-before * 4 // 3) : (before + len(data)) * 4 // 3]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 
 from tap_twilio_usage.money.hierarchy import TOTAL, normalise
 from tap_twilio_usage.money.usage_record import UsageRecord, is_zero, zero
@@ -21,6 +22,7 @@ class CategoryFilter:
         self._skip_unused = skip_unused
         used = {reported.category for reported in all_time if reported.amounts}
         self._emitted = frozenset(state.used_categories or ())  # by earlier runs
+        self._loaded = state.last_loaded_day()  # the last day that the target may have rows of
         self._used = used | self._emitted
 
     @property
@@ -28,13 +30,16 @@ class CategoryFilter:
         """Whether no row is to be emitted."""
         return self._skip_unused and not self._used
 
-    def add_withdrawn(self, rows: list[UsageRecord]) -> list[UsageRecord]:
+    def add_withdrawn(self, rows: list[UsageRecord], day: date | None) -> list[UsageRecord]:
         """Return the rows of a period, with zeros for each category that is not listed any more.
 
         Such a category was renamed, is spelled in another way, or was withdrawn. The target may
         have a row of it for this period, whose money would count beside that of its new name.
+        `day` begins the period; None if an earlier run may have loaded it in any case.
         """
-        gone = self._emitted.difference(row.category for row in rows) if rows else ()
+        if not rows or (day is not None and (self._loaded is None or day > self._loaded)):
+            return rows
+        gone = self._emitted.difference(row.category for row in rows)
         withdrawn = [category for category in sorted(gone) if normalise(category) != TOTAL]
         if not withdrawn:
             return rows

@@ -115,13 +115,13 @@ class Pipeline:
         for window, answer in self._queue.answers(prefetch):
             for period in window.split(1, granularity):
                 fetched = answer.get(period.start, [])
-                yield period, categories.add_withdrawn(fetched)
+                yield period, categories.add_withdrawn(fetched, period.start)
 
     def _named_period(self, prefetch: Prefetch, categories: CategoryFilter) -> Iterator[Rows]:
         """Yield the rows of the single period of a resource such as `Today`."""
         for day, listed in prefetch.current.items():
             self._note_first_day(prefetch.state, day)
-            fetched = categories.add_withdrawn(listed)
+            fetched = categories.add_withdrawn(listed, None)
             rows = attribute(categories.drop_unused(fetched), fetched)
             yield self._select(day, rows, categories)
         prefetch.state.catch_up_to = None

@@ -145,7 +145,7 @@ def kinds_of(stream: str) -> dict[str, tuple[Fault, str]]:
             kinds[f"number {text!r}"] = (wrong(number, text), says)
         if number.startswith("price"):
             for text in ("1e26", "0.0000000000001"):
-                kinds[f"number {text!r}"] = (wrong(number, text), "price has more than ")
+                kinds[f"number {text!r}"] = (wrong(number, text), " has more than ")
         for token in ("NaN", "-Infinity", "true"):
             kinds[f"number {token}"] = (bare(wrong(number, BARE), token), says)
     return kinds

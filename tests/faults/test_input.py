@@ -16,7 +16,7 @@ import pytest
 from sandbox import API_KEY_SID, MAIN_SID, Request, Server
 from sandbox.faults import error
 from tap_twilio_usage.tap import TapTwilioUsage
-from tests.conftest import Run, Sync, config
+from tests.conftest import Run, Sync, catalog_of, config
 from tests.faults.conftest import TODAY, Fault, Lab, changed, of_streams, table
 from tests.http_server import Answer, serve
 from tests.http_server import Request as Asked
@@ -305,13 +305,8 @@ def test_an_account_is_the_same_in_upper_and_lower_case(
     settings = {"account_sid": given, "end_date": "2026-01-01", "subaccounts": subaccounts, **maps}
     if subaccounts == "separate":
         settings["account_sids"] = [sent, given]
-    select = {"selected": True}
-    catalog = sync(None, "--discover").catalog
-    for stream in catalog["streams"]:
-        if stream["tap_stream_id"] in {STREAM, "accounts", "usage_triggers"}:
-            stream["metadata"][-1 if stream["metadata"][-1]["breadcrumb"] == [] else 0][
-                "metadata"
-            ] |= select
+    streams = sync(None, "--discover").catalog
+    catalog = catalog_of(streams, STREAM, "categories", "accounts", "usage_triggers")
     with serve(spelled(sent, link=LOWER if sent == UPPER else UPPER)) as server:
         run = sync(config(server.url, **settings), catalog=catalog)
         state = json.loads(json.dumps(run.states[-1]).replace(LOWER, given))
