@@ -21,6 +21,7 @@ from tap_twilio_usage.twilio.periods import DAY, EARLIEST, LATEST, Window, merge
 
 REPLICATION_KEY = "start_date"
 BOOKMARK = "replication_key_value"
+MARKERS = "progress_markers"  # of the SDK: checked, but not needed
 
 
 class AccountContext(msgspec.Struct, frozen=True):
@@ -167,8 +168,8 @@ class AccountState(PeriodState, kw_only=True):
 class StreamState(msgspec.Struct, omit_defaults=True):
     """The state of a stream. Streams other than those of periods have no partitions."""
 
-    partition_type: ClassVar[type[PeriodState] | None] = None
-    context_type: ClassVar[type[msgspec.Struct] | None] = None
+    partition_type: ClassVar[type[PeriodState]] = AccountState
+    context_type: ClassVar[type[msgspec.Struct]] = AccountContext
     owner: ClassVar[str] = "account"
     partitions: list[Any] = []
 
@@ -176,8 +177,6 @@ class StreamState(msgspec.Struct, omit_defaults=True):
 class UsageState(StreamState):
     """The state of a stream of usage records."""
 
-    partition_type = AccountState
-    context_type = AccountContext
     partitions: list[AccountState] = []
     # Set during a run with FOCUS: up to this day it is unknown which FOCUS rows the target has.
     billed_up_to: date | None = None
@@ -273,11 +272,12 @@ def _stream_state(stream: str, found: Mapping[str, Any]) -> StreamState:
     partitions = found.get("partitions", [])
     if not isinstance(partitions, list):
         raise _refused(f"partitions of {stream} is not a list")
-    if kind.partition_type is None:
-        return kind()
+    _mapping(found.get(MARKERS, {}), f"{MARKERS} of {stream}")
     typed = [_partition(stream, kind, partition) for partition in partitions]
     if len({partition.context for partition in typed}) < len(typed):
         raise _refused(f"{stream} has two bookmarks for one {kind.owner}")
+    if kind is StreamState:
+        return kind()
     state: StreamState = _convert({**found, "partitions": []}, kind, f"of {stream}")
     state.partitions = typed
     return state
@@ -291,6 +291,7 @@ def _partition(stream: str, kind: type[StreamState], found: object) -> Any:
     except msgspec.ValidationError:
         raise _refused(f"a bookmark of {stream} belongs to no {kind.owner}") from None
     name = context.get("account_sid", "a billing group")
+    _mapping(found.get(MARKERS, {}), f"{MARKERS} of {stream} for {name}")
     return _convert(found, kind.partition_type, f"of {stream} for {name}")
 
 

@@ -22,6 +22,7 @@ from tests.faults.conftest import (
     Lab,
     Table,
     changed,
+    every_row,
     is_of,
     of,
     rows_of,
@@ -214,6 +215,19 @@ def upto(run: Run, number: int) -> Table:
     ends = [place for place, message in enumerate(run.messages) if message["type"] == "STATE"]
     out = "".join(f"{line}\n" for line in run.out.splitlines()[: ends[number]])
     return table(Run(run.code, out, run.log))
+
+
+def test_a_category_restated_to_zero_after_its_state_was_lost_is_overwritten(lab: Lab) -> None:
+    def change(row: dict[str, Any]) -> None:
+        if row["category"] == "sms-outbound-longcode" and row["start_date"] == f"{MISSING}":
+            row.update(price="0", count="0", usage="0")
+
+    first = lab.with_faults(lambda _: None, DAILY)
+    second = lab.with_faults(of(DAILY, every_row(change)), DAILY)
+    rows = table(first) | table(second)
+    key = (DAILY, MAIN_SID, "sms-outbound-longcode", f"{MISSING}")
+    assert (table(first)[key]["price"] > 0, rows[key]["price"]) == (True, 0)
+    assert_each_day_is_its_total(rows)
 
 
 def changes(order: str) -> Iterable[dict[str, Any]]:
