@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import Company
+from sandbox import MAIN_SID, Company
 from sandbox.faults import error
 from tests.conftest import Run, Sync, config
 from tests.faults.conftest import (
