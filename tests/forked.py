@@ -117,6 +117,7 @@ def _tap(overrides: Overrides) -> type[TapTwilioUsage]:
         later = overrides.now - datetime.now(overrides.now.tzinfo)
 
     class Hurried(TapTwilioUsage):
+        __doc__ = TapTwilioUsage.__doc__  # which --about prints
         limits = replace(TapTwilioUsage.limits, pace=overrides.speed, **overrides.limits)
         today = staticmethod(lambda: (datetime.now(timezone.utc) + later).date())  # noqa: PLW0108
 

@@ -49,6 +49,7 @@ from tap_twilio_usage.logs.redaction import Redactor
 from tap_twilio_usage.twilio.auth import Basic, Credentials, OAuth, Unsigned
 from tap_twilio_usage.twilio.client import Client
 from tap_twilio_usage.twilio.limits import Limits
+from tap_twilio_usage.twilio.periods import GRANULARITIES
 from tests.canary import leaks
 from tests.conftest import Run, catalog_of, clean_environment
 from tests.forked import Forked, Overrides
@@ -431,6 +432,9 @@ def mutated(random: Random, answer: Answer) -> tuple[str, Answer]:
     return mutate(random, answer)
 
 
+PERIODS = {each.resource for each in GRANULARITIES}
+
+
 class Hostile:
     """Real answers, except to the nth request of a kind, which is mutated the first or every time.
 
@@ -467,11 +471,17 @@ class Hostile:
         return answer
 
     def answers(self, kind: str) -> Iterator[tuple[str, list[Any]]]:
-        """Yield the path and the JSON answers of each request of this kind."""
+        """Yield the path and the JSON answers of each request of this kind that has data."""
         for (path, _), answers in self.sent.items():
-            if kind_of(path) == kind:
+            if kind_of(path) == kind and not says_no_data(answers[-1], kind):
                 found = [read(each.body) for each in answers if each.status == 200]
                 yield path, [page for page in found if isinstance(page, dict)]
+
+
+def says_no_data(answer: Answer, kind: str) -> bool:
+    """Whether it is Twilio's answer for a period without usage."""
+    body = read(answer.body) if answer.status == 404 and kind in PERIODS else None
+    return isinstance(body, dict) and body.get("code") == "20404"
 
 
 def kind_of(path: str) -> str:

@@ -188,6 +188,7 @@ def plain(source: Source, row: Record) -> Record:
 def expected_rows(source: Source, answers: Hostile) -> dict[tuple[Any, ...], Any]:
     """Return the rows that were sent. Raises Unreadable if they must not be loaded."""
     rows: Rows = []
+    pages: list[Any] = [{"next_page_uri": None}]
     for _, pages in answers.answers(source.kind):
         if not pages or any(
             row["account_sid"].lower() != MAIN_SID.lower()

@@ -175,8 +175,8 @@ class SdkTap(Tap):
     @override  # type: ignore[misc]  # final, but the tap has work to do before and after it
     def sync_all(self) -> None:
         """Load the selected streams. Raises TapError."""
+        signals.handle(self.message_writer.stop)
         with self.around_sync():
-            signals.handle(self.message_writer.stop)
             super().sync_all()
 
 
