@@ -134,6 +134,11 @@ def discovered(sync: Sync) -> list[dict[str, Any]]:
     return found
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Run two tests a core at a time: most wait for a server, a process or a retry."""
+    return 2 * len(os.sched_getaffinity(0))
+
+
 @pytest.fixture
 def sync(tmp_path: Path) -> Sync:
     """Return a function that runs the tap with a configuration, in an environment without settings.
