@@ -51,6 +51,7 @@ def run(*arguments: str | Path) -> str:
     return done.stdout
 
 
+@pytest.mark.nightly
 def test_all_tools_read_the_same_number_of_rows() -> None:
     said = run("year", "accounts", "night")
     found = tables(said)
@@ -63,6 +64,7 @@ def test_all_tools_read_the_same_number_of_rows() -> None:
     assert said.split("### Targets")[1].count("requests, where") == 3
 
 
+@pytest.mark.nightly
 def test_limits_and_growth_are_printed_and_drawn(tmp_path: Path) -> None:
     picture = tmp_path / "growth.svg"
     said = run("limited", "growth", "--picture", picture)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -329,11 +330,19 @@ def test_a_thread_leaves_the_signals_alone() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def catches_sigint(process: subprocess.Popen[str], *, expected: bool) -> bool:
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    (caught,) = re.findall(r"SigCgt:\s*(\w+)", status)
+    return bool(int(caught, 16) & 1 << signal.SIGINT - 1) is expected
+
+
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_during_startup_shows_no_traceback(tmp_path: Path, signum: int) -> None:
     codes = set()
     for tenths in range(1, 5):
         with start(tmp_path, config("http://127.0.0.1:1")) as process:
+            until(partial(catches_sigint, process, expected=True))  # as Python does first
+            until(partial(catches_sigint, process, expected=False))
             time.sleep(tenths / 10)
             process.send_signal(signum)
             _, log = process.communicate(timeout=LONGEST)

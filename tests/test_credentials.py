@@ -125,10 +125,16 @@ INCOMPLETE = {
         {**CREDENTIALS[KEY], "api_key_secret": "", **CREDENTIALS[OAUTH], "client_id": ""},
         [
             "billing_group_records: client_id is missing",
-            "categories, usage_records_daily: no credentials (api_key_secret is missing)",
+            (
+                "categories, usage_reconciliation, usage_records_daily: no credentials "
+                "(api_key_secret is missing)"
+            ),
         ],
     ),
-    "nothing at all": ({}, ["categories, usage_records_daily: account_sid is missing"]),
+    "nothing at all": (
+        {},
+        ["categories, usage_reconciliation, usage_records_daily: account_sid is missing"],
+    ),
 }
 
 
@@ -164,9 +170,10 @@ def test_half_an_oauth_app_is_no_matter_without_billing_groups(sync: Sync, serve
     assert sync(settings(server, AUTH, client_id=CLIENT_ID)).code == 0
 
 
+OF_A_KEY = {"categories", "usage_reconciliation", "usage_triggers", "usage_records_daily"}
 READABLE = {
-    AUTH: {"accounts", "categories", "usage_triggers", "usage_records_daily"},
-    KEY: {"categories", "usage_triggers", "usage_records_daily"},
+    AUTH: {"accounts", *OF_A_KEY},
+    KEY: OF_A_KEY,
     OAUTH: {"billing_group_records", "billing_group_records_monthly"},
 }
 

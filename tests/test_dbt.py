@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import duckdb
+import pytest
 import yaml
 
 from sandbox import AUTH_TOKEN, CLIENT_SECRET, MAIN_SID, Company, Server
@@ -188,6 +189,7 @@ def test_the_job_builds_exact_marts_and_fails_on_a_broken_day(
         assert f"FAIL 2 {test}" in log
 
 
+@pytest.mark.nightly
 def test_duckdb_marts_are_exact_without_optional_streams(
     meltano: Meltano, company: Company
 ) -> None:

@@ -55,6 +55,7 @@ def fill_in(path: Path, values: dict[str, str]) -> None:
     path.write_text(text)
 
 
+@pytest.mark.nightly
 def test_every_command_and_query_runs(
     installed: Path,
     database: str,

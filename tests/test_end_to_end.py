@@ -130,6 +130,7 @@ def test_restated_days_are_updated_without_duplicates_even_to_zero(
     ) == [(False, True, True)]
 
 
+@pytest.mark.nightly
 def test_a_run_after_a_killed_run_completes_the_same_rows(
     meltano: Meltano, query: Query, company: Company
 ) -> None:
@@ -193,6 +194,7 @@ def focus_by_day(query: Query) -> dict[date, Decimal]:
     return {start.date(): cost for start, cost in rows}
 
 
+@pytest.mark.nightly
 def test_nightly_runs_with_faults_load_the_same_tables_as_runs_without(
     meltano: Meltano, query: Query
 ) -> None:
@@ -224,6 +226,7 @@ def test_nightly_runs_with_faults_load_the_same_tables_as_runs_without(
 ACCOUNTS_OF = {"rolled_up": 1, "separate": 3, "excluded": 1}  # one of four accounts has no usage
 
 
+@pytest.mark.nightly
 def test_every_stream_is_correct_after_each_change_of_subaccounts(
     meltano: Meltano, query: Query, company: Company
 ) -> None:

@@ -140,7 +140,7 @@ def test_else_null_for_all_streams_keeps_the_named_ones(mapped: Any) -> None:
 
 
 def test_a_stream_can_be_dropped(mapped: Any) -> None:
-    assert mapped({"categories": None}).schemas().keys() == {STREAM}
+    assert "categories" not in mapped({"categories": None}).schemas()
 
 
 def test_a_wildcard_maps_all_streams(mapped: Any) -> None:

@@ -196,13 +196,15 @@ def test_a_billing_product_that_is_gone_or_renamed_leaves_no_old_money(
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("stream", [DAILY, MONTHLY])
-def test_an_earlier_start_date_is_loaded_from_every_state(lab: Lab, stream: str, mode: str) -> None:
+@pytest.mark.parametrize(("stream", "start"), [(DAILY, "2025-09-13"), (MONTHLY, "2025-08-28")])
+def test_an_earlier_start_date_is_loaded_from_every_state(
+    lab: Lab, stream: str, start: str, mode: str
+) -> None:
     settings = {"subaccounts": mode, "lookback_days": 0}
     later = lab.with_faults(lambda _: None, stream, start_date="2025-09-17", **settings)
-    earlier = {"start_date": "2025-08-28", **settings}
+    earlier = {"start_date": start, **settings}
     run = lab.with_faults(lambda _: None, stream, state=later.states[-1], **earlier)
-    assert "start_date is earlier now: loading 2025-08-" in run.log
+    assert f"start_date is earlier now: loading {start[:7]}-" in run.log
     whole = money(table(lab.with_faults(lambda _: None, stream, **earlier)))
     assert money(table(later) | table(run)) == whole
     for number, state in enumerate(run.states):
