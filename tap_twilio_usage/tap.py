@@ -15,6 +15,7 @@ from tap_twilio_usage.config.settings import Settings
 from tap_twilio_usage.focus import columns as focus
 from tap_twilio_usage.logs.redaction import Redactor
 from tap_twilio_usage.logs.wording import count
+from tap_twilio_usage.money import hierarchy
 from tap_twilio_usage.singer.sdk import SdkTap
 from tap_twilio_usage.singer.stream_maps import FlaggingMapper
 from tap_twilio_usage.streams.base import TwilioStream
@@ -100,6 +101,7 @@ class TapTwilioUsage(SdkTap):
     @override
     @contextmanager
     def around_sync(self) -> Iterator[None]:
+        hierarchy.shipped()  # read its file before connections may leave none to open
         access.check(self)
         if self.session.state:
             self.state_writer.write_state({})
