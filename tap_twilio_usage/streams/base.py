@@ -15,6 +15,7 @@ from tap_twilio_usage.logs.anomalies import Anomalies
 from tap_twilio_usage.singer.sdk import SdkStream, SdkTap
 from tap_twilio_usage.streams.session import Session
 from tap_twilio_usage.sync.plan import Planner
+from tap_twilio_usage.sync.run import Run
 from tap_twilio_usage.sync.state import REPLICATION_KEY
 from tap_twilio_usage.sync.subaccount_switch import MANY_ACCOUNTS
 from tap_twilio_usage.twilio.errors import ApiError, Denied, NotFound
@@ -115,6 +116,19 @@ class PeriodStream(TwilioStream):
             is_incremental=self.replication_method == "INCREMENTAL",
             logger=self.logger,
             anomalies=self.anomalies,
+        )
+
+    def run_of_accounts(self) -> Run:
+        """Return this run of a stream whose contexts are accounts."""
+        accounts = self.session.fetch_accounts()
+        return Run(
+            main=accounts.main,
+            accounts={account.sid: account for account in accounts.chosen},
+            state=self.session.state.usage(self.name),
+            planner=self.planner(),
+            save=self.save,
+            max_requests=self.max_requests,
+            version=self._tap.plugin_version,
         )
 
     def save(self, rows: int | None = None) -> None:

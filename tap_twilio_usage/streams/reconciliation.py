@@ -13,7 +13,6 @@ from tap_twilio_usage.singer.sdk import SdkTap
 from tap_twilio_usage.streams.base import PeriodStream
 from tap_twilio_usage.streams.session import Session
 from tap_twilio_usage.sync.reconciliation import Reconciliation
-from tap_twilio_usage.sync.run import Run
 from tap_twilio_usage.sync.state import AccountContext
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import MONTHLY
@@ -73,18 +72,7 @@ class UsageReconciliationStream(PeriodStream):
 
     @override
     def prepare(self) -> None:
-        accounts = self.session.fetch_accounts()
-        self._reconciliation = Reconciliation(
-            Run(
-                main=accounts.main,
-                accounts={account.sid: account for account in accounts.chosen},
-                state=self.session.state.usage(self.name),
-                planner=self.planner(),
-                save=self.save,
-                max_requests=self.max_requests,
-                version=self._tap.plugin_version,
-            )
-        )
+        self._reconciliation = Reconciliation(self.run_of_accounts())
         self.contexts = [asdict(context) for context in self._reconciliation.begin()]
 
     @override

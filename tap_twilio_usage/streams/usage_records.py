@@ -18,7 +18,6 @@ from tap_twilio_usage.singer.stream_maps import FLAG
 from tap_twilio_usage.streams.base import PeriodStream
 from tap_twilio_usage.streams.session import Session
 from tap_twilio_usage.sync.pipeline import Pipeline, Rows
-from tap_twilio_usage.sync.run import Run
 from tap_twilio_usage.sync.state import AccountContext
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import Granularity
@@ -93,17 +92,7 @@ class UsageRecordsStream(PeriodStream):
 
     @override
     def prepare(self) -> None:
-        accounts = self.session.fetch_accounts()
-        run = Run(
-            main=accounts.main,
-            accounts={account.sid: account for account in accounts.chosen},
-            state=self.session.state.usage(self.name),
-            planner=self.planner(),
-            save=self.save,
-            max_requests=self.max_requests,
-            version=self._tap.plugin_version,
-        )
-        self._pipeline = Pipeline(run, self._progress)
+        self._pipeline = Pipeline(self.run_of_accounts(), self._progress)
         self.contexts = [asdict(context) for context in self._pipeline.begin()]
 
     @override

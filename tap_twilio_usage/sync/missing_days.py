@@ -52,8 +52,7 @@ class MissingDays:
             self._had_rows = True
             state.first_rows = min(state.first_rows or period.start, period.start)
             state.last_rows = max(state.last_rows or period.start, period.start)
-            state.missing_days = without(state.missing_days, period)
-        elif self._should_have_rows(period):
+        if not rows and self._should_have_rows(period):
             state.missing_days = merged([*state.missing_days, period])
         else:
             state.missing_days = without(state.missing_days, period)

@@ -115,16 +115,16 @@ class Restatements:
                 found[f"{day}"] = self._fingerprint(since)[:BASE_LENGTH]
         return found
 
-    def _agrees(self) -> bool:
+    def _agrees(self, bases: dict[str, str]) -> bool:
         """Return whether AllTime is the sum of the days, as far as that can be known.
 
         AllTime may show a restatement before the day does: the day must then be read again. The
         days before those that were read have to add up to what the last run found; or to nothing,
-        if all days of the account were read.
+        if all days of the account were read. `bases` are what this run found.
         """
         start = f"{self._window.start}"
         known = self._last_read.bases.get(start) if self._last_read else None
-        return self._bases().get(start) == known or not self._left(self._read)
+        return bases.get(start) == known or not self._left(self._read)
 
     def forget(self) -> None:
         """Remove the sums from the state, before days are read that the next run must read again.
@@ -139,7 +139,7 @@ class Restatements:
         `were_read` says whether this run has read all days of the window.
         """
         bases = self._bases() if were_read else self._last_read.bases if self._last_read else {}
-        if were_read and not (self._is_complete and self._agrees()):
+        if were_read and not (self._is_complete and self._agrees(bases)):
             self._state.older_days = ReadDays(day=day, read_on=self._today, bases=bases)
             return
         self._state.older_days = ReadDays(
