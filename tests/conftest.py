@@ -319,6 +319,13 @@ def company() -> Company:
     return Company(today=date(2025, 10, 1), new_category_from=date(2025, 9, 15))
 
 
+@pytest.fixture
+def server(company: Company) -> Iterator[Server]:
+    """Serve the company, which most files define for themselves."""
+    with Server(company) as running:
+        yield running
+
+
 def address(uri: str) -> dict[str, str]:
     """Return the settings of .secrets.example for a database."""
     with psycopg.connect(uri) as connection:

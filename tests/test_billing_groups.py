@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -35,12 +35,6 @@ SECRET, ACCESS_TOKEN = "canary-client-secret", "canary-access-token"
 @pytest.fixture
 def company() -> Company:
     return Company(today=LAST, since=date(2025, 8, 1), categories=60)
-
-
-@pytest.fixture
-def server(company: Company) -> Iterator[Server]:
-    with Server(company) as running:
-        yield running
 
 
 def oauth(url: str, *groups: str, **more: Any) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -30,12 +29,6 @@ Table = dict[tuple[str, ...], dict[str, Any]]
 @pytest.fixture
 def company() -> Company:
     return Company(since=date(2025, 8, 1), today=LAST, subaccounts=2, categories=60)
-
-
-@pytest.fixture
-def server(company: Company) -> Iterator[Server]:
-    with Server(company) as running:
-        yield running
 
 
 def settings(server: Server, **more: Any) -> dict[str, Any]:

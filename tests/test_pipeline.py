@@ -22,27 +22,12 @@ from tap_twilio_usage.sync.state import AccountContext, UsageState
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import DAILY, Granularity, Window
 from tap_twilio_usage.twilio.usage_records import Reported
+from tests.options import Options
 from tests.test_focus import usage_record
 
 LOGGER = logging.getLogger("pipeline")
 FIRST = date(2026, 1, 1)
 PRICES = {"totalprice": "5", "sms": "5", "sms-outbound": "3", "calls": "0"}
-
-
-@dataclass
-class Options:
-    start_date: date | None = FIRST
-    lookback_days: int = 1
-    skip_unused_categories: bool = True
-    page_size: int = 1000
-    focus: bool = False
-    separates_accounts: bool = False
-
-    def first_day(self, today: date) -> date:
-        return self.start_date or today
-
-    def last_day(self, today: date) -> date:
-        return today
 
 
 @dataclass
@@ -103,7 +88,7 @@ def pipeline(
     *accounts: FakeAccount, state: UsageState, today: date, saved: list[bytes], **options: Any
 ) -> Pipeline:
     planner = Planner(
-        settings=Options(**options),
+        settings=Options(**{"lookback_days": 1, **options}),
         granularity=DAILY,
         today=today,
         is_incremental=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -33,6 +33,7 @@ from tests.conftest import ROOT, Sync, catalog_of
 from tests.conftest import Run as TapRun
 from tests.forked import Overrides
 from tests.http_server import Answer, Request, serve
+from tests.options import Options
 from tests.test_focus import usage_record
 from tests.twilio import SID, page, record
 
@@ -182,23 +183,6 @@ def test_a_record_without_a_currency_has_that_of_the_others() -> None:
 
 
 # One run, on accounts that are plain objects.
-
-
-@dataclass
-class Options:
-    start_date: date | None = JANUARY.start
-    end_date: date | None = None
-    lookback_days: int = 35
-    skip_unused_categories: bool = True
-    page_size: int = 1000
-    focus: bool = False
-    separates_accounts: bool = False
-
-    def first_day(self, today: date) -> date:
-        return self.start_date or today
-
-    def last_day(self, today: date) -> date:
-        return min(self.end_date or today, today)
 
 
 @dataclass
@@ -567,12 +551,6 @@ def company() -> Company:
     return Company(
         today=LAST, since=date(2025, 7, 20), categories=60, late_fees={date(2025, 8, 1): FEE}
     )
-
-
-@pytest.fixture
-def server(company: Company) -> Iterator[Server]:
-    with Server(company) as running:
-        yield running
 
 
 def settings(server: Server, **more: Any) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -27,12 +26,6 @@ ACTIVE, SUSPENDED, CLOSED = ("AC" + str(number).zfill(32) for number in (2, 3, 4
 @pytest.fixture
 def company() -> Company:
     return Company(today=LAST, since=date(2025, 8, 1), categories=60)
-
-
-@pytest.fixture
-def server(company: Company) -> Iterator[Server]:
-    with Server(company) as running:
-        yield running
 
 
 def settings(server: Server, **more: Any) -> dict[str, Any]:
