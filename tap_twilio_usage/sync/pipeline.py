@@ -33,10 +33,18 @@ class Pipeline:
 
     def begin(self) -> list[AccountContext]:
         """Return the contexts to pass to `rows`, in this order; make no request yet."""
-        withdrawn, to_read = subaccount_switch.contexts(self._run)
-        self._queue = Queue(self._run, to_read)
+        run = self._run
+        if not run.planner.granularity.is_named_period:
+            run.begin()
+        withdrawn, to_read = subaccount_switch.contexts(run)
+        self._queue = Queue(run, to_read)
         self._progress.accounts = len(to_read)
+        run.write_state()
         return [*withdrawn, *to_read]
+
+    def end(self) -> None:
+        """Note that all rows of all accounts have been emitted."""
+        self._run.end()
 
     def rows(self, context: AccountContext) -> Iterator[Rows]:
         """Yield the rows to emit of one account, a period at a time. Raises ApiError.
@@ -82,7 +90,7 @@ class Pipeline:
                 state.advance(period.start)
             self._run.save(len(emitted))
             self._progress.add(period, rows, len(emitted))
-        missing.end(prefetch.all_days, self._run.planner.logger)
+        missing.end(prefetch.all_days)
         self._progress.end()
         if restatements:
             restatements.record(period.start, rows, were_read=prefetch.reads_all_days)
@@ -102,9 +110,9 @@ class Pipeline:
         self._run.save(None)
         return MissingDays(
             state,
-            planner.granularity,
+            planner,
             created=prefetch.created,
-            today=planner.today,
+            used_since=prefetch.begins,
             has_spend=any(reported.amounts for reported in prefetch.account.fetch_all_time()),
         )
 

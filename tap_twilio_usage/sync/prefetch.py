@@ -276,4 +276,4 @@ def _fetch_whether_used(account: Account, all_time: list[Reported], days: Window
     if not all_time or days.days < 1:
         return True
     months = account.fetch_usage(MONTHLY, Window(MONTHLY.first(days.start), days.end))
-    return not all(is_zero(row) for rows in months.values() for row in rows)
+    return not months or not all(is_zero(row) for rows in months.values() for row in rows)

@@ -173,6 +173,8 @@ class UsageState(StreamState):
     """The state of a stream of usage records."""
 
     partitions: list[AccountState] = []
+    # Set during a run: up to this day it is unknown which rows the target has.
+    reading_up_to: date | None = None
     # Set during a run with FOCUS: up to this day it is unknown which FOCUS rows the target has.
     billed_up_to: date | None = None
 
