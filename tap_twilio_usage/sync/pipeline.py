@@ -18,7 +18,7 @@ from tap_twilio_usage.sync.missing_days import MissingDays
 from tap_twilio_usage.sync.prefetch import Prefetch, Queue
 from tap_twilio_usage.sync.run import Run
 from tap_twilio_usage.sync.state import AccountContext, AccountState
-from tap_twilio_usage.twilio.periods import Window, merged
+from tap_twilio_usage.twilio.periods import Window, merged, without
 
 Rows = list[UsageRecord]
 
@@ -84,6 +84,8 @@ class Pipeline:
             emitted = self._select(period.start, rows, categories)
             yield emitted
             missing.note(period, fetched)
+            if self._run.emits_focus:
+                state.days_without_focus = without(state.days_without_focus or [], period)
             if restatements:
                 restatements.add(period.start, fetched)
             if missing.may_advance:
@@ -105,6 +107,8 @@ class Pipeline:
             first = min(first, earlier.start)
         state.asked_since = min(planner.asked_since(state), first)
         state.begin(first)
+        if not self._run.emits_focus:
+            state.note_days_without_focus(prefetch.read_windows)
         if prefetch.restatements and prefetch.may_be_restated:
             prefetch.restatements.forget()
         self._run.save(None)

@@ -54,6 +54,7 @@ class Run:
     `main` is the main account, `accounts` are those to read, by SID. `write_state` writes the state
     if it has changed. `save` does so as well, but with many accounts less often; given a number of
     emitted rows, only if there are enough since the last STATE. `version` is the tap's.
+    `emits_focus` is whether each row goes out with its FOCUS row.
     """
 
     main: Account
@@ -64,6 +65,7 @@ class Run:
     save: Callable[[int | None], None]
     max_requests: int
     version: str
+    emits_focus: bool = False
     _main_usage: Periods | None = field(init=False, default=None)
     _interrupted_up_to: date | None = field(init=False, default=None)
 
