@@ -121,6 +121,7 @@ class UsageRecordsStream(PeriodStream):
     @override
     def summarize(self) -> None:
         self._progress.summarize()
+        self._pipeline.summarize()
         if self.session.settings.separates_accounts:
             main = self.session.fetch_accounts().main.sid
             if self._progress.is_sum_of_others(main):
