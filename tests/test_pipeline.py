@@ -85,11 +85,16 @@ def days(number: int) -> dict[date, dict[str, str]]:
 
 
 def pipeline(
-    *accounts: FakeAccount, state: UsageState, today: date, saved: list[bytes], **options: Any
+    *accounts: FakeAccount,
+    state: UsageState,
+    today: date,
+    saved: list[bytes],
+    granularity: Granularity = DAILY,
+    **options: Any,
 ) -> Pipeline:
     planner = Planner(
         settings=Options(**{"lookback_days": 1, **options}),
-        granularity=DAILY,
+        granularity=granularity,
         today=today,
         is_incremental=True,
         logger=LOGGER,
