@@ -140,7 +140,7 @@ class Planner:
         # limit is the first day that was ever read.
         earliest = state.first_day if state.catch_up_to else self.settings.start_date
         start = max(start, earliest or start)
-        if start > bookmark + DAY:
+        if self.granularity.first(start) > self.granularity.following(bookmark):
             self.anomalies.warn_once(
                 "gap", "start_date leaves out days after the bookmark, %s", bookmark
             )
