@@ -120,22 +120,24 @@ def test_days_without_records_after_the_first_ones_are_logged_once_and_asked_for
 ) -> None:
     state = new_state()
     load(state, days(1, 21), {n: ["SMS"] for n in (4, 5, 8, 9, 18)})
-    says = (
-        "billing group 1: Twilio has no record for 2026-01-{} though the group had some before; "
-        "every run asks again until it has"
+    (line,) = said(caplog)
+    assert line == (  # the 21st is not over
+        "billing group 1: Twilio has no record for 2026-01-06..2026-01-07, 2026-01-10..2026-01-17, "
+        "2026-01-19..2026-01-20 (12 days), though the group had some before; every run asks again "
+        "until it has"
     )
-    assert said(caplog) == [
-        says.format("06..2026-01-07 (2 days),"),
-        says.format("10..2026-01-17 (8 days),"),
-        # The last day is not over.
-        says.format("19..2026-01-20 (2 days),"),
-    ]
     assert state.missing_days == [days(6, 7), days(10, 17), days(19, 20)]
     assert (state.first_rows, state.last_rows, state.bookmark) == (day(4), day(18), day(21))
     found = load(state, days(18, 21), {n: ["SMS"] for n in (6, 18)}, today=day(22))
     assert found == {("SMS", 6): 5, ("SMS", 18): 5}
     # The gap that began on the 19th goes on: no word, but it is asked for.
     assert (said(caplog), state.missing_days) == ([], [days(7, 7), days(10, 17), days(19, 21)])
+
+
+def test_many_gaps_are_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    load(new_state(), days(1, 20), {n: ["SMS"] for n in range(1, 21, 2)})
+    (line,) = said(caplog)
+    assert "for 2026-01-02, 2026-01-04, 2026-01-06, 7 more (10 days), though" in line
 
 
 def test_products_that_are_lost_beside_a_known_gap_are_logged(

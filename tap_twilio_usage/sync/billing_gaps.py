@@ -14,6 +14,8 @@ from tap_twilio_usage.logs.wording import Logger, count
 from tap_twilio_usage.sync.state import BillingGroupState
 from tap_twilio_usage.twilio.periods import DAY, LATEST, Granularity, Window, merged, without
 
+SHOWN = 3  # gaps that one line of the log names
+
 
 class BillingGaps:
     """The periods of one billing group without any record, as its state remembers them."""
@@ -71,15 +73,17 @@ class BillingGaps:
             return
         earlier = Window(date.min, state.first_rows - DAY)
         state.missing_days = without(state.missing_days, earlier)
-        for window in without(merged(self._empty), earlier):
-            if not self._continues_a_gap(window):
-                logger.warning(
-                    "%s: Twilio has no record for %s (%s), though the group had some before; every "
-                    "run asks again until it has",
-                    name,
-                    window,
-                    count(window.days, "day"),
-                )
+        found = without(merged(self._empty), earlier)
+        found = [window for window in found if not self._continues_a_gap(window)]
+        if found:
+            more = [f"{len(found) - SHOWN:,} more"] if len(found) > SHOWN else []
+            logger.warning(
+                "%s: Twilio has no record for %s (%s), though the group had some before; every run "
+                "asks again until it has",
+                name,
+                ", ".join([*map(str, found[:SHOWN]), *more]),
+                count(sum(window.days for window in found), "day"),
+            )
 
     def _is_over(self, period: Window) -> bool:
         following = self._granularity.following(period.start)
