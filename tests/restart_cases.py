@@ -289,7 +289,7 @@ def _restate(case: Case, random: Random) -> None:
     """Restate days that the next run reads again, some of them to zero."""
     company, back = case.company, case.settings["lookback_days"]
     days = [case.last_day - n * DAY for n in range(back + 1)]
-    # A product that disappears from a billing group's day leaves its row (Limits in the reference).
+    # A billing group's day without any product keeps its rows (Limits in the reference).
     factors = ["0.5", "1.25", "3"] if case.streams == BILLING else ["0", "0.5", "3"]
     for _ in range(random.randint(1, 5)):
         account = random.choice(company.accounts()).sid

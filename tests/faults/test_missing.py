@@ -211,6 +211,12 @@ def test_a_billing_product_that_is_gone_or_renamed_leaves_no_old_money(
     )
     expected = sum(Decimal(row["price"] or 0) for row in healthy.values())
     assert total == (expected if new_name else expected - lost)
+    # The same after a run that was killed before its next STATE.
+    new = {number: upto(first, number) for number in range(len(first.states))}
+    number = max(n for n in [*new][:-1] if any(name in key for key in new[n + 1].keys() - new[n]))
+    rest = lab.with_faults(of(stream, changed(change)), stream, state=first.states[number])
+    rows = new[number + 1] | table(rest)
+    assert {row["price"] for row in rows.values() if row["product_name"] == name} == {0}
 
 
 @pytest.mark.parametrize("mode", MODES)
