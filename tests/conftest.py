@@ -226,8 +226,8 @@ def text_of(page: str) -> str:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the environment without settings, in which Python writes bytecode, as for a user."""
-    ours = ("TWILIO_", "TAP_", "TARGET_", "DBT_", "PYTHONDONTWRITEBYTECODE")
+    """Return the environment without settings."""
+    ours = ("TWILIO_", "TAP_", "TARGET_", "DBT_")
     return {k: v for k, v in os.environ.items() if not k.startswith(ours)}
 
 
