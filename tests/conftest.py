@@ -56,6 +56,8 @@ FIRST, LAST = date(2025, 8, 20), date(2025, 9, 20)
 DAYS = [FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1)]
 SCHEMA = "tap_twilio_usage"
 
+DECODER = json.JSONDecoder(parse_float=Decimal)  # one for all lines, which is quicker
+
 Rows = list[tuple[Any, ...]]
 Query = Callable[[str], Rows]
 
@@ -70,7 +72,7 @@ class Run:
 
     @cached_property
     def messages(self) -> list[dict[str, Any]]:
-        return [json.loads(line, parse_float=Decimal) for line in self.out.splitlines()]
+        return [DECODER.decode(line) for line in self.out.splitlines()]
 
     @property
     def catalog(self) -> dict[str, Any]:
@@ -316,7 +318,7 @@ def query(database: str) -> Query:
 
 @pytest.fixture
 def company() -> Company:
-    return Company(today=date(2025, 10, 1), new_category_from=date(2025, 9, 15))
+    return Company(today=date(2025, 10, 1), categories=150, new_category_from=date(2025, 9, 15))
 
 
 @pytest.fixture
