@@ -55,6 +55,11 @@ DATED = ["usage_records_daily", "usage_records_monthly", "usage_records_yearly",
 STREAMS = [*PAGED, "categories", *BILLING]
 # One stream of each kind; the others use the same code.
 TYPICAL = {"accounts", "usage_triggers", "usage_records_daily", "billing_group_records"}
+# For a test that has to wait for each stream.
+TYPICAL_BY_DAY = [
+    stream if stream in TYPICAL else pytest.param(stream, marks=pytest.mark.nightly)
+    for stream in STREAMS
+]
 
 K = TypeVar("K")
 Fault = Callable[[Reply], Reply]

@@ -243,12 +243,13 @@ def test_focus_adds_up_after_changes_of_subaccounts_without_it(lab: Lab, order: 
     """Each letter is a run: separate, rolled up or excluded, with FOCUS if it is a capital."""
     rows: Table = {}
     state = None
+    days = {"start_date": "2025-09-17", "lookback_days": 1}
     for settings in changes(order):
-        run = lab.with_faults(lambda _: None, DAILY, state=state, lookback_days=1, **settings)
+        run = lab.with_faults(lambda _: None, DAILY, state=state, **days, **settings)
         assert run.code == 0
         state = run.states[-1]
         rows |= table(run)
-    last = table(lab.with_faults(lambda _: None, DAILY, **list(changes(order))[-1]))
+    last = table(lab.with_faults(lambda _: None, DAILY, **days, **list(changes(order))[-1]))
     costs = {
         name: sum(
             (Decimal(row["BilledCost"]) for key, row in found.items() if "focus" in key[0]),
