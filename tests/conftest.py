@@ -141,6 +141,15 @@ def pytest_xdist_auto_num_workers() -> int:
     return 2 * len(os.sched_getaffinity(0))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests with Meltano or PostgreSQL first: they are long, and one worker gets them all.
+
+    So the others need not wait for its installation, or start a PostgreSQL of their own.
+    """
+    slow = {"plugins", "postgres"}
+    items.sort(key=lambda item: slow.isdisjoint(getattr(item, "fixturenames", ())))
+
+
 @pytest.fixture
 def sync(tmp_path: Path) -> Sync:
     """Return a function that runs the tap with a configuration, in an environment without settings.
