@@ -324,6 +324,17 @@ def test_so_does_one_of_an_account_whose_day_of_creation_is_unknown() -> None:
     assert load(nothing, UsageState(), day(4), start_date=day(4)) == [[]]  # today is not over
 
 
+def test_so_does_one_after_a_run_that_was_killed_before_its_first_bookmark() -> None:
+    saved = list[bytes]()
+    read = pipeline(FakeAccount(only(range(5))), state=UsageState(), today=day(4), saved=saved)
+    next(read.rows(read.begin()[0]))
+    _, state = msgspec.json.decode(saved[-1], type=tuple[Any, UsageState])
+    assert state.partitions[0].used_categories
+    with pytest.raises(ApiError, match="AllTime shows spend"):
+        load(FakeAccount({}, spent={"sms": "100"}), state, day(4))
+    assert state.partitions[0].bookmark is None
+
+
 def test_a_load_without_any_record_is_said_and_asked_for_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
