@@ -520,9 +520,18 @@ def test_a_state_of_an_older_version_knows_that_there_were_records() -> None:
     load(FakeAccount(only(range(5))), state, day(4))
     (partition,) = state.partitions
     partition.first_rows = partition.last_rows = None
-    load(FakeAccount(only(range(5)), created=day(0)), state, day(9), lookback_days=0)
-    assert partition.missing_days == [Window(day(5), day(8))]
+    load(FakeAccount(only(range(4))), state, day(9), lookback_days=0)
+    assert partition.missing_days == [Window(day(4), day(8))]
     assert partition.bookmark == day(9)
+
+
+def test_a_missing_day_of_older_subaccounts_stays_missing_after_an_earlier_start_date() -> None:
+    state = UsageState()
+    account = FakeAccount(only([*range(5, 10), *range(11, 30)]), created=day(20))
+    load(account, state, day(25), start_date=day(5))
+    assert state.partitions[0].missing_days == [Window(day(10), day(10))]
+    load(account, state, day(26), start_date=day(0))
+    assert Window(day(10), day(10)) in state.partitions[0].missing_days
 
 
 def test_a_total_that_is_not_listed_any_more_is_not_made_up() -> None:
