@@ -1,4 +1,4 @@
-"""Cases 18 to 23: responses with missing, invalid or new content."""
+"""Cases 18 to 23 and 36: responses with missing, invalid or new content, or refunds only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sandbox import Reply
-from tests.conftest import Run
+from tests.conftest import Run, Sync, config
 from tests.faults.conftest import (
     BILLING,
     DATED,
@@ -28,6 +28,8 @@ from tests.faults.conftest import (
     table,
     warned,
 )
+from tests.http_server import serve
+from tests.twilio import account
 
 Row = dict[str, Any]
 
@@ -322,3 +324,18 @@ def test_rows_without_a_total_have_no_deduplicated_price(
     assert (
         warned(run).count("totalprice is missing or has no price; deduplicated_price is null") == 1
     )
+
+
+# 36: refunds only.
+
+
+def test_a_day_of_refunds_counts_each_dollar_once(sync: Sync) -> None:
+    refunds = {"totalprice": "-5", "sms": "-5", "sms-outbound": "-3.000001", "calls": "0"}
+    with serve(account({"2026-01-01": refunds})) as server:
+        run = sync(config(server.url, end_date="2026-01-01"))
+    assert (run.code, warned(run)) == (0, "")
+    assert {row["category"]: row["deduplicated_price"] for row in run.records()} == {
+        "totalprice": 0,
+        "sms": Decimal("-1.999999"),
+        "sms-outbound": Decimal("-3.000001"),
+    }
