@@ -63,6 +63,10 @@ class Command(SingerCommand):
                 signals.handle()
                 _buffer_stdout()
                 return super().main(*args, **kwargs)
+            except Exception as error:
+                if stopped := signals.stopped_in(error):
+                    raise stopped from None
+                raise
             finally:
                 signals.ignore()
         except SettingsError as error:

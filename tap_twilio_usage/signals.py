@@ -53,6 +53,17 @@ def ignore() -> None:
     _install(signal.SIG_IGN, *SIGNALS)
 
 
+def stopped_in(error: BaseException | None) -> Stopped | None:
+    """Return the `Stopped` that led to the error; None if there was none.
+
+    One that is raised inside `threading` can become another error there, because a lock that was
+    just released is released again.
+    """
+    while error is not None and not isinstance(error, Stopped):
+        error = error.__context__
+    return error
+
+
 def _install(handler: signal.Handlers | Callable[[int, object], None], *signums: int) -> None:
     if threading.current_thread() is threading.main_thread():  # Python allows it nowhere else
         for signum in signums:

@@ -219,6 +219,40 @@ def test_no_output_contains_a_secret_that_a_server_echoes(sync: Sync) -> None:
 
 # For each line that the command executes of these functions: run it in a child process that sends
 # a signal to itself at that line, and print the exit code.
+A_SIGNAL_IN_A_LOCK = """
+import os, signal, sys, threading
+from tap_twilio_usage.tap import TapTwilioUsage
+from tap_twilio_usage.twilio.threads import spawn
+
+def send(frame, event, _):
+    waits = frame.f_code.co_name == "wait" and frame.f_code.co_filename == threading.__file__
+    if waits and "saved_state" in frame.f_locals and "gotit" not in frame.f_locals:
+        sys.settrace(None)
+        os.kill(os.getpid(), signal.SIGTERM)
+    return send
+
+def start_threads(*_, **__):
+    sys.settrace(send)
+    for _ in range(1000):
+        spawn(lambda: None)
+
+TapTwilioUsage.print_about = start_threads
+sys.setswitchinterval(10)
+TapTwilioUsage.cli(["--about"])
+"""
+
+
+def test_a_signal_that_became_another_error_is_still_a_signal() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", A_SIGNAL_IN_A_LOCK],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=clean_environment(),
+    )
+    assert (done.returncode, "stopped by signal 15" in done.stderr) == (143, True), done.stderr
+
+
 def test_a_signal_that_comes_while_they_are_being_ignored_is_ignored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import duckdb
@@ -187,6 +187,59 @@ def test_the_job_builds_exact_marts_and_fails_on_a_broken_day(
     ) == [(MAIN_SID, 0, "different"), (SUBACCOUNT, 1, "days_missing"), (SUSPENDED, 1, "open")]
     for test in ("every_day_reconciles", *(f"{mart}_is_the_total" for mart in COSTS)):
         assert f"FAIL 2 {test}" in log
+
+
+def status_of_june(
+    *,
+    last: int = 30,
+    expected: int | None = 30,
+    total: str | None = "30",
+    read_on: str = "2026-07-02",
+    since: date = date(2026, 5, 31),
+) -> str:
+    """Return the status that the model gives June; each day to the `last` costs a dollar."""
+    path = ROOT / "dbt" / "models" / "marts" / "reconciliation_by_month.sql"
+    model = path.read_text()
+    for table in ("usage_records_daily", "usage_reconciliation"):
+        model = model.replace(f"{{{{ ref('stg_twilio_usage__{table}') }}}}", table)
+    with duckdb.connect() as connection:
+        connection.execute(
+            "CREATE TABLE usage_records_daily AS SELECT 'AC1' AS account_sid, 'USD' AS price_unit, "
+            "CAST(? AS DATE) + n::INT AS start_date, 1::DECIMAL(38, 12) AS deduplicated_price "
+            "FROM range(?) AS days (n)",
+            [since, last + (date(2026, 6, 1) - since).days],
+        )
+        connection.execute(
+            "CREATE TABLE usage_reconciliation AS SELECT 'AC1' AS account_sid, "
+            "'USD' AS price_unit, DATE '2026-06-01' AS start_date, DATE '2026-06-30' AS end_date, "
+            "?::INT AS days_expected, ?::DECIMAL(38, 12) AS monthly_total, ?::TIMESTAMP AS as_of",
+            [expected, total, read_on],
+        )
+        if expected is None:
+            connection.execute("DELETE FROM usage_reconciliation")
+        found = connection.execute(
+            f"SELECT status FROM ({model}\n) WHERE month = DATE '2026-06-01'"
+        ).fetchall()
+    ((status,),) = found
+    assert isinstance(status, str)
+    return status
+
+
+def test_each_status_of_a_month() -> None:
+    assert status_of_june() == "reconciled"
+    assert status_of_june(total="30.000000000001") == "different"
+    assert status_of_june(total=None) == "month_missing"
+    assert status_of_june(expected=None) == "not_compared"
+    assert status_of_june(last=29) == "days_missing"
+    assert status_of_june(last=29, total=None) == "days_missing"
+    assert status_of_june(since=date(2026, 6, 5)) == "partial"
+    assert status_of_june(since=date(2026, 6, 5), last=29) == "days_missing"
+
+
+@pytest.mark.parametrize(("last", "status"), [(20, "open"), (19, "open"), (18, "days_missing")])
+def test_the_last_day_of_a_month_that_is_not_over_may_be_missing(last: int, status: str) -> None:
+    found = status_of_june(last=last, expected=20, total="20", read_on="2026-06-20")
+    assert found == status
 
 
 @pytest.mark.nightly

@@ -153,6 +153,14 @@ def test_months_are_those_of_all_accounts() -> None:
     assert section.days_missing == 31  # an account of which no day is loaded
 
 
+def test_the_last_month_may_differ_though_every_day_is_loaded() -> None:
+    """Twilio may have restated it between the two requests."""
+    rows = [charge(day, "totalprice", "1") for day in days("2026-01-01", "2026-02-05")]
+    months = [own_month("2026-01-01", 31, "31"), own_month("2026-02-01", 5, "5.5")]
+    (section,) = summed(rows, months)
+    assert [proof.is_wrong for proof in section.proofs] == [False, False]
+
+
 def test_without_twilios_own_months_nothing_is_said_of_them() -> None:
     section = only(ROWS)
     assert (section.proofs, section.days_missing) == ([], 0)

@@ -545,6 +545,20 @@ def test_a_missing_day_of_older_subaccounts_stays_missing_after_an_earlier_start
     assert Window(day(10), day(10)) in state.partitions[0].missing_days
 
 
+def test_zeros_have_the_currency_of_the_total() -> None:
+    account = FakeAccount(only([0]), sid="AC1")
+    state = UsageState()
+    load(account, state, day(0))
+    euros = {category: _record(category, price, day(0)) for category, price in PRICES.items()}
+    for category, row in euros.items():
+        row.price_unit = "eur" if category == "totalprice" else None
+    del euros["sms"]
+    account.fetch_usage = lambda *_: {day(0): [euros[name] for name in sorted(euros)]}  # type: ignore[method-assign]
+    read = pipeline(account, state=state, today=day(0), saved=[])
+    (rows,) = read.rows(read.begin()[0])
+    assert {row.price_unit for row in rows if row.category == "sms"} == {"eur"}
+
+
 def test_a_total_that_is_not_listed_any_more_is_not_made_up() -> None:
     state = UsageState()
     load(FakeAccount(only([0])), state, day(0))
@@ -604,6 +618,12 @@ def test_an_account_whose_history_is_an_empty_list_is_not_unused() -> None:
     account.fetch_all_time = list  # type: ignore[method-assign]
     periods = load(account, UsageState(), day(2), separates_accounts=True)
     assert [len(rows) for rows in periods] == [3, 3, 3]
+
+
+def test_an_empty_history_and_months_of_zeros_do_not_make_an_account_unused() -> None:
+    account = FakeAccount(only(range(3), dict.fromkeys(PRICES, "0")))
+    account.fetch_all_time = list  # type: ignore[method-assign]
+    assert len(load(account, UsageState(), day(2), separates_accounts=True)) == 3
 
 
 def test_an_account_whose_amounts_cancel_each_other_out_is_not_unused() -> None:

@@ -175,3 +175,7 @@ def test_a_run_with_retries_ends_with_their_number(sync: Sync) -> None:
     assert run.log.endswith("| 2 requests retried\n")
     assert run.records()[0]["price"] == Decimal(1)
     assert SID in run.log
+
+
+def test_an_account_without_spend_is_not_the_sum_of_others() -> None:
+    assert not Progress(logging.getLogger("progress")).is_sum_of_others("AC1")

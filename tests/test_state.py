@@ -241,3 +241,10 @@ def test_the_first_day_of_a_company_is_the_first_day_of_any_account() -> None:
     ]
     assert subaccount_switch.first_day_of_all(states, "AC1") == date(2026, 1, 2)
     assert subaccount_switch.first_day_of_all([], "AC1") is None
+
+
+def test_the_main_account_of_a_subaccount_is_written_as_everywhere_else() -> None:
+    sid = "AC" + "AB" * 16
+    context = AccountContext(sid, includes_subaccounts=False)
+    state = AccountState(context=context, main_account_sid=sid)
+    assert state.context.account_sid == state.main_account_sid == sid[:2] + sid[2:].lower()
