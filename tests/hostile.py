@@ -52,7 +52,7 @@ from tap_twilio_usage.twilio.limits import Limits
 from tap_twilio_usage.twilio.periods import GRANULARITIES
 from tests.canary import leaks
 from tests.conftest import Run, catalog_of, clean_environment
-from tests.forked import Forked, Overrides
+from tests.forked import Forked, Overrides, preload
 from tests.http_server import Answer, Request, serve
 
 TODAY = datetime.now(timezone.utc).date()
@@ -985,6 +985,7 @@ def attempted(case: Case) -> int:
 
 
 def main() -> int:
+    preload("tests.conftest")
     parser = argparse.ArgumentParser(prog="python -m tests.hostile", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="of the first run")
     parser.add_argument("--runs", type=int, default=1)

@@ -27,6 +27,7 @@ from typing import NamedTuple
 
 from sandbox import AUTH_TOKEN, CLIENT_SECRET
 from tests.canary import leaks
+from tests.forked import preload
 from tests.restart_cases import (
     BILLING,
     MODES,
@@ -311,6 +312,7 @@ def try_points(mode: str, ending: str, seed: int, points: Iterable[int]) -> Tall
 
 def main() -> int:
     """Try points of all modes and endings, or of the selected ones."""
+    preload("tests.restart_cases")
     parser = argparse.ArgumentParser(prog="python -m tests.restart", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--points", type=int, default=280, help="in all")
