@@ -100,6 +100,7 @@ def pipeline(
         accounts={account.sid: account for account in accounts},
         state=state,
         planner=planner,
+        write_state=lambda: saved.append(msgspec.json.encode(("in any case", state))),
         save=lambda rows: saved.append(msgspec.json.encode((rows, state))),
         max_requests=1,
         version="1",
@@ -212,6 +213,41 @@ def test_after_a_change_to_rolled_up_rows_of_subaccounts_are_set_to_zero_first()
     assert {row.start_date for rows in zeros for row in rows} == set(days(2))
     assert len(list(read.rows(rolled_up))) == 2
     assert _contexts(read) == [("AC1", True)]
+
+
+@pytest.mark.parametrize(
+    ("subaccounts", "kind"), [(1, None), (60, "in any case")], ids=["few accounts", "many"]
+)
+@pytest.mark.parametrize("separate_first", [True, False])
+def test_after_a_change_the_state_says_so_before_the_first_row(
+    subaccounts: int, kind: str | None, *, separate_first: bool
+) -> None:
+    """If the run is killed after its first rows, and the change undone, all is read again."""
+    today, state, saved = FIRST + timedelta(days=1), UsageState(), list[bytes]()
+    rolled_up = [FakeAccount(days(2))]
+    separate = [
+        FakeAccount(days(2), sid=f"AC{number + 1}", includes_subaccounts=False)
+        for number in range(subaccounts + 1)
+    ]
+    runs = [(separate, True), (rolled_up, False)]
+    (first, separates), (second, then_separates) = runs if separate_first else reversed(runs)
+    read = pipeline(*first, state=state, today=today, saved=[], separates_accounts=separates)
+    for context in read.begin():
+        list(read.rows(context))
+    read = pipeline(
+        *second, state=state, today=today, saved=saved, separates_accounts=then_separates
+    )
+    for context in read.begin():
+        next(read.rows(context))
+        written = [found for why, found in map(msgspec.json.decode, saved) if why == kind][-1]
+        of_account = [
+            each
+            for each in written["partitions"]
+            if each["context"]["account_sid"] == context.account_sid
+        ]
+        (found,) = of_account
+        assert found["context"]["includes_subaccounts"] == context.includes_subaccounts
+        assert "replication_key_value" not in found
 
 
 def day(number: int) -> date:
@@ -409,6 +445,6 @@ def test_many_new_accounts_are_put_into_the_state_at_once() -> None:
     )
     read.begin()
     ((rows, state),) = map(msgspec.json.decode, saved)
-    assert rows is None
+    assert rows == "in any case"
     assert len({each["context"]["account_sid"] for each in state["partitions"]}) == 60
     assert {each["first_day"] for each in state["partitions"]} == {"2026-01-01"}

@@ -253,6 +253,7 @@ class Target:
             accounts={account.sid: account for account in accounts},
             state=self.state,
             planner=planner,
+            write_state=lambda: self.saved.append(self.copy()),
             save=lambda _: self.saved.append(self.copy()),
             max_requests=1,
             version="1",

@@ -126,6 +126,7 @@ class PeriodStream(TwilioStream):
             accounts={account.sid: account for account in accounts.chosen},
             state=self.session.state.usage(self.name),
             planner=self.planner(),
+            write_state=self.write_state,
             save=self.save,
             max_requests=self.max_requests,
             version=self._tap.plugin_version,
@@ -135,7 +136,8 @@ class PeriodStream(TwilioStream):
         """Write the state; given the rows of a period, only if there were enough since the last.
 
         The state has one or two kilobytes for each context. With one context it is written after
-        every period; with hundreds less often, so that it is much smaller than the rows.
+        every period; with hundreds less often, so that it is much smaller than the rows. What has
+        to be known before any row is emitted is written by `write_state` instead.
         """
         self._rows_since_state += rows or 0
         others = len(self.session.state.of(self.name).partitions) - 1

@@ -124,7 +124,7 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
         unknown_up_to = state.billed_up_to
         last_day = self.session.settings.last_day(self.session.today())
         state.billed_up_to = max(unknown_up_to or last_day, last_day)
-        self.save()
+        self.write_state()
         return unknown_up_to
 
     @override
@@ -132,7 +132,7 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
         super().summarize()
         if not self.session.failures:
             self.session.state.usage(self.name).billed_up_to = None
-            self.save()
+            self.write_state()
 
     def _write(self, rows: list[UsageRecord], payer: Payer, currency: str | None) -> None:
         records = [asdict(row) for row in rows]

@@ -96,9 +96,10 @@ class Pipeline:
             state.missing_days = merged([*state.missing_days, earlier])
             first = min(first, earlier.start)
         state.asked_since = min(planner.asked_since(state), first)
-        self._note_first_day(state, first)
+        state.begin(first)
         if prefetch.restatements and prefetch.may_be_restated:
             prefetch.restatements.forget()
+        self._run.save(None)
         return MissingDays(
             state,
             planner.granularity,
@@ -120,7 +121,8 @@ class Pipeline:
     def _named_period(self, prefetch: Prefetch, categories: CategoryFilter) -> Iterator[Rows]:
         """Yield the rows of the single period of a resource such as `Today`."""
         for day, listed in prefetch.current.items():
-            self._note_first_day(prefetch.state, day)
+            prefetch.state.begin(day)
+            self._run.save(None)
             fetched = categories.add_withdrawn(listed, None)
             rows = attribute(categories.drop_unused(fetched), fetched)
             yield self._select(day, rows, categories)
@@ -132,7 +134,7 @@ class Pipeline:
         planner.logger.info("%s has never used anything; skipped", prefetch.account.sid)
         if prefetch.all_days.days > 0:
             prefetch.state.asked_since = planner.asked_since(prefetch.state)
-            self._note_first_day(prefetch.state, prefetch.all_days.start)
+            prefetch.state.begin(prefetch.all_days.start)
             prefetch.state.advance(planner.granularity.first(prefetch.all_days.end))
 
     def _select(self, day: date, rows: Rows, categories: CategoryFilter) -> Rows:
@@ -142,7 +144,3 @@ class Pipeline:
         if categories.record():
             self._run.save(None)
         return selected
-
-    def _note_first_day(self, state: AccountState, day: date) -> None:
-        if state.begin(day):
-            self._run.save(None)

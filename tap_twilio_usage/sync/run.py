@@ -51,14 +51,16 @@ class Account(Protocol):
 class Run:
     """One run of the usage records of one granularity, or of the months and their days.
 
-    `main` is the main account, `accounts` are those to read, by SID. `save` writes the state; given
-    a number of emitted rows, only if there are enough since the last STATE. `version` is the tap's.
+    `main` is the main account, `accounts` are those to read, by SID. `write_state` writes the state
+    if it has changed. `save` does so as well, but with many accounts less often; given a number of
+    emitted rows, only if there are enough since the last STATE. `version` is the tap's.
     """
 
     main: Account
     accounts: Mapping[str, Account]
     state: UsageState
     planner: Planner
+    write_state: Callable[[], None]
     save: Callable[[int | None], None]
     max_requests: int
     version: str

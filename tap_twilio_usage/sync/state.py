@@ -132,15 +132,10 @@ class AccountState(PeriodState, kw_only=True):
         """What the log calls it."""
         return self.context.account_sid
 
-    def begin(self, day: date) -> bool:
-        """Record the first day that is read. Return whether that changed the state.
-
-        The state must then be written before the first row is emitted.
-        """
-        before = self.first_day, self.withdrawn
+    def begin(self, day: date) -> None:
+        """Record the first day that is read, before its first row is emitted."""
         self.first_day = min(self.first_day or day, day)
         self.withdrawn = None
-        return before != (self.first_day, None)
 
     def load_days_without_focus(self) -> None:
         """Have those days read again that were loaded without FOCUS after days with it.

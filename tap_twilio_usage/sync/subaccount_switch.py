@@ -36,23 +36,34 @@ def contexts(run: Run) -> tuple[list[AccountContext], list[AccountContext]]:
     if not run.planner.settings.separates_accounts:
         withdrawn = to_withdraw(states, main.sid, with_focus=run.planner.settings.focus)
     to_read = [AccountContext(each.sid, each.includes_subaccounts) for each in accounts]
-    if len(to_read) > MANY_ACCOUNTS and not run.planner.granularity.is_named_period:
-        _register(run, to_read)
+    if max(len(to_read), len(states)) > MANY_ACCOUNTS:
+        _register(run, withdrawn, to_read)
     return [state.context for state in withdrawn], to_read
 
 
-def _register(run: Run, to_read: list[AccountContext]) -> None:
-    """Put all accounts that are new into the state at once, before the first row is emitted.
+def _register(run: Run, withdrawn: list[AccountState], to_read: list[AccountContext]) -> None:
+    """Write at once what the state of each account must say before its first row is emitted.
 
-    With thousands of accounts, a STATE for each new one would be larger than all records.
+    With thousands of accounts, a STATE for each one would be larger than all records.
     """
+    for state in withdrawn:
+        begin_to_withdraw(state)
+    chosen = {*to_read}
+    others = {each.context for each in run.state.partitions if each.context not in chosen}
+    changed = {context.account_sid for context in others}
     for context in to_read:
-        state = run.state.of(context)
-        if state.first_day is None:
-            state.begin(run.planner.asked_since(state))
-            if context.account_sid != run.main.sid:
-                state.main_account_sid = run.main.sid
-    run.save(None)
+        if context.account_sid in changed:
+            prepare(run, context)
+        elif not run.planner.granularity.is_named_period:
+            _begin_new(run, run.state.of(context))
+    run.write_state()
+
+
+def _begin_new(run: Run, state: AccountState) -> None:
+    if state.first_day is None:
+        state.begin(run.planner.asked_since(state))
+        if state.context.account_sid != run.main.sid:
+            state.main_account_sid = run.main.sid
 
 
 def prepare(run: Run, context: AccountContext) -> AccountState:
