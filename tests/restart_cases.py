@@ -50,7 +50,7 @@ RECONCILIATION = "usage_reconciliation"
 INCREMENTAL = (*DAILY, "usage_records_monthly", "usage_records_yearly", RECONCILIATION)
 ALL = (*USAGE_STREAMS, RECONCILIATION, "usage_triggers", "accounts", "categories")
 BILLING = tuple(BILLING_STREAMS)
-HOW_FRESH = "as_of"
+HOW_FRESH = ("as_of", "x_AsOf")
 LACKS_DAYS = f"{FOCUS} lacks days that were loaded without it"  # the log
 
 
@@ -147,8 +147,8 @@ class Table:
 
     def load(self, message: Message) -> None:
         if message["type"] == "RECORD":
-            stream, row = message["stream"], dict(message["record"])
-            row.pop(HOW_FRESH, None)
+            stream, record = message["stream"], message["record"]
+            row = {name: record[name] for name in record if name not in HOW_FRESH}
             self.rows[(stream, *(row[key] for key in self.keys[stream]))] = row
 
     def without(self, stream: str) -> Table:
@@ -365,7 +365,7 @@ def _nights(case: Case, random: Random) -> None:
         if was_lost:
             case.settings["skip_unused_categories"] = False
         case.history.append(random.choice(CHOICES) if is_known else case.history[-1])
-        if random.random() < 0.3:
+        if case.streams != BILLING and random.random() < 0.3:
             case.first -= random.randint(1, 5) * DAY
         if before != (case.history[-1], case.first):
             older = []
