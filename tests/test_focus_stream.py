@@ -436,15 +436,45 @@ def test_days_that_were_loaded_during_a_pause_are_loaded_after_it(
     assert costs == {key: row["BilledCost"] for key, row in whole.items()}
 
 
-def test_a_warning_names_the_missing_days_if_it_is_switched_on_later(
+def bills(*runs: Run) -> dict[tuple[str, ...], Decimal]:
+    return {key: row["BilledCost"] for key, row in table(*runs).items() if row["BilledCost"]}
+
+
+def test_days_that_were_loaded_before_it_was_switched_on_are_loaded_with_it(
     sync: Sync, server: Server
 ) -> None:
-    lacks = f"{STREAM} lacks days that were loaded without it"
     first = sync(settings(server, focus=False))
     again = sync(settings(server, lookback_days=1), state=first.states[-1])
-    assert lacks in again.log
+    assert bills(again) == bills(sync(settings(server)))
     last = sync(settings(server, lookback_days=1), state=again.states[-1])
-    assert lacks not in first.log + last.log
+    assert {row["start_date"] for row in last.records(USAGE)} == {f"{day}" for day in DAYS[-2:]}
+
+
+def test_they_are_loaded_after_a_first_run_that_was_cut_off(sync: Sync, server: Server) -> None:
+    first = sync(settings(server, focus=False))
+    cut_off = sync(settings(server, lookback_days=1), state=first.states[-1])
+    whole = bills(sync(settings(server)))
+    for state in cut_off.states:
+        again = sync(settings(server, lookback_days=1), state=state)
+        assert bills(cut_off, again) == whole
+
+
+def test_a_day_that_is_restated_during_a_pause_is_loaded_after_it(
+    sync: Sync, server: Server, company: Company
+) -> None:
+    first = sync(settings(server, end_date=f"{DAYS[4]}"))
+    company.restate(DAYS[3], "sms-outbound-longcode", price_factor="3")
+    state, paused = first.states[-1], settings(server, focus=False, lookback_days=3)
+    state = sync({**paused, "end_date": f"{DAYS[-1]}"}, state=state).states[-1]
+    again = sync(settings(server, lookback_days=1), state=state)
+    assert bills(first, again) == bills(sync(settings(server)))
+
+
+def test_earlier_days_that_a_pause_adds_are_loaded_after_it(sync: Sync, server: Server) -> None:
+    first = sync(settings(server, start_date=f"{DAYS[5]}"))
+    paused = sync(settings(server, focus=False, start_date=f"{DAYS[2]}"), state=first.states[-1])
+    again = sync(settings(server), state=paused.states[-1])
+    assert bills(first, again) == bills(sync(settings(server)))
 
 
 def test_older_days_are_read_again_once_it_is_switched_on(sync: Sync, server: Server) -> None:

@@ -20,7 +20,7 @@ from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.run import Run
 from tap_twilio_usage.sync.state import AccountContext, UsageState
 from tap_twilio_usage.twilio.errors import ApiError
-from tap_twilio_usage.twilio.periods import DAILY, Granularity, Window
+from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Granularity, Window
 from tap_twilio_usage.twilio.usage_records import Reported
 from tests.options import Options
 from tests.test_focus import usage_record
@@ -149,7 +149,8 @@ def test_the_state_has_a_day_and_its_categories_before_its_rows_are_emitted() ->
     saved: list[bytes] = []
     read = pipeline(FakeAccount(days(1)), state=UsageState(), today=FIRST, saved=saved)
     next(read.rows(read.begin()[0]))
-    (_, first), (_, categories) = map(msgspec.json.decode, saved)
+    (_, begun), (_, first), (_, categories) = map(msgspec.json.decode, saved)
+    assert begun == {"reading_up_to": "2026-01-01"}
     assert first["partitions"][0]["first_day"] == "2026-01-01"
     assert categories["partitions"][0]["used_categories"] == ["sms", "sms-outbound", "totalprice"]
 
@@ -311,10 +312,107 @@ def test_a_first_load_without_any_record_fails_if_the_account_has_spend() -> Non
     assert len(load(FakeAccount(only(range(5))), state, day(4))) == 5
 
 
-def test_a_first_load_without_any_record_or_spend_is_complete() -> None:
+def test_so_does_one_of_an_account_whose_day_of_creation_is_unknown() -> None:
+    nothing = FakeAccount({}, spent={"totalprice": "100", "sms": "100"})
+    with pytest.raises(ApiError, match="AllTime shows spend"):
+        load(nothing, UsageState(), day(4))
+    assert load(nothing, UsageState(), day(4), start_date=day(4)) == [[]]  # today is not over
+
+
+def test_a_load_without_any_record_is_said_and_asked_for_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     state = UsageState()
     assert load(FakeAccount({}), state, day(4)) == [[]] * 5
-    assert state.partitions[0].bookmark == day(4)
+    assert "AC1: Twilio has no record for any day of 2026-01-01..2026-01-05" in caplog.text
+    assert state.partitions[0].bookmark is None
+    with pytest.raises(ApiError, match="AllTime shows spend"):
+        load(FakeAccount({}, spent={"sms": "100"}), state, day(5))
+    assert len(load(FakeAccount(only(range(6))), state, day(5))) == 6
+    assert state.partitions[0].bookmark == day(5)
+
+
+def test_an_account_is_not_unused_because_its_months_do_not_answer() -> None:
+    class Stale(FakeAccount):
+        def fetch_all_time(self) -> list[Reported]:
+            return [Reported(name, None, None, None, "usd", None) for name in PRICES]
+
+        def fetch_usage(self, granularity: Granularity, window: Window) -> Periods:
+            return {} if granularity is MONTHLY else super().fetch_usage(granularity, window)
+
+    account = Stale(only(range(3)), includes_subaccounts=False)
+    assert len(load(account, UsageState(), day(2), separates_accounts=True)) == 3
+
+
+def test_days_of_older_subaccounts_are_missing_if_only_the_months_have_them() -> None:
+    class Younger(FakeAccount):
+        def fetch_usage(self, granularity: Granularity, window: Window) -> Periods:
+            found = super().fetch_usage(granularity, window)
+            if granularity is not DAILY:
+                return found
+            return {day: rows for day, rows in found.items() if day not in self.unanswered}
+
+        unanswered: tuple[date, ...] = ()
+
+    account = Younger(only(range(5, 30)), created=day(20))
+    account.unanswered = tuple(day(number) for number in range(20))
+    state = UsageState()
+    load(account, state, day(29), start_date=day(0))
+    assert state.partitions[0].missing_days == [Window(day(5), day(19))]
+    account.unanswered = ()
+    assert load(account, state, day(29))[0][0][1] == day(5)
+    assert state.partitions[0].missing_days == []
+
+
+def test_a_change_of_subaccounts_keeps_what_is_known_of_missing_days() -> None:
+    state = UsageState()
+    load(FakeAccount(only([0, 1, *range(4, 10)])), state, day(9))
+    load(FakeAccount(only(range(5, 10)), includes_subaccounts=False), state, day(9))
+    assert state.partitions[0].missing_days == [Window(day(0), day(4))]
+
+
+def test_the_days_of_older_subaccounts_are_not_missing_once_these_are_excluded() -> None:
+    state = UsageState()
+    load(FakeAccount(only(range(10)), created=day(5)), state, day(9))
+    own = FakeAccount(only(range(6, 10)), created=day(5), includes_subaccounts=False)
+    load(own, state, day(9))
+    assert state.partitions[0].missing_days == []
+
+
+def test_missing_days_outlast_a_run_that_ends_before_them() -> None:
+    state = UsageState()
+    account = FakeAccount(only([0, 1, *range(4, 11)]))
+    load(account, state, day(10))
+    load(account, state, day(10), end_date=day(1))
+    assert state.partitions[0].missing_days == [Window(day(2), day(3))]
+
+
+def test_a_category_that_is_renamed_after_a_killed_run_becomes_zero() -> None:
+    state, saved = UsageState(), list[bytes]()
+    load(FakeAccount(only([0])), state, day(0))
+    read = pipeline(FakeAccount(only(range(5))), state=state, today=day(4), saved=saved)
+    periods = read.rows(read.begin()[0])
+    table = {}
+    for rows in (next(periods), next(periods)):
+        table.update({(row.start_date, row.category): row.deduplicated_price for row in rows})
+    _, state = msgspec.json.decode(saved[-1], type=tuple[Any, UsageState])
+    assert state.partitions[0].bookmark == day(0)
+    renamed = {**PRICES, "sms-renamed": PRICES["sms"]}
+    del renamed["sms"]
+    for period in load(FakeAccount(only(range(5), renamed)), state, day(4)):
+        table.update({(day, category): share for category, day, share in period})
+    for number in range(5):
+        assert sum(share or 0 for (day_, _), share in table.items() if day_ == day(number)) == 5
+
+
+def test_the_mark_of_a_run_goes_when_it_ends() -> None:
+    state, saved = UsageState(), list[bytes]()
+    read = pipeline(FakeAccount(days(2)), state=state, today=day(1), saved=saved)
+    for context in read.begin():
+        list(read.rows(context))
+    assert state.reading_up_to == day(1)
+    read.end()
+    assert "reading_up_to" not in msgspec.json.decode(saved[-1])[1]
 
 
 @pytest.mark.parametrize("name", ["sms-renamed", "SMS"])

@@ -453,7 +453,7 @@ def test_a_run_that_ends_early_resumes_from_its_last_state() -> None:
 def test_the_state_has_the_first_month_and_the_currency_before_a_row_goes_out() -> None:
     target = Target()
     target.load(FakeAccount(), stop_after=1)
-    (state,) = target.saved[0].partitions
+    (state,) = target.saved[-1].partitions
     assert (state.first_day, state.price_units, state.bookmark) == (JANUARY.start, ["usd"], None)
 
 
@@ -699,7 +699,7 @@ def test_a_second_run_reads_the_lookback_and_every_state_can_be_resumed(
         server.requests.clear()
         run = sync(settings(server, lookback_days=0), catalog=catalog(STREAM), state=state)
         found = {r["start_date"]: {**r, "as_of": None} for r in run.records(STREAM)}
-        (partition,) = state["bookmarks"][STREAM]["partitions"]
+        partition = {} if state is first.states[0] else state["bookmarks"][STREAM]["partitions"][0]
         begun = partition.get("replication_key_value", f"{FIRST}")
         assert found == {day: row for day, row in rows.items() if day >= begun}
     assert list(found) == [last]

@@ -132,7 +132,8 @@ def test_days_are_emitted_in_order_with_a_state_after_each(sync: Sync) -> None:
             assert bookmark(message["value"]) == seen[-1]
     assert seen == sorted(seen)
     marks = [mark for mark in run.bookmarks if mark]
-    assert marks == between("2026-01-01", "2026-01-20")
+    # The last STATE says that the run is complete.
+    assert marks == [*between("2026-01-01", "2026-01-20"), "2026-01-20"]
 
 
 def test_windows_fill_whole_pages(sync: Sync) -> None:
@@ -478,8 +479,9 @@ def test_days_without_rows_move_the_bookmark(sync: Sync) -> None:
 
     with serve(answer) as server:
         settings = config(server.url, end_date="2026-01-03", lookback_days=0)
-        run = sync(settings, state=at("2026-01-01"))
+        run = sync(settings, state=at("2026-01-01", "sms"))
     assert (run.code, run.records(), run.bookmarks[-1]) == (0, [], "2026-01-03")
+    assert "has no record for 2026-01-01..2026-01-03 (3 days)" in run.log
 
 
 # Invalid responses.

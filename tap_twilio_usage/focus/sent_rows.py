@@ -21,19 +21,10 @@ class SentRows:
 
     def __init__(self, state: AccountState, unknown_up_to: date | None, lookback_days: int) -> None:
         """Take the state. Up to `unknown_up_to` it is unknown which rows an earlier run sent."""
-        self._state = state
         self._unknown_up_to = unknown_up_to
         self._lookback_days = lookback_days
         self._loaded = None if state.billed is None else state.last_loaded_day()
         self._billed = state.billed = state.billed or BilledDays()
-
-    @property
-    def lacks_days(self) -> bool:
-        """Whether the target has days that were loaded without FOCUS."""
-        bookmark = self._state.bookmark
-        if self._unknown_up_to or bookmark is None:
-            return False
-        return self._billed.up_to is None or bookmark > self._billed.up_to
 
     def select(self, rows: list[UsageRecord]) -> list[UsageRecord]:
         """Return the rows of a day that have a cost, or all if some may have to be set to zero.
@@ -47,10 +38,6 @@ class SentRows:
         for old in sorted(days)[: -self._lookback_days - 1]:
             del days[old]
         return rows if may_differ else billed
-
-    def end(self) -> None:
-        """Record that the target has the FOCUS rows of all days up to the bookmark."""
-        self._billed.up_to = self._state.bookmark
 
     def _may_differ(self, day: date, checksum: str) -> bool:
         if self._unknown_up_to and day <= self._unknown_up_to:

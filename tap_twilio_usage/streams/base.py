@@ -107,6 +107,11 @@ class PeriodStream(TwilioStream):
         self.granularity = granularity
         self._rows_since_state = 0
 
+    @property
+    def emits_focus(self) -> bool:
+        """Whether each row goes out with its FOCUS row."""
+        return False
+
     def planner(self) -> Planner:
         """Return a planner, which decides which days this run reads."""
         return Planner(
@@ -130,6 +135,7 @@ class PeriodStream(TwilioStream):
             save=self.save,
             max_requests=self.max_requests,
             version=self._tap.plugin_version,
+            emits_focus=self.emits_focus,
         )
 
     def save(self, rows: int | None = None) -> None:

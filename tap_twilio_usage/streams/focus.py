@@ -70,18 +70,14 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
                 each.stream_alias, each.transformed_schema, each.transformed_key_properties
             )
 
+    @property
     @override
-    def prepare(self) -> None:
-        super().prepare()
-        state = self.session.state.usage(self.name)
-        had_focus = any(partition.billed is not None for partition in state.partitions)
-        if had_focus and self._focus_maps and not self.is_test and state.billed_up_to is None:
-            for partition in state.partitions:
-                partition.load_days_without_focus()
+    def emits_focus(self) -> bool:
+        return bool(self._focus_maps) and not self.is_test
 
     @override
     def periods(self, context: AccountContext) -> Iterator[Rows]:
-        if not self._focus_maps or self.is_test:
+        if not self.emits_focus:
             yield from super().periods(context)
             return
         self._begin()
@@ -90,29 +86,18 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
         for rows in super().periods(context):
             if sent is None:  # the pipeline has prepared the state of the account only now
                 sent = self._sent_rows(state)
-                self._warn_of_missing_days(sent)
                 payer, currency = self._payer(state)
             if rows:
                 selected, of_day = sent.select(rows), total(rows)
                 self._write(selected, payer, (of_day and of_day.price_unit) or currency)
                 emitted += len(selected)
             yield rows
-        (sent or self._sent_rows(state)).end()
         if self.session.fetch_accounts().get(context.account_sid) is None:
             state.billed = None  # all of its rows are zero
         self.logger.info("%s: loaded %s of %s", context.account_sid, count(emitted, "row"), STREAM)
 
     def _sent_rows(self, state: AccountState) -> SentRows:
         return SentRows(state, self._begin(), self.session.settings.lookback_days)
-
-    def _warn_of_missing_days(self, sent: SentRows) -> None:
-        if sent.lacks_days:
-            self.anomalies.warn_once(
-                "focus",
-                "%s lacks days that were loaded without it; empty the table, if it exists, and run "
-                "once with --full-refresh",
-                STREAM,
-            )
 
     @once
     def _begin(self) -> date | None:

@@ -121,6 +121,8 @@ class UsageRecordsStream(PeriodStream):
     @override
     def summarize(self) -> None:
         self._progress.summarize()
+        if not self.session.failures:
+            self._pipeline.end()
         if self.session.settings.separates_accounts:
             main = self.session.fetch_accounts().main.sid
             if self._progress.is_sum_of_others(main):

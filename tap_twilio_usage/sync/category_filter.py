@@ -15,14 +15,22 @@ class CategoryFilter:
     """Selects the rows that are not zero, and all rows of categories that were ever used."""
 
     def __init__(
-        self, state: AccountState, all_time: Iterable[Reported], *, skip_unused: bool
+        self,
+        state: AccountState,
+        all_time: Iterable[Reported],
+        *,
+        skip_unused: bool,
+        loaded: date | None,
     ) -> None:
-        """Take the account's history, and from its state the categories of earlier runs."""
+        """Take the account's history, and from its state the categories of earlier runs.
+
+        `loaded` is the last day that the target may have rows of; None if it can have none.
+        """
         self._state = state
         self._skip_unused = skip_unused
         used = {reported.category for reported in all_time if reported.amounts}
         self._emitted = frozenset(state.used_categories or ())  # by earlier runs
-        self._loaded = state.last_loaded_day()  # the last day that the target may have rows of
+        self._loaded = loaded
         self._used = used | self._emitted
 
     @property

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import date
 
-from tap_twilio_usage.logs.wording import Logger, count
+from tap_twilio_usage.logs.wording import count
+from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.state import AccountState
 from tap_twilio_usage.twilio.errors import ApiError
-from tap_twilio_usage.twilio.periods import Granularity, Window, merged, without
+from tap_twilio_usage.twilio.periods import DAY, MONTHLY, Window, merged, without
 
 
 class MissingDays:
@@ -22,28 +23,35 @@ class MissingDays:
     def __init__(
         self,
         state: AccountState,
-        granularity: Granularity,
+        planner: Planner,
         *,
         created: date | None,
-        today: date,
+        used_since: date | None,
         has_spend: bool,
     ) -> None:
-        """Take the state, the day the account was `created`, if known, and today.
+        """Take the state, the planner, and the day the account was `created`, if known.
 
-        `has_spend` is whether Twilio's AllTime shows any amount.
+        `used_since` is the first day of the first month that is known to have usage, if that is
+        before the account was created. `has_spend` is whether Twilio's AllTime shows any amount.
         """
         self._state = state
-        self._granularity = granularity
+        self._planner = planner
         self._created = created
-        self._today = today
+        self._used_since = used_since
         self._has_spend = has_spend
-        self._had_rows = state.first_rows is not None or state.bookmark is not None
+        if state.used_categories and state.first_rows is None:
+            state.first_rows = state.bookmark  # version 0.1.0 remembered only the categories
+        self._had_rows = bool(state.first_rows or state.used_categories)
+        self._is_over = False  # any period that was asked for
         self._before = tuple(state.missing_days)
+        if created and state.first_rows and not state.context.includes_subaccounts:
+            # The rows before may be those of a subaccount, from before a change of `subaccounts`.
+            state.first_rows = max(state.first_rows, planner.granularity.first(created + DAY))
 
     @property
     def may_advance(self) -> bool:
-        """Whether the bookmark may move: not past days of a load that has found nothing at all."""
-        return self._had_rows or not self._has_spend
+        """Whether the bookmark may move: not past days of an account that never had a record."""
+        return self._had_rows
 
     def note(self, period: Window, rows: Collection[object]) -> None:
         """Note whether a period that was asked for has records."""
@@ -52,37 +60,65 @@ class MissingDays:
             self._had_rows = True
             state.first_rows = min(state.first_rows or period.start, period.start)
             state.last_rows = max(state.last_rows or period.start, period.start)
-        if not rows and self._should_have_rows(period):
+        is_over = self._is_period_over(period)
+        self._is_over = self._is_over or is_over
+        if not rows and is_over and self._account_existed(period):
             state.missing_days = merged([*state.missing_days, period])
         else:
             state.missing_days = without(state.missing_days, period)
 
-    def end(self, days: Window, logger: Logger) -> None:
+    def end(self, days: Window) -> None:
         """Log the days that are missing since this run.
 
-        Raises ApiError if a first load has found no record at all, though the account has spend.
+        Raises ApiError if no run has found a record yet, though the account has spend.
         """
-        name = self._state.context.account_sid
-        if not self.may_advance and self._state.missing_days:
-            self._state.missing_days = []
+        state = self._state
+        if not self._had_rows and self._is_over:
+            state.missing_days = []
+            self._nothing_at_all(days)
+            return
+        self._note_months_before_creation()
+        for window in state.missing_days:
+            if window not in self._before:
+                self._planner.logger.warning(
+                    "%s: Twilio has no record for %s (%s), though the account existed; every run "
+                    "asks again until it has",
+                    state.name,
+                    window,
+                    count(window.days, "day"),
+                )
+
+    def _nothing_at_all(self, days: Window) -> None:
+        if self._has_spend:
             raise ApiError(
                 f"Twilio's AllTime shows spend, but there is no record for any day of {days}; the "
                 "bookmark stays where it is: run the tap again later"
             )
-        found = [each for each in self._state.missing_days if each not in self._before]
-        for window in found:
-            logger.warning(
-                "%s: Twilio has no record for %s (%s), though the account existed; every run asks "
-                "again until it has",
-                name,
-                window,
-                count(window.days, "day"),
-            )
+        self._planner.logger.warning(
+            "%s: Twilio has no record for any day of %s, not even zeros; the next run asks again",
+            self._state.name,
+            days,
+        )
 
-    def _should_have_rows(self, period: Window) -> bool:
-        """Return whether the account existed before the period, which is over."""
-        if period.end >= self._today or self._granularity.following(period.start) > self._today:
-            return False
+    def _note_months_before_creation(self) -> None:
+        """Note the days of the first month with usage as missing if none has any record.
+
+        Such usage is that of a subaccount that is older than the main account.
+        """
+        since, created = self._used_since, self._created
+        if since is None or created is None or since >= created:
+            return
+        last = min(MONTHLY.following(MONTHLY.first(since)), created) - DAY
+        if self._state.first_rows is None or self._state.first_rows > last:
+            unanswered = Window(self._planner.granularity.first(since), last)
+            self._state.missing_days = merged([*self._state.missing_days, unanswered])
+
+    def _is_period_over(self, period: Window) -> bool:
+        today, granularity = self._planner.today, self._planner.granularity
+        return period.end < today and granularity.following(period.start) <= today
+
+    def _account_existed(self, period: Window) -> bool:
+        """Return whether the account existed before the period."""
         if self._created is not None and period.end > self._created:
             return True
         first_rows = self._state.first_rows

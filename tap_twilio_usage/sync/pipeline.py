@@ -18,7 +18,7 @@ from tap_twilio_usage.sync.missing_days import MissingDays
 from tap_twilio_usage.sync.prefetch import Prefetch, Queue
 from tap_twilio_usage.sync.run import Run
 from tap_twilio_usage.sync.state import AccountContext, AccountState
-from tap_twilio_usage.twilio.periods import Window, merged
+from tap_twilio_usage.twilio.periods import Window, merged, without
 
 Rows = list[UsageRecord]
 
@@ -33,10 +33,18 @@ class Pipeline:
 
     def begin(self) -> list[AccountContext]:
         """Return the contexts to pass to `rows`, in this order; make no request yet."""
-        withdrawn, to_read = subaccount_switch.contexts(self._run)
-        self._queue = Queue(self._run, to_read)
+        run = self._run
+        if not run.planner.granularity.is_named_period:
+            run.begin()
+        withdrawn, to_read = subaccount_switch.contexts(run)
+        self._queue = Queue(run, to_read)
         self._progress.accounts = len(to_read)
+        run.write_state()
         return [*withdrawn, *to_read]
+
+    def end(self) -> None:
+        """Note that all rows of all accounts have been emitted."""
+        self._run.end()
 
     def rows(self, context: AccountContext) -> Iterator[Rows]:
         """Yield the rows to emit of one account, a period at a time. Raises ApiError.
@@ -76,13 +84,15 @@ class Pipeline:
             emitted = self._select(period.start, rows, categories)
             yield emitted
             missing.note(period, fetched)
+            if self._run.emits_focus:
+                state.days_without_focus = without(state.days_without_focus or [], period)
             if restatements:
                 restatements.add(period.start, fetched)
             if missing.may_advance:
                 state.advance(period.start)
             self._run.save(len(emitted))
             self._progress.add(period, rows, len(emitted))
-        missing.end(prefetch.all_days, self._run.planner.logger)
+        missing.end(prefetch.all_days)
         self._progress.end()
         if restatements:
             restatements.record(period.start, rows, were_read=prefetch.reads_all_days)
@@ -97,14 +107,16 @@ class Pipeline:
             first = min(first, earlier.start)
         state.asked_since = min(planner.asked_since(state), first)
         state.begin(first)
+        if not self._run.emits_focus:
+            state.note_days_without_focus(prefetch.read_windows)
         if prefetch.restatements and prefetch.may_be_restated:
             prefetch.restatements.forget()
         self._run.save(None)
         return MissingDays(
             state,
-            planner.granularity,
+            planner,
             created=prefetch.created,
-            today=planner.today,
+            used_since=prefetch.begins,
             has_spend=any(reported.amounts for reported in prefetch.account.fetch_all_time()),
         )
 

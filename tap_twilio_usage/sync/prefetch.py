@@ -51,6 +51,7 @@ class Prefetch:
         self.created: date | None = None
         self.is_unused = False
         self.earlier_days: Window | None = None  # which a start_date that was moved back adds
+        self.days_without_focus: list[Window] = []  # which this run emits again with FOCUS
         self.restatements: Restatements | None = None
         self.may_be_restated = True
         self.current: Periods = {}  # of a resource with a single period, such as `Today`
@@ -97,9 +98,14 @@ class Prefetch:
         self._set_windows(days, chain(older, [last, *newer]))
 
     @property
+    def read_windows(self) -> list[Window]:
+        """The days that are read."""
+        return [*self._missing_days(), self.days]
+
+    @property
     def read_days(self) -> int:
         """The number of days that are read."""
-        return self.days.days + sum(window.days for window in self._missing_days())
+        return sum(window.days for window in self.read_windows)
 
     @property
     def reads_all_days(self) -> bool:
@@ -122,7 +128,7 @@ class Prefetch:
         if self.days.days < 1:
             return []
         earlier = [self.earlier_days] if self.earlier_days else []
-        missing = merged([*self.state.missing_days, *earlier])
+        missing = merged([*self.state.missing_days, *earlier, *self.days_without_focus])
         return without(missing, Window(self.days.start, date.max))
 
     def _pages(self, days: Window) -> int:
@@ -159,6 +165,7 @@ class _Item(NamedTuple):
 
     state: AccountState
     since: date | None
+    days_without_focus: list[Window]
 
 
 class Queue:
@@ -197,7 +204,8 @@ class Queue:
         run = self._run
         state = subaccount_switch.prepare(run, context)
         since = subaccount_switch.first_day_of_all(run.state.partitions, run.main.sid)
-        return _Item(state, since)
+        days_without_focus = state.find_days_without_focus() if run.emits_focus else []
+        return _Item(state, since, days_without_focus)
 
     def _prepare(self, item: _Item) -> Prefetch:
         """Fetch what decides which days of an account to read, and set these."""
@@ -219,6 +227,7 @@ class Queue:
         days = planner.days(state, account.sid, since=item.since, created=begins.result)
         prefetch.begins = begins.result()
         prefetch.created = account.fetch_date_created() if prefetch.begins else None
+        prefetch.days_without_focus = item.days_without_focus
         if earlier:
             first = planner.granularity.first(max(earlier.start, prefetch.begins or earlier.start))
             prefetch.earlier_days = Window(first, earlier.end) if first <= earlier.end else None
@@ -276,4 +285,4 @@ def _fetch_whether_used(account: Account, all_time: list[Reported], days: Window
     if not all_time or days.days < 1:
         return True
     months = account.fetch_usage(MONTHLY, Window(MONTHLY.first(days.start), days.end))
-    return not all(is_zero(row) for rows in months.values() for row in rows)
+    return not months or not all(is_zero(row) for rows in months.values() for row in rows)

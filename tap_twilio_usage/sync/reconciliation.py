@@ -44,6 +44,7 @@ class Reconciliation:
         """Return the contexts to pass to `months`, in this order; make no request yet."""
         withdrawn, to_read = subaccount_switch.contexts(self._run)
         self._answers = InOrder(self._fetch, map(self._item, to_read), self._run.max_requests)
+        self._run.write_state()
         return [*withdrawn, *to_read]
 
     def months(self, context: AccountContext) -> Iterator[list[Month]]:

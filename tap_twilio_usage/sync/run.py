@@ -54,6 +54,7 @@ class Run:
     `main` is the main account, `accounts` are those to read, by SID. `write_state` writes the state
     if it has changed. `save` does so as well, but with many accounts less often; given a number of
     emitted rows, only if there are enough since the last STATE. `version` is the tap's.
+    `emits_focus` is whether each row goes out with its FOCUS row.
     """
 
     main: Account
@@ -64,7 +65,22 @@ class Run:
     save: Callable[[int | None], None]
     max_requests: int
     version: str
+    emits_focus: bool = False
     _main_usage: Periods | None = field(init=False, default=None)
+    _interrupted_up_to: date | None = field(init=False, default=None)
+
+    def begin(self) -> None:
+        """Note in the state up to which day rows may go out, which an interrupted run leaves there.
+
+        The state must be written before the first row is emitted.
+        """
+        self._interrupted_up_to, last = self.state.reading_up_to, self.planner.last_period
+        self.state.reading_up_to = max(self._interrupted_up_to or last, last)
+
+    def end(self) -> None:
+        """Note in the state that all rows have gone out."""
+        self.state.reading_up_to = None
+        self.write_state()
 
     def account(self, sid: str) -> Account | None:
         """Return the account: one of those to read, or the main one; None for any other."""
@@ -73,7 +89,13 @@ class Run:
     def categories(self, account: Account, state: AccountState) -> CategoryFilter:
         """Return a filter for the rows of the account."""
         skip_unused = self.planner.settings.skip_unused_categories
-        return CategoryFilter(state, account.fetch_all_time(), skip_unused=skip_unused)
+        days = state.last_loaded_day(), self._interrupted_up_to
+        return CategoryFilter(
+            state,
+            account.fetch_all_time(),
+            skip_unused=skip_unused,
+            loaded=max(filter(None, days), default=None),
+        )
 
     def fetch_current_usage(self, account: Account) -> Periods:
         """Return the records of a resource with a single period; only one request for `main`."""

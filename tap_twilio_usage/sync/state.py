@@ -53,10 +53,10 @@ class ReadDays(msgspec.Struct, omit_defaults=True):
 
 
 class BilledDays(msgspec.Struct, omit_defaults=True):
-    """The FOCUS rows that the target has: a checksum for each day, and the last complete day."""
+    """The FOCUS rows that the target has: a checksum for each of the newest days."""
 
     days: dict[str, str] = {}
-    up_to: date | None = None
+    up_to: date | None = None  # the last complete day, in states of version 0.1.0
 
 
 class PeriodState(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -120,6 +120,8 @@ class AccountState(PeriodState, kw_only=True):
     price_units: list[str] = []
     first_expected: date | None = None
     billed: BilledDays | None = None
+    # The days whose rows were emitted without FOCUS rows since; None if that was never decided.
+    days_without_focus: list[Window] | None = None
 
     def __post_init__(self) -> None:
         """Write the main account's SID as everywhere else."""
@@ -137,18 +139,20 @@ class AccountState(PeriodState, kw_only=True):
         self.first_day = min(self.first_day or day, day)
         self.withdrawn = None
 
-    def load_days_without_focus(self) -> None:
-        """Have those days read again that were loaded without FOCUS after days with it.
+    def find_days_without_focus(self) -> list[Window]:
+        """Return the days that were loaded without FOCUS, which are to be loaded again with it."""
+        if self.days_without_focus is None:
+            last = self.billed and self.billed.up_to
+            first, bookmark = last + DAY if last else self.first_day, self.bookmark
+            self.days_without_focus = []
+            if first and bookmark and first <= bookmark:
+                self.days_without_focus = [Window(first, bookmark)]
+        return self.days_without_focus
 
-        The target may have FOCUS rows of them from before, as of another choice of `subaccounts`.
-        """
-        if self.bookmark is None or self.first_day is None:
-            return
-        billed = self.billed or BilledDays()
-        first = billed.up_to + DAY if billed.up_to else self.first_day
-        if first <= self.bookmark:
-            self.missing_days = merged([*self.missing_days, Window(first, self.bookmark)])
-            self.billed = BilledDays(days=billed.days, up_to=self.bookmark)
+    def note_days_without_focus(self, days: Iterable[Window]) -> None:
+        """Note that these days are loaded without FOCUS, if others were loaded with it."""
+        if self.billed or self.days_without_focus is not None:
+            self.days_without_focus = merged([*self.find_days_without_focus(), *days])
 
     def catch_up(self, day: date) -> None:
         """Require that all days from the first one to this one are read, in this run or later."""
@@ -173,6 +177,8 @@ class UsageState(StreamState):
     """The state of a stream of usage records."""
 
     partitions: list[AccountState] = []
+    # Set during a run: up to this day it is unknown which rows the target has.
+    reading_up_to: date | None = None
     # Set during a run with FOCUS: up to this day it is unknown which FOCUS rows the target has.
     billed_up_to: date | None = None
 

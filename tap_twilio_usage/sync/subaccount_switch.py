@@ -14,7 +14,7 @@ from tap_twilio_usage.money.enrich import attribute
 from tap_twilio_usage.money.usage_record import UsageRecord, zero
 from tap_twilio_usage.sync.run import Run
 from tap_twilio_usage.sync.state import AccountContext, AccountState, BilledDays
-from tap_twilio_usage.twilio.periods import ALL_TIME, LATEST, Window, without
+from tap_twilio_usage.twilio.periods import ALL_TIME, LATEST, Window, merged, without
 
 MANY_ACCOUNTS = 50
 
@@ -23,7 +23,7 @@ def contexts(run: Run) -> tuple[list[AccountContext], list[AccountContext]]:
     """Return the subaccounts whose rows are set to zero, which come first, and those to read.
 
     The main account comes before its subaccounts: as long as its rows in the target may include
-    subaccounts, the target must not have rows of these.
+    subaccounts, the target must not have rows of these. The state must be written before any row.
     """
     states, main = run.state.partitions, run.main
     accounts = list(run.accounts.values())
@@ -42,7 +42,7 @@ def contexts(run: Run) -> tuple[list[AccountContext], list[AccountContext]]:
 
 
 def _register(run: Run, withdrawn: list[AccountState], to_read: list[AccountContext]) -> None:
-    """Write at once what the state of each account must say before its first row is emitted.
+    """Note at once what the state of each account must say before its first row is emitted.
 
     With thousands of accounts, a STATE for each one would be larger than all records.
     """
@@ -56,7 +56,6 @@ def _register(run: Run, withdrawn: list[AccountState], to_read: list[AccountCont
             prepare(run, context)
         elif not run.planner.granularity.is_named_period:
             _begin_new(run, run.state.of(context))
-    run.write_state()
 
 
 def _begin_new(run: Run, state: AccountState) -> None:
@@ -70,7 +69,8 @@ def prepare(run: Run, context: AccountContext) -> AccountState:
     """Return the state of an account that will be read, after taking over that of its others."""
     state, planner = run.state.of(context), run.planner
     planner.reset_future_bookmark(state, state.name)
-    state.missing_days = without(state.missing_days, Window(planner.last_period, LATEST))
+    today = planner.granularity.first(planner.today)
+    state.missing_days = without(state.missing_days, Window(today, LATEST))
     take_over(state, run.state.partitions, planner.last_period)
     if context.account_sid != run.main.sid:
         state.main_account_sid = run.main.sid
@@ -99,6 +99,8 @@ def take_over(state: AccountState, states: list[AccountState], last_day: date) -
             used = {*(state.used_categories or ()), *(other.used_categories or ())}
             state.used_categories = sorted(used) or None
             state.price_units = sorted({*state.price_units, *other.price_units})
+            state.missing_days = merged([*state.missing_days, *other.missing_days])
+            state.first_rows = min(filter(None, (state.first_rows, other.first_rows)), default=None)
             if other.billed is not None:
                 state.billed = BilledDays()
 
