@@ -31,7 +31,6 @@ from tests.canary import leaks
 from tests.forked import preload
 from tests.restart_cases import (
     BILLING,
-    LACKS_DAYS,
     MODES,
     RECONCILIATION,
     USAGE_STREAMS,
@@ -249,7 +248,7 @@ class Trial:
         self.case = case
         self.tally = tally
         self.whole = case.complete(case.state)
-        self.expected = self._finished(self.whole, case.table, lacks_days=case.lacks_days)
+        self.expected = case.table.after(self.whole.messages)
         self._check(case.state, self.whole, case.table, None)
         check_truth(case, self.expected)
 
@@ -270,30 +269,21 @@ class Trial:
         some = random.sample(between, min(len(between), most - 2))
         for position, state in [*states[:1], *some, *states[1:][-1:]]:
             read = random.choice([position, len(run.messages)])
-            self._go_on(state, self.case.table.after(run.messages[:read]), random, run)
+            self._go_on(state, self.case.table.after(run.messages[:read]), random)
 
-    def _go_on(self, state: State, table: Table, random: Random, before: Run) -> None:
+    def _go_on(self, state: State, table: Table, random: Random) -> None:
         """Run again from the state, perhaps with another interruption, until a run completes."""
         self.tally.restarts += 1
-        lacks_days = self.case.lacks_days or LACKS_DAYS in before.log
         while random.random() < CUT_OFF_AGAIN:
             cut = Cut.draw(random.choice([*CUTS]), self.whole, random)
             cut = cut._replace(sure=False)  # this run may have less to read
             run = self._cut(state, table, cut, self.case.wrong_answers(random))
-            lacks_days |= LACKS_DAYS in run.log
             position, state = random.choice([(0, state), *run.states[-3:]])
             read = random.choice([position, len(run.messages)])
             table = table.after(run.messages[:read])
         run = self.case.complete(state)
         self._check(state, run, table, None)
-        check_table(self._finished(run, table, lacks_days=lacks_days), self.expected)
-
-    def _finished(self, run: Run, table: Table, *, lacks_days: bool) -> Table:
-        """Return the table after a complete run, and after what the log asked for."""
-        table = table.after(run.messages)
-        if self.case.has_focus and (lacks_days or LACKS_DAYS in run.log):
-            return table.without(FOCUS).after(self.case.complete(None).messages)
-        return table
+        check_table(table.after(run.messages), self.expected)
 
     def _cut(self, state: State, table: Table, cut: Cut, plan: WrongAnswers | None) -> Run:
         run = run_and_cut(self.case, state, cut, plan)

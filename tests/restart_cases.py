@@ -51,7 +51,6 @@ INCREMENTAL = (*DAILY, "usage_records_monthly", "usage_records_yearly", RECONCIL
 ALL = (*USAGE_STREAMS, RECONCILIATION, "usage_triggers", "accounts", "categories")
 BILLING = tuple(BILLING_STREAMS)
 HOW_FRESH = ("as_of", "x_AsOf")
-LACKS_DAYS = f"{FOCUS} lacks days that were loaded without it"  # the log
 
 
 class Mode(NamedTuple):
@@ -190,7 +189,6 @@ class Case:
     are_nights: bool = False
     table: Table = field(init=False)
     state: State = None
-    lacks_days: bool = False  # according to the log of a run with FOCUS
 
     def __post_init__(self) -> None:
         discovery = self._started(None, "--discover")
@@ -354,8 +352,7 @@ def _nights(case: Case, random: Random) -> None:
         if lost < 0.15 and older:
             case.state = random.choice(older)
         elif lost < 0.3 and whole:
-            case.state, case.lacks_days = None, False
-            case.table, older = case.table.without(FOCUS), []
+            case.state, case.table, older = None, case.table.without(FOCUS), []
         if lost < 0.3:
             was_lost, is_known = True, False
         lookback_days = case.settings["lookback_days"]
@@ -412,7 +409,6 @@ def _load(case: Case, random: Random) -> tuple[bool, list[State]]:
     most = len(run.messages)
     read = random.choice([most, random.randrange(max(1, most))])
     case.table = case.table.after(run.messages[:read])
-    case.lacks_days |= LACKS_DAYS in run.log
     states = [value for position, value in run.states if position < read]
     case.state = states[-1] if states else case.state
     return run.code == 0 and read == most, states
