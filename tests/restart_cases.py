@@ -346,7 +346,7 @@ def _nights(case: Case, random: Random) -> None:
         before = case.history[-1], case.first
         _set(case, case.history[-1])
         whole, states = _load(case, random)
-        older = [*([] if case.has_focus else older), *states]
+        older = [] if case.has_focus else [*older, *states]
         is_known = is_known or whole
         lost = random.random()
         if lost < 0.15 and older:

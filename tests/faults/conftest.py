@@ -52,7 +52,8 @@ BILLING = {"billing_group_records": "DAILY", "billing_group_records_monthly": "M
 LISTS = {"accounts": "/Accounts.json", "usage_triggers": "/Usage/Triggers.json"}
 PAGED = [*LISTS, *USAGE]  # with links; billing groups use tokens
 DATED = ["usage_records_daily", "usage_records_monthly", "usage_records_yearly", *BILLING]
-STREAMS = [*PAGED, "categories", *BILLING]
+RECONCILIATION = "usage_reconciliation"  # asks for days and months, but only for their totals
+STREAMS = [*PAGED, RECONCILIATION, "categories", *BILLING]
 # One stream of each kind; the others use the same code.
 TYPICAL = {"accounts", "usage_triggers", "usage_records_daily", "billing_group_records"}
 
@@ -76,6 +77,9 @@ def is_of(stream: str, request: Request) -> bool:
     """Return whether the request is for the data of the stream, not for what all streams need."""
     if stream in BILLING:
         return request.query.get("aggregationPeriod") == BILLING[stream]
+    is_of_totals = "Category" in request.query
+    if stream == RECONCILIATION or is_of_totals:
+        return stream == RECONCILIATION and is_of_totals
     path = {**USAGE, **LISTS, "categories": USAGE["usage_records_all_time"]}[stream]
     return request.path.endswith(path)
 
