@@ -85,11 +85,16 @@ def days(number: int) -> dict[date, dict[str, str]]:
 
 
 def pipeline(
-    *accounts: FakeAccount, state: UsageState, today: date, saved: list[bytes], **options: Any
+    *accounts: FakeAccount,
+    state: UsageState,
+    today: date,
+    saved: list[bytes],
+    granularity: Granularity = DAILY,
+    **options: Any,
 ) -> Pipeline:
     planner = Planner(
         settings=Options(**{"lookback_days": 1, **options}),
-        granularity=DAILY,
+        granularity=granularity,
         today=today,
         is_incremental=True,
         logger=LOGGER,
@@ -362,6 +367,53 @@ def test_days_of_older_subaccounts_are_missing_if_only_the_months_have_them() ->
     account.unanswered = ()
     assert load(account, state, day(29))[0][0][1] == day(5)
     assert state.partitions[0].missing_days == []
+
+
+def test_so_are_all_days_up_to_the_first_record() -> None:
+    """January has usage by its month, but neither January nor February by their days."""
+
+    class Younger(FakeAccount):
+        def fetch_usage(self, granularity: Granularity, window: Window) -> Periods:
+            found = super().fetch_usage(granularity, window)
+            if granularity is not DAILY:
+                return found
+            return {each: rows for each, rows in found.items() if each >= day(75)}
+
+    state = UsageState()
+    load(Younger(only(range(5, 100)), created=day(90)), state, day(99), start_date=day(0))
+    assert state.partitions[0].missing_days == [Window(day(5), day(74))]
+
+
+def test_years_with_usage_before_creation_count_if_the_months_do_not_answer() -> None:
+    class WithoutMonths(FakeAccount):
+        def fetch_usage(self, granularity: Granularity, window: Window) -> Periods:
+            return {} if granularity is MONTHLY else super().fetch_usage(granularity, window)
+
+    account = WithoutMonths(only(range(30)), created=day(20))
+    periods = load(account, UsageState(), day(29), start_date=day(0))
+    assert len([rows for rows in periods if rows]) == 30
+
+
+def test_a_load_of_the_whole_life_without_any_spend_fails_if_alltime_has_some() -> None:
+    zeros = dict.fromkeys(PRICES, "0")
+    state = UsageState()
+    account = FakeAccount(only(range(5), zeros), spent={"sms": "100"}, created=day(0))
+    with pytest.raises(ApiError, match="there is no spend in any day of"):
+        load(account, state, day(4))
+    assert state.partitions[0].bookmark is None
+    load(FakeAccount(only(range(5), zeros), spent={"sms": "100"}, created=day(-9)), state, day(4))
+    assert state.partitions[0].bookmark == day(4)  # the spend may be from before
+
+
+def test_days_before_the_first_record_are_said_if_the_creation_is_unknown(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    state = UsageState()
+    load(FakeAccount(only(range(5, 10))), state, day(9))
+    assert "AC1: Twilio has no record for 2026-01-01..2026-01-05; whether the" in caplog.text
+    caplog.clear()
+    load(FakeAccount(only(range(5, 11))), state, day(10))
+    assert "no record" not in caplog.text
 
 
 def test_a_change_of_subaccounts_keeps_what_is_known_of_missing_days() -> None:

@@ -154,6 +154,20 @@ def test_a_month_without_any_record_is_in_the_currency_of_the_account() -> None:
     assert of_january({}, {}, price_units=("eur",), first_expected=None) == []
 
 
+def test_a_month_without_any_record_on_a_first_load_is_in_the_currency_of_the_others() -> None:
+    window = Window(JANUARY.start, MARCH.end)
+    days = totals(a_dollar_a_day(MARCH), price_unit="eur")
+    january, february, march = compared(
+        window, days, {}, first_expected=FEBRUARY.start - timedelta(days=1), price_units=()
+    )
+    assert {month.price_unit for month in (january, february, march)} == {"eur"}
+    assert [month.days_expected for month in (january, february, march)] == [1, 28, 31]
+    assert not january.is_reported
+    no_currency = totals(a_dollar_a_day(MARCH), price_unit=None)
+    months = compared(window, no_currency, {}, first_expected=JANUARY.start, price_units=())
+    assert [month.price_unit for month in months] == [""] * 3
+
+
 def test_a_day_without_a_price_is_not_reported() -> None:
     days = totals({**a_dollar_a_day(JANUARY), JANUARY.start: None})
     assert only(of_january(days, totals({JANUARY.start: None}))).days_reported == 30
@@ -385,6 +399,21 @@ def test_nothing_at_all_is_said_and_keeps_the_bookmark(caplog: pytest.LogCapture
     assert target.bookmarks == {"AC1": None}
     account.months, account.missing = {}, set()
     assert target.load(account) == STARTS
+
+
+def test_a_month_without_any_record_is_warned_of_on_the_first_load(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    account = FakeAccount(missing=set(each_day(JANUARY)), months={JANUARY.start: None})
+    target = Target()
+    assert target.load(account) == STARTS
+    assert account.asked[2:] == [("daily", JANUARY), ("monthly", JANUARY)]
+    assert warnings(caplog) == [
+        f"AC1: {AGO}: 2026-01: 0 of 31 days, which add up to 0; monthly total missing (usd)"
+    ]
+    account.missing, account.months = set(), {}
+    assert target.load(account, lookback_days=0) == STARTS  # asked for until it is there
+    assert target.rows["AC1", JANUARY.start, "usd"].reconciles
 
 
 def test_the_newest_months_without_any_record_keep_the_bookmark(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from datetime import date, timedelta
 from decimal import Decimal
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN, MAIN_SID, Company, Server
+from sandbox import API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN, MAIN_SID, Company, Reply, Server
 from sandbox.errors import ApiError as SandboxError
 from tap_twilio_usage.twilio.periods import today
 from tests.conftest import Run, Sync, catalog_of
@@ -155,6 +156,28 @@ def test_accounts_that_are_all_missing_end_in_one_line(sync: Sync, server: Serve
     assert (
         f"some accounts failed; everything else is complete: {gone}: account_sids" in run.last_line
     )
+
+
+def test_an_account_that_twilio_no_longer_lists_is_named_once_and_keeps_its_state(
+    sync: Sync, server: Server
+) -> None:
+    catalog = only(sync, DAILY, "usage_records_monthly", "usage_reconciliation")
+    first = sync(settings(server), catalog=catalog)
+
+    def without_one(reply: Reply) -> Reply:
+        answer = json.loads(reply.content)
+        answer["accounts"] = [each for each in answer["accounts"] if each["sid"] != ACTIVE]
+        return reply._replace(content=json.dumps(answer).encode())
+
+    server.plan = lambda asked: without_one if asked.path.endswith("/Accounts.json") else None
+    run = sync(settings(server, lookback_days=0), catalog=catalog, state=first.states[-1])
+    assert run.code == 0
+    assert run.log.count(f"{ACTIVE} since {LAST}; add an account that was closed to") == 1
+    assert partitions(run)[ACTIVE, False] == partitions(first)[ACTIVE, False]
+    server.plan = None
+    again = sync(settings(server, lookback_days=0), catalog=catalog, state=run.states[-1])
+    assert "no longer lists" not in again.log
+    assert ACTIVE in by_account(again.records())
 
 
 def test_a_subaccount_starts_on_its_date_created_in_the_list(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 
@@ -11,7 +11,7 @@ from tap_twilio_usage.config import credentials
 from tap_twilio_usage.config.settings import Settings
 from tap_twilio_usage.logs.heartbeat import Heartbeat
 from tap_twilio_usage.logs.redaction import Redactor
-from tap_twilio_usage.logs.wording import count
+from tap_twilio_usage.logs.wording import MAX_SHOWN, count, some
 from tap_twilio_usage.sync.failures import Failures
 from tap_twilio_usage.sync.state import State
 from tap_twilio_usage.twilio import accounts, auth
@@ -54,9 +54,13 @@ class Session:
     def fetch_accounts(self) -> Accounts:
         """Return the accounts to read; request them once. Raises TapError."""
         settings = self.settings
-        found = accounts.find(self.client, settings, self.today)
+        known = self.state.subaccounts(settings.account_sid or "")
+        found = accounts.find(self.client, settings, self.today, known)
         if excluded := len(settings.exclude_account_sids):
             self._logger.info("%s left out by exclude_account_sids", count(excluded, "account"))
+        if not settings.account_sids:
+            self._warn_of_unlisted(found.missing, known)
+            return found
         for sid in found.missing:
             error = ApiError(
                 "account_sids names this account, but Twilio does not list it: it is mistyped, or "
@@ -64,6 +68,18 @@ class Session:
             )
             self.failures.add("accounts", sid, error)
         return found
+
+    def _warn_of_unlisted(self, sids: Sequence[str], known: Mapping[str, date | None]) -> None:
+        """Warn of subaccounts that earlier runs have read and that Twilio does not list."""
+        names = [f"{sid} since {known[sid] or 'the start'}" for sid in sids]
+        if names:
+            self._logger.warning(
+                "Twilio no longer lists some accounts, so these days are not loaded: %s; add an "
+                "account that was closed to exclude_account_sids",
+                some(names),
+            )
+        for name in names[MAX_SHOWN:]:
+            self._logger.info("Twilio no longer lists %s", name)
 
     @cached_property
     def billing_groups(self) -> dict[str, BillingGroup]:

@@ -121,6 +121,7 @@ class UsageRecordsStream(PeriodStream):
     @override
     def summarize(self) -> None:
         self._progress.summarize()
+        self._pipeline.summarize()
         if not self.session.failures:
             self._pipeline.end()
         if self.session.settings.separates_accounts:

@@ -8,9 +8,8 @@ from __future__ import annotations
 import logging
 
 from tap_twilio_usage.errors import TapError
+from tap_twilio_usage.logs.wording import some
 from tap_twilio_usage.twilio.errors import ApiError, RetriesExhausted
-
-MAX_SHOWN = 3  # of the failures with one reason, and of the reasons
 
 
 class Failures:
@@ -53,12 +52,6 @@ class Failures:
         reasons: dict[str, list[str]] = {}
         for name, error in self._errors.items():
             reasons.setdefault(error, []).append(name)
-        lines = [f"{_join(names, ', ')}: {error}" for error, names in reasons.items()]
+        lines = [f"{some(names)}: {error}" for error, names in reasons.items()]
         kinds = " and ".join(sorted(self._kinds))
-        raise TapError(f"some {kinds} failed; everything else is complete: {_join(lines, '; ')}")
-
-
-def _join(texts: list[str], separator: str) -> str:
-    more = len(texts) - MAX_SHOWN
-    shown = texts[:MAX_SHOWN] + ([f"and {more} more"] if more > 0 else [])
-    return separator.join(shown)
+        raise TapError(f"some {kinds} failed; everything else is complete: {some(lines, '; ')}")

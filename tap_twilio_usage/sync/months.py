@@ -73,15 +73,18 @@ def compared(
     `days` and `months` are the `totalprice` of each day and month. A day without a price counts as
     not reported. Every day since `first_expected` is expected, and every day that is reported.
     `price_units` are the currencies that the account had in earlier runs: a month without any
-    record is in these, and a currency that a month no longer has gets a row of zeros.
+    record is in these, or on a first load in those of the other months; and a currency that a month
+    no longer has gets a row of zeros.
     """
     days, months = _priced(days), _priced(months)
-    known = {*price_units, *map(unit, (*days.values(), *months.values()))} - {None}
-    default = known.pop() if len(known) == 1 else NO_CURRENCY
+    records = [*days.values(), *months.values()]
+    known = {*price_units, *filter(None, map(unit, records))}
+    default = next(iter(known)) if len(known) == 1 else NO_CURRENCY
 
     def currency(row: UsageRecord) -> str:
-        return unit(row) or default or NO_CURRENCY
+        return unit(row) or default
 
+    of_other_months = set(price_units) or set(map(currency, records))
     found: list[Month] = []
     for period in window.split(1, MONTHLY):
         whole = Window(period.start, MONTHLY.following(period.start) - DAY)
@@ -89,7 +92,7 @@ def compared(
         reported = [days[day] for day in begun if day in days]
         own = [months[period.start]] if period.start in months else []
         expected = sum(day in days or (first_expected or date.max) <= day for day in begun)
-        units = set(map(currency, [*own, *reported])) or (set(price_units) if expected else set())
+        units = set(map(currency, [*own, *reported])) or (of_other_months if expected else set())
         for each in sorted(units):
             in_days = [row for row in reported if currency(row) == each]
             in_month = [row for row in own if currency(row) == each]

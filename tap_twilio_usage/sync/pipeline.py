@@ -14,6 +14,7 @@ from tap_twilio_usage.money.enrich import attribute
 from tap_twilio_usage.money.usage_record import UsageRecord
 from tap_twilio_usage.sync import subaccount_switch
 from tap_twilio_usage.sync.category_filter import CategoryFilter
+from tap_twilio_usage.sync.empty_periods import EmptyPeriods
 from tap_twilio_usage.sync.missing_days import MissingDays
 from tap_twilio_usage.sync.prefetch import Prefetch, Queue
 from tap_twilio_usage.sync.run import Run
@@ -30,6 +31,7 @@ class Pipeline:
         """Take the run; make no request yet."""
         self._run = run
         self._progress = progress
+        self._empty = EmptyPeriods(run.planner.granularity, run.planner.today)
 
     def begin(self) -> list[AccountContext]:
         """Return the contexts to pass to `rows`, in this order; make no request yet."""
@@ -58,6 +60,10 @@ class Pipeline:
                 row.account_sid = context.account_sid
                 row.includes_subaccounts = context.includes_subaccounts
             yield rows
+
+    def summarize(self) -> None:
+        """Log, after all accounts, which of them have no record of a resource such as `Today`."""
+        self._empty.log(self._run.planner.logger)
 
     def _account(self, state: AccountState) -> Iterator[Rows]:
         prefetch = self._queue.next()
@@ -132,13 +138,17 @@ class Pipeline:
 
     def _named_period(self, prefetch: Prefetch, categories: CategoryFilter) -> Iterator[Rows]:
         """Yield the rows of the single period of a resource such as `Today`."""
+        state = prefetch.state
+        if not prefetch.current:
+            self._empty.note(prefetch.account, state)
         for day, listed in prefetch.current.items():
-            prefetch.state.begin(day)
+            state.begin(day)
+            state.last_rows = max(state.last_rows or day, day)
             self._run.save(None)
             fetched = categories.add_withdrawn(listed, None)
             rows = attribute(categories.drop_unused(fetched), fetched)
             yield self._select(day, rows, categories)
-        prefetch.state.catch_up_to = None
+        state.catch_up_to = None
 
     def _skip_unused_account(self, prefetch: Prefetch) -> None:
         """Move the bookmark of an account that has never used anything, without any request."""

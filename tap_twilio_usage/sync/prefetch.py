@@ -266,14 +266,15 @@ def _fetch_first_day(account: Account, first_day: date) -> date | None:
     created = account.fetch_date_created()
     if created is None or created <= first_day or not account.includes_subaccounts:
         return created
-    days = Window(first_day, created - DAY)
+    begins, start = created, first_day
     for granularity in (YEARLY, MONTHLY):
-        periods = account.fetch_usage(granularity, Window(granularity.first(days.start), days.end))
+        days = Window(granularity.first(start), created - DAY)
+        periods = account.fetch_usage(granularity, days)
         used = [day for day, rows in periods.items() if not all(map(is_zero, rows))]
         if not used:
-            return created
-        days = Window(max(first_day, min(used)), created - DAY)
-    return days.start
+            break
+        begins = start = max(first_day, min(used))
+    return begins
 
 
 def _fetch_whether_used(account: Account, all_time: list[Reported], days: Window) -> bool:

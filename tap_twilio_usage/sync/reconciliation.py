@@ -135,7 +135,8 @@ class Reconciliation:
         if doubtful:
             again = Window(doubtful[0].start, doubtful[-1].end)
             newer, first_expected = self._ask(account, again, state, first_expected)
-            found = sorted([*newer, *(each for each in found if each.days.start not in again)])
+            answered = {each.days.start for each in newer}
+            found = sorted([*newer, *(each for each in found if each.days.start not in answered)])
         return _Answer(account, window, found, first_expected)
 
     def _ask(

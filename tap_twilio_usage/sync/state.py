@@ -139,6 +139,15 @@ class AccountState(PeriodState, kw_only=True):
         self.first_day = min(self.first_day or day, day)
         self.withdrawn = None
 
+    @property
+    def incomplete_since(self) -> date | None:
+        """The day since which days are missing if the account is not read again; None for all.
+
+        The period of the bookmark may have been read before it was over.
+        """
+        is_withdrawn = self.withdrawn or self.last_day
+        return self.bookmark or (None if is_withdrawn else self.last_rows) or self.first_day
+
     def find_days_without_focus(self) -> list[Window]:
         """Return the days that were loaded without FOCUS, which are to be loaded again with it."""
         if self.days_without_focus is None:
@@ -253,6 +262,20 @@ class State:
         state = self.of(stream)
         assert isinstance(state, BillingState)  # noqa: S101  (for the type checker)
         return state
+
+    def subaccounts(self, main_account_sid: str) -> dict[str, date | None]:
+        """Return the subaccounts of a main account that were read, and their `incomplete_since`.
+
+        That is the latest one of all streams: the longer a period, the earlier its first day.
+        """
+        found: dict[str, date | None] = {}
+        for stream in self._bookmarks.values():
+            for each in stream.partitions if isinstance(stream, UsageState) else ():
+                if each.main_account_sid == main_account_sid:
+                    sid = each.context.account_sid
+                    days = found.get(sid), each.incomplete_since
+                    found[sid] = max(filter(None, days), default=None)
+        return found
 
     def of(self, stream: str) -> StreamState:
         """Return the state of a stream; add an empty one to the state if there is none."""

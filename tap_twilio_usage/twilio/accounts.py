@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import date
 from functools import partial
 from itertools import chain
@@ -59,7 +59,7 @@ class Accounts:
     """The main account; those to read (`chosen`), the main one first; and `missing` SIDs."""
 
     def __init__(self, main: Account, chosen: list[Account], missing: list[str]) -> None:
-        """Keep the accounts, and the SIDs that are selected but not listed."""
+        """Keep the accounts, and the SIDs that are selected or known but not listed."""
         self.main = main
         self.chosen = chosen
         self.missing = missing
@@ -78,8 +78,16 @@ class Accounts:
         return self._by_sid.get(sid)
 
 
-def find(client: Client, selection: Selection, today: Callable[[], date]) -> Accounts:
-    """Return the selected accounts; with `separate`, from Twilio's list. Raises ApiError."""
+def find(
+    client: Client,
+    selection: Selection,
+    today: Callable[[], date],
+    known: Iterable[str] = (),
+) -> Accounts:
+    """Return the selected accounts; with `separate`, from Twilio's list. Raises ApiError.
+
+    `known` are the SIDs of the subaccounts that earlier runs have read.
+    """
     main_sid = selection.account_sid or ""
     account = partial(Account, client, page_size=selection.page_size, today=today)
     if not selection.separates_accounts:
@@ -104,7 +112,7 @@ def find(client: Client, selection: Selection, today: Callable[[], date]) -> Acc
             "account_sid and auth_token"
         )
     main = found[main_sid]
-    wanted = set(selection.account_sids or found) - set(selection.exclude_account_sids)
+    wanted = set(selection.account_sids or (*found, *known)) - set(selection.exclude_account_sids)
     if shard := selection.shard:
         wanted = set(filter(shard.has, wanted))
     chosen = [each for sid, each in sorted(found.items()) if sid in wanted]

@@ -95,6 +95,16 @@ class Window(NamedTuple):
             start = following
 
 
+def named_days(granularity: Granularity, today: date) -> Window:
+    """Return the days of a resource that `is_named_period`, up to today."""
+    first = granularity.first(today)
+    if granularity is ALL_TIME:
+        return Window(EARLIEST, today)
+    if granularity.name in {"yesterday", "last_month"}:
+        return Window(granularity.first(first - DAY), first - DAY)
+    return Window(first, today)
+
+
 def periods_that_fill_pages(rows: int, page_size: int, most_pages: int = PAGES_PER_WINDOW) -> int:
     """Return the number of periods, of `rows` rows each, whose pages have the fewest empty places.
 

@@ -127,6 +127,24 @@ def lab_resumed(lab: Lab, run: Run, **settings: Any) -> Table:
     return table(rest)
 
 
+@pytest.mark.parametrize(
+    ("name", "resource", "fault", "mode"),
+    [
+        ("yesterday", "Yesterday", NO_DATA, "rolled_up"),
+        ("all_time", "AllTime", changed(no_rows), "separate"),
+    ],
+)
+def test_a_named_period_without_any_record_is_warned_of(
+    lab: Lab, name: str, resource: str, fault: Fault, mode: str
+) -> None:
+    stream = f"usage_records_{name}"
+    first = lab.with_faults(lambda _: None, stream, subaccounts=mode)
+    assert "has no record for" not in first.log
+    run = lab.with_faults(of(stream, fault), stream, subaccounts=mode, state=first.states[-1])
+    assert (run.code, run.records(stream)) == (0, [])
+    assert f"Twilio has no record for {resource}, though it should list every" in warned(run)
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("stream", [DAILY, MONTHLY, "usage_records_this_month"])
 @pytest.mark.parametrize("new_name", [None, "SMS-Outbound-Longcode", "renamed-longcode"])
