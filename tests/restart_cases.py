@@ -372,7 +372,7 @@ def _nights(case: Case, random: Random) -> None:
 
 
 def _vary(case: Case, random: Random) -> None:
-    """Draw the settings of a night."""
+    """Draw those settings of a night that may change in any way."""
     shown = len(case.company.reported(case.last_day))
     case.settings |= {
         "page_size": random.choice([1, 2, 5]) * shown,
