@@ -362,7 +362,7 @@ def _nights(case: Case, random: Random) -> None:
         if was_lost:
             case.settings["skip_unused_categories"] = False
         case.history.append(random.choice(CHOICES) if is_known else case.history[-1])
-        if case.streams != BILLING and random.random() < 0.3:
+        if random.random() < 0.3:
             case.first -= random.randint(1, 5) * DAY
         if before != (case.history[-1], case.first):
             older = []
@@ -418,7 +418,7 @@ def _restate(case: Case, random: Random) -> None:
     """Restate days that the next run reads again, some of them to zero."""
     company, back = case.company, case.settings["lookback_days"]
     days = [case.last_day - n * DAY for n in range(back + 1)]
-    # A product that disappears from a billing group's day leaves its row (Limits in the reference).
+    # A billing group's day without any product keeps its rows (Limits in the reference).
     factors = ["0.5", "1.25", "3"] if case.streams == BILLING else ["0", "0.5", "3"]
     for _ in range(random.randint(1, 5)):
         account = random.choice(company.accounts()).sid

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
@@ -173,6 +174,107 @@ def test_a_state_with_billing_groups_is_kept_by_a_run_without_them(
     run = sync({**account, "start_date": f"{LAST}", "end_date": f"{LAST}"}, state=state)
     assert run.code == 0
     assert bookmarks(run) == dict.fromkeys(BILLING_GROUP_IDS, f"{LAST}")
+
+
+# Periods that are missing, renamed or added. test_billing_gaps.py has the rules.
+
+
+def upserted(*runs: Run, stream: str = DAILY) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """Return the rows of a target after these runs."""
+    keys = ("billing_group_id", "product_category", "product_name", "start_date")
+    return {tuple(r[k] for k in keys): r for run in runs for r in run.records(stream)}
+
+
+def spend(*runs: Run, stream: str = DAILY) -> dict[tuple[str, str], Decimal]:
+    return sums(list(upserted(*runs, stream=stream).values()))
+
+
+class Emptying(Server):
+    """Lists no product at all while `is_empty`."""
+
+    is_empty = False
+
+    def post(self, path: str, body: Any, authorization: str | None) -> bytes:
+        answer = super().post(path, body, authorization)
+        if not self.is_empty or not path.endswith("/Records"):
+            return answer
+        return json.dumps(json.loads(answer) | {"records": []}).encode()
+
+
+@pytest.mark.parametrize("stream", [DAILY, MONTHLY])
+def test_an_empty_answer_leaves_all_rows_and_is_asked_for_until_it_lists_products(
+    sync: Sync, company: Company, stream: str
+) -> None:
+    group = BILLING_GROUP_IDS[0]
+    with (server := Emptying(company)):
+        settings = oauth(server.url, group, lookback_days=60, page_size=1000)
+        first = load(sync, settings, stream)
+        server.is_empty = True
+        second = load(sync, settings, stream, state=first.states[-1])
+        server.is_empty = False
+        third = load(sync, settings | {"lookback_days": 0}, stream, state=second.states[-1])
+        fourth = load(sync, settings | {"lookback_days": 0}, stream, state=third.states[-1])
+    assert [run.code for run in (first, second, third, fourth)] == [0] * 4
+    assert second.records(stream) == []
+    assert spend(first, second, stream=stream) == spend(first, stream=stream)
+    days = f"{FIRST}..{LAST} (16 days)" if stream == DAILY else f"2025-09-01..{LAST} (35 days)"
+    assert f"billing group 1: Twilio listed products for {days} before and lists none" in second.log
+    assert upserted(third, stream=stream) == upserted(first, stream=stream)
+    assert "missing_days" not in f"{third.states[-1]}"
+    assert len(fourth.records(stream)) < len(first.records(stream))
+
+
+@pytest.mark.parametrize("stream", [DAILY, MONTHLY])
+def test_a_group_without_any_record_is_logged_once_and_loaded_when_it_has_some(
+    sync: Sync, company: Company, stream: str
+) -> None:
+    with (server := Emptying(company)):
+        settings = oauth(server.url, lookback_days=0)
+        healthy = load(sync, settings, stream)
+        server.is_empty = True
+        first = load(sync, settings, stream)
+        second = load(sync, settings, stream, state=first.states[-1])
+        server.is_empty = False
+        third = load(sync, settings, stream, state=second.states[-1])
+    for number in (1, 2):
+        says = f"billing group {number}: Twilio has no record for any day of 2025-09-"
+        assert [run.log.count(says) for run in (first, second, third)] == [1, 0, 0]
+    assert upserted(third, stream=stream) == upserted(healthy, stream=stream)
+
+
+@pytest.mark.parametrize(("stream", "later"), [(DAILY, "2025-09-28"), (MONTHLY, "2025-10-01")])
+def test_a_start_date_that_is_moved_back_loads_the_earlier_periods_from_every_state(
+    sync: Sync, server: Server, stream: str, later: str
+) -> None:
+    settings = oauth(server.url, BILLING_GROUP_IDS[0], lookback_days=0, page_size=1000)
+    first = load(sync, settings | {"start_date": later}, stream)
+    second = load(sync, settings, stream, state=first.states[-1])
+    assert "start_date is earlier now: loading 2025-09-" in second.log
+    whole = spend(load(sync, settings, stream), stream=stream)
+    assert spend(first, second, stream=stream) == whole
+    ends = [n for n, message in enumerate(second.messages) if message["type"] == "STATE"]
+    for end in ends[::4]:  # killed there
+        lines = second.out.splitlines(keepends=True)[: end + 1]
+        rest = load(sync, settings, stream, state=second.messages[end]["value"])
+        assert spend(first, Run(0, "".join(lines), ""), rest, stream=stream) == whole
+    again = load(sync, settings, stream, state=second.states[-1])
+    assert "start_date is earlier" not in again.log
+    assert len(again.records(stream)) < len(second.records(stream))
+
+
+def test_a_group_continues_from_a_state_of_version_0_1_0(sync: Sync, server: Server) -> None:
+    file = Path(__file__).parent / "states" / "every_other_stream.json"
+    state = {"bookmarks": {DAILY: json.loads(file.read_text())["bookmarks"][DAILY]}}
+    run = load(sync, oauth(server.url, start_date="2025-09-01", lookback_days=3), state=state)
+    assert run.code == 0
+    assert min(row["start_date"] for row in run.records(DAILY)) == "2025-09-17"
+    assert bookmarks(run) == dict.fromkeys(BILLING_GROUP_IDS, f"{LAST}")
+    (partition, _) = run.states[-1]["bookmarks"][DAILY]["partitions"]
+    assert partition["first_rows"] == "2025-09-17"
+    assert "missing_days" not in partition
+    earlier = oauth(server.url, start_date="2025-08-20", lookback_days=3)
+    again = load(sync, earlier, state=run.states[-1])
+    assert min(row["start_date"] for row in again.records(DAILY)) == "2025-08-20"
 
 
 @pytest.mark.parametrize(

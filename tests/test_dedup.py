@@ -638,6 +638,15 @@ def test_names_are_compared_without_case_and_kept_as_they_are() -> None:
     assert counted(day) == {"CALLS": "6", "Calls-Inbound": "4"}
 
 
+def test_whitespace_around_a_name_is_ignored() -> None:
+    day = {" sms ": Decimal(5), "sms-outbound\n": Decimal(5), "totalprice ": Decimal(5)}
+    assert {name: share.deduplicated_price for name, share in deduplicate(day).items()} == {
+        " sms ": 0,
+        "sms-outbound\n": 5,
+        "totalprice ": 0,
+    }
+
+
 def test_of_a_name_in_two_spellings_one_row_has_the_children() -> None:
     day = prices(totalprice="7", calls="3", CALLS="4", calls__inbound="1")
     assert counted(day) == {"calls": "2", "CALLS": "4", "calls-inbound": "1"}

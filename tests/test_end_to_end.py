@@ -75,22 +75,22 @@ def reconciles(query: Query) -> None:
 
 
 def test_postgresql_has_each_dollar_once_after_one_run_and_after_two(
-    meltano: Meltano, query: Query, company: Company
+    meltano: Meltano, query: Query, company: Company, server: Server
 ) -> None:
-    with Server(company) as server:
-        meltano.run(server, "target-postgres")
-        reconciles(query)
-        assert counted(query) == truth(company)
-        ((naive, total),) = query(
-            "SELECT SUM(price) FILTER (WHERE category <> 'totalprice'), SUM(price) FILTER "
-            "(WHERE category = 'totalprice') FROM usage_records_daily"
-        )
-        assert naive > total * Decimal("1.8")
-        by_service, unreconciled, *_ = README_QUERIES
-        assert sum(spend for _, _, spend, _ in query(by_service)) == total
-        assert query(unreconciled) == []
-        first = table(query)
-        log = meltano.run(server, "target-postgres", TAP_TWILIO_USAGE_LOOKBACK_DAYS="5")
+    """And after a third one, which updates restated days."""
+    meltano.run(server, "target-postgres")
+    reconciles(query)
+    assert counted(query) == truth(company)
+    ((naive, total),) = query(
+        "SELECT SUM(price) FILTER (WHERE category <> 'totalprice'), SUM(price) FILTER "
+        "(WHERE category = 'totalprice') FROM usage_records_daily"
+    )
+    assert naive > total * Decimal("1.8")
+    by_service, unreconciled, *_ = README_QUERIES
+    assert sum(spend for _, _, spend, _ in query(by_service)) == total
+    assert query(unreconciled) == []
+    first = table(query)
+    log = meltano.run(server, "target-postgres", TAP_TWILIO_USAGE_LOOKBACK_DAYS="5")
     assert table(query) == first
     assert f"{LAST - timedelta(days=5)}..{LAST} (6 days)" in log
     types: dict[str, str] = dict(
@@ -102,20 +102,20 @@ def test_postgresql_has_each_dollar_once_after_one_run_and_after_two(
     assert types["price"] == types["deduplicated_price"] == types["count"] == "numeric"
     assert types["start_date"] == "date"
     assert types["counts_in_total"] == types["includes_subaccounts"] == "boolean"
+    restated_days_are_updated_even_to_zero(meltano, query, company, server)
 
 
-def test_restated_days_are_updated_without_duplicates_even_to_zero(
-    meltano: Meltano, query: Query, company: Company
+def restated_days_are_updated_even_to_zero(
+    meltano: Meltano, query: Query, company: Company, server: Server
 ) -> None:
+    """Restate days of what is loaded, run again, and check that no row is there twice."""
     longer, gone = LAST - timedelta(days=3), LAST - timedelta(days=5)
-    with Server(company) as server:
-        meltano.run(server, "target-postgres")
-        before = len(table(query))
-        company.restate(longer, "sms-outbound-longcode", price_factor=Decimal("1.25"))
-        for account in company.accounts():
-            company.restate(gone, "phonenumbers-local", price=Decimal(0), account=account.sid)
-        company.charge(LAST, "hologram-calls", Decimal("12.3456"))
-        meltano.run(server, "target-postgres", TAP_TWILIO_USAGE_LOOKBACK_DAYS="7")
+    before = len(table(query))
+    company.restate(longer, "sms-outbound-longcode", price_factor=Decimal("1.25"))
+    for account in company.accounts():
+        company.restate(gone, "phonenumbers-local", price=Decimal(0), account=account.sid)
+    company.charge(LAST, "hologram-calls", Decimal("12.3456"))
+    meltano.run(server, "target-postgres", TAP_TWILIO_USAGE_LOOKBACK_DAYS="7")
     reconciles(query)
     assert counted(query) == truth(company)
     ((not_listed,),) = query("SELECT COUNT(*) FROM usage_records_daily WHERE api_version IS NULL")
@@ -156,15 +156,20 @@ def test_a_run_after_a_killed_run_completes_the_same_rows(
 def test_focus_in_postgresql_sums_to_the_total_of_each_day_also_after_restatements(
     meltano: Meltano, query: Query, company: Company
 ) -> None:
-    focus = {"TAP_TWILIO_USAGE_FOCUS": "true", "TAP_TWILIO_USAGE_SUBACCOUNTS": "separate"}
+    days = DAYS[-10:]
+    focus = {
+        "TAP_TWILIO_USAGE_FOCUS": "true",
+        "TAP_TWILIO_USAGE_SUBACCOUNTS": "separate",
+        "TAP_TWILIO_USAGE_START_DATE": f"{days[0]}",
+    }
     longer, gone = LAST - timedelta(days=3), LAST - timedelta(days=5)
     with Server(company) as server:
         meltano.run(server, "target-postgres", **focus)
-        assert focus_by_day(query) == {day: company.total(day) for day in DAYS}
+        assert focus_by_day(query) == {day: company.total(day) for day in days}
         company.restate(longer, "sms-outbound-longcode", price_factor=Decimal("1.25"))
         company.restate(gone, "calls-outbound", price=Decimal(0))
         meltano.run(server, "target-postgres", **focus, TAP_TWILIO_USAGE_LOOKBACK_DAYS="7")
-    assert focus_by_day(query) == {day: company.total(day) for day in DAYS}
+    assert focus_by_day(query) == {day: company.total(day) for day in days}
     types: dict[str, str] = dict(
         query(
             "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = "
@@ -184,7 +189,7 @@ def test_focus_in_postgresql_sums_to_the_total_of_each_day_also_after_restatemen
     rows = query(beside_others)
     assert ("AWS", "Compute", Decimal("12.5"), "USD") in [row[1:] for row in rows]
     twilio = [cost for _, provider, _, cost, _ in rows if provider == "Twilio"]
-    assert sum(twilio) == sum(company.total(day) for day in DAYS)
+    assert sum(twilio) == sum(company.total(day) for day in days)
 
 
 def focus_by_day(query: Query) -> dict[date, Decimal]:

@@ -233,6 +233,8 @@ def test_twilios_own_values_are_unchanged() -> None:
         ("gb", "GB"),
         ("megabytes", "MB"),
         ("MB", "MB"),
+        ("usd", "USD"),
+        ("eur", "EUR"),
         ("", "Units"),
         (" ", "Units"),
         ("once", "Units"),

@@ -308,6 +308,23 @@ def test_days_before_the_first_records_are_missing_only_if_the_account_existed()
     assert state.partitions[0].missing_days == [Window(day(1), day(2))]
 
 
+def test_days_before_the_first_records_that_an_earlier_start_date_adds_are_not_missing() -> None:
+    state, account = UsageState(), FakeAccount(only(range(5, 30)))
+    load(account, state, day(25), start_date=day(10))
+    load(account, state, day(26), start_date=day(0))
+    assert state.partitions[0].first_rows == day(5)
+    assert state.partitions[0].missing_days == []
+
+
+def test_a_month_that_is_not_over_is_never_missing_though_end_date_cuts_it_off() -> None:
+    account, state = FakeAccount(only([0])), UsageState()
+    options = {"granularity": MONTHLY, "end_date": day(40)}
+    load(account, state, day(50), **options)
+    assert state.partitions[0].missing_days == []
+    load(account, state, day(60), **options)
+    assert state.partitions[0].missing_days == [Window(day(31), day(40))]
+
+
 def test_a_first_load_without_any_record_fails_if_the_account_has_spend() -> None:
     state = UsageState()
     nothing = FakeAccount({}, spent={"totalprice": "100", "sms": "100"}, created=day(-9))
@@ -322,6 +339,17 @@ def test_so_does_one_of_an_account_whose_day_of_creation_is_unknown() -> None:
     with pytest.raises(ApiError, match="AllTime shows spend"):
         load(nothing, UsageState(), day(4))
     assert load(nothing, UsageState(), day(4), start_date=day(4)) == [[]]  # today is not over
+
+
+def test_so_does_one_after_a_run_that_was_killed_before_its_first_bookmark() -> None:
+    saved = list[bytes]()
+    read = pipeline(FakeAccount(only(range(5))), state=UsageState(), today=day(4), saved=saved)
+    next(read.rows(read.begin()[0]))
+    _, state = msgspec.json.decode(saved[-1], type=tuple[Any, UsageState])
+    assert state.partitions[0].used_categories
+    with pytest.raises(ApiError, match="AllTime shows spend"):
+        load(FakeAccount({}, spent={"sms": "100"}), state, day(4))
+    assert state.partitions[0].bookmark is None
 
 
 def test_a_load_without_any_record_is_said_and_asked_for_again(
@@ -478,6 +506,43 @@ def test_a_category_that_is_not_listed_any_more_becomes_zero(name: str) -> None:
     assert shares["sms"] == 0
     assert sum(share or 0 for share in shares.values()) == 5
     assert name in shares
+
+
+def test_a_category_that_is_gone_has_no_row_on_days_that_were_never_loaded() -> None:
+    state = UsageState()
+    load(FakeAccount(only([0])), state, day(0))
+    without_sms = {"totalprice": "5", "sms-outbound": "5"}
+    again, new = load(FakeAccount(only([0, 1], without_sms)), state, day(1))
+    assert {category for category, *_ in again} == {"totalprice", "sms", "sms-outbound"}
+    assert {category for category, *_ in new} == {"totalprice", "sms-outbound"}
+
+
+def test_a_category_of_the_history_that_was_never_loaded_is_not_made_up() -> None:
+    state = UsageState()
+    account = FakeAccount(only([0]), spent={"faxes": "7"})
+    load(account, state, day(0))
+    state.partitions[0].used_categories = ["sms", "sms-outbound", "totalprice"]
+    (rows,) = load(account, state, day(0))
+    assert "faxes" not in {category for category, *_ in rows}
+
+
+def test_a_state_of_an_older_version_knows_that_there_were_records() -> None:
+    state = UsageState()
+    load(FakeAccount(only(range(5))), state, day(4))
+    (partition,) = state.partitions
+    partition.first_rows = partition.last_rows = None
+    load(FakeAccount(only(range(4))), state, day(9), lookback_days=0)
+    assert partition.missing_days == [Window(day(4), day(8))]
+    assert partition.bookmark == day(9)
+
+
+def test_a_missing_day_of_older_subaccounts_stays_missing_after_an_earlier_start_date() -> None:
+    state = UsageState()
+    account = FakeAccount(only([*range(5, 10), *range(11, 30)]), created=day(20))
+    load(account, state, day(25), start_date=day(5))
+    assert state.partitions[0].missing_days == [Window(day(10), day(10))]
+    load(account, state, day(26), start_date=day(0))
+    assert Window(day(10), day(10)) in state.partitions[0].missing_days
 
 
 def test_a_total_that_is_not_listed_any_more_is_not_made_up() -> None:

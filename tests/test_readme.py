@@ -1,6 +1,6 @@
 """The reference, meltano.yml, the Hub definition and .secrets.example match the tap.
 
-The demo is run as written.
+The demo is run, and at night as written.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tap_twilio_usage.tap import TapTwilioUsage
@@ -153,10 +154,24 @@ def test_the_secrets_example_lists_every_credential_without_a_value() -> None:
         assert f"\n# TAP_TWILIO_USAGE_{name}=" in text
 
 
+(DEMO,) = re.findall(r"^python3 .* run demo$", README, re.MULTILINE)
+
+
+@pytest.mark.nightly
 def test_the_demo_runs_as_written_and_reconciles(tmp_path: Path) -> None:
+    """It creates an environment, and installs Meltano and its plugins."""
     project = tmp_path / "clone"
     copy_project(project)
-    (command,) = re.findall(r"^python3 .* run demo$", README, re.MULTILINE)
+    demo_reconciles(DEMO, project)
+
+
+def test_the_demo_reconciles_where_its_plugins_are_installed(installed: Path) -> None:
+    *_, run = DEMO.split(" && ")
+    demo_reconciles(run, installed)
+
+
+def demo_reconciles(command: str, project: Path) -> None:
+    """Run the demo; check what it prints, and the report, also by the command for one's own."""
     real = {"TWILIO_ACCOUNT_SID": "AC" + "9" * 32, "TWILIO_AUTH_TOKEN": "a-real-secret"}
     done = subprocess.run(
         ["bash", "-c", command],

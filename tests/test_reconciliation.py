@@ -377,6 +377,19 @@ def test_missing_days_are_said_once_and_asked_for_until_they_are_there(
     assert target.load(account, today=june, lookback_days=0) == [date(2026, 6, 1)]
 
 
+def test_the_first_days_of_the_lookback_are_expected_in_later_runs_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    account, target = FakeAccount(), Target()
+    target.load(account)
+    account.missing = {date(2026, 1, 1), date(2026, 1, 2)}
+    target.load(account)
+    assert warnings(caplog) == [
+        f"AC1: {AGO}: 2026-01: 29 of 31 days, which add up to 29; monthly total 31 (usd)"
+    ]
+    assert target.rows["AC1", JANUARY.start, "usd"].days_expected == 31
+
+
 def test_a_month_that_twilio_has_no_record_of_is_said(caplog: pytest.LogCaptureFixture) -> None:
     account, target = FakeAccount(months={FEBRUARY.start: None}), Target()
     assert target.load(account) == STARTS

@@ -28,6 +28,7 @@ from tap_twilio_usage.money.hierarchy import shipped
 from tests.conftest import PYTHONS, ROOT, VERSION, command_in
 
 THIS_PYTHON = f"3.{sys.version_info.minor}"
+OTHERS = [version for version in PYTHONS if version != THIS_PYTHON]
 NAME = f"tap_twilio_usage-{VERSION}"
 DIST_INFO = f"{NAME}.dist-info"
 WHERE = "import tap_twilio_usage; print(tap_twilio_usage.__file__)"
@@ -146,7 +147,12 @@ def interpreter(version: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("form", "python"), [*(("wheel", version) for version in PYTHONS), ("sdist", THIS_PYTHON)]
+    ("form", "python"),
+    [
+        ("wheel", THIS_PYTHON),
+        *(pytest.param("wheel", version, marks=pytest.mark.nightly) for version in OTHERS),
+        pytest.param("sdist", THIS_PYTHON, marks=pytest.mark.nightly),
+    ],
 )
 def test_the_built_package_runs_alone_and_reconciles(
     form: str, python: str, request: pytest.FixtureRequest, tmp_path: Path

@@ -21,7 +21,7 @@ SEED = 1
 Doctor = Callable[[list[Message]], list[Message]]
 
 
-@pytest.mark.parametrize("points", [2, pytest.param(8, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("points", [1, pytest.param(8, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("ending", CUTS)
 @pytest.mark.parametrize("mode", MODES)
 def test_an_interrupted_run_is_completed_from_every_state(

@@ -42,8 +42,8 @@ def rows(*runs: Run) -> dict[str, list[tuple[Any, ...]]]:
     }
 
 
-def test_four_shards_of_forty_accounts_load_the_rows_of_one_run(sync: Sync) -> None:
-    company = Company(since=date(2025, 1, 1), today=LAST, subaccounts=39, categories=1)
+def test_four_shards_of_twelve_accounts_load_the_rows_of_one_run(sync: Sync) -> None:
+    company = Company(since=date(2025, 1, 1), today=LAST, subaccounts=11, categories=1)
     with Server(company) as server:
         whole = sync(settings(server))
         before = len(server.requests)

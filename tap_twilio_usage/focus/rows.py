@@ -23,7 +23,8 @@ from tap_twilio_usage.twilio.periods import DAY, MONTHLY
 TWILIO = "Twilio"
 NO_UNIT = "Units"
 NOT_UNITS = {"", "each", "once"}  # say how often, and not of what
-DATA_UNITS = {
+WRITTEN_AS = {  # whatever their number is
+    **{name.lower(): name for name in ("USD", "EUR", "GBP", "JPY", "AUD", "CAD", "CHF", "BRL")},
     **{name.lower(): name for name in ("KB", "MB", "GB", "TB")},
     **{f"{prefix}bytes": f"{prefix[0].upper()}B" for prefix in ("kilo", "mega", "giga", "tera")},
 }
@@ -136,10 +137,10 @@ def plural(unit: str | None) -> str:
     words = re.split(r"[\s_/-]+", (unit or "").strip())
     if words[-1].lower() in NOT_UNITS:
         return NO_UNIT
-    if words[-1].lower() not in DATA_UNITS and not words[-1].lower().endswith("s"):
+    if words[-1].lower() not in WRITTEN_AS and not words[-1].lower().endswith("s"):
         words[-1] += "s"
     return "-".join(
-        DATA_UNITS.get(word.lower(), word if word.isupper() else word.capitalize())
+        WRITTEN_AS.get(word.lower(), word if word.isupper() else word.capitalize())
         for word in words
     )
 

@@ -15,10 +15,12 @@ from tap_twilio_usage.money.parsers import Record
 from tap_twilio_usage.singer.sdk import SdkTap
 from tap_twilio_usage.streams.base import PeriodStream
 from tap_twilio_usage.streams.session import Session
+from tap_twilio_usage.sync.billing_gaps import BillingGaps, covering
 from tap_twilio_usage.sync.products import Products
 from tap_twilio_usage.sync.state import BillingGroupContext
+from tap_twilio_usage.twilio.billing_groups import BillingGroup
 from tap_twilio_usage.twilio.errors import ApiError
-from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Granularity
+from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Granularity, Window, merged
 from tap_twilio_usage.twilio.threads import InOrder
 
 if TYPE_CHECKING:
@@ -79,35 +81,62 @@ class BillingGroupRecordsStream(PeriodStream):
         days = planner.days(state, group.name)
         if days.days < 1:
             return
-        windows = list(days.split(PERIODS_PER_REQUEST[self.granularity.name], self.granularity))
+        gaps = BillingGaps(state, self.granularity, planner.today)
+        products = Products(state, self.session.settings.lookback_days)
+        if earlier := planner.earlier_days(state):
+            self.logger.info("%s: start_date is earlier now: loading %s", group.name, earlier)
+            state.missing_days = merged([*state.missing_days, earlier])
+        state.asked_since = planner.asked_since(state)
+        state.reading_up_to = days.end
+        self.save()
+        read = emitted = 0
+        for period, listed in self._listed(group, [*gaps.to_ask_again(days.start), days]):
+            rows = products.add_withdrawn(period, listed)
+            if products.record(listed):
+                self.save()
+            for row in rows:
+                yield {
+                    **row,
+                    "start_date": row["start_date"].isoformat(),
+                    "end_date": row["end_date"].isoformat(),
+                    "billing_group_id": group.id,
+                }
+            read, emitted = read + period.days, emitted + len(rows)
+            gaps.note(period, is_listed=bool(listed), was_listed=products.were_listed(period))
+            products.note_loaded(period, listed)
+            state.advance(period.start)
+            self.save(len(rows))
+        gaps.end(group.name, days, self.logger)
+        state.reading_up_to = None
+        self.save()
+        self.logger.info("%s: loaded %s, %s", group.name, count(read, "day"), count(emitted, "row"))
+        self.anomalies.report(group.findings)
+
+    def _listed(
+        self, group: BillingGroup, asked: list[Window]
+    ) -> Iterator[tuple[Window, list[Record]]]:
+        """Yield the periods of the windows, oldest first, with the rows that Twilio lists."""
+        *missing, days = asked
+        periods = PERIODS_PER_REQUEST[self.granularity.name]
+        windows = [
+            *covering(missing, periods, self.granularity),
+            *days.split(periods, self.granularity),
+        ]
+        if missing:
+            empty = sum(window.days for window in missing)
+            self.logger.info(
+                "%s: asking also for %s that have no records yet", group.name, count(empty, "day")
+            )
         self.logger.info(
             "%s: loading %s (%s) with at least %s",
             group.name,
-            days,
-            count(days.days, "day"),
+            Window(asked[0].start, days.end),
+            count(sum(window.days for window in asked), "day"),
             count(len(windows), "request"),
         )
-        emitted, products = 0, Products(state, self.session.settings.lookback_days)
         answers = InOrder(partial(group.fetch_usage, self.granularity), windows, self.max_requests)
         for window, answer in zip(windows, answers, strict=True):
             by_period = {self.granularity.first(day): rows for day, rows in answer.items()}
             for period in window.split(1, self.granularity):
-                listed = by_period.get(period.start, [])
-                rows = products.add_withdrawn(period, listed)
-                if products.record(listed):
-                    self.save()
-                for row in rows:
-                    yield {
-                        **row,
-                        "start_date": row["start_date"].isoformat(),
-                        "end_date": row["end_date"].isoformat(),
-                        "billing_group_id": group.id,
-                    }
-                emitted += len(rows)
-                products.note_loaded(period, listed)
-                state.advance(period.start)
-                self.save(len(rows))
-        self.logger.info(
-            "%s: loaded %s, %s", group.name, count(days.days, "day"), count(emitted, "row")
-        )
-        self.anomalies.report(group.findings)
+                if any(period.start in each for each in asked):
+                    yield period, by_period.get(period.start, [])

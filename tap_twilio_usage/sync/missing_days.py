@@ -43,7 +43,7 @@ class MissingDays:
         self._is_first_load = state.bookmark is None
         if state.used_categories and state.first_rows is None:
             state.first_rows = state.bookmark  # version 0.1.0 remembered only the categories
-        self._had_rows = bool(state.first_rows or state.used_categories)
+        self._had_rows = state.first_rows is not None
         self._had_amounts = False
         self._starts: date | None = None  # the first period that was asked for
         self._is_over = False  # any period that was asked for

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Protocol
 
 from tap_twilio_usage.logs.anomalies import Anomalies
-from tap_twilio_usage.sync.state import AccountState, PeriodState
+from tap_twilio_usage.sync.state import PeriodState
 from tap_twilio_usage.twilio.periods import (
     DAY,
     EARLIEST,
@@ -92,12 +92,12 @@ class Planner:
         if state.catch_up_to:
             state.catch_up_to = min(state.catch_up_to, self.last_period)
 
-    def asked_since(self, state: AccountState) -> date:
+    def asked_since(self, state: PeriodState) -> date:
         """Return the first day that this run or an earlier one was asked to load."""
         days = self.settings.first_day(self.today), state.asked_since, state.first_day
         return self.granularity.first(min(filter(None, days)))
 
-    def earlier_days(self, state: AccountState) -> Window | None:
+    def earlier_days(self, state: PeriodState) -> Window | None:
         """Return the days that a `start_date` adds which was moved back since the last run."""
         start, first_day = self.settings.start_date, state.asked_since or state.first_day
         if self.bookmark(state) is None or start is None or first_day is None:
@@ -140,7 +140,7 @@ class Planner:
         # limit is the first day that was ever read.
         earliest = state.first_day if state.catch_up_to else self.settings.start_date
         start = max(start, earliest or start)
-        if start > bookmark + DAY:
+        if self.granularity.first(start) > self.granularity.following(bookmark):
             self.anomalies.warn_once(
                 "gap", "start_date leaves out days after the bookmark, %s", bookmark
             )

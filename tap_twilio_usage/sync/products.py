@@ -22,19 +22,28 @@ class Products:
         self._state = state
         self._lookback_days = lookback_days
         self._emitted = tuple(state.products)  # by earlier runs
-        self._loaded = dict(state.product_days)
+        self._checksums = dict(state.product_days)
+        days = state.bookmark, state.last_rows, state.reading_up_to
+        self._loaded = max(filter(None, days), default=None)  # the last period with rows to replace
 
     def add_withdrawn(self, period: Window, rows: list[Record]) -> list[Record]:
         """Return the rows of a period, with zeros for each product that it may not list any more.
 
-        Only if the period listed other products when it was last read.
+        Only if it listed other products when it was last read, or was loaded so long ago that this
+        is not known. If it lists none at all, Twilio has not answered for it: its rows stay.
         """
-        if self._loaded.get(f"{period.start}", "") in {"", _checksum(rows)}:
+        checksum = self._checksums.get(f"{period.start}")
+        is_new = checksum is None and (self._loaded is None or period.start > self._loaded)
+        if not rows or is_new or checksum == _checksum(rows):
             return rows
         listed = set(map(_product, rows))
         gone = [product for product in self._emitted if product not in listed]
         unit = next((row["price_unit"] for row in rows), None)
         return [*rows, *(_zero(category, name, period, unit) for category, name in gone)]
+
+    def were_listed(self, period: Window) -> bool:
+        """Return whether the period had any product when an earlier run read it."""
+        return f"{period.start}" in self._checksums
 
     def record(self, rows: list[Record]) -> bool:
         """Put the products of the rows into the state. Return whether any was new.
@@ -53,7 +62,6 @@ class Products:
         state = self._state
         if listed:
             state.last_rows = max(state.last_rows or period.start, period.start)
-        if listed or f"{period.start}" in state.product_days:
             days = {**state.product_days, f"{period.start}": _checksum(listed)}
             kept = sorted(days)[-self._lookback_days - 1 :]
             state.product_days = {day: days[day] for day in kept}

@@ -69,8 +69,13 @@ class PeriodState(msgspec.Struct, omit_defaults=True, kw_only=True):
     first_day: date | None = None
     # After a change of `subaccounts`, all days up to this one are read regardless of `start_date`.
     catch_up_to: date | None = None
-    # The newest period that had any record.
+    # The start_date of the earliest load, which may be before there was anything to load.
+    asked_since: date | None = None
+    # The first and the newest period that had any record.
+    first_rows: date | None = None
     last_rows: date | None = None
+    # The days without any record though there should be some; asked for until they have.
+    missing_days: list[Window] = []
 
     def __post_init__(self) -> None:
         """Raise ValueError for a day that is out of the range for date arithmetic."""
@@ -95,6 +100,8 @@ class BillingGroupState(PeriodState, kw_only=True):
     # The products (category and name) that had rows, and a checksum of those of each period.
     products: list[tuple[str, str]] = []
     product_days: dict[str, str] = {}
+    # Set during a run: up to this day it is unknown which rows the target has.
+    reading_up_to: date | None = None
 
 
 class AccountState(PeriodState, kw_only=True):
@@ -105,12 +112,6 @@ class AccountState(PeriodState, kw_only=True):
     used_categories: list[str] | None = None
     main_account_sid: str | None = None  # of a subaccount
     account_name: str | None = None
-    # The start_date of the earliest load, which may be before the account was created.
-    asked_since: date | None = None
-    # The first day that had any record.
-    first_rows: date | None = None
-    # The days without any record though there should be some; asked for until they have.
-    missing_days: list[Window] = []
     # The bookmark before the rows of a subaccount were set to zero.
     last_day: date | None = None
     # The last day whose rows of a subaccount were set to zero.

@@ -1,4 +1,4 @@
-"""Cases 18 to 23: responses with missing, invalid or new content."""
+"""Cases 18 to 23, and 36: responses with missing, invalid or new content."""
 
 from __future__ import annotations
 
@@ -323,3 +323,19 @@ def test_rows_without_a_total_have_no_deduplicated_price(
     assert (
         warned(run).count("totalprice is missing or has no price; deduplicated_price is null") == 1
     )
+
+
+# 36: refunds.
+
+
+def test_days_of_refunds_are_the_mirror_image_of_days_of_charges(lab: Lab) -> None:
+    def refund(row: Row) -> None:
+        row["price"] = f"{-Decimal(row['price'])}"
+
+    stream = "usage_records_daily"
+    charged = table(lab.with_faults(lambda _: None, stream))
+    run = lab.with_faults(of(stream, every_row(refund)), stream)
+    assert run.code == 0
+    shares = {key: row["deduplicated_price"] for key, row in table(run).items()}
+    assert shares == {key: -row["deduplicated_price"] for key, row in charged.items()}
+    assert any(shares.values())

@@ -16,7 +16,9 @@ from sandbox.faults import error
 from tests.conftest import Run, Sync, config
 from tests.faults.conftest import (
     BILLING,
+    LAST,
     SPEED,
+    TODAY,
     USAGE,
     Fault,
     Lab,
@@ -108,7 +110,7 @@ def test_a_missing_day_is_logged_and_loaded_once_it_is_there(
         return fault
 
     run = (
-        lab.with_faults(plan, DAILY, page_size=1, **settings)
+        lab.with_faults(plan, DAILY, page_size=25, **settings)
         if fault is NO_DATA
         else (lab.with_faults(plan, DAILY, **settings))
     )
@@ -145,8 +147,52 @@ def test_a_named_period_without_any_record_is_warned_of(
     assert f"Twilio has no record for {resource}, though it should list every" in warned(run)
 
 
+@pytest.fixture
+def older(sync: Sync) -> Lab:
+    """Return a company with three years of usage."""
+    return Lab(sync, Company(since=date(2023, 11, 1), today=TODAY, subaccounts=1, categories=1))
+
+
+@pytest.mark.parametrize(
+    ("stream", "mode", "first", "range_"),
+    [
+        (MONTHLY, "separate", date(2025, 7, 1), "2025-07-01..2025-07-31 (31 days)"),
+        (MONTHLY, "excluded", date(2025, 7, 1), "2025-07-01..2025-07-31 (31 days)"),
+        (YEARLY, "rolled_up", date(2024, 1, 1), "2024-01-01..2024-12-31 (366 days)"),
+        (YEARLY, "separate", date(2024, 1, 1), "2024-01-01..2024-12-31 (366 days)"),
+    ],
+)
+def test_a_missing_month_or_year_is_logged_and_loaded_once_it_is_there(
+    older: Lab, stream: str, mode: str, first: date, range_: str
+) -> None:
+    settings = {"subaccounts": mode, "start_date": "2023-12-01", "end_date": f"{TODAY}"}
+    gone = of(stream, without(on(first)))
+    run = older.with_faults(gone, stream, **settings)
+    assert run.code == 0
+    assert f"Twilio has no record for {range_}, though the account existed" in warned(run)
+    later = {"lookback_days": 0, **settings}
+    again = older.with_faults(gone, stream, state=run.states[-1], **later)
+    assert (again.code, "no record for" in again.log) == (0, False)
+    rest = older.with_faults(lambda _: None, stream, state=again.states[-1], **later)
+    healthy = older.with_faults(lambda _: None, stream, **settings)
+    assert money(table(run) | table(again) | table(rest)) == money(table(healthy))
+
+
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("stream", [DAILY, MONTHLY, "usage_records_this_month"])
+def test_an_earlier_year_is_loaded_from_every_state(older: Lab, mode: str) -> None:
+    settings = {"subaccounts": mode, "lookback_days": 0, "end_date": f"{TODAY}"}
+    later = older.with_faults(lambda _: None, YEARLY, start_date="2025-02-01", **settings)
+    earlier = {"start_date": "2023-12-01", **settings}
+    run = older.with_faults(lambda _: None, YEARLY, state=later.states[-1], **earlier)
+    whole = money(table(older.with_faults(lambda _: None, YEARLY, **earlier)))
+    assert money(table(later) | table(run)) == whole
+    for number, state in enumerate(run.states):
+        rest = older.with_faults(lambda _: None, YEARLY, state=state, **earlier)
+        assert money(table(later) | upto(run, number) | table(rest)) == whole
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("stream", [DAILY, MONTHLY, YEARLY, "usage_records_this_month"])
 @pytest.mark.parametrize("new_name", [None, "SMS-Outbound-Longcode", "renamed-longcode"])
 def test_a_category_that_is_gone_or_renamed_leaves_no_old_money(
     lab: Lab, stream: str, mode: str, new_name: str | None
@@ -211,6 +257,12 @@ def test_a_billing_product_that_is_gone_or_renamed_leaves_no_old_money(
     )
     expected = sum(Decimal(row["price"] or 0) for row in healthy.values())
     assert total == (expected if new_name else expected - lost)
+    # The same after a run that was killed before its next STATE.
+    new = {number: upto(first, number) for number in range(len(first.states))}
+    number = max(n for n in [*new][:-1] if any(name in key for key in new[n + 1].keys() - new[n]))
+    rest = lab.with_faults(of(stream, changed(change)), stream, state=first.states[number])
+    rows = new[number + 1] | table(rest)
+    assert {row["price"] for row in rows.values() if row["product_name"] == name} == {0}
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -260,12 +312,13 @@ def test_focus_adds_up_after_changes_of_subaccounts_without_it(lab: Lab, order: 
     """Each letter is a run: separate, rolled up or excluded, with FOCUS if it is a capital."""
     rows: Table = {}
     state = None
+    days = {"start_date": "2025-09-17", "lookback_days": 1}
     for settings in changes(order):
-        run = lab.with_faults(lambda _: None, DAILY, state=state, lookback_days=1, **settings)
+        run = lab.with_faults(lambda _: None, DAILY, state=state, **days, **settings)
         assert run.code == 0
         state = run.states[-1]
         rows |= table(run)
-    last = table(lab.with_faults(lambda _: None, DAILY, **list(changes(order))[-1]))
+    last = table(lab.with_faults(lambda _: None, DAILY, **days, **list(changes(order))[-1]))
     costs = {
         name: sum(
             (Decimal(row["BilledCost"]) for key, row in found.items() if "focus" in key[0]),
@@ -277,43 +330,36 @@ def test_focus_adds_up_after_changes_of_subaccounts_without_it(lab: Lab, order: 
     assert money(rows) == money(last)
 
 
-def test_a_later_version_of_a_duplicate_row_wins(lab: Lab) -> None:
+@pytest.mark.parametrize("other", ["2001-01-01T00:00:00+00:00", "2099-01-01T00:00:00+00:00"])
+def test_a_later_version_of_a_duplicate_row_wins(lab: Lab, other: str) -> None:
     """By its as_of, not by its place."""
 
     def change(page: Any) -> None:
         rows = rows_of(page)
-        old = {**rows[0], "price": "999", "as_of": "2001-01-01T00:00:00+00:00"}
-        rows[:] = [*rows, old]
+        rows[:] = [*rows, {**rows[0], "price": "999", "as_of": other}]
 
     run = lab.with_faults(of(DAILY, changed(change)), DAILY)
     assert run.code == 0
     assert " duplicate rows skipped" in run.log
-    assert Decimal(999) not in {row["price"] for row in table(run).values()}
+    is_newer = other > "2025"
+    assert (Decimal(999) in {row["price"] for row in table(run).values()}) == is_newer
 
 
 def test_the_states_of_many_accounts_have_fewer_bytes_than_twice_the_records(sync: Sync) -> None:
     company = Company(
-        since=date(2025, 6, 1), today=date(2025, 10, 5), subaccounts=150, categories=1
+        since=date(2025, 6, 1), today=date(2025, 10, 5), subaccounts=100, categories=1
     )
     lab = Lab(sync, company)
-    run = lab.with_faults(
-        lambda _: None, DAILY, subaccounts="separate", start_date="2025-09-20", page_size=1000
-    )
+    settings = {"subaccounts": "separate", "start_date": f"{LAST}", "page_size": 1000}
+    run = lab.with_faults(lambda _: None, DAILY, **settings)
     lines = run.out.splitlines()
     states = sum(len(line) for line in lines if line.startswith('{"type":"STATE"'))
     assert run.code == 0
     assert states < 2 * sum(map(len, lines)) - 2 * states
     whole = money(table(run))
-    for number in {0, len(run.states) // 2}:
-        rest = lab.with_faults(
-            lambda _: None,
-            DAILY,
-            subaccounts="separate",
-            start_date="2025-09-20",
-            page_size=1000,
-            state=run.states[number],
-        )
-        assert money(upto(run, number) | table(rest)) == whole
+    half = len(run.states) // 2
+    rest = lab.with_faults(lambda _: None, DAILY, state=run.states[half], **settings)
+    assert money(upto(run, half) | table(rest)) == whole
 
 
 @pytest.mark.parametrize("stream", [DAILY, MONTHLY, *BILLING])

@@ -1,8 +1,10 @@
-"""Cases 34 and 40: no threads, files or memory left, and errors outside of the main thread."""
+"""Cases 34, 40 and 43: nothing left, errors outside of the main thread, signals at the end."""
 
 from __future__ import annotations
 
 import shlex
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 
 from sandbox import AUTH_TOKEN, Reply, Request, Server
 from tests.canary import leaks
-from tests.conftest import COMMAND, Run, Sync, command_in, config
+from tests.conftest import COMMAND, Run, Sync, clean_environment, command_in, config
 from tests.faults.conftest import Fault, Lab, catalog, is_of, of_streams
 from tests.http_server import serve
 from tests.twilio import TOKEN, account
@@ -170,3 +172,85 @@ def test_an_error_that_ends_nothing_shows_no_secret(tmp_path: Path, level: str) 
     assert leaks(run.log + run.out, (TOKEN,)) == []
     assert "RuntimeError: in __del__: ***" in run.log
     assert "RuntimeError: on a thread: ***" in run.log
+
+
+# 43: signals while the command ends.
+
+A_SIGNAL_AT_EACH_LINE = """
+import os, sys
+from pathlib import Path
+from tap_twilio_usage import cli, signals
+from tap_twilio_usage.tap import TapTwilioUsage
+
+folder, signum, arguments = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+FUNCTIONS = {"main", "handle", "ignore", "_install", "_fail", "_log_last"}
+NOT_SENT = 200
+OURS = {cli.__file__, signals.__file__}
+
+def send_at(number):
+    lines = 0
+
+    def trace(frame, event, _):
+        nonlocal lines
+        if frame.f_code.co_filename not in OURS:
+            return None
+        if event == "line" and frame.f_code.co_name in FUNCTIONS:
+            lines += 1
+            if lines == number:
+                os.kill(os.getpid(), signum)
+        return trace
+
+    sys.settrace(trace)
+    return lambda: lines >= number
+
+for number in range(1, 1000):
+    pid = os.fork()
+    if not pid:
+        os.dup2(os.open(folder / f"{number}", os.O_CREAT | os.O_WRONLY), 2)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.argv[1:] = arguments
+        command = TapTwilioUsage.cli
+        signals.use_default()
+        sent = send_at(number)
+        try:
+            command()
+        except SystemExit as ended:
+            sys.settrace(None)
+            os._exit(ended.code if sent() else NOT_SENT)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    print(number, code)
+    if code == NOT_SENT:
+        break
+"""
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("option", "last"),
+    [("--config=none.json", "--config: none.json cannot be read"), ("--about", None)],
+    ids=["a run that fails", "a run that succeeds"],
+)
+def test_the_last_line_and_the_exit_code_agree_at_any_signal(
+    tmp_path: Path, option: str, last: str | None, signum: int
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", A_SIGNAL_AT_EACH_LINE, str(tmp_path), f"{signum:d}", option],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=clean_environment(),
+    )
+    *codes, (_, not_sent) = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
+    assert not_sent == 200
+    normal, stopped = 1 if last else 0, 128 + signum
+    for number, code in codes:
+        log = (tmp_path / f"{number}").read_text()
+        line = log.splitlines()[-1] if log else ""
+        if code == stopped:
+            assert f"stopped by signal {signum:d}; " in line, (number, log)
+        elif code == normal:
+            assert "stopped" not in log, (number, log)
+            assert last is None or last in line, (number, log)
+        else:
+            assert (code, log) == (-signum, ""), number  # before there is a handler
+    assert {code for _, code in codes} == {-signum, stopped, normal}

@@ -27,6 +27,7 @@ from tests.faults.conftest import (
     SPEED,
     STREAMS,
     TYPICAL,
+    TYPICAL_BY_DAY,
     Fault,
     Lab,
     Plan,
@@ -230,7 +231,7 @@ IN_A_MOMENT = Overrides(
 CUT_SHORT = Overrides(SPEED, {"connect_timeout": 5, "read_timeout": 5, "deadline": 0.5, "tries": 3})
 
 
-@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("stream", TYPICAL_BY_DAY)
 def test_a_connection_that_is_not_accepted_times_out(lab: Lab, stream: str) -> None:
     with full_backlog() as url:
         run = lab.run(url, stream, overrides=IN_A_MOMENT)
@@ -246,7 +247,7 @@ def test_a_server_that_sends_nothing_times_out(lab: Lab, stream: str) -> None:
     assert run.last_line.endswith("no data for 0.3 s; gave up after 3 tries")
 
 
-@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("stream", TYPICAL_BY_DAY)
 def test_a_server_that_stops_sending_times_out(lab: Lab, stream: str) -> None:
     run = lab.with_faults(of(stream, silent), stream, overrides=IN_A_MOMENT)
     assert run.code == 1
@@ -257,7 +258,7 @@ def test_a_server_that_stops_sending_times_out(lab: Lab, stream: str) -> None:
     assert table(run, stream) == {}
 
 
-@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("stream", TYPICAL_BY_DAY)
 def test_a_response_that_is_sent_too_slowly_times_out(lab: Lab, stream: str) -> None:
     """The server sends a byte every 50 ms, so that no single read takes too long."""
     run = lab.with_faults(of(stream, dripping), stream, overrides=CUT_SHORT)
