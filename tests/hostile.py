@@ -52,7 +52,7 @@ from tap_twilio_usage.twilio.limits import Limits
 from tap_twilio_usage.twilio.periods import GRANULARITIES
 from tests.canary import leaks
 from tests.conftest import Run, catalog_of, clean_environment
-from tests.forked import Forked, Overrides
+from tests.forked import Forked, Overrides, preload
 from tests.http_server import Answer, Request, serve
 
 TODAY = datetime.now(timezone.utc).date()
@@ -688,6 +688,10 @@ SOURCES = {
 }
 
 
+RECONCILIATION = "usage_reconciliation"
+TOTALS = {"daily_total": "Daily", "monthly_total": "Monthly"}
+
+
 # --- Runs of the command
 
 
@@ -713,6 +717,11 @@ PLANS = (
         Plan(source.kind, (stream,), ACCOUNT_SETTINGS)
         for stream, source in SOURCES.items()
         if stream != "billing_group_records"
+    ),
+    *(
+        Plan(kind, (RECONCILIATION,), each)
+        for kind in TOTALS.values()
+        for each in (ACCOUNT_SETTINGS, SEPARATE)
     ),
     Plan("AllTime", ("categories", "usage_records_daily"), ACCOUNT_SETTINGS),
     Plan("AllTime", ("usage_records_daily", "usage_records_today"), SEPARATE),
@@ -801,6 +810,8 @@ def check(case: Case, run: Run, folder: Path) -> None:
     for stream in case.plan.streams:
         if stream in SOURCES:
             check_rows(stream, case.answers, run)
+        if stream == RECONCILIATION:
+            check_months(case.answers, run)
     if run.code == 0:
         check_totals(run)
     if run.states:
@@ -871,6 +882,37 @@ def check_rows(stream: str, answers: Hostile, run: Run) -> None:
         assert not missing, f"lost: {missing[:3]}"
 
 
+def check_months(answers: Hostile, run: Run) -> None:
+    """Check that each month has the sum of its days, and Twilio's own total, as they were sent."""
+    rows = run.records(RECONCILIATION)
+    for row in rows:
+        difference = row["monthly_total"] is not None and row["monthly_total"] - row["daily_total"]
+        assert row["difference"] == (None if difference is False else difference), row
+    if run.code:
+        return
+    for field, kind in TOTALS.items():
+        found: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        for row in rows:
+            found[(row["account_sid"], row["start_date"][:7])] += row[field] or 0
+        for month, total in totals_sent(answers, kind).items():
+            assert total is None or found[month] == total, (field, month, found[month], total)
+
+
+def totals_sent(answers: Hostile, kind: str) -> dict[tuple[str, str], Decimal | None]:
+    """Return the sum of each month; None if a period was sent with different prices."""
+    prices: defaultdict[tuple[str, str], set[Decimal]] = defaultdict(set)
+    for path, pages in answers.answers(kind):
+        for row in _usage(kind).rows(pages[-1]) if pages else ():
+            if row["category"].strip().lower() == "totalprice":
+                prices[(_owner(path), row["start_date"])].add(row["price"] or Decimal(0))
+    sums: dict[tuple[str, str], Decimal | None] = {}
+    for (owner, day), sent in prices.items():
+        before = sums.get((owner, day[:7]), Decimal(0))
+        (price, *others), month = sent, (owner, day[:7])
+        sums[month] = None if others or before is None else before + price
+    return sums
+
+
 def _owner(path: str) -> str:
     parts = path.split("/")
     return parts[4] if parts[1] == "v2" else parts[3] if len(parts) > 4 else ""
@@ -907,9 +949,19 @@ def check_state(plan: Plan, run: Run, folder: Path) -> None:
             for each in (run, following)
             for record in each.records(stream)
         }
+        if stream == RECONCILIATION:
+            assert months_of(target.values()) == months_of(whole.records(stream))
         for record in whole.records(stream):
             found = target.get(tuple(record[key] for key in keys), {})
             assert {**found, "as_of": None} == {**record, "as_of": None}, (found, record)
+
+
+def months_of(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Decimal]:
+    """Return the sum of each month's days, in all currencies together."""
+    found: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for row in rows:
+        found[(row["account_sid"], row["start_date"])] += row["daily_total"]
+    return dict(found)
 
 
 # --- Requests without a socket
@@ -985,6 +1037,7 @@ def attempted(case: Case) -> int:
 
 
 def main() -> int:
+    preload("tests.conftest")
     parser = argparse.ArgumentParser(prog="python -m tests.hostile", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="of the first run")
     parser.add_argument("--runs", type=int, default=1)

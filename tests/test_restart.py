@@ -10,7 +10,6 @@ import pytest
 from tests.restart import (
     COMPLETE,
     CUTS,
-    POINTS_OF_A_CASE,
     Cut,
     Violation,
     check_end,
@@ -22,7 +21,7 @@ SEED = 1
 Doctor = Callable[[list[Message]], list[Message]]
 
 
-@pytest.mark.parametrize("points", [1, pytest.param(POINTS_OF_A_CASE, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("points", [1, pytest.param(8, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("ending", CUTS)
 @pytest.mark.parametrize("mode", MODES)
 def test_an_interrupted_run_is_completed_from_every_state(

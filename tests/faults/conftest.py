@@ -52,7 +52,8 @@ BILLING = {"billing_group_records": "DAILY", "billing_group_records_monthly": "M
 LISTS = {"accounts": "/Accounts.json", "usage_triggers": "/Usage/Triggers.json"}
 PAGED = [*LISTS, *USAGE]  # with links; billing groups use tokens
 DATED = ["usage_records_daily", "usage_records_monthly", "usage_records_yearly", *BILLING]
-STREAMS = [*PAGED, "categories", *BILLING]
+RECONCILIATION = "usage_reconciliation"  # it asks only for the totals of days and months
+STREAMS = [*PAGED, RECONCILIATION, "categories", *BILLING]
 # One stream of each kind; the others use the same code.
 TYPICAL = {"accounts", "usage_triggers", "usage_records_daily", "billing_group_records"}
 # For a test that has to wait for each stream.
@@ -81,8 +82,12 @@ def is_of(stream: str, request: Request) -> bool:
     """Return whether the request is for the data of the stream, not for what all streams need."""
     if stream in BILLING:
         return request.query.get("aggregationPeriod") == BILLING[stream]
-    path = {**USAGE, **LISTS, "categories": USAGE["usage_records_all_time"]}[stream]
-    return request.path.endswith(path)
+    others = {
+        RECONCILIATION: USAGE["usage_records_daily"],
+        "categories": USAGE["usage_records_all_time"],
+    }
+    is_of_path = request.path.endswith({**USAGE, **LISTS, **others}[stream])
+    return is_of_path and ("Category" in request.query) == (stream == RECONCILIATION)
 
 
 def of(stream: str, fault: Fault, *, after: int = 0) -> Plan:

@@ -15,6 +15,7 @@ from tests.faults.conftest import (
     BILLING,
     DATED,
     LISTS,
+    RECONCILIATION,
     STREAMS,
     USAGE,
     Fault,
@@ -104,20 +105,20 @@ def put(row: Row, field: str, value: Any) -> None:
 
 
 KEY = {
-    **dict.fromkeys(USAGE, "category"),
+    **dict.fromkeys([*USAGE, RECONCILIATION], "category"),
     **dict.fromkeys(BILLING, "productName"),
     "categories": "category",
     "accounts": "sid",
     "usage_triggers": "sid",
 }
 DATE = {
-    **dict.fromkeys(USAGE, "start_date"),
+    **dict.fromkeys([*USAGE, RECONCILIATION], "start_date"),
     **dict.fromkeys(BILLING, "startDate"),
     "accounts": "date_created",
     "usage_triggers": "date_created",
 }
 NUMBER = {
-    **dict.fromkeys([*USAGE, "categories"], "price"),
+    **dict.fromkeys([*USAGE, RECONCILIATION, "categories"], "price"),
     **dict.fromkeys(BILLING, "price.amount"),
     "usage_triggers": "trigger_value",
 }

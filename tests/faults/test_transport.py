@@ -140,7 +140,7 @@ LASTING = {
 def test_a_lasting_fault_ends_in_one_line(lab: Lab, stream: str, fault: str) -> None:
     run = lab.with_faults(of(stream, FAULTS[fault]), stream)
     assert run.code == 1
-    assert f"| {stream}: " in run.last_line
+    assert f" {stream}: " in run.last_line
     assert LASTING[fault] in run.last_line
     assert run.last_line.endswith("; gave up after 8 tries")
     assert table(run, stream) == {}
