@@ -224,6 +224,8 @@ def test_an_account_of_which_no_day_is_loaded_is_missing() -> None:
         own_month("2026-02-01", 28, "5", unit="EUR"),  # from before a change
     ]
     (section,) = summed(dollars("2026-01-05", "2026-03-06"), months)
+    assert [proof.status for proof in section.proofs] == ["days missing", "reconciled", "not over"]
+    assert section.late == []
     assert gaps_of(section) == [
         ("AC3", "2026-01-05", "2026-01-31"),
         ("AC4 (EUR)", "2026-02-20", "2026-03-06"),

@@ -122,7 +122,7 @@ class Proof(NamedTuple):
     """A month of all accounts next to Twilio's own record of it.
 
     `days_missing` are the days that at least one account lacks; `total` is None if Twilio has none;
-    `status` is the worst one of an account.
+    `status` is that of the worst account.
     """
 
     month: Period
@@ -302,18 +302,13 @@ class Section:
         own = {each.account: each for each in self._own_months.get(first, [])}
         accounts = {*own, *(account for at, account in self._sums if at == first)}
         totals = [each.total for each in own.values() if each.total is not None]
+        missing = sum(day.replace(day=1) == first for day in self.missing_days)
         statuses = {self._status(first, account, own.get(account)) for account in accounts}
-        return Proof(
-            month,
-            sum(day.replace(day=1) == first for day in self.missing_days),
-            sum(totals, ZERO) if totals else None,
-            min(statuses or {DAYS_MISSING}, key=STATUSES.index),
-        )
+        worst = DAYS_MISSING if missing else min(statuses, key=STATUSES.index)
+        return Proof(month, missing, sum(totals, ZERO) if totals else None, worst)
 
     def _status(self, first: date, account: str, month: Month | None) -> str:
         """Return the status of an account's month."""
-        if any(day.replace(day=1) == first for day in self.missing[account]):
-            return DAYS_MISSING
         if month is None:
             return NOT_COMPARED
         if month.is_open:
@@ -343,7 +338,8 @@ class Section:
             (month.account, min(self._loaded[month.account]))
             for first, months in self._own_months.items()
             for month in months
-            if self._status(first, month.account, month) == PARTIAL
+            if first == min(self._loaded[month.account], default=date.max).replace(day=1)
+            and self._status(first, month.account, month) == PARTIAL
         }
         found = [each for each in late if each[1] > self.days[0].first]
         return sorted(found, key=lambda each: (-each[1].toordinal(), each[0]))
@@ -422,7 +418,9 @@ def summed(
     used: set[tuple[str, bool | None, str]] = set()
 
     def section(key: tuple[str, bool | None]) -> Section:
-        return sections.setdefault(key, Section(*key, since, loaded[key[1]]))
+        if key not in sections:
+            sections[key] = Section(*key, since, loaded[key[1]])
+        return sections[key]
 
     for charge in charges:
         account = (charge.unit, charge.rolled_up, charge.account)
@@ -444,9 +442,13 @@ def summed(
             section(key).add_month(month)
     found = [sections[key] for key in spent]
     found.sort(key=lambda each: (-each.whole.deduplicated, each.unit))
-    for key in sections.keys() - spent:  # accounts of which no day is loaded
-        for gap in sections[key].gaps if found else ():
-            found[0].other_gaps.append(gap._replace(account=f"{gap.account} ({key[0]})"))
+    if found:  # it also lists currencies of which no day is loaded
+        unloaded = [sections[key] for key in sections.keys() - spent]
+        found[0].other_gaps += [
+            gap._replace(account=f"{gap.account} ({each.unit})")
+            for each in unloaded
+            for gap in each.gaps
+        ]
     return found
 
 
