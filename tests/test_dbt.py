@@ -176,15 +176,32 @@ def test_the_job_builds_exact_marts_and_fails_on_a_broken_day(
         "DELETE FROM tap_twilio_usage.usage_records_daily "
         f"WHERE account_sid = '{SUSPENDED}' AND start_date = '{LAST}'",
     )
+    # Twilio read it in the month: its last day is loaded, so an earlier day is not excused.
+    query_and_commit(
+        meltano,
+        f"UPDATE tap_twilio_usage.usage_reconciliation SET as_of = '{LAST}' "
+        f"WHERE account_sid = '{SUBACCOUNT}' AND start_date = '{LAST.replace(day=1)}'",
+    )
+    # A whole month, also if it is the first one.
+    query_and_commit(
+        meltano,
+        "DELETE FROM tap_twilio_usage.usage_records_daily "
+        f"WHERE account_sid = '{SUBACCOUNT}' AND start_date < '{LAST.replace(day=1)}'",
+    )
     code, log = build(meltano, "dbt-postgres:build")
     assert code == 1
-    assert "FAIL 1 every_day_is_loaded" in log
+    assert "FAIL 2 every_day_is_loaded" in log
     assert "WARN 1 every_month_reconciles" in log
     assert query(
         "SELECT account_sid, days_expected - days_loaded, status "
         "FROM twilio_usage.reconciliation_by_month "
-        "WHERE status NOT IN ('partial', 'reconciled') ORDER BY 1"
-    ) == [(MAIN_SID, 0, "different"), (SUBACCOUNT, 1, "days_missing"), (SUSPENDED, 1, "open")]
+        "WHERE status NOT IN ('partial', 'reconciled') ORDER BY 1, 2"
+    ) == [
+        (MAIN_SID, 0, "different"),
+        (SUBACCOUNT, 1, "days_missing"),
+        (SUBACCOUNT, 31, "days_missing"),
+        (SUSPENDED, 1, "open"),
+    ]
     for test in ("every_day_reconciles", *(f"{mart}_is_the_total" for mart in COSTS)):
         assert f"FAIL 2 {test}" in log
 

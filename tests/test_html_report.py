@@ -104,53 +104,165 @@ def test_the_report_sums_days_months_services_and_categories() -> None:
     assert not section.wrong
 
 
-def own_month(
+def own_month(  # noqa: PLR0913
     first: str,
     days_expected: int,
     total: str | None,
     *,
     account: str = MAIN,
     rolled_up: bool | None = True,
+    unit: str = "USD",
+    as_of: str | None = None,
 ) -> Month:
     price = None if total is None else Decimal(total)
-    return Month(account, rolled_up, "USD", date.fromisoformat(first), days_expected, price)
+    day = date.fromisoformat(as_of) if as_of else None
+    return Month(account, rolled_up, unit, date.fromisoformat(first), days_expected, price, day)
+
+
+def dollars(first: str, last: str, *accounts: str, without: str = "") -> list[Charge]:
+    """Return a dollar for each day and account; `without` is a month, or a day."""
+    return [
+        charge(day, "totalprice", "1", account=account)
+        for day in days(first, last)
+        if not (without and f"{day}".startswith(without))
+        for account in accounts or (MAIN,)
+    ]
+
+
+QUARTER = [
+    own_month("2026-01-01", 31, "31"),
+    own_month("2026-02-01", 28, "28"),
+    own_month("2026-03-01", 6, "6", as_of="2026-03-06"),
+]
+
+
+def gaps_of(section: Section) -> list[tuple[str, str, str]]:
+    return [(gap.account, f"{gap.first}", f"{gap.last}") for gap in section.gaps]
 
 
 def test_months_are_proved_by_twilios_own_months() -> None:
-    loaded = [day for day in days("2026-01-05", "2026-03-05") if day.isoformat() != "2026-02-10"]
-    rows = [charge(day, "totalprice", "1") for day in loaded]
     months = [
-        own_month("2026-01-01", 31, "31"),  # loaded from the fifth day on
-        own_month("2026-02-01", 28, "28"),
-        own_month("2026-03-01", 6, "6"),  # the last day may not have been there yet
+        *QUARTER,
         own_month("2026-02-01", 28, "99", rolled_up=False),
         own_month("2026-02-01", 28, "0", account="AC2"),  # an account without any cost
     ]
+    # Loaded from the fifth day on, and too early for the last one.
+    rows = dollars("2026-01-05", "2026-03-05", without="2026-02-10")
     (section,) = summed(rows, months)
-    assert [(p.days_missing, p.total, p.is_wrong) for p in section.proofs] == [
-        (0, Decimal(31), False),
-        (1, Decimal(28), True),
-        (0, Decimal(6), False),
+    assert [(p.days_missing, p.total, p.status, p.is_wrong) for p in section.proofs] == [
+        (0, Decimal(31), "partly loaded", False),
+        (1, Decimal(28), "days missing", True),
+        (0, Decimal(6), "not over", False),
     ]
-    assert section.days_missing == 1
+    assert gaps_of(section) == [(MAIN, "2026-02-10", "2026-02-10")]
     text = text_of(rendered([section]))
-    assert "Feb 2026 1 27.00 28.00" in text
-    assert "1 day is missing that Twilio" in text
+    assert "Feb 2026 days missing 28.00 27.00 1" in text
+    assert "1 day is missing, see below." in text
+    assert "Days that reconcile 59 of 60 the other days are listed below" in text
+    assert f"10 February 2026 1 {MAIN}" in text
+    assert "Every loaded day reconciles" in text
+    assert "for gaps only" not in text
+
+
+@pytest.mark.parametrize(
+    ("month", "first", "last"),
+    [
+        ("2026-01", "2026-01-01", "2026-01-31"),
+        ("2026-02", "2026-02-01", "2026-02-28"),
+        ("2026-03", "2026-03-01", "2026-03-06"),
+    ],
+)
+def test_a_month_without_any_loaded_day_is_missing(month: str, first: str, last: str) -> None:
+    (section,) = summed(dollars("2026-01-01", "2026-03-06", without=month), QUARTER)
+    assert gaps_of(section) == [(MAIN, first, last)]
+    missing = len(days(first, last))
+    assert (section.reconciled_days, section.days_to_reconcile) == (65 - missing, 65)
+    (wrong,) = (proof for proof in section.proofs if proof.is_wrong)
+    assert (f"{wrong.month.first}", wrong.days_missing) == (first, missing)
+    assert (wrong.status, wrong.month.deduplicated) == ("days missing", Decimal(0))
+
+
+def test_days_before_the_one_that_was_asked_for_are_not_missing() -> None:
+    rows, since = dollars("2026-02-01", "2026-03-06"), date(2026, 1, 15)
+    (section,) = summed(rows, QUARTER, since)
+    assert gaps_of(section) == [(MAIN, "2026-01-15", "2026-01-31")]
+
+
+def test_a_day_of_an_open_month_is_missing_if_a_later_one_is_loaded() -> None:
+    (section,) = summed(dollars("2026-01-01", "2026-03-06", without="2026-03-02"), QUARTER)
+    assert gaps_of(section) == [(MAIN, "2026-03-02", "2026-03-02")]
+    closed = [*QUARTER[:2], QUARTER[2]._replace(days_expected=31, as_of=date(2026, 4, 1))]
+    (section,) = summed(dollars("2026-01-01", "2026-03-30"), closed)
+    assert gaps_of(section) == [(MAIN, "2026-03-31", "2026-03-31")]
+
+
+def test_a_day_or_month_that_one_account_lacks_is_missing() -> None:
+    months = [each._replace(account=account) for each in QUARTER for account in ("AC1", "AC2")]
+    rows = [
+        row
+        for row in dollars("2026-01-01", "2026-03-06", "AC1", "AC2", without="2026-02-20")
+        if row.account == "AC1"
+        or not (row.day == date(2026, 2, 10) or row.day.month == 1 or row.day > date(2026, 3, 4))
+    ]
+    (section,) = summed(rows, months)
+    assert gaps_of(section) == [
+        ("every account", "2026-02-20", "2026-02-20"),
+        ("AC2", "2026-01-01", "2026-01-31"),
+        ("AC2", "2026-03-05", "2026-03-06"),
+        ("AC2", "2026-02-10", "2026-02-10"),
+    ]
+    assert (section.reconciled_days, section.days_to_reconcile) == (65 - 35, 65)
+
+
+def test_an_account_of_which_no_day_is_loaded_is_missing() -> None:
+    months = [
+        *QUARTER,
+        own_month("2026-01-01", 31, "5", account="AC3"),
+        own_month("2026-02-01", 28, "0", account="AC3"),
+        own_month("2026-02-01", 9, "5", account="AC4", unit="EUR"),  # created on the 20th
+        own_month("2026-03-01", 6, "1", account="AC4", unit="EUR", as_of="2026-03-06"),
+        own_month("2026-02-01", 28, "5", unit="EUR"),  # from before a change
+    ]
+    (section,) = summed(dollars("2026-01-05", "2026-03-06"), months)
+    assert [proof.status for proof in section.proofs] == ["days missing", "reconciled", "not over"]
+    assert section.late == []
+    assert gaps_of(section) == [
+        ("AC3", "2026-01-05", "2026-01-31"),
+        ("AC4 (EUR)", "2026-02-20", "2026-03-06"),
+    ]
+
+
+def test_the_ten_worst_ranges_and_accounts_are_listed() -> None:
+    accounts = [f"AC{n:02}" for n in range(1, 13)]
+    rows = [
+        row
+        for n, account in enumerate(accounts, 1)
+        for row in dollars("2026-01-01", "2026-02-28", account)
+        if not (n > 1 and (date(2026, 2, 2) <= row.day < date(2026, 2, 2 + n) or row.day.day < n))
+        or (row.day.month == 2 and row.day.day == 1)
+    ]
+    months = [month._replace(account=each) for month in QUARTER[:2] for each in accounts]
+    (section,) = summed(rows, months)
+    text = text_of(rendered([section]))
+    assert "2 to 13 February 2026 12 AC12 2 to 12 February 2026 11 AC11" in text
+    assert "2 to 4 February 2026 3 AC03 and 1 shorter range of days" in text
+    assert "earlier days: AC12 (from 12 January 2026 on), AC11 (from 11 January 2026 on)" in text
+    assert "AC03 (from 3 January 2026 on), and 1 more account." in text
 
 
 def test_months_are_those_of_all_accounts() -> None:
-    rows = [
-        charge(day, "totalprice", "1", account=account)
-        for day in days("2026-01-01", "2026-02-01")
-        for account in (MAIN, "AC2")
-    ]
-    months = [own_month("2026-01-01", 31, "31"), own_month("2026-01-01", 31, "32", account="AC2")]
+    rows = dollars("2026-01-01", "2026-02-01", MAIN, "AC2")
+    months = [own_month("2026-01-01", 31, "30"), own_month("2026-01-01", 31, "32", account="AC2")]
     (section,) = summed(rows, months)
-    january, february = section.proofs
-    assert (january.days_missing, january.total, january.is_wrong) == (0, Decimal(63), True)
-    assert (february.days_missing, february.total, february.is_wrong) == (0, None, False)
-    (section,) = summed(rows, [*months, own_month("2026-01-01", 31, "5", account="AC3")])
-    assert section.days_missing == 31  # an account of which no day is loaded
+    # Accounts do not cancel out.
+    assert [(p.days_missing, p.total, p.status, p.is_wrong) for p in section.proofs] == [
+        (0, Decimal(62), "different", True),
+        (0, None, "not compared", False),
+    ]
+    (section,) = summed(rows, [months[0], months[1]._replace(total=None)])
+    assert section.proofs[0].status == "different"
+    (section,) = summed(rows, [own_month("2026-01-01", 31, None)])
+    assert section.proofs[0].status == "Twilio has no total"
 
 
 def test_the_last_month_may_differ_though_every_day_is_loaded() -> None:
@@ -161,10 +273,22 @@ def test_the_last_month_may_differ_though_every_day_is_loaded() -> None:
     assert [proof.is_wrong for proof in section.proofs] == [False, False]
 
 
-def test_without_twilios_own_months_nothing_is_said_of_them() -> None:
-    section = only(ROWS)
-    assert (section.proofs, section.days_missing) == ([], 0)
-    assert "Missing days" not in text_of(rendered([section]))
+def test_a_change_of_currency_leaves_no_day_missing() -> None:
+    euros = [row._replace(unit="EUR") for row in dollars("2026-01-11", "2026-01-31")]
+    months = [own_month("2026-01-01", 31, "10"), own_month("2026-01-01", 31, "21", unit="EUR")]
+    for section in summed([*dollars("2026-01-01", "2026-01-10"), *euros], months):
+        assert gaps_of(section) == []
+        assert [proof.status for proof in section.proofs] == ["reconciled"]
+
+
+def test_without_twilios_own_months_only_gaps_are_found() -> None:
+    rows = dollars("2026-01-01", "2026-01-10", MAIN, "AC2")
+    (section,) = summed([row for row in rows if row.account == MAIN or row.day.day not in (5, 10)])
+    assert section.proofs == []
+    assert gaps_of(section) == [("AC2", "2026-01-05", "2026-01-05")]
+    text = text_of(rendered([section]))
+    assert "no usage_reconciliation of these accounts, so days are checked for gaps only" in text
+    assert "Missing days" not in text
 
 
 def test_the_report_lists_the_ten_largest_categories() -> None:
@@ -237,7 +361,8 @@ def test_days_that_do_not_reconcile_are_listed_even_if_accounts_cancel_out() -> 
     text = text_of(rendered([section]))
     assert "Days that reconcile 0 of 2" in text
     assert f"2026-01-02 {MAIN} 4.000000 missing" in text
-    assert "Every day reconciles" not in text
+    assert "Every loaded day reconciles" not in text
+    assert "Not every loaded day reconciles" in text
 
 
 @pytest.mark.parametrize(
@@ -272,8 +397,10 @@ def test_a_month_is_not_compared_if_a_day_is_missing(missing: str) -> None:
 
 def test_missing_days_in_the_range_are_counted() -> None:
     rows = [row for day in ("2026-01-01", "2026-01-05") for row in a_day(day, "1")]
-    assert "3 days in between are not loaded." in text_of(rendered(summed(rows)))
-    assert "in between" not in text_of(rendered(summed(rows[:3])))
+    text = text_of(rendered(summed(rows)))
+    assert "3 days are missing, see below." in text
+    assert f"2 to 4 January 2026 3 {MAIN}" in text
+    assert "missing" not in text_of(rendered(summed(rows[:3]))).replace("can be missing", "")
 
 
 def test_services_after_the_ten_largest_changes_are_summed_in_one_row() -> None:
@@ -338,9 +465,10 @@ def as_stored(row: Charge) -> tuple[Any, ...]:
 MONTHS = (
     "CREATE TABLE {schema}.usage_reconciliation AS SELECT '{sid}' AS account_sid, "
     "true AS includes_subaccounts, 'usd' AS price_unit, {start} AS start_date, "
-    "28 AS days_expected, {total} AS monthly_total"
+    "28 AS days_expected, {total} AS monthly_total, {as_of} AS as_of"
 )
 IN_FEBRUARY = "2026-02-01"
+AS_OF = "2026-02-28T23:30:00+00:00"
 FEBRUARYS_TOTAL = "1234567.523457"
 
 
@@ -358,7 +486,8 @@ def duckdb_of(
             connection.execute(f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
         if with_months:
             start, total = f"'{IN_FEBRUARY}'", f"CAST({FEBRUARYS_TOTAL} AS DOUBLE)"
-            connection.execute(MONTHS.format(schema=schema, sid=MAIN, start=start, total=total))
+            more = {"start": start, "total": total, "as_of": f"'{AS_OF}'"}
+            connection.execute(MONTHS.format(schema=schema, sid=MAIN, **more))
     return f"duckdb:///{path}"
 
 
@@ -373,7 +502,7 @@ def postgres_of(rows: list[Charge], uri: str, *, with_months: bool = False) -> s
         )
         if with_months:
             start, schema = f"DATE '{IN_FEBRUARY}'", "tap_twilio_usage"
-            more = {"start": start, "total": FEBRUARYS_TOTAL}
+            more = {"start": start, "total": FEBRUARYS_TOTAL, "as_of": f"TIMESTAMPTZ '{AS_OF}'"}
             cursor.execute(MONTHS.format(schema=schema, sid=MAIN, **more))
     return uri
 
@@ -389,8 +518,9 @@ def test_postgresql_and_duckdb_give_the_same_page_to_the_last_digit(
     rows = [*ROWS, *a_day("2026-02-02", "0.1", "0.2", "1234567.123456")]
     page = written(postgres_of(rows, database, with_months=True), tmp_path)
     assert "Deduplicated spend 1,234,571.123457 USD" in text_of(page)
-    # Of February's 28 days two are loaded, and the last one may not have been there yet.
-    assert "1\N{EN DASH}2 Feb 2026 25 1,234,567.523457 1,234,567.523457" in text_of(page)
+    assert "1\N{EN DASH}2 Feb 2026 days missing 1,234,567.523457 1,234,567.523457 26" in text_of(
+        page
+    )
     file = duckdb_of(rows, tmp_path / "w.duckdb", "tap_twilio_usage", with_months=True)
     assert page == written(file, tmp_path)
 
@@ -487,35 +617,6 @@ def test_a_missing_file_ends_in_one_line_and_is_not_created(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_warehouse_without_rows_or_spend_ends_in_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    empty = duckdb_of([], tmp_path / "empty.duckdb")
-    assert failure(capsys, "--url", empty).endswith("usage_records_daily is empty; load it first")
-    zero = duckdb_of([charge("2026-01-01", "totalprice", "0")], tmp_path / "zero.duckdb")
-    assert failure(capsys, "--url", zero) == (
-        "report: the warehouse has no spend in these days; load them, or use an earlier --since"
-    )
-
-
-def test_rows_without_a_total_are_one_line_or_said_on_the_page(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    untold = [
-        charge("2026-01-01", "calls", "5")._replace(deduplicated=None),
-        charge("2026-01-01", "totalprice", "0")._replace(price=None, deduplicated=None),
-    ]
-    for number, rows in enumerate((untold[:1], untold)):
-        url = duckdb_of(rows, tmp_path / f"{number}.duckdb")
-        assert failure(capsys, "--url", url) == (
-            "report: no day has a totalprice with a price, so nothing is deduplicated; load the "
-            "days again"
-        )
-    euros = [row._replace(unit="EUR") for row in untold]
-    page = text_of(rendered(summed([*a_day("2026-01-01", "9"), *euros])))
-    assert f"2026-01-01 {MAIN} 0.00 missing" in page
-
-
 @pytest.mark.parametrize("password", ["pa%zzword", "secret%", "%2secret"])
 def test_a_percent_sign_in_the_password_is_explained(
     password: str, capsys: pytest.CaptureFixture[str]
@@ -574,7 +675,10 @@ def test_the_tap_does_not_need_the_report() -> None:
 
 
 def demonstration() -> list[Section]:
-    """Return three months in two currencies with a hostile name, a credit and a wrong day."""
+    """Return three months in two currencies with a hostile name, a credit and a wrong day.
+
+    Twilio has a month of an account that is not loaded.
+    """
     rows = [
         row
         for day in days("2026-01-01", "2026-03-21")
@@ -583,7 +687,7 @@ def demonstration() -> list[Section]:
     rows += [charge(day, HOSTILE, "900", "0") for day in days("2026-01-01", "2026-03-21")]
     rows += a_day("2026-03-21", "-7", "3", unit="EUR")
     rows.append(charge("2026-03-21", HOSTILE, "900.5"))
-    return summed(rows)
+    return summed(rows, [own_month("2026-01-01", 31, "1", account="AC" + "2" * 32)])
 
 
 def test_names_from_the_warehouse_are_escaped() -> None:

@@ -192,7 +192,7 @@ def demo_reconciles(command: str, project: Path) -> None:
     assert naive > deduplicated == total
     page = (project / "output" / "report.html").read_text()
     assert f"Deduplicated spend {total:,f} USD" in text_of(page)
-    assert "Every day reconciles" in page
+    assert "Every loaded day reconciles" in page
     (project / ".env").write_text("TAP_TWILIO_USAGE_REPORT_URL=duckdb:///output/demo.duckdb\n")
     (project / "output" / "report.html").unlink()
     (command,) = re.findall(r"^.* invoke report .*$", README, re.MULTILINE)

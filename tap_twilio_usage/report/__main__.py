@@ -75,7 +75,7 @@ def _write(url: str, schema: str | None, since: date | None, output: Path) -> No
 
     with localcontext(EXACT):
         with loaded(url, schema, since) as (charges, months):
-            sections = summed(charges, months)
+            sections = summed(charges, months, since)
         if not sections:
             raise ReportError(
                 "the warehouse has no spend in these days; load them, or use an earlier --since"

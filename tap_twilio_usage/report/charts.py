@@ -14,7 +14,7 @@ from typing import Any
 import altair as alt
 
 from tap_twilio_usage.report.figures import Change, Period, Section
-from tap_twilio_usage.report.wording import money
+from tap_twilio_usage.report.wording import PENNIES, money
 
 SHOWN = 6  # services with their own colour; more cannot be distinguished
 OTHERS = "All other services"
@@ -75,7 +75,7 @@ def by_day(section: Section, legend: Legend) -> Spec:
     )
 
 
-def three_sums(section: Section) -> Spec:
+def three_sums(section: Section, decimals: int) -> Spec:
     """Return a chart of the naive sum, the deduplicated sum and Twilio's total."""
     whole = section.whole
     bars = [
@@ -88,7 +88,7 @@ def three_sums(section: Section) -> Spec:
             "Sum": name,
             "amount": float(amount),
             "Amount": money(amount),
-            "label": f"{name}: {money(amount)}",
+            "label": f"{name}: {money(amount, decimals)}",
             "colour": colour,
         }
         for name, amount, colour in bars
@@ -209,11 +209,11 @@ def _finished(chart: alt.Chart | alt.LayerChart) -> Spec:
     return spec
 
 
-def drawn(section: Section, legend: Legend) -> Sequence[tuple[str, Spec]]:
-    """Return each chart of a section with its name."""
+def drawn(section: Section, legend: Legend, decimals: int = PENNIES) -> Sequence[tuple[str, Spec]]:
+    """Return each chart of a section with its name; `decimals` are those of the tables."""
     charts = [
         ("by-day", by_day(section, legend)),
-        ("sums", three_sums(section)),
+        ("sums", three_sums(section, decimals)),
         ("remainder", remainders(section)),
         ("largest", largest(section)),
     ]

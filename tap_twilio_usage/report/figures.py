@@ -17,7 +17,18 @@ from tap_twilio_usage.money.hierarchy import TOTAL, normalise
 ZERO = Decimal(0)
 LARGEST = 10
 
+# The status of a month, worst first.
+DAYS_MISSING = "days missing"
+DIFFERENT = "different"
+MONTH_MISSING = "Twilio has no total"
+PARTIAL = "partly loaded"
+NOT_COMPARED = "not compared"
+OPEN = "not over"
+RECONCILED = "reconciled"
+STATUSES = (DAYS_MISSING, DIFFERENT, MONTH_MISSING, PARTIAL, NOT_COMPARED, OPEN, RECONCILED)
+
 Sums = dict[str, Decimal]
+Loaded = defaultdict[str, set[date]]
 
 
 class Charge(NamedTuple):
@@ -47,6 +58,17 @@ class Month(NamedTuple):
     first: date
     days_expected: int
     total: Decimal | None
+    as_of: date | None = None
+
+    @property
+    def last(self) -> date:
+        """The last day of the month."""
+        return _last_of_month(self.first)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the month was not over when Twilio reported it."""
+        return self.as_of is not None and self.as_of <= self.last
 
 
 @dataclass
@@ -83,22 +105,35 @@ class Wrong(NamedTuple):
     total: Decimal | None
 
 
-class Proof(NamedTuple):
-    """A month of all accounts: how many of its days are missing, and Twilio's own total of it.
+class Gap(NamedTuple):
+    """Successive days that are missing for an account, or for every account."""
 
-    `total` is None if Twilio has none; `is_whole` is whether it is of exactly the loaded days.
+    account: str
+    first: date
+    last: date
+
+    @property
+    def days(self) -> int:
+        """The number of days."""
+        return (self.last - self.first).days + 1
+
+
+class Proof(NamedTuple):
+    """A month of all accounts next to Twilio's own record of it.
+
+    `days_missing` are the days that at least one account lacks; `total` is None if Twilio has none;
+    `status` is that of the worst account.
     """
 
     month: Period
     days_missing: int
     total: Decimal | None
-    is_whole: bool
+    status: str
 
     @property
     def is_wrong(self) -> bool:
-        """Whether days are missing, or all are there and do not add up to Twilio's total."""
-        differs = self.is_whole and self.total != self.month.deduplicated
-        return self.days_missing > 0 or differs
+        """Whether days or the month are missing, or do not add up."""
+        return self.status in {DAYS_MISSING, DIFFERENT, MONTH_MISSING}
 
 
 class Changed(NamedTuple):
@@ -144,6 +179,10 @@ class Section:
 
     unit: str
     rolled_up: bool | None
+    since: date | None = None
+    # The loaded days of each account in any currency, shared by the sections.
+    _loaded: Loaded = field(default_factory=lambda: defaultdict(set))
+    other_gaps: list[Gap] = field(default_factory=list)
     _days: dict[date, Period] = field(default_factory=dict)
     _by_account: dict[tuple[date, str], Period] = field(default_factory=dict)
     _categories: dict[tuple[str, str], Decimal] = field(default_factory=dict)
@@ -175,50 +214,135 @@ class Section:
         return [self._days[day] for day in sorted(self._days)]
 
     @cached_property
-    def missing(self) -> int:
-        """The number of days between the first and the last that are not loaded."""
-        return len(_each_day(self.days[0].first, self.days[-1].first)) - len(self.days)
-
-    @cached_property
     def months(self) -> list[Period]:
         """Every month with a loaded day, in order."""
         months = groupby(self.days, key=lambda day: (day.first.year, day.first.month))
         return [_merged(days) for _, days in months]
 
     @cached_property
+    def has_own_months(self) -> bool:
+        """Whether Twilio's own records of the months are loaded."""
+        return bool(self._own_months)
+
+    @cached_property
+    def missing(self) -> dict[str, set[date]]:
+        """The missing days of each account.
+
+        These are the days between two loaded ones, and those that Twilio's months have.
+        """
+        missing: dict[str, set[date]] = {}
+        for account in sorted({account for _, account in self._by_account}):
+            loaded = self._loaded[account]
+            missing[account] = {*_each_day(min(loaded), max(loaded))} - loaded
+        for months in self._own_months.values():
+            for month in months:
+                loaded = self._loaded[month.account]
+                expected = self._expected(month, loaded)
+                missing.setdefault(month.account, set()).update(expected - loaded)
+        return missing
+
+    @cached_property
+    def missing_days(self) -> set[date]:
+        """The days that at least one account lacks."""
+        return {day for days in self.missing.values() for day in days}
+
+    @cached_property
+    def gaps(self) -> list[Gap]:
+        """The missing days as ranges; those of the most days and accounts first."""
+        for_all = self.missing_days - self._days.keys() if self._days else set()
+        some = [
+            gap
+            for account, days in self.missing.items()
+            for gap in _gaps(account, days if len(self.missing) == 1 else days - for_all)
+        ]
+        every = _gaps("every account", for_all) if len(self.missing) > 1 else []
+        every.sort(key=lambda gap: (-gap.days, gap.first))
+        return [
+            *every,
+            *sorted([*some, *self.other_gaps], key=lambda gap: (-gap.days, gap.first, gap.account)),
+        ]
+
+    def _expected(self, month: Month, loaded: set[date]) -> set[date]:
+        """Return the days of a month that the warehouse must have of an account."""
+        last = month.last
+        if month.is_open or month.first == max(self._own_months):
+            expected = max(each.days_expected for each in self._own_months[month.first])
+            begun = [day for day in self._days if month.first <= day <= last]
+            last = min(last, max(month.first + timedelta(days=expected - 1), *begun, month.first))
+        days = {last - timedelta(days=n) for n in range(month.days_expected)}
+        if month.is_open and last - timedelta(days=1) in loaded:
+            days.discard(last)  # the load may have been too early for it
+        # The load may begin within a month, and skips the time before an account's first usage.
+        first = self.since or month.first
+        if loaded and month.last < min(loaded) and not month.total:
+            return set()
+        for begin in (min(loaded, default=first), min(self._days, default=first)):
+            if month.first <= begin <= month.last:
+                first = max(first, begin)
+        return {day for day in days if day >= first}
+
+    @cached_property
     def proofs(self) -> list[Proof]:
-        """Every month against Twilio's own record of it; empty if none is loaded."""
-        return [self._proof(month) for month in self.months] if self._own_months else []
+        """Every month next to Twilio's own record of it; empty if none is loaded."""
+        if not self._own_months:
+            return []
+        loaded = {month.first.replace(day=1): month for month in self.months}
+        own = {
+            first
+            for first, months in self._own_months.items()
+            if any(month.days_expected for month in months)
+        }
+        firsts = {*loaded, *own, *(day.replace(day=1) for day in self.missing_days)}
+        return [
+            self._proof(first, loaded.get(first) or Period(first, _last_of_month(first)))
+            for first in sorted(firsts)
+        ]
+
+    def _proof(self, first: date, month: Period) -> Proof:
+        own = {each.account: each for each in self._own_months.get(first, [])}
+        accounts = {*own, *(account for at, account in self._sums if at == first)}
+        totals = [each.total for each in own.values() if each.total is not None]
+        missing = sum(day.replace(day=1) == first for day in self.missing_days)
+        statuses = {self._status(first, account, own.get(account)) for account in accounts}
+        worst = DAYS_MISSING if missing else min(statuses, key=STATUSES.index)
+        return Proof(month, missing, sum(totals, ZERO) if totals else None, worst)
+
+    def _status(self, first: date, account: str, month: Month | None) -> str:
+        """Return the status of an account's month."""
+        if month is None:
+            return NOT_COMPARED
+        if month.is_open:
+            return OPEN
+        if month.total == self._sums.get((first, account), ZERO):
+            return RECONCILED
+        loaded = sum(day.replace(day=1) == first for day in self._loaded[account])
+        if loaded < month.days_expected:
+            return PARTIAL
+        return DIFFERENT if month.total is not None else MONTH_MISSING
 
     @cached_property
-    def days_missing(self) -> int:
-        """The number of days that Twilio's months have and the warehouse lacks."""
-        return sum(proof.days_missing for proof in self.proofs)
-
-    def _proof(self, month: Period) -> Proof:
-        first = month.first.replace(day=1)
-        is_last = month is self.months[-1]
-        missing, total, is_whole = 0, ZERO, first in self._own_months
-        found = False
-        for each in self._own_months.get(first, []):
-            days = self._days_of.get(each.account, [])
-            loaded = sum(month.first <= day <= month.last for day in days)
-            # Days before the account's first loaded one are not missing, nor is the last day, on
-            # which the load may have been too early for Twilio.
-            before = max(0, (days[0] - first).days) if days else 0
-            missing += max(0, each.days_expected - loaded - before - is_last)
-            is_whole = is_whole and each.total is not None and loaded >= each.days_expected
-            if each.total is not None:
-                total, found = total + each.total, True
-        return Proof(month, missing, total if found else None, is_whole and not is_last)
+    def _sums(self) -> dict[tuple[date, str], Decimal]:
+        """The sum of the loaded days of each month and account."""
+        sums: dict[tuple[date, str], Decimal] = defaultdict(Decimal)
+        for (day, account), period in self._by_account.items():
+            sums[day.replace(day=1), account] += period.deduplicated
+        return sums
 
     @cached_property
-    def _days_of(self) -> dict[str, list[date]]:
-        """The loaded days of each account, in order."""
-        days: dict[str, list[date]] = defaultdict(list)
-        for day, account in sorted(self._by_account):
-            days[account].append(day)
-        return days
+    def late(self) -> list[tuple[str, date]]:
+        """The accounts of which a month is partly loaded, though others have earlier days.
+
+        Each with its first loaded day; the latest first.
+        """
+        late = {
+            (month.account, min(self._loaded[month.account]))
+            for first, months in self._own_months.items()
+            for month in months
+            if first == min(self._loaded[month.account], default=date.max).replace(day=1)
+            and self._status(first, month.account, month) == PARTIAL
+        }
+        found = [each for each in late if each[1] > self.days[0].first]
+        return sorted(found, key=lambda each: (-each[1].toordinal(), each[0]))
 
     @cached_property
     def whole(self) -> Period:
@@ -255,6 +379,16 @@ class Section:
         ]
 
     @cached_property
+    def days_to_reconcile(self) -> int:
+        """The number of days that are loaded or missing."""
+        return len(self._days.keys() | self.missing_days)
+
+    @cached_property
+    def reconciled_days(self) -> int:
+        """The number of days that are loaded for every account and add up to Twilio's total."""
+        return len(self._days.keys() - self.missing_days - {each.day for each in self.wrong})
+
+    @cached_property
     def change(self) -> Change | None:
         """The last month against the same days of the month before; None if some are not loaded."""
         after, before = _same_days(self.days[-1].first)
@@ -270,31 +404,52 @@ class Section:
         return Change(before, after, services)
 
 
-def summed(charges: Iterable[Charge], months: Iterable[Month] = ()) -> list[Section]:
+def summed(
+    charges: Iterable[Charge], months: Iterable[Month] = (), since: date | None = None
+) -> list[Section]:
     """Return sums by currency and by whether subaccounts are included, largest first.
 
     Accounts without any cost are left out: a change of `subaccounts` leaves zero rows behind.
-    `months` are Twilio's own records of the months.
+    `months` are Twilio's own records of the months; `since` is the first day that was asked for.
     """
+    loaded: dict[bool | None, Loaded] = defaultdict(lambda: defaultdict(set))
     sections: dict[tuple[str, bool | None], Section] = {}
     zeros: dict[tuple[str, bool | None, str], list[Charge]] = defaultdict(list)
     used: set[tuple[str, bool | None, str]] = set()
+
+    def section(key: tuple[str, bool | None]) -> Section:
+        if key not in sections:
+            sections[key] = Section(*key, since, loaded[key[1]])
+        return sections[key]
+
     for charge in charges:
-        key = (charge.unit, charge.rolled_up)
-        account = (*key, charge.account)
+        account = (charge.unit, charge.rolled_up, charge.account)
+        loaded[charge.rolled_up][charge.account].add(charge.day)
         if charge.price or charge.deduplicated:
             used.add(account)
-            sections.setdefault(key, Section(*key)).add(charge)
+            section(account[:2]).add(charge)
         else:
             zeros[account].append(charge)
     for account in used & zeros.keys():
         for charge in zeros[account]:
-            sections[account[:2]].add(charge)
+            section(account[:2]).add(charge)
+    known, spent = {account for days in loaded.values() for account in days}, {*sections}
     for month in months:
-        section = sections.get((month.unit, month.rolled_up))
-        if section and ((*section.key, month.account) in used or month.total):
-            section.add_month(month)
-    return sorted(sections.values(), key=lambda each: (-each.whole.deduplicated, each.unit))
+        key = (month.unit, month.rolled_up)
+        if (*key, month.account) in used or (
+            month.total != 0 and (key in spent or month.account not in known)
+        ):
+            section(key).add_month(month)
+    found = [sections[key] for key in spent]
+    found.sort(key=lambda each: (-each.whole.deduplicated, each.unit))
+    if found:  # it also lists currencies of which no day is loaded
+        unloaded = [sections[key] for key in sections.keys() - spent]
+        found[0].other_gaps += [
+            gap._replace(account=f"{gap.account} ({each.unit})")
+            for each in unloaded
+            for gap in each.gaps
+        ]
+    return found
 
 
 def _merged(days: Iterable[Period]) -> Period:
@@ -319,6 +474,21 @@ def _sum(name: str, services: Sequence[Changed]) -> Changed:
 
 def _largest(sums: Sums) -> list[tuple[str, Decimal]]:
     return sorted(sums.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _gaps(account: str, days: Iterable[date]) -> list[Gap]:
+    """Return the days as ranges, in order."""
+    gaps: list[Gap] = []
+    for day in sorted(days):
+        if gaps and day - gaps[-1].last == timedelta(days=1):
+            gaps[-1] = gaps[-1]._replace(last=day)
+        else:
+            gaps.append(Gap(account, day, day))
+    return gaps
+
+
+def _last_of_month(day: date) -> date:
+    return day.replace(day=monthrange(day.year, day.month)[1])
 
 
 def _each_day(first: date, last: date) -> list[date]:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from tap_twilio_usage.report import wording
 from tap_twilio_usage.report.charts import Legend, drawn
-from tap_twilio_usage.report.figures import Section
+from tap_twilio_usage.report.figures import LARGEST, Section
 
 
 def rendered(sections: Sequence[Section]) -> str:
@@ -38,6 +38,7 @@ def rendered(sections: Sequence[Section]) -> str:
     return environment.get_template("report.html").render(
         parts=parts,
         times=wording.times,
+        listed=LARGEST,
         specs=[[id_, spec] for part in parts for id_, spec in part["charts"].values()],
         library=Markup(_library()),  # noqa: S704  (a script that does not come from the warehouse)
     )
@@ -53,12 +54,13 @@ def money(amount: Decimal | None, decimals: int = 2, *, signed: bool = False) ->
 
 
 def _part(number: int, section: Section) -> dict[str, Any]:
-    legend = Legend.of(section)
+    legend, decimals = Legend.of(section), _decimals(section)
+    charts = drawn(section, legend, decimals)
     return {
         "section": section,
         "legend": legend.entries,
-        "decimals": _decimals(section),
-        "charts": {name: (f"{name}-{number}", spec) for name, spec in drawn(section, legend)},
+        "decimals": decimals,
+        "charts": {name: (f"{name}-{number}", spec) for name, spec in charts},
     }
 
 

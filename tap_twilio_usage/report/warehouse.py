@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -36,7 +36,7 @@ TABLE = "usage_records_daily"
 MONTHS = "usage_reconciliation"
 MONTHS_COLUMNS = (
     *("account_sid", "includes_subaccounts", "price_unit", "start_date"),
-    *("days_expected", "monthly_total"),
+    *("days_expected", "monthly_total", "as_of"),
 )
 SCHEMA = "tap_twilio_usage"  # of the targets in meltano.yml
 MONTHS_BACK = 6  # as the tap's default start_date
@@ -122,8 +122,16 @@ def _months(connection: Connection, schema: str | None, since: date) -> list[Mon
     columns = [first if each.name == "start_date" else each for each in found.c]
     query = select(*columns).where(first >= since.replace(day=1))
     return [
-        Month(_account(sid), _flag(rolled_up), _unit(unit), day, days or 0, _exact(total))
-        for sid, rolled_up, unit, day, days, total in connection.execute(query)
+        Month(
+            account=_account(sid),
+            rolled_up=_flag(rolled_up),
+            unit=_unit(unit),
+            first=day,
+            days_expected=days or 0,
+            total=_exact(total),
+            as_of=_day_of(as_of),
+        )
+        for sid, rolled_up, unit, day, days, total, as_of in connection.execute(query)
     ]
 
 
@@ -172,6 +180,15 @@ def _flag(value: Any) -> bool | None:
 
 def _unit(unit: str | None) -> str:
     return unit.strip().upper() if unit else "no currency"
+
+
+def _day_of(time: Any) -> date | None:
+    """Return the day, in GMT, of a time, which target-duckdb stores as text."""
+    if isinstance(time, str):
+        return date.fromisoformat(time[:10])
+    if isinstance(time, datetime):
+        return (time.astimezone(timezone.utc) if time.tzinfo else time).date()
+    return None
 
 
 def _exact(value: Any) -> Decimal | None:

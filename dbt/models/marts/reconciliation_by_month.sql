@@ -25,6 +25,21 @@ first_days as (
     group by account_sid
 ),
 
+-- The months in which a day is missing between two loaded ones.
+gaps as (
+    select distinct
+        account_sid,
+        cast(date_trunc('month', start_date + 1) as date) as month
+    from (
+        select
+            account_sid,
+            start_date,
+            lead(start_date) over (partition by account_sid order by start_date) as next_day
+        from records
+    ) as days
+    where next_day > start_date + 1
+),
+
 entries as (
     select
         account_sid,
@@ -64,12 +79,18 @@ counted as (
     select
         months.*,
         coalesce(loaded_days.days_loaded, 0) as days_loaded,
-        -- Days before the first one that was ever loaded of the account are not missing.
-        greatest(coalesce(first_days.first_day - months.month, 0), 0) as days_before,
+        -- Days before the first one that was ever loaded of the account are not missing, but a whole
+        -- month with costs is: usage_reconciliation begins in the month in which the load begins.
+        case
+            when loaded_days.days_loaded is null and months.monthly_total <> 0 then 0
+            else greatest(coalesce(first_days.first_day - months.month, 0), 0)
+        end as days_before,
+        gaps.month is not null as has_gap,
         first_days.first_day is null and months.monthly_total = 0 as is_unused
     from months
     left join loaded_days
         on months.account_sid = loaded_days.account_sid and months.month = loaded_days.month
+    left join gaps on months.account_sid = gaps.account_sid and months.month = gaps.month
     left join first_days on months.account_sid = first_days.account_sid
 )
 
@@ -83,6 +104,7 @@ select
     monthly_total,
     monthly_total - daily_total as difference_monthly,
     case
+        when has_gap then 'days_missing'
         when days_expected is null then 'not_compared'
         when is_unused then 'reconciled' -- the tap loads no rows of an account that was never used
         when days_expected - days_loaded - days_before > days_open then 'days_missing'
