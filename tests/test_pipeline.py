@@ -647,7 +647,7 @@ def test_days_are_unchanged_only_if_the_days_that_were_read_agree() -> None:
 
 
 def test_what_is_unchanged_is_forgotten_before_restated_days_are_read_again() -> None:
-    options = {"separates_accounts": True, "lookback_days": 35}
+    options: dict[str, Any] = {"separates_accounts": True, "lookback_days": 35}
     state, saved = UsageState(), list[bytes]()
     load(FakeAccount(only(range(9))), state, day(8), **options)
     assert state.partitions[0].older_days is not None
