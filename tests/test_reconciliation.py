@@ -114,6 +114,8 @@ def test_the_longest_prices_are_summed_and_compared_exactly() -> None:
     month = only(of_january(days, totals({JANUARY.start: price})))
     assert month.daily_total == Decimal("99999999999999999999999999.999999999999")
     assert month.difference == Decimal("-0.000000000001")
+    month = only(of_january(totals({JANUARY.start: cent}), totals({JANUARY.start: price})))
+    assert month.difference == Decimal("99999999999999999999999999.999999999997")
 
 
 def test_days_before_the_account_was_created_are_not_expected() -> None:
