@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -654,6 +655,17 @@ def test_days_are_unchanged_only_if_the_days_that_were_read_agree() -> None:
     assert len(periods) == 12
     assert {rows[0][1]: sum(share or 0 for *_, share in rows) for rows in periods}[day(3)] == 6
     assert len(load(FakeAccount({**caught_up, day(12): PRICES}), state, day(12), **options)) == 2
+
+
+def test_what_is_unchanged_is_forgotten_before_restated_days_are_read_again() -> None:
+    options: dict[str, Any] = {"separates_accounts": True, "lookback_days": 35}
+    state, saved = UsageState(), list[bytes]()
+    load(FakeAccount(only(range(9))), state, day(8), **options)
+    assert state.partitions[0].older_days is not None
+    restated = FakeAccount({**only(range(10)), day(3): {**PRICES, "totalprice": "6"}})
+    read = pipeline(restated, state=state, today=day(9), saved=saved, **options)
+    next(read.rows(read.begin()[0]))
+    assert all("older_days" not in json.loads(line)[1]["partitions"][0] for line in saved[1:])
 
 
 def test_a_bookmark_after_today_is_reset_to_the_newest_day_with_records(

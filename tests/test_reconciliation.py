@@ -108,6 +108,16 @@ def test_every_day_is_in_one_month_and_no_digit_is_lost(prices: dict[date, Decim
     assert sum(month.days_reported for month in months) == len(prices)
 
 
+def test_the_longest_prices_are_summed_and_compared_exactly() -> None:
+    price, cent = "99999999999999999999999999.999999999998", "0.000000000001"
+    days = totals({JANUARY.start: price, date(2026, 1, 2): cent})
+    month = only(of_january(days, totals({JANUARY.start: price})))
+    assert month.daily_total == Decimal("99999999999999999999999999.999999999999")
+    assert month.difference == Decimal("-0.000000000001")
+    month = only(of_january(totals({JANUARY.start: cent}), totals({JANUARY.start: price})))
+    assert month.difference == Decimal("99999999999999999999999999.999999999997")
+
+
 def test_days_before_the_account_was_created_are_not_expected() -> None:
     created_on = date(2026, 1, 20)
     days = totals(a_dollar_a_day(Window(created_on, JANUARY.end)))
