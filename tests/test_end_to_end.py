@@ -294,11 +294,10 @@ def wait_for_rows(query: Query) -> int:
     pytest.fail("no row arrived")
 
 
-def test_duckdb_has_every_row_and_focus_reconciles_and_the_report_is_the_same(
-    meltano: Meltano, query: Query, company: Company, tmp_path: Path
+def test_duckdb_has_every_row_and_focus_and_the_report_reconcile(
+    meltano: Meltano, company: Company, tmp_path: Path
 ) -> None:
     with Server(company) as server:
-        meltano.run(server, "target-postgres")
         meltano.run(server, "target-duckdb", TAP_TWILIO_USAGE_FOCUS="true")
     with duckdb.connect(meltano.environment["TARGET_DUCKDB_PATH"], read_only=True) as warehouse:
         warehouse.execute(f"USE {SCHEMA}")
@@ -309,15 +308,18 @@ def test_duckdb_has_every_row_and_focus_reconciles_and_the_report_is_the_same(
             'SELECT LEFT("ChargePeriodStart"::VARCHAR, 10)::DATE, '
             'SUM("BilledCost"::VARCHAR::DECIMAL(38, 12)) FROM focus_cost_and_usage GROUP BY 1'
         ).fetchall()
-    assert len(rows) == len(set(rows)) == len(table(query))
+    spent = {
+        (charge.category, f"{day}")
+        for day in DAYS
+        for account in company.accounts()
+        for charge in company.charges(account.sid, day)
+    }
+    assert len(rows) == len(set(rows))
+    assert spent <= {*rows}
     assert unreconciled == []
     assert dict(focus) == {day: company.total(day) for day in DAYS}
-    urls = (meltano.database, f"duckdb:///{meltano.environment['TARGET_DUCKDB_PATH']}")
-    pages = []
-    for url in urls:
-        options = ("--url", url, "--output", f"{tmp_path / 'report.html'}")
-        subprocess.run([f"{REPORT}", *options], check=True, env=clean_environment())
-        pages.append((tmp_path / "report.html").read_text())
-    assert pages[0] == pages[1]
+    url, page = f"duckdb:///{meltano.environment['TARGET_DUCKDB_PATH']}", tmp_path / "report.html"
+    options = ("--url", url, "--output", f"{page}")
+    subprocess.run([f"{REPORT}", *options], check=True, env=clean_environment())
     total = sum(company.total(day) for day in DAYS)
-    assert f"Deduplicated spend {total:,f} USD" in text_of(pages[0])
+    assert f"Deduplicated spend {total:,f} USD" in text_of(page.read_text())

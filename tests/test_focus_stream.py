@@ -16,6 +16,7 @@ from sandbox import Request as SandboxRequest
 from tap_twilio_usage.focus.columns import KEY, SCHEMA, STREAM
 from tests.conftest import Run, Sync, catalog_of, config
 from tests.faults.conftest import Fault
+from tests.forked import Overrides
 from tests.http_server import Answer, Request, serve
 from tests.twilio import SID, account, page, record
 
@@ -362,7 +363,7 @@ def test_a_failed_account_leaves_the_run_marked_as_interrupted(
         return (lambda reply: reply._replace(status=403)) if is_of_sub else None
 
     with Server(company, plan=plan) as server:
-        run = sync(settings(server, subaccounts="separate"))
+        run = sync(settings(server, subaccounts="separate"), overrides=Overrides(speed=500))
     assert run.code == 1
     assert run.states[-1]["bookmarks"][USAGE]["billed_up_to"] == f"{LAST}"
 
@@ -445,7 +446,10 @@ def test_days_that_were_loaded_before_it_was_switched_on_are_loaded_with_it(
 ) -> None:
     first = sync(settings(server, focus=False))
     again = sync(settings(server, lookback_days=1), state=first.states[-1])
-    assert bills(again) == bills(sync(settings(server)))
+    whole = sync(settings(server))
+    assert bills(again) == bills(whole)
+    (name,) = {row["BillingAccountName"] for row in whole.records(STREAM)}
+    assert {row["BillingAccountName"] for row in again.records(STREAM)} == {name} != {MAIN_SID}
     last = sync(settings(server, lookback_days=1), state=again.states[-1])
     assert {row["start_date"] for row in last.records(USAGE)} == {f"{day}" for day in DAYS[-2:]}
 

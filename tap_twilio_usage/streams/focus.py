@@ -130,13 +130,15 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
         """Return the payer of the account that has this state, and the currency of the account."""
         accounts, sid = self.session.fetch_accounts(), state.context.account_sid
         main, account = accounts.main, accounts.get(sid)
-        if account and account.friendly_name:
-            state.account_name = account.friendly_name
         known = {
             each.context.account_sid: each.account_name
             for each in self.session.state.usage(self.name).partitions
             if each.account_name
         }
+        if main.sid not in known:  # the days may have been loaded without FOCUS before
+            main.fetch_name()
+        if account and account.friendly_name:
+            state.account_name = known[sid] = account.friendly_name
         configured = self.session.settings.billing_account_name
         name = main.friendly_name or known.get(main.sid) or configured
         units = (each.price_unit for each in account.fetch_all_time()) if account else ()

@@ -79,6 +79,12 @@ class Account:
         except (Denied, NotFound, ValueError):
             return None
 
+    def fetch_name(self) -> str | None:
+        """Return the account's name; None if it has none or these credentials cannot read it."""
+        if self.friendly_name is None:
+            self.fetch_date_created()  # the response has both
+        return self.friendly_name
+
     def fetch_usage(self, granularity: Granularity, window: Window) -> Periods:
         """Return the records of each period of the window that has any, by its first day.
 
