@@ -15,9 +15,8 @@ from tap_twilio_usage.logs.anomalies import Anomalies
 from tap_twilio_usage.singer.sdk import SdkStream, SdkTap
 from tap_twilio_usage.streams.session import Session
 from tap_twilio_usage.sync.plan import Planner
-from tap_twilio_usage.sync.run import Run
+from tap_twilio_usage.sync.run import MANY_ACCOUNTS, Run
 from tap_twilio_usage.sync.state import REPLICATION_KEY
-from tap_twilio_usage.sync.subaccount_switch import MANY_ACCOUNTS
 from tap_twilio_usage.twilio.errors import ApiError, Denied, NotFound
 from tap_twilio_usage.twilio.periods import Granularity
 

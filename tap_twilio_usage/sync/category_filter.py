@@ -19,19 +19,21 @@ class CategoryFilter:
         state: AccountState,
         all_time: Iterable[Reported],
         *,
+        emitted: Iterable[str],
         skip_unused: bool,
         loaded: date | None,
     ) -> None:
-        """Take the account's history, and from its state the categories of earlier runs.
+        """Take the account's state and history, and what the target may have of it.
 
-        `loaded` is the last day that the target may have rows of; None if it can have none.
+        That is rows of the `emitted` categories up to the day `loaded`; None if it can have none.
         """
         self._state = state
         self._skip_unused = skip_unused
         used = {reported.category for reported in all_time if reported.amounts}
-        self._emitted = frozenset(state.used_categories or ())  # by earlier runs
+        self._emitted = frozenset(emitted)
         self._loaded = loaded
-        self._used = used | self._emitted
+        self._used = used.union(state.used_categories or ())
+        self._kept = self._used | self._emitted  # whose zero rows are emitted
 
     @property
     def is_empty(self) -> bool:
@@ -63,25 +65,28 @@ class CategoryFilter:
         """
         if not self._skip_unused:
             return rows
-        used = self._used
+        kept = self._kept
         return [
             row
             for row in rows
-            if row.category in used
+            if row.category in kept
             or (row.price or row.usage or row.count)
             or normalise(row.category) == TOTAL  # a total of zero may have a remainder
         ]
 
     def select(self, rows: list[UsageRecord]) -> list[UsageRecord]:
         """Return the rows of a period to emit, and add their categories to the used ones."""
-        used = self._used
+        kept = self._kept
         if self._skip_unused:
             rows = [
                 row
                 for row in rows
-                if row.category in used or not is_zero(row) or row.deduplicated_price
+                if row.category in kept or not is_zero(row) or row.deduplicated_price
             ]
-        used.update([row.category for row in rows])
+        self._used.update(
+            [row.category for row in rows if row.category not in kept or not is_zero(row)]
+        )
+        kept.update(self._used)
         return rows
 
     def record(self) -> bool:

@@ -7,15 +7,37 @@ and every run asks for them until they answer. Pure, but for the log.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from datetime import date
+from typing import NamedTuple
 
 from tap_twilio_usage.logs.wording import count
 from tap_twilio_usage.money.usage_record import UsageRecord, is_zero
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.state import AccountState
 from tap_twilio_usage.twilio.errors import ApiError
-from tap_twilio_usage.twilio.periods import DAY, MONTHLY, Window, merged, without
+from tap_twilio_usage.twilio.periods import (
+    DAY,
+    EARLIEST,
+    MONTHLY,
+    Window,
+    merged,
+    without,
+    without_all,
+)
+
+NEW = 3 * DAY  # the age up to which Twilio's days of an account may come later than its AllTime
+
+
+class Creation(NamedTuple):
+    """The day an account was created, if it can be read, and the first day with usage, if earlier.
+
+    That is usage of subaccounts which are older than the main account; only the month is known.
+    """
+
+    day: date | None
+    used_since: date | None
 
 
 class MissingDays:
@@ -26,27 +48,27 @@ class MissingDays:
         state: AccountState,
         planner: Planner,
         *,
-        created: date | None,
-        used_since: date | None,
+        creation: Creation | None,
         has_spend: bool,
     ) -> None:
-        """Take the state, the planner, and the day the account was `created`, if known.
+        """Take the state, the planner, and what is known of the creation, if this run asked for it.
 
-        `used_since` is the first day of the first month that is known to have usage, if that is
-        before the account was created. `has_spend` is whether Twilio's AllTime shows any amount.
+        `has_spend` is whether Twilio's AllTime shows any amount.
         """
         self._state = state
         self._planner = planner
+        created = creation.day if creation else None
         self._created = created
-        self._used_since = used_since
-        self._has_spend = has_spend
+        self._used_since = creation.used_since if creation else None
+        self._is_creation_unknown = creation is not None and created is None
         self._is_first_load = state.bookmark is None
-        if state.used_categories and state.first_rows is None:
+        self._may_have_spend = has_spend
+        if state.used_categories and state.first_rows is None and state.bookmark:
             state.first_rows = state.bookmark  # version 0.1.0 remembered only the categories
         self._had_rows = state.first_rows is not None
         self._had_amounts = False
-        self._starts: date | None = None  # the first period that was asked for
-        self._is_over = False  # any period that was asked for
+        self._asked: list[Window] = []
+        self._missing: list[Window] = []  # of those
         self._before = tuple(state.missing_days)
         if created and state.first_rows and not state.context.includes_subaccounts:
             # The rows before may be those of a subaccount, from before a change of `subaccounts`.
@@ -57,89 +79,113 @@ class MissingDays:
         """Whether the bookmark may move: not before the first record, or the first spend."""
         return self._had_rows and (self._had_amounts or not self._must_have_amounts)
 
-    @property
-    def _must_have_amounts(self) -> bool:
-        """Whether this run loads the whole life of an account that has spend."""
-        starts, created = self._starts, self._created
-        is_whole = starts is not None and created is not None and starts <= created
-        return self._is_first_load and self._has_spend and is_whole
-
     def note(self, period: Window, rows: Collection[UsageRecord]) -> None:
         """Note whether a period that was asked for has records."""
         state = self._state
-        self._starts = self._starts or period.start
-        if rows:
-            self._had_rows = True
-            self._had_amounts = self._had_amounts or not all(map(is_zero, rows))
-            state.first_rows = min(state.first_rows or period.start, period.start)
-            state.last_rows = max(state.last_rows or period.start, period.start)
-        is_over = self._planner.granularity.following(period.start) <= self._planner.today
-        self._is_over = self._is_over or is_over
-        if not rows and is_over and self._account_existed(period):
-            state.missing_days = merged([*state.missing_days, period])
-        else:
-            state.missing_days = without(state.missing_days, period)
+        self._asked = merged([*self._asked, period])
+        if not rows:
+            if self._planner.is_over(period) and self._should_have_rows(period):
+                self._missing = merged([*self._missing, period])
+                state.missing_days = merged([*state.missing_days, period])
+            return
+        self._had_amounts = self._had_amounts or not all(map(is_zero, rows))
+        state.missing_days = without(state.missing_days, period)
+        state.logged_days = without(state.logged_days, period)
+        if not self._had_rows:
+            self._note_days_of_subaccounts(period.start)
+        self._had_rows = True
+        state.first_rows = min(state.first_rows or period.start, period.start)
+        state.last_rows = max(state.last_rows or period.start, period.start)
 
     def end(self, days: Window) -> None:
-        """Log the days that are missing since this run.
+        """Log the days that are missing and that no run has logged yet.
 
         Raises ApiError if no run has found a record yet, though the account has spend.
         """
-        state, logger = self._state, self._planner.logger
-        if self._is_over and not self._had_rows:
-            state.missing_days = []
-        if self._is_over and not self.may_advance:
+        state = self._state
+        if not self.may_advance and any(map(self._planner.is_over, self._asked)):
             self._found_nothing(days)
             return
-        self._note_days_before_creation()
-        for window in state.missing_days:
-            if window not in self._before:
-                logger.warning(
-                    "%s: Twilio has no record for %s (%s), though the account existed; every run "
-                    "asks again until it has",
-                    state.name,
-                    window,
-                    count(window.days, "day"),
-                )
-        first, starts = state.first_rows, self._starts
-        if self._is_first_load and not self._created and first and starts and starts < first:
-            logger.warning(
-                "%s: Twilio has no record for %s; whether the account existed then cannot be read "
-                "with these credentials",
+        if self._is_creation_unknown and state.first_rows:
+            self._drop_unknown_days(Window(EARLIEST, state.first_rows - DAY))
+        found = without_all(self._missing, state.logged_days)
+        for window in found:
+            self._planner.logger.warning(
+                "%s: Twilio has no record for %s (%s), though the account existed; every run asks "
+                "again until it has",
                 state.name,
-                Window(starts, first - DAY),
+                window,
+                count(window.days, "day"),
             )
+        state.logged_days = merged([*state.logged_days, *found])
+
+    @property
+    def _reads_up_to_today(self) -> bool:
+        """Whether AllTime has nothing that the days up to the last one need not have."""
+        planner = self._planner
+        return planner.last_period == planner.granularity.first(planner.today)
+
+    @property
+    def _must_have_amounts(self) -> bool:
+        """Whether this run loads the whole life of an account that has spend."""
+        is_whole = self._created and self._asked and self._asked[0].start <= self._created
+        return self._is_first_load and self._has_spend and bool(is_whole)
+
+    @property
+    def _has_spend(self) -> bool:
+        """Whether some day that was asked for must have spend: AllTime may run ahead of the day."""
+        is_new = self._created and self._created > self._planner.today - NEW
+        return self._may_have_spend and self._reads_up_to_today and not is_new
 
     def _found_nothing(self, days: Window) -> None:
+        self._state.missing_days = list(self._before)
         if self._has_spend:
             what = "spend in any day" if self._had_rows else "record for any day"
             raise ApiError(
                 f"Twilio's AllTime shows spend, but there is no {what} of {days}; the "
                 "bookmark stays where it is: run the tap again later"
             )
-        self._planner.logger.warning(
+        is_new = self._created and self._created > self._planner.today - NEW
+        self._planner.logger.log(
+            logging.INFO if is_new else logging.WARNING,
             "%s: Twilio has no record for any day of %s, not even zeros; the next run asks again",
             self._state.name,
             days,
         )
 
-    def _note_days_before_creation(self) -> None:
-        """Note the days up to the first rows as missing if the first month with usage has none.
-
-        Such usage is that of a subaccount that is older than the main account.
-        """
-        since, created, first_rows = self._used_since, self._created, self._state.first_rows
-        if since is None or created is None or since >= created:
+    def _note_days_of_subaccounts(self, first_rows: date) -> None:
+        """Note the days before the main account's creation, if its subaccounts had usage then."""
+        state, since, created = self._state, self._used_since, self._created
+        if not since or not created or since >= created:
             return
         end_of_month = MONTHLY.following(MONTHLY.first(since)) - DAY
-        if first_rows is None or first_rows > min(end_of_month, created - DAY):
+        if first_rows > min(end_of_month, created - DAY):
             first = self._planner.granularity.first(since)
-            unanswered = Window(first, min(first_rows or created, created) - DAY)
-            self._state.missing_days = merged([*self._state.missing_days, unanswered])
+            unanswered = Window(first, min(first_rows, created) - DAY)
+            self._missing = merged([*self._missing, unanswered])
+            state.missing_days = merged([*state.missing_days, unanswered])
 
-    def _account_existed(self, period: Window) -> bool:
-        """Return whether the account existed before the period."""
-        if self._created is not None and period.end > self._created:
+    def _drop_unknown_days(self, before: Window) -> None:
+        """Log the days before the first record, and ask for them no more."""
+        known = without(self._missing, before)
+        for window in without_all(self._missing, known):
+            self._planner.logger.warning(
+                "%s: Twilio has no record for %s; whether the account existed then cannot be read "
+                "with these credentials",
+                self._state.name,
+                window,
+            )
+            self._state.missing_days = without(self._state.missing_days, window)
+        self._missing = known
+
+    def _should_have_rows(self, period: Window) -> bool:
+        """Return whether the account existed before the period, or the period is asked again.
+
+        If it is unknown when the account was created, `end` decides.
+        """
+        if self._is_creation_unknown or (self._created and period.end > self._created):
             return True
         first_rows = self._state.first_rows
-        return first_rows is not None and period.start >= first_rows
+        if first_rows is not None and period.start >= first_rows:
+            return True
+        return any(period.start in window for window in self._before)

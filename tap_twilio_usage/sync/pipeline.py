@@ -19,7 +19,7 @@ from tap_twilio_usage.sync.missing_days import MissingDays
 from tap_twilio_usage.sync.prefetch import Prefetch, Queue
 from tap_twilio_usage.sync.run import Run
 from tap_twilio_usage.sync.state import AccountContext, AccountState
-from tap_twilio_usage.twilio.periods import Window, merged, without
+from tap_twilio_usage.twilio.periods import DAY, Window, merged, without
 
 Rows = list[UsageRecord]
 
@@ -76,7 +76,7 @@ class Pipeline:
             self._skip_unused_account(prefetch)
         elif planner.granularity.is_named_period:
             yield from self._named_period(prefetch, categories)
-        elif prefetch.all_days.days > 0:
+        elif prefetch.read_windows:
             yield from self._periods(prefetch, categories)
         planner.anomalies.report(account.findings)
 
@@ -84,10 +84,11 @@ class Pipeline:
         """Yield the rows of one account, period by period. This is the core of the tap."""
         state, restatements = prefetch.state, prefetch.restatements
         missing = self._start(prefetch)
-        self._progress.begin(prefetch.account, prefetch.days, prefetch.read_days, prefetch.requests)
+        days = prefetch.read_windows[-1]
+        self._progress.begin(prefetch.account, days, prefetch.read_days, prefetch.requests)
         for period, fetched in self._fetched(prefetch, categories):
             rows = attribute(categories.drop_unused(fetched), fetched)
-            emitted = self._select(period.start, rows, categories)
+            emitted = self._select(state, period.start, rows, categories)
             yield emitted
             missing.note(period, fetched)
             if self._run.emits_focus:
@@ -111,6 +112,10 @@ class Pipeline:
             planner.logger.info("%s: start_date is earlier now: loading %s", state.name, earlier)
             state.missing_days = merged([*state.missing_days, earlier])
             first = min(first, earlier.start)
+        following = state.bookmark and planner.granularity.following(state.bookmark)
+        if following and following < prefetch.all_days.start:  # a start_date that leaves out days
+            gap = Window(following, prefetch.all_days.start - DAY)
+            state.missing_days = merged([*state.missing_days, gap])
         state.asked_since = min(planner.asked_since(state), first)
         state.begin(first)
         if not self._run.emits_focus:
@@ -121,8 +126,7 @@ class Pipeline:
         return MissingDays(
             state,
             planner,
-            created=prefetch.created,
-            used_since=prefetch.begins,
+            creation=prefetch.creation,
             has_spend=any(reported.amounts for reported in prefetch.account.fetch_all_time()),
         )
 
@@ -147,7 +151,7 @@ class Pipeline:
             self._run.save(None)
             fetched = categories.add_withdrawn(listed, None)
             rows = attribute(categories.drop_unused(fetched), fetched)
-            yield self._select(day, rows, categories)
+            yield self._select(state, day, rows, categories)
         state.catch_up_to = None
 
     def _skip_unused_account(self, prefetch: Prefetch) -> None:
@@ -159,10 +163,12 @@ class Pipeline:
             prefetch.state.begin(prefetch.all_days.start)
             prefetch.state.advance(planner.granularity.first(prefetch.all_days.end))
 
-    def _select(self, day: date, rows: Rows, categories: CategoryFilter) -> Rows:
+    def _select(
+        self, state: AccountState, day: date, rows: Rows, categories: CategoryFilter
+    ) -> Rows:
         """Return the rows of a period to emit, after writing a state with their categories."""
         self._run.planner.anomalies.check_period(day, rows)
         selected = categories.select(rows)
         if categories.record():
-            self._run.save(None)
+            self._run.save_categories(state)
         return selected

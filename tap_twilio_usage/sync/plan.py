@@ -69,6 +69,10 @@ class Planner:
         """The first day of the last period to load."""
         return self.granularity.first(self.settings.last_day(self.today))
 
+    def is_over(self, period: Window) -> bool:
+        """Return whether the whole period is in the past."""
+        return self.granularity.following(period.start) <= self.today
+
     def bookmark(self, state: PeriodState) -> date | None:
         """Return the bookmark to resume from; None to read everything again."""
         return state.bookmark if self.is_incremental else None

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tap_twilio_usage.money.usage_record import Periods, UsageRecord, is_zero
 from tap_twilio_usage.sync import subaccount_switch
+from tap_twilio_usage.sync.missing_days import Creation
 from tap_twilio_usage.sync.plan import windows
 from tap_twilio_usage.sync.restatements import Restatements
 from tap_twilio_usage.sync.run import Account, Run
@@ -16,12 +17,14 @@ from tap_twilio_usage.sync.state import AccountContext, AccountState
 from tap_twilio_usage.twilio.errors import RetriesExhausted
 from tap_twilio_usage.twilio.periods import (
     DAY,
+    EARLIEST,
+    LATEST,
     MONTHLY,
     YEARLY,
     Granularity,
     Window,
     merged,
-    without,
+    without_all,
 )
 from tap_twilio_usage.twilio.threads import InOrder, spawn
 from tap_twilio_usage.twilio.usage_records import Reported
@@ -47,8 +50,8 @@ class Prefetch:
         self.account = account
         self.state = state
         self.all_days = NO_DAYS
-        self.begins: date | None = None  # the first day that the account can have usage
-        self.created: date | None = None
+        self.creation: Creation | None = None  # if it was asked for
+        self.since = EARLIEST  # the first day that may be read
         self.is_unused = False
         self.earlier_days: Window | None = None  # which a start_date that was moved back adds
         self.days_without_focus: list[Window] = []  # which this run emits again with FOCUS
@@ -100,7 +103,7 @@ class Prefetch:
     @property
     def read_windows(self) -> list[Window]:
         """The days that are read."""
-        return [*self._missing_days(), self.days]
+        return [*self._missing_days(), *([self.days] if self.days.days > 0 else [])]
 
     @property
     def read_days(self) -> int:
@@ -125,11 +128,11 @@ class Prefetch:
         self.answers = InOrder(self._fetch, asked, self._max_requests)
 
     def _missing_days(self) -> list[Window]:
-        if self.days.days < 1:
-            return []
         earlier = [self.earlier_days] if self.earlier_days else []
         missing = merged([*self.state.missing_days, *earlier, *self.days_without_focus])
-        return without(missing, Window(self.days.start, date.max))
+        following = min(self.days.start, self.days.end + DAY)  # end_date may be before the bookmark
+        inside = [Window(EARLIEST, self.since - DAY), Window(following, LATEST)]
+        return without_all(missing, inside)
 
     def _pages(self, days: Window) -> int:
         periods = sum(1 for _ in days.split(1, self._granularity))
@@ -212,11 +215,19 @@ class Queue:
         run, planner, state = self._run, self._run.planner, item.state
         account = run.account(state.context.account_sid) or run.main
         is_named_period = planner.granularity.is_named_period
-        starts = not is_named_period and planner.bookmark(state) is None
-        # In parallel with the request for its history.
         earlier = planner.earlier_days(state)
+        since = EARLIEST
+        if planner.settings.start_date and not state.catch_up_to:
+            since = planner.granularity.first(planner.settings.start_date)
+        asks = not is_named_period and (
+            planner.bookmark(state) is None
+            or earlier is not None
+            or state.first_rows is None
+            or any(window.end >= since for window in state.unlogged_days)
+        )
         first_day = planner.settings.first_day(planner.today)
-        begins = spawn(lambda: _fetch_first_day(account, first_day) if starts or earlier else None)
+        # In parallel with the request for its history.
+        begins = spawn(lambda: _fetch_first_day(account, first_day) if asks else None)
         prefetch = Prefetch(
             account, state, planner.granularity, planner.settings.page_size, run.max_requests
         )
@@ -225,15 +236,17 @@ class Queue:
             prefetch.current = run.fetch_current_usage(account)
             return prefetch
         days = planner.days(state, account.sid, since=item.since, created=begins.result)
-        prefetch.begins = begins.result()
-        prefetch.created = account.fetch_date_created() if prefetch.begins else None
+        if asks:
+            prefetch.creation = Creation(account.fetch_date_created(), begins.result())
+        prefetch.since = since
         prefetch.days_without_focus = item.days_without_focus
         if earlier:
-            first = planner.granularity.first(max(earlier.start, prefetch.begins or earlier.start))
+            first = planner.granularity.first(max(earlier.start, begins.result() or earlier.start))
             prefetch.earlier_days = Window(first, earlier.end) if first <= earlier.end else None
         prefetch.plan(days, len(all_time))
         if planner.settings.separates_accounts and run.categories(account, state).is_empty:
-            prefetch.is_unused = not _fetch_whether_used(account, all_time, days)
+            whole = Window(min(days.start, earlier.start if earlier else days.start), days.end)
+            prefetch.is_unused = not _fetch_whether_used(account, all_time, whole)
         # A single account is always read with its whole lookback. Of hundreds of accounts, most
         # have no restated days, and to check that takes fewer requests.
         may_skip = planner.settings.separates_accounts and planner.is_incremental
@@ -243,7 +256,7 @@ class Queue:
                     state,
                     all_time=all_time,
                     window=days,
-                    begins=prefetch.begins,
+                    begins=begins.result(),
                     longest=planner.granularity.longest,
                     lookback_days=planner.settings.lookback_days,
                     reasons=(

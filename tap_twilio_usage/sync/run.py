@@ -15,6 +15,8 @@ from tap_twilio_usage.sync.state import AccountState, UsageState
 from tap_twilio_usage.twilio.periods import Granularity, Window
 from tap_twilio_usage.twilio.usage_records import Reported
 
+MANY_ACCOUNTS = 50  # with more, the state is written less often
+
 
 class Account(Protocol):
     """An account whose usage records can be read. The methods make requests and raise ApiError."""
@@ -68,19 +70,38 @@ class Run:
     emits_focus: bool = False
     _main_usage: Periods | None = field(init=False, default=None)
     _interrupted_up_to: date | None = field(init=False, default=None)
+    _interrupted_categories: tuple[str, ...] = field(init=False, default=())
 
     def begin(self) -> None:
         """Note in the state up to which day rows may go out, which an interrupted run leaves there.
 
         The state must be written before the first row is emitted.
         """
+        self._interrupted_categories = tuple(self.state.used_categories)
         self._interrupted_up_to, last = self.state.reading_up_to, self.planner.last_period
         self.state.reading_up_to = max(self._interrupted_up_to or last, last)
 
     def end(self) -> None:
         """Note in the state that all rows have gone out."""
         self.state.reading_up_to = None
+        self.state.used_categories = []
         self.write_state()
+
+    def save_categories(self, state: AccountState) -> None:
+        """Write the state before the first row of a category that is new to the account.
+
+        With many accounts, only if it is new to all of them.
+        """
+        self.save(None)
+        if len(self.state.partitions) > MANY_ACCOUNTS:
+            used = sorted({*self.state.used_categories, *(state.used_categories or ())})
+            if used != self.state.used_categories:
+                self.state.used_categories = used
+                self.write_state()
+
+    def emitted_categories(self, state: AccountState) -> set[str]:
+        """Return the categories of which the target may have rows of the account."""
+        return {*(state.used_categories or ()), *self._interrupted_categories}
 
     def account(self, sid: str) -> Account | None:
         """Return the account: one of those to read, or the main one; None for any other."""
@@ -93,6 +114,7 @@ class Run:
         return CategoryFilter(
             state,
             account.fetch_all_time(),
+            emitted=self.emitted_categories(state),
             skip_unused=skip_unused,
             loaded=max(filter(None, days), default=None),
         )

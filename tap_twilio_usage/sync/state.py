@@ -17,7 +17,7 @@ import msgspec
 
 from tap_twilio_usage.errors import TapError
 from tap_twilio_usage.money.parsers import canonical_sid
-from tap_twilio_usage.twilio.periods import DAY, EARLIEST, LATEST, Window, merged
+from tap_twilio_usage.twilio.periods import DAY, EARLIEST, LATEST, Window, merged, without_all
 
 REPLICATION_KEY = "start_date"
 BOOKMARK = "replication_key_value"
@@ -76,6 +76,8 @@ class PeriodState(msgspec.Struct, omit_defaults=True, kw_only=True):
     last_rows: date | None = None
     # The days without any record though there should be some; asked for until they have.
     missing_days: list[Window] = []
+    # Those of missing_days that the log has named.
+    logged_days: list[Window] = []
 
     def __post_init__(self) -> None:
         """Raise ValueError for a day that is out of the range for date arithmetic."""
@@ -84,6 +86,11 @@ class PeriodState(msgspec.Struct, omit_defaults=True, kw_only=True):
             if isinstance(value, date) and not EARLIEST <= value <= LATEST:
                 name = BOOKMARK if field == "bookmark" else field
                 raise ValueError(f"{name} is not a valid date")
+
+    @property
+    def unlogged_days(self) -> list[Window]:
+        """The missing days that the log has not named, because a run did not get to its end."""
+        return without_all(self.missing_days, self.logged_days)
 
     def advance(self, day: date) -> None:
         """Move the bookmark to a period that was emitted completely. It never moves back."""
@@ -170,7 +177,7 @@ class AccountState(PeriodState, kw_only=True):
 
     def last_loaded_day(self) -> date | None:
         """Return the last day for which the target may have rows; None if there is none."""
-        days = self.bookmark, self.catch_up_to, self.last_day
+        days = self.bookmark, self.catch_up_to, self.last_day, self.last_rows
         return max(filter(None, days), default=None)
 
 
@@ -189,6 +196,8 @@ class UsageState(StreamState):
     partitions: list[AccountState] = []
     # Set during a run: up to this day it is unknown which rows the target has.
     reading_up_to: date | None = None
+    # With many accounts, whose states are written less often: the used categories of all.
+    used_categories: list[str] = []
     # Set during a run with FOCUS: up to this day it is unknown which FOCUS rows the target has.
     billed_up_to: date | None = None
 

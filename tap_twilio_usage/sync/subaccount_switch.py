@@ -12,11 +12,9 @@ from datetime import date
 
 from tap_twilio_usage.money.enrich import attribute
 from tap_twilio_usage.money.usage_record import UsageRecord, zero
-from tap_twilio_usage.sync.run import Run
+from tap_twilio_usage.sync.run import MANY_ACCOUNTS, Run
 from tap_twilio_usage.sync.state import AccountContext, AccountState, BilledDays
 from tap_twilio_usage.twilio.periods import ALL_TIME, LATEST, Window, merged, without
-
-MANY_ACCOUNTS = 50
 
 
 def contexts(run: Run) -> tuple[list[AccountContext], list[AccountContext]]:
@@ -71,6 +69,7 @@ def prepare(run: Run, context: AccountContext) -> AccountState:
     planner.reset_future_bookmark(state, state.name)
     today = planner.granularity.first(planner.today)
     state.missing_days = without(state.missing_days, Window(today, LATEST))
+    state.logged_days = without(state.logged_days, Window(today, LATEST))
     take_over(state, run.state.partitions, planner.last_period)
     if context.account_sid != run.main.sid:
         state.main_account_sid = run.main.sid
@@ -175,6 +174,6 @@ def withdraw(run: Run, state: AccountState) -> Iterator[list[UsageRecord]]:
     for period in periods:
         yield attribute(
             zero(sid, category, period.start, period.end, price_unit)
-            for category in state.used_categories or ()
+            for category in sorted(run.emitted_categories(state))
         )
     state.withdrawn = last_day

@@ -132,6 +132,14 @@ def without(windows: Iterable[Window], days: Window) -> list[Window]:
     return list(_without(windows, days))
 
 
+def without_all(windows: Iterable[Window], days: Iterable[Window]) -> list[Window]:
+    """Return the windows without the days of other windows."""
+    found = list(windows)
+    for each in days:
+        found = without(found, each)
+    return found
+
+
 def _without(windows: Iterable[Window], days: Window) -> Iterator[Window]:
     for window in windows:
         if window.end < days.start or window.start > days.end:
