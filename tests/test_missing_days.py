@@ -216,6 +216,14 @@ def test_a_gap_that_answers_in_part_is_not_logged_again(caplog: pytest.LogCaptur
     assert missing(state) == [Window(day(4), day(7))]
 
 
+def test_a_gap_that_grows_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    state = UsageState()
+    for last in range(10, 20):  # such as a closed account that lists nothing any more
+        load(FakeAccount(only(range(min(last + 1, 13))), created=BEFORE), state, day(last))
+    assert warnings(caplog).count("no record") == 1
+    assert missing(state) == [Window(day(13), day(18))]
+
+
 def test_a_state_of_version_0_1_0_knows_from_the_creation_what_is_missing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -325,3 +333,29 @@ def test_days_before_creation_leave_no_rolled_up_money_after_a_change(*, separat
     before = {key: price for key, price in table.items() if key[1] < day(20)}
     assert sums(before) == ({3} if separates else {0})
     assert sums({k: p for k, p in table.items() if k not in before}) == ({5} if separates else {2})
+
+
+def test_an_end_date_before_what_a_killed_run_emitted_leaves_it_unknown() -> None:
+    table, account = Table(), FakeAccount(only(range(60)))
+    state = run(table, UsageState(), day(20), account)
+    state = run(table, state, day(30), account, periods=6, lookback_days=0)
+    state = run(table, state, day(30), account, end_date=day(21), lookback_days=5)
+    assert state.reading_up_to == day(30)
+    run(table, state, day(31), FakeAccount(only(range(60), RENAMED)), lookback_days=0)
+    assert sums(table) == {5}
+
+
+def test_so_does_a_run_without_the_account_that_was_cut_off() -> None:
+    def accounts(prices: dict[str, str], *sids: str) -> list[FakeAccount]:
+        return [
+            FakeAccount(only(range(60), prices), sid=sid, includes_subaccounts=False)
+            for sid in sids
+        ]
+
+    table, both = Table(), accounts(dict(PRICES), "AC1", "AC2")
+    options: dict[str, Any] = {"separates_accounts": True, "lookback_days": 0}
+    state = run(table, UsageState(), day(5), *both, **options)
+    state = run(table, state, day(9), *both, periods=8, **options)  # killed in the second
+    state = run(table, state, day(9), both[0], **options)
+    run(table, state, day(10), *accounts(RENAMED, "AC1", "AC2"), **options)
+    assert sums(table) == {10}

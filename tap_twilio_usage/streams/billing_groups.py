@@ -87,7 +87,8 @@ class BillingGroupRecordsStream(PeriodStream):
             self.logger.info("%s: start_date is earlier now: loading %s", group.name, earlier)
             state.missing_days = merged([*state.missing_days, earlier])
         state.asked_since = planner.asked_since(state)
-        state.reading_up_to = days.end
+        last = self.granularity.first(days.end)
+        state.reading_up_to = max(state.reading_up_to or last, last)
         self.save()
         read = emitted = 0
         for period, listed in self._listed(group, [*gaps.to_ask_again(days.start), days]):
@@ -107,7 +108,6 @@ class BillingGroupRecordsStream(PeriodStream):
             state.advance(period.start)
             self.save(len(rows))
         gaps.end(group.name, days, self.logger)
-        state.reading_up_to = None
         self.save()
         self.logger.info("%s: loaded %s, %s", group.name, count(read, "day"), count(emitted, "row"))
         self.anomalies.report(group.findings)

@@ -98,7 +98,9 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
         self.logger.info("%s: loaded %s of %s", context.account_sid, count(emitted, "row"), STREAM)
 
     def _sent_rows(self, state: AccountState) -> SentRows:
-        return SentRows(state, self._begin(), self.session.settings.lookback_days)
+        days = self._begin(), state.reading_up_to
+        unknown_up_to = max(filter(None, days), default=None)
+        return SentRows(state, unknown_up_to, self.session.settings.lookback_days)
 
     @once
     def _begin(self) -> date | None:
@@ -116,8 +118,10 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
     @override
     def summarize(self) -> None:
         super().summarize()
-        if not self.session.failures:
-            self.session.state.usage(self.name).billed_up_to = None
+        state, unknown_up_to = self.session.state.usage(self.name), self._begin()
+        last_day = self.session.settings.last_day(self.session.today())
+        if not self.session.failures and not (unknown_up_to and last_day < unknown_up_to):
+            state.billed_up_to = None
             self.write_state()
 
     def _write(self, rows: list[UsageRecord], payer: Payer, currency: str | None) -> None:

@@ -110,8 +110,12 @@ class MissingDays:
         if self._is_creation_unknown and state.first_rows:
             self._drop_unknown_days(Window(EARLIEST, state.first_rows - DAY))
         found = without_all(self._missing, state.logged_days)
+        logger = self._planner.logger
         for window in found:
-            self._planner.logger.warning(
+            if any(window.start - DAY in gap for gap in state.logged_days):
+                logger.info("%s: Twilio still has no record, now for %s", state.name, window)
+                continue
+            logger.warning(
                 "%s: Twilio has no record for %s (%s), though the account existed; every run asks "
                 "again until it has",
                 state.name,

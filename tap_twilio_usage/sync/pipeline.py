@@ -42,11 +42,12 @@ class Pipeline:
         self._queue = Queue(run, to_read)
         self._progress.accounts = len(to_read)
         run.write_state()
-        return [*withdrawn, *to_read]
+        self._contexts = [*withdrawn, *to_read]
+        return self._contexts
 
     def end(self) -> None:
         """Note that all rows of all accounts have been emitted."""
-        self._run.end()
+        self._run.end(self._contexts)
 
     def rows(self, context: AccountContext) -> Iterator[Rows]:
         """Yield the rows to emit of one account, a period at a time. Raises ApiError.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
@@ -11,7 +11,7 @@ from tap_twilio_usage.logs.anomalies import Findings
 from tap_twilio_usage.money.usage_record import Periods, Totals
 from tap_twilio_usage.sync.category_filter import CategoryFilter
 from tap_twilio_usage.sync.plan import Planner
-from tap_twilio_usage.sync.state import AccountState, UsageState
+from tap_twilio_usage.sync.state import AccountContext, AccountState, UsageState
 from tap_twilio_usage.twilio.periods import Granularity, Window
 from tap_twilio_usage.twilio.usage_records import Reported
 
@@ -81,11 +81,22 @@ class Run:
         self._interrupted_up_to, last = self.state.reading_up_to, self.planner.last_period
         self.state.reading_up_to = max(self._interrupted_up_to or last, last)
 
-    def end(self) -> None:
-        """Note in the state that all rows have gone out."""
+    def end(self, read: Collection[AccountContext]) -> None:
+        """Note in the state that all rows of the accounts `read` have gone out."""
+        interrupted = self._interrupted_up_to
+        if interrupted and self.planner.last_period < interrupted:
+            return  # an end_date; a later run reads the rest
+        for partition in self.state.partitions if interrupted else ():
+            if partition.context not in read:
+                partition.reading_up_to = interrupted
         self.state.reading_up_to = None
         self.state.used_categories = []
         self.write_state()
+
+    def interrupted_up_to(self, state: AccountState) -> date | None:
+        """Return the last day of which an interrupted run may have emitted rows of the account."""
+        days = self._interrupted_up_to, state.reading_up_to
+        return max(filter(None, days), default=None)
 
     def save_categories(self, state: AccountState) -> None:
         """Write the state before the first row of a category that is new to the account.
@@ -110,7 +121,7 @@ class Run:
     def categories(self, account: Account, state: AccountState) -> CategoryFilter:
         """Return a filter for the rows of the account."""
         skip_unused = self.planner.settings.skip_unused_categories
-        days = state.last_loaded_day(), self._interrupted_up_to
+        days = state.last_loaded_day(), self.interrupted_up_to(state)
         return CategoryFilter(
             state,
             account.fetch_all_time(),

@@ -78,6 +78,8 @@ class PeriodState(msgspec.Struct, omit_defaults=True, kw_only=True):
     missing_days: list[Window] = []
     # Those of missing_days that the log has named.
     logged_days: list[Window] = []
+    # Up to this period it is unknown which rows the target has, after an interrupted run.
+    reading_up_to: date | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError for a day that is out of the range for date arithmetic."""
@@ -98,6 +100,8 @@ class PeriodState(msgspec.Struct, omit_defaults=True, kw_only=True):
             self.replication_key, self.bookmark = REPLICATION_KEY, day
         if self.catch_up_to and self.bookmark >= self.catch_up_to:
             self.catch_up_to = None
+        if self.reading_up_to and self.bookmark >= self.reading_up_to:
+            self.reading_up_to = None
 
 
 class BillingGroupState(PeriodState, kw_only=True):
@@ -107,8 +111,6 @@ class BillingGroupState(PeriodState, kw_only=True):
     # The products (category and name) that had rows, and a checksum of those of each period.
     products: list[tuple[str, str]] = []
     product_days: dict[str, str] = {}
-    # Set during a run: up to this day it is unknown which rows the target has.
-    reading_up_to: date | None = None
 
 
 class AccountState(PeriodState, kw_only=True):
