@@ -15,7 +15,7 @@ import pytest
 from tap_twilio_usage.money.usage_record import Periods
 from tap_twilio_usage.sync.state import UsageState
 from tap_twilio_usage.twilio.errors import ApiError
-from tap_twilio_usage.twilio.periods import DAILY, Granularity, Window
+from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, YEARLY, Granularity, Window
 from tests.test_pipeline import PRICES, FakeAccount, day, load, only, pipeline
 
 BEFORE = day(-9)
@@ -172,6 +172,23 @@ def test_an_earlier_start_date_is_loaded_with_an_end_date_before_the_bookmark(
     assert missing(state) == [Window(day(10), day(19))]  # loaded by the next run
     assert loaded(account, state, day(82), start_date=day(0)) >= set(map(day, range(10, 20)))
     assert warnings(caplog) == ""
+
+
+@pytest.mark.parametrize("granularity", [MONTHLY, YEARLY])
+def test_so_are_whole_months_and_years(granularity: Granularity) -> None:
+    starts = [
+        granularity.first(date(year, month, 1)) for year in (2025, 2026) for month in range(1, 13)
+    ]
+    months = {start: PRICES for start in starts if start <= date(2026, 8, 1)}
+    state, account = UsageState(), FakeAccount(months, created=date(2024, 1, 1))
+    options: dict[str, Any] = {"granularity": granularity, "lookback_days": 0}
+    load(account, state, date(2026, 8, 9), start_date=date(2026, 6, 1), **options)
+    early = {"start_date": date(2025, 1, 1), "end_date": date(2025, 2, 10)}
+    load(account, state, date(2026, 8, 10), **early, **options)
+    found = loaded(account, state, date(2026, 8, 11), start_date=date(2025, 1, 1), **options)
+    between = {each for each in periods if date(2025, 2, 1) <= each < date(2026, 6, 1)}
+    assert found >= between
+    assert missing(state) == []
 
 
 def test_it_logs_nothing_of_days_that_it_did_not_ask_for(
@@ -359,3 +376,20 @@ def test_so_does_a_run_without_the_account_that_was_cut_off() -> None:
     state = run(table, state, day(9), both[0], **options)
     run(table, state, day(10), *accounts(RENAMED, "AC1", "AC2"), **options)
     assert sums(table) == {10}
+
+
+def test_days_before_creation_are_overwritten_in_focus_by_a_later_run_with_it() -> None:
+    table = Table()
+    older = {"totalprice": "3", "sms": "3"}
+    rolled_up = FakeAccount(only(range(5, 30), older), created=day(20))
+    own = FakeAccount(only(range(20, 30)), created=day(20), includes_subaccounts=False)
+    state = UsageState()
+    for account, emits in ((rolled_up, True), (own, False), (own, True)):
+        read = pipeline(account, state=state, today=day(29), saved=[])
+        read._run.emits_focus = emits
+        for context in read.begin():
+            for rows in read.rows(context):
+                if emits:
+                    table.update({(r.account_sid, r.start_date, r.category): r.price for r in rows})
+        read.end()
+    assert sums({key: price for key, price in table.items() if key[1] < day(20)}) == {0}

@@ -85,7 +85,7 @@ class MissingDays:
         state = self._state
         self._asked = merged([*self._asked, period])
         if not rows:
-            if self._planner.is_over(period) and self._should_have_rows(period):
+            if self._planner.is_over(period) and self.should_have_rows(period):
                 self._missing = merged([*self._missing, period])
                 state.missing_days = merged([*state.missing_days, period])
             return
@@ -182,7 +182,7 @@ class MissingDays:
             self._state.missing_days = without(self._state.missing_days, window)
         self._missing = known
 
-    def _should_have_rows(self, period: Window) -> bool:
+    def should_have_rows(self, period: Window) -> bool:
         """Return whether the account existed before the period, or the period is asked again.
 
         If it is unknown when the account was created, `end` decides.

@@ -84,13 +84,17 @@ class Pipeline:
     def _periods(self, prefetch: Prefetch, categories: CategoryFilter) -> Iterator[Rows]:
         """Yield the rows of one account, period by period. This is the core of the tap."""
         state, restatements = prefetch.state, prefetch.restatements
-        missing = self._start(prefetch)
+        before = subaccount_switch.days_before(state, prefetch.all_days.start)
+        missing = self._start(prefetch, before)
         days = prefetch.read_windows[-1]
         self._progress.begin(prefetch.account, days, prefetch.read_days, prefetch.requests)
-        yield from subaccount_switch.withdraw_before(self._run, state, prefetch.all_days.start)
+        for period in before.split(1, self._run.planner.granularity):
+            yield subaccount_switch.zeros(self._run, state, period)
         for period, fetched in self._fetched(prefetch, categories):
             rows = attribute(categories.drop_unused(fetched), fetched)
             emitted = self._select(state, period.start, rows, categories)
+            if not rows and prefetch.emits_again(period) and not missing.should_have_rows(period):
+                emitted = subaccount_switch.zeros(self._run, state, period)
             yield emitted
             missing.note(period, fetched)
             if self._run.emits_focus:
@@ -106,7 +110,7 @@ class Pipeline:
         if restatements:
             restatements.record(period.start, rows, were_read=prefetch.reads_all_days)
 
-    def _start(self, prefetch: Prefetch) -> MissingDays:
+    def _start(self, prefetch: Prefetch, before: Window) -> MissingDays:
         """Put into the state what has to be known before the first row goes out."""
         state, planner = prefetch.state, self._run.planner
         first = prefetch.all_days.start
@@ -121,7 +125,8 @@ class Pipeline:
         state.asked_since = min(planner.asked_since(state), first)
         state.begin(first)
         if not self._run.emits_focus:
-            state.note_days_without_focus(prefetch.read_windows)
+            windows = [*([before] if before.days > 0 else []), *prefetch.read_windows]
+            state.note_days_without_focus(windows)
         if prefetch.restatements and prefetch.may_be_restated:
             prefetch.restatements.forget()
         self._run.save(None)

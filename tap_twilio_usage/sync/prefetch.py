@@ -110,6 +110,10 @@ class Prefetch:
         """The number of days that are read."""
         return sum(window.days for window in self.read_windows)
 
+    def emits_again(self, period: Window) -> bool:
+        """Return whether the rows of the period were emitted before, but not with FOCUS."""
+        return any(period.start in window for window in self.days_without_focus)
+
     @property
     def reads_all_days(self) -> bool:
         """Whether no day is skipped."""
@@ -130,7 +134,8 @@ class Prefetch:
     def _missing_days(self) -> list[Window]:
         earlier = [self.earlier_days] if self.earlier_days else []
         missing = merged([*self.state.missing_days, *earlier, *self.days_without_focus])
-        following = min(self.days.start, self.days.end + DAY)  # end_date may be before the bookmark
+        # end_date may be before the bookmark; whole periods only
+        following = min(self.days.start, self._granularity.first(self.days.end + DAY))
         inside = [Window(EARLIEST, self.since - DAY), Window(following, LATEST)]
         return without_all(missing, inside)
 

@@ -172,24 +172,24 @@ def withdraw(run: Run, state: AccountState) -> Iterator[list[UsageRecord]]:
     run.planner.logger.info("%s: setting its rows of %s to zero", sid, days)
     price_unit = next((each.price_unit for each in run.main.fetch_all_time()), None)
     for period in periods:
-        yield _zeros(run, state, period, price_unit)
+        yield zeros(run, state, period, price_unit)
     state.withdrawn = last_day
 
 
-def withdraw_before(run: Run, state: AccountState, first: date) -> Iterator[list[UsageRecord]]:
-    """Yield zero rows for the days before the first one that is read after a change, if any.
+def days_before(state: AccountState, first: date) -> Window:
+    """Return the days that were loaded before the `first` one that is read after a change.
 
     They have rows of subaccounts that are older than the main account, which has none of its own.
     """
     if state.bookmark or not state.catch_up_to or not state.first_day:
-        return
-    for period in Window(state.first_day, first - DAY).split(1, run.planner.granularity):
-        yield _zeros(run, state, period, None)
+        return Window(first, first - DAY)
+    return Window(state.first_day, first - DAY)
 
 
-def _zeros(
-    run: Run, state: AccountState, period: Window, price_unit: str | None
+def zeros(
+    run: Run, state: AccountState, period: Window, price_unit: str | None = None
 ) -> list[UsageRecord]:
+    """Return zero rows that overwrite those of the account in the target."""
     return attribute(
         zero(state.context.account_sid, category, period.start, period.end, price_unit)
         for category in sorted(run.emitted_categories(state))
