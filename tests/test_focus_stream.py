@@ -413,6 +413,16 @@ def test_a_row_without_a_currency_has_the_currency_of_the_total(sync: Sync) -> N
     }
 
 
+def test_a_change_with_an_end_date_is_completed_by_the_next_run(
+    sync: Sync, server: Server, company: Company
+) -> None:
+    first = sync(settings(server, subaccounts="separate"))
+    half = sync(settings(server, end_date=f"{DAYS[4]}"), state=first.states[-1])
+    rest = sync(settings(server), state=half.states[-1])
+    spent = {key: cost for key, cost in costs(table(first, half, rest)).items() if cost}
+    assert spent == totals(company, inside=True)
+
+
 def test_a_change_of_mode_and_back_counts_no_dollar_twice(
     sync: Sync, server: Server, company: Company
 ) -> None:

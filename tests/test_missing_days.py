@@ -306,3 +306,22 @@ def test_many_accounts_killed_between_two_states_are_set_to_zero_after_a_change(
     whole = {"totalprice": "300", "sms": "300"}
     run(table, state, day(2), FakeAccount(only(range(3), whole), sid="AC001"))
     assert sums(table) == {300}
+
+
+@pytest.mark.parametrize("separates", [True, False])
+def test_days_before_creation_leave_no_rolled_up_money_after_a_change(*, separates: bool) -> None:
+    """The main account was created on day 20; before, only its older subaccount had spend."""
+    table, today = Table(), day(29)
+    own = {"totalprice": "2", "sms": "2"}
+    theirs = {"totalprice": "3", "sms": "3"}
+    rolled_up = FakeAccount({**only(range(5, 20), theirs), **only(range(20, 30))}, created=day(20))
+    main = FakeAccount(only(range(20, 30), own), created=day(20), includes_subaccounts=False)
+    sub = FakeAccount(
+        only(range(5, 30), theirs), sid="AC2", created=day(5), includes_subaccounts=False
+    )
+    state = run(table, UsageState(), today, rolled_up)
+    accounts = (main, sub) if separates else (main,)
+    run(table, state, today, *accounts, separates_accounts=separates)
+    before = {key: price for key, price in table.items() if key[1] < day(20)}
+    assert sums(before) == ({3} if separates else {0})
+    assert sums({k: p for k, p in table.items() if k not in before}) == ({5} if separates else {2})

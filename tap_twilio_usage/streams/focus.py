@@ -92,7 +92,8 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
                 self._write(selected, payer, (of_day and of_day.price_unit) or currency)
                 emitted += len(selected)
             yield rows
-        if self.session.fetch_accounts().get(context.account_sid) is None:
+        is_withdrawn = self.session.fetch_accounts().get(context.account_sid) is None
+        if is_withdrawn and not state.is_partly_withdrawn:
             state.billed = None  # all of its rows are zero
         self.logger.info("%s: loaded %s of %s", context.account_sid, count(emitted, "row"), STREAM)
 

@@ -7,7 +7,6 @@ and every run asks for them until they answer. Pure, but for the log.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection
 from datetime import date
 from typing import NamedTuple
@@ -62,7 +61,9 @@ class MissingDays:
         self._used_since = creation.used_since if creation else None
         self._is_creation_unknown = creation is not None and created is None
         self._is_first_load = state.bookmark is None
-        self._may_have_spend = has_spend
+        # AllTime of a new account may be ahead of its days.
+        self._is_new = created is not None and created > planner.today - NEW
+        self._has_spend = has_spend and not self._is_new
         if state.used_categories and state.first_rows is None and state.bookmark:
             state.first_rows = state.bookmark  # version 0.1.0 remembered only the categories
         self._had_rows = state.first_rows is not None
@@ -120,36 +121,35 @@ class MissingDays:
         state.logged_days = merged([*state.logged_days, *found])
 
     @property
+    def _must_have_amounts(self) -> bool:
+        """Whether this run loads the whole life of an account that has spend."""
+        created, asked = self._created, self._asked
+        is_whole = created and asked and asked[0].start <= created and self._reads_up_to_today
+        return bool(is_whole) and self._is_first_load and self._has_spend
+
+    @property
     def _reads_up_to_today(self) -> bool:
-        """Whether AllTime has nothing that the days up to the last one need not have."""
+        """Whether no `end_date` leaves out days that AllTime has."""
         planner = self._planner
         return planner.last_period == planner.granularity.first(planner.today)
 
-    @property
-    def _must_have_amounts(self) -> bool:
-        """Whether this run loads the whole life of an account that has spend."""
-        is_whole = self._created and self._asked and self._asked[0].start <= self._created
-        return self._is_first_load and self._has_spend and bool(is_whole)
-
-    @property
-    def _has_spend(self) -> bool:
-        """Whether some day that was asked for must have spend: AllTime may run ahead of the day."""
-        is_new = self._created and self._created > self._planner.today - NEW
-        return self._may_have_spend and self._reads_up_to_today and not is_new
-
     def _found_nothing(self, days: Window) -> None:
-        self._state.missing_days = list(self._before)
-        if self._has_spend:
+        """Log that there is nothing at all, or raise ApiError if that cannot be."""
+        state, logger = self._state, self._planner.logger
+        existed = self._reads_up_to_today or bool(self._created and self._missing)
+        state.missing_days = list(self._before)
+        if self._has_spend and existed:
             what = "spend in any day" if self._had_rows else "record for any day"
             raise ApiError(
                 f"Twilio's AllTime shows spend, but there is no {what} of {days}; the "
                 "bookmark stays where it is: run the tap again later"
             )
-        is_new = self._created and self._created > self._planner.today - NEW
-        self._planner.logger.log(
-            logging.INFO if is_new else logging.WARNING,
+        if self._is_new:
+            logger.info("%s is new and has no record yet; the next run asks again", state.name)
+            return
+        logger.warning(
             "%s: Twilio has no record for any day of %s, not even zeros; the next run asks again",
-            self._state.name,
+            state.name,
             days,
         )
 

@@ -86,6 +86,7 @@ class Pipeline:
         missing = self._start(prefetch)
         days = prefetch.read_windows[-1]
         self._progress.begin(prefetch.account, days, prefetch.read_days, prefetch.requests)
+        yield from subaccount_switch.withdraw_before(self._run, state, prefetch.all_days.start)
         for period, fetched in self._fetched(prefetch, categories):
             rows = attribute(categories.drop_unused(fetched), fetched)
             emitted = self._select(state, period.start, rows, categories)

@@ -175,6 +175,11 @@ class AccountState(PeriodState, kw_only=True):
         """Require that all days from the first one to this one are read, in this run or later."""
         self.catch_up_to = max(self.catch_up_to or day, day)
 
+    @property
+    def is_partly_withdrawn(self) -> bool:
+        """Whether the rows of some days have still to be set to zero."""
+        return bool(self.last_day and (not self.withdrawn or self.withdrawn < self.last_day))
+
     def last_loaded_day(self) -> date | None:
         """Return the last day for which the target may have rows; None if there is none."""
         days = self.bookmark, self.catch_up_to, self.last_day, self.last_rows

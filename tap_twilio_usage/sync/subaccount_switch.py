@@ -14,7 +14,7 @@ from tap_twilio_usage.money.enrich import attribute
 from tap_twilio_usage.money.usage_record import UsageRecord, zero
 from tap_twilio_usage.sync.run import MANY_ACCOUNTS, Run
 from tap_twilio_usage.sync.state import AccountContext, AccountState, BilledDays
-from tap_twilio_usage.twilio.periods import ALL_TIME, LATEST, Window, merged, without
+from tap_twilio_usage.twilio.periods import ALL_TIME, DAY, LATEST, Window, merged, without
 
 
 def contexts(run: Run) -> tuple[list[AccountContext], list[AccountContext]]:
@@ -137,7 +137,7 @@ def to_withdraw(
             state.bookmark
             or not state.withdrawn
             or (with_focus and state.billed is not None)
-            or (state.last_day and state.withdrawn < state.last_day)
+            or state.is_partly_withdrawn
         )
     ]
 
@@ -172,8 +172,25 @@ def withdraw(run: Run, state: AccountState) -> Iterator[list[UsageRecord]]:
     run.planner.logger.info("%s: setting its rows of %s to zero", sid, days)
     price_unit = next((each.price_unit for each in run.main.fetch_all_time()), None)
     for period in periods:
-        yield attribute(
-            zero(sid, category, period.start, period.end, price_unit)
-            for category in sorted(run.emitted_categories(state))
-        )
+        yield _zeros(run, state, period, price_unit)
     state.withdrawn = last_day
+
+
+def withdraw_before(run: Run, state: AccountState, first: date) -> Iterator[list[UsageRecord]]:
+    """Yield zero rows for the days before the first one that is read after a change, if any.
+
+    They have rows of subaccounts that are older than the main account, which has none of its own.
+    """
+    if state.bookmark or not state.catch_up_to or not state.first_day:
+        return
+    for period in Window(state.first_day, first - DAY).split(1, run.planner.granularity):
+        yield _zeros(run, state, period, None)
+
+
+def _zeros(
+    run: Run, state: AccountState, period: Window, price_unit: str | None
+) -> list[UsageRecord]:
+    return attribute(
+        zero(state.context.account_sid, category, period.start, period.end, price_unit)
+        for category in sorted(run.emitted_categories(state))
+    )
