@@ -618,9 +618,7 @@ def test_a_change_to_rolled_up_sets_the_months_of_subaccounts_to_zero() -> None:
     assert all(month.daily_total == month.days_expected > 0 for month in target.rows.values())
 
 
-def test_a_change_to_rolled_up_reads_the_months_before_the_main_account_was_created() -> (
-    None
-):
+def test_a_change_to_rolled_up_reads_the_months_before_the_main_account_was_created() -> None:
     target, older = Target(), FakeAccount("AC2", includes_subaccounts=False)
     main = FakeAccount("AC1", includes_subaccounts=False, created=date(2026, 3, 5))
     target.load(main, older, separates_accounts=True)

@@ -226,6 +226,7 @@ class Queue:
             or any(window.end >= since for window in state.unlogged_days)
         )
         first_day = planner.settings.first_day(planner.today)
+        first_day = min(first_day, item.since or first_day)
         # In parallel with the request for its history.
         begins = spawn(lambda: fetch_first_day(account, first_day) if asks else None)
         prefetch = Prefetch(
