@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -47,19 +47,25 @@ def row(name: str, start: date, price: str = "5") -> dict[str, Any]:
     }
 
 
-def load(
+def load(  # noqa: PLR0913  (each is one thing, most are passed by name)
     state: BillingGroupState,
     read: Window,
-    listed: dict[int, Iterable[str]],
+    listed: Mapping[int, Iterable[str]],
     *,
     today: date = TODAY,
     lookback_days: int = 35,
+    stop_before: int = 32,
 ) -> dict[tuple[str, int], Decimal]:
-    """Read some days of January, as the stream does; return the price of each row by its day."""
+    """Read some days of January, as the stream does; return the price of each row by its day.
+
+    A run that stops before a day was killed, or failed.
+    """
     gaps, products = BillingGaps(state, DAILY, today), Products(state, lookback_days)
-    found = {}
-    for window in (*gaps.to_ask_again(read.start), read):
+    found: dict[tuple[str, int], Decimal] = {}
+    for window in (*gaps.to_ask_again(read), read):
         for period in window.split(1, DAILY):
+            if period.start.day >= stop_before:
+                return found
             rows = [row(name, period.start) for name in listed.get(period.start.day, ())]
             for each in products.add_withdrawn(period, rows):
                 found[each["product_name"], period.start.day] = each["price"]
@@ -115,32 +121,98 @@ def test_an_open_period_that_lost_its_products_is_missing_too(
     assert "listed products for 2026-01-21 (1 day) before" in said(caplog)[0]
 
 
-def test_days_without_records_after_the_first_ones_are_logged_once_and_asked_for(
+def test_days_without_usage_are_one_line_when_they_are_first_read_and_are_not_asked_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    state = new_state()
+    load(state, days(1, 21), {n: ["SMS"] for n in (4, 5, 8, 9, 18)})
+    assert [record.levelno for record in caplog.records] == [logging.INFO]
+    (line,) = said(caplog)
+    assert line == (  # the 21st is not over
+        "billing group 1: no record for 2026-01-01..2026-01-03, 2026-01-06..2026-01-07, "
+        "2026-01-10..2026-01-17, 1 more (15 days), which is normal for days without usage"
+    )
+    assert (state.missing_days, state.logged_days) == ([], [])
+    assert (state.first_rows, state.last_rows, state.bookmark) == (day(4), day(18), day(21))
+    load(state, days(1, 22), {n: ["SMS"] for n in (4, 5, 8, 9, 18)}, today=day(22))
+    assert said(caplog) == [
+        "billing group 1: no record for 2026-01-21 (1 day), which is normal for days without usage"
+    ]
+    assert state.missing_days == []
+
+
+def test_a_group_that_is_not_used_every_day_is_never_warned_of(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     state = new_state()
-    load(state, days(1, 21), {n: ["SMS"] for n in (4, 5, 8, 9, 18)})
+    for today in range(3, 29):
+        used = {n: ["SMS"] for n in range(1, today + 1) if n % 2}
+        load(state, days(max(1, today - 3), today), used, today=day(today))
+    assert said(caplog) == []
+    assert state.missing_days == []
+
+
+def test_days_of_an_earlier_start_date_without_records_are_one_line_and_read_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    state, used = new_state(), {n: ["SMS"] for n in range(10, 21)}
+    load(state, days(10, 20), used)
+    assert said(caplog) == []
+    state.missing_days = [days(1, 9)]
+    load(state, days(10, 20), used, stop_before=5)
+    assert state.missing_days == [days(5, 9)]  # the next run reads them
+    load(state, days(10, 20), used)
     (line,) = said(caplog)
-    assert line == (  # the 21st is not over
-        "billing group 1: Twilio has no record for 2026-01-06..2026-01-07, 2026-01-10..2026-01-17, "
-        "2026-01-19..2026-01-20 (12 days), though the group had some before; every run asks again "
-        "until it has"
+    assert line == (
+        "billing group 1: no record for 2026-01-05..2026-01-09 (5 days), which is normal for days "
+        "without usage"
     )
-    assert state.missing_days == [days(6, 7), days(10, 17), days(19, 20)]
-    assert (state.first_rows, state.last_rows, state.bookmark) == (day(4), day(18), day(21))
-    found = load(state, days(18, 21), {n: ["SMS"] for n in (6, 18)}, today=day(22))
-    assert found == {("SMS", 6): 5, ("SMS", 18): 5}
-    # The gap that began on the 19th goes on: no word, but it is asked for.
-    assert (said(caplog), state.missing_days) == ([], [days(7, 7), days(10, 17), days(19, 21)])
+    assert (state.missing_days, state.first_rows) == ([], day(10))
 
 
-def test_many_gaps_are_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    load(new_state(), days(1, 20), {n: ["SMS"] for n in range(1, 21, 2)})
+def test_lost_products_of_a_run_that_was_killed_are_logged_by_the_next_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    state, used = new_state(), {n: ["SMS"] for n in range(1, 21)}
+    load(state, days(1, 20), used)
+    lost = {n: ["SMS"] for n in range(1, 21) if n not in {5, 6}}
+    load(state, days(1, 20), lost, stop_before=15)
+    assert (said(caplog), state.missing_days, state.logged_days) == ([], [days(5, 6)], [])
+    load(state, days(15, 20), lost)
+    assert "listed products for 2026-01-05..2026-01-06 (2 days) before" in said(caplog)[0]
+    assert state.logged_days == state.missing_days == [days(5, 6)]
+    load(state, days(15, 20), lost)
+    assert said(caplog) == []
+    # One of them answers, one more is lost: only that is new.
+    load(state, days(6, 20), {**lost, 6: ["SMS"], 7: []})
     (line,) = said(caplog)
-    assert "for 2026-01-02, 2026-01-04, 2026-01-06, 7 more (10 days), though" in line
+    assert "for 2026-01-07 (1 day) before" in line
+    assert state.logged_days == state.missing_days == [days(5, 5), days(7, 7)]
 
 
-def test_products_that_are_lost_beside_a_known_gap_are_logged(
+def test_lost_products_are_known_as_such_after_the_lookback_too() -> None:
+    state = new_state()
+    load(state, days(1, 5), {n: ["SMS"] for n in range(1, 6)}, lookback_days=1)
+    load(state, days(4, 10), {n: ["SMS"] for n in range(5, 11)}, lookback_days=1)
+    assert state.missing_days == [days(4, 4)]
+    load(state, days(9, 10), {n: ["SMS"] for n in range(5, 11)}, lookback_days=1)
+    assert state.missing_days == [days(4, 4)]
+    assert sorted(state.product_days) == ["2026-01-04", "2026-01-09", "2026-01-10"]
+
+
+def test_missing_days_after_end_date_are_left_for_a_later_run() -> None:
+    state = new_state(bookmark=day(25), missing_days=[days(3, 4), days(8, 12)])
+    gaps = BillingGaps(state, DAILY, day(25))
+    assert gaps.to_ask_again(days(10, 25)) == [days(3, 4), days(8, 9)]
+    assert gaps.to_ask_again(days(20, 9)) == [days(3, 4), days(8, 9)]
+    state.missing_days = [Window(JANUARY.start, date(2026, 4, 30))]
+    months = BillingGaps(state, MONTHLY, date(2026, 8, 20))
+    assert months.to_ask_again(Window(date(2026, 7, 1), date(2026, 2, 10))) == [JANUARY]
+
+
+def test_products_that_are_lost_beside_days_without_usage_are_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     state = new_state()
@@ -148,7 +220,7 @@ def test_products_that_are_lost_beside_a_known_gap_are_logged(
     said(caplog)
     load(state, days(1, 8), {1: ["SMS"]})
     assert "listed products for 2026-01-04..2026-01-05 (2 days) before" in said(caplog)[0]
-    assert state.missing_days == [days(2, 8)]
+    assert state.missing_days == [days(4, 5)]
 
 
 def test_a_first_load_without_any_record_is_logged_once_and_asked_for(
@@ -164,11 +236,28 @@ def test_a_first_load_without_any_record_is_logged_once_and_asked_for(
     assert (state.missing_days, state.bookmark) == ([days(1, 20)], day(20))
     load(state, days(20, 21), {}, today=day(22))
     assert (said(caplog), state.missing_days) == ([], [days(1, 21)])
-    # It has rows since the 10th: it may not have existed before.
-    assert load(state, days(21, 21), {n: ["SMS"] for n in range(10, 22)}, today=day(22)) == {
-        ("SMS", n): 5 for n in range(10, 22)
-    }
-    assert (said(caplog), state.missing_days) == ([], [])
+    # It has rows since the 10th, but for the 12th: it may not have existed before.
+    used = {n: ["SMS"] for n in (10, 11, *range(13, 22))}
+    caplog.set_level(logging.INFO)
+    assert load(state, days(21, 21), used, today=day(22)) == {("SMS", n): 5 for n in used}
+    (line,) = said(caplog)
+    assert line == (
+        "billing group 1: no record for 2026-01-01..2026-01-09, 2026-01-12 (10 days), which is "
+        "normal for days without usage"
+    )
+    assert (state.missing_days, state.logged_days) == ([], [])
+
+
+def test_a_group_without_any_record_is_logged_also_if_its_first_load_was_killed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    state = new_state()
+    load(state, days(1, 20), {}, stop_before=15)
+    assert (said(caplog), state.missing_days) == ([], [days(1, 14)])
+    load(state, days(14, 20), {})
+    assert "no record for any day of" in said(caplog)[0]
+    load(state, days(14, 20), {})
+    assert (said(caplog), state.missing_days) == ([], [days(1, 20)])
 
 
 def test_a_first_load_of_today_alone_without_any_record_is_logged(
@@ -177,13 +266,14 @@ def test_a_first_load_of_today_alone_without_any_record_is_logged(
     state = new_state()
     load(state, Window(TODAY, TODAY), {})
     assert "no record for any day of 2026-01-21;" in said(caplog)[0]
-    assert state.missing_days == []
+    assert state.missing_days == [Window(TODAY, TODAY)]
 
 
 def test_missing_days_after_today_are_from_a_wrong_clock() -> None:
-    state = new_state(missing_days=[days(3, 4), days(20, 28)])
+    gaps = [days(3, 4), days(20, 28)]
+    state = new_state(missing_days=gaps, logged_days=gaps)
     BillingGaps(state, DAILY, TODAY)
-    assert state.missing_days == [days(3, 4), days(20, 21)]
+    assert state.logged_days == state.missing_days == [days(3, 4), days(20, 21)]
 
 
 def test_gaps_that_are_close_are_read_by_one_request() -> None:

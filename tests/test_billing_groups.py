@@ -262,6 +262,20 @@ def test_a_start_date_that_is_moved_back_loads_the_earlier_periods_from_every_st
     assert len(again.records(stream)) < len(second.records(stream))
 
 
+def test_an_earlier_start_date_is_loaded_up_to_an_end_date_before_the_bookmark(
+    sync: Sync, server: Server
+) -> None:
+    settings = oauth(server.url, BILLING_GROUP_IDS[0], lookback_days=0)
+    first = load(sync, settings | {"start_date": "2025-09-28"}, DAILY)
+    second = load(sync, settings | {"end_date": "2025-09-22"}, DAILY, state=first.states[-1])
+    third = load(sync, settings, DAILY, state=second.states[-1])
+    days = {row["start_date"] for row in second.records(DAILY)}
+    assert days <= set(between(f"{FIRST}", "2025-09-22"))
+    assert spend(first, second, third) == spend(load(sync, settings, DAILY))
+    assert days
+    assert bookmarks(second) == bookmarks(first)
+
+
 def test_a_group_continues_from_a_state_of_version_0_1_0(sync: Sync, server: Server) -> None:
     file = Path(__file__).parent / "states" / "every_other_stream.json"
     state = {"bookmarks": {DAILY: json.loads(file.read_text())["bookmarks"][DAILY]}}

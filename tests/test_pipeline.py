@@ -201,6 +201,17 @@ def test_rows_have_the_account_and_mode_of_their_context() -> None:
     assert {(row.account_sid, row.includes_subaccounts) for row in rows} == {("AC1", True)}
 
 
+def test_a_change_to_rolled_up_reads_the_days_before_the_main_account_was_created() -> None:
+    main = FakeAccount(only(range(20, 30)), created=day(20), includes_subaccounts=False)
+    sub = FakeAccount(only(range(30)), sid="AC2", created=day(0), includes_subaccounts=False)
+    state = UsageState()
+    read = pipeline(main, sub, state=state, today=day(29), saved=[], separates_accounts=True)
+    assert all(list(read.rows(context)) for context in read.begin())
+    whole = FakeAccount(only(range(30)), created=day(20))
+    periods = load(whole, state, day(29), start_date=day(10))
+    assert {row[1] for rows in periods for row in rows if row[2]} == set(only(range(30)))
+
+
 def _contexts(read: Pipeline) -> Iterable[tuple[str, bool]]:
     return [(each.account_sid, each.includes_subaccounts) for each in read.begin()]
 

@@ -216,6 +216,7 @@ class FakeAccount:
     sid: str = "AC1"
     includes_subaccounts: bool = True
     created: date | None = date(2025, 1, 1)
+    used_since: date = date.max  # by subaccounts that are older
     missing: set[date] = field(default_factory=set)
     months: dict[date, str | None] = field(default_factory=dict)  # other than the sum of the days
     soon: dict[date, str | None] = field(default_factory=dict)  # when asked again
@@ -229,7 +230,12 @@ class FakeAccount:
         return self.created
 
     def fetch_usage(self, granularity: Granularity, window: Window) -> Periods:
-        raise AssertionError
+        periods = (period.start for period in window.split(1, granularity))
+        return {
+            day: [total(day, "1")]
+            for day in periods
+            if granularity.following(day) > self.used_since
+        }
 
     def fetch_current_usage(self, granularity: Granularity) -> Periods:
         raise AssertionError
@@ -474,6 +480,95 @@ def test_an_account_that_was_created_later_begins_in_that_month() -> None:
     assert account.asked[0] == ("daily", Window(FEBRUARY.start, TODAY))
 
 
+def test_a_main_account_younger_than_its_subaccounts_begins_with_their_first_month() -> None:
+    account, target = FakeAccount(created=date(2026, 3, 5), used_since=date(2026, 1, 20)), Target()
+    account.missing = set(each_day(Window(JANUARY.start, date(2026, 1, 19))))
+    account.months = {JANUARY.start: "12"}
+    assert target.load(account) == STARTS
+    assert all(month.reconciles for month in target.rows.values())
+    assert target.rows["AC1", JANUARY.start, "usd"].days_expected == 12
+    target = Target()
+    target.load(account, start_date=MARCH.start)
+    assert target.load(account, start_date=date(2025, 11, 5)) == STARTS
+
+
+@pytest.mark.parametrize(
+    ("created", "is_warned_of"),
+    [(TODAY, False), (date(2026, 3, 9), False), (date(2026, 3, 8), True), (None, True)],
+)
+def test_an_account_without_a_day_that_is_over_is_not_warned_of(
+    caplog: pytest.LogCaptureFixture, created: date | None, *, is_warned_of: bool
+) -> None:
+    caplog.set_level(logging.INFO)
+    account = FakeAccount(created=created, missing=set(each_day(Window(JANUARY.start, TODAY))))
+    account.months = dict.fromkeys(STARTS)
+    assert Target().load(account) == []
+    (line,) = [each for each in caplog.records if "no totalprice" in each.getMessage()]
+    assert line.levelno == (logging.WARNING if is_warned_of else logging.INFO)
+
+
+def test_months_before_the_first_totalprice_are_warned_of_if_the_creation_is_unknown(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    account = FakeAccount(created=None, missing=set(each_day(Window(JANUARY.start, FEBRUARY.end))))
+    account.months = {JANUARY.start: None, FEBRUARY.start: None}
+    says = (
+        "AC1: Twilio has no totalprice for 2026-01-01..2026-02-28; whether the account existed "
+        "then cannot be read with these credentials"
+    )
+    target = Target()
+    assert target.load(account) == [MARCH.start]
+    assert warnings(caplog) == [says]
+    target.load(account)
+    assert warnings(caplog) == []
+    target = Target()
+    target.load(account, start_date=MARCH.start)
+    assert warnings(caplog) == []
+    assert target.load(account, start_date=JANUARY.start) == [MARCH.start]
+    assert warnings(caplog) == [says]
+    target.load(account, start_date=JANUARY.start)
+    assert warnings(caplog) == []
+
+
+def test_an_earlier_start_date_is_loaded_also_with_an_end_date_before_the_lookback() -> None:
+    account, target, july = FakeAccount(), Target(), date(2026, 7, 20)
+    target.load(account, today=july, start_date=date(2026, 6, 1))
+    earlier: dict[str, Any] = {"today": july, "start_date": JANUARY.start, "lookback_days": 0}
+    end = FEBRUARY.start + timedelta(days=9)
+    assert target.load(account, **earlier, end_date=end) == STARTS[:2]
+    assert target.load(account, **earlier, end_date=date(2026, 6, 10))[:4] == [
+        *STARTS,
+        date(2026, 4, 1),
+    ]
+    assert target.rows["AC1", FEBRUARY.start, "usd"].days_reported == 28
+    # The months after the earlier ones, which end_date would cut off, stay as they are.
+    assert target.rows["AC1", date(2026, 6, 1), "usd"].days_reported == 30
+    assert target.load(account, **earlier, end_date=date(2026, 6, 10)) == []
+    assert target.load(account, **earlier) == [date(2026, 7, 1)]
+    assert target.bookmarks == {"AC1": date(2026, 7, 1)}
+
+
+def test_a_missing_month_after_end_date_stays_in_the_state() -> None:
+    account, target = FakeAccount(months={MARCH.start: None}), Target()
+    june: dict[str, Any] = {"today": date(2026, 6, 20), "start_date": JANUARY.start}
+    target.load(account, **june)
+    target.load(account, **june, end_date=date(2026, 3, 10), lookback_days=200)
+    assert target.state.partitions[0].missing_days == [MARCH]
+    account.months = {}
+    assert target.load(account, **june, lookback_days=0)[0] == MARCH.start
+    assert target.state.partitions[0].missing_days == []
+
+
+def test_a_start_date_that_was_moved_back_is_loaded_after_a_first_load_that_was_cut_off() -> None:
+    account, target = FakeAccount(), Target()
+    earlier: dict[str, Any] = {"start_date": JANUARY.start, "lookback_days": 0}
+    target.load(account, start_date=FEBRUARY.start, stop_after=2)
+    assert target.bookmarks == {"AC1": FEBRUARY.start}
+    assert target.load(account, **earlier, stop_after=1) == STARTS[:1]
+    assert target.load(account, **earlier) == STARTS
+    assert target.load(account, **earlier) == [MARCH.start]
+
+
 def test_the_next_run_reads_the_lookback_in_whole_months() -> None:
     account, target = FakeAccount(), Target()
     target.load(account)
@@ -521,6 +616,15 @@ def test_a_change_to_rolled_up_sets_the_months_of_subaccounts_to_zero() -> None:
     assert target.load(FakeAccount("AC1"), lookback_days=0) == [MARCH.start]
     target.load(*apart, separates_accounts=True, start_date=MARCH.start)
     assert all(month.daily_total == month.days_expected > 0 for month in target.rows.values())
+
+
+def test_a_change_to_rolled_up_reads_the_months_before_the_main_account_was_created() -> None:
+    target, older = Target(), FakeAccount("AC2", includes_subaccounts=False)
+    main = FakeAccount("AC1", includes_subaccounts=False, created=date(2026, 3, 5))
+    target.load(main, older, separates_accounts=True)
+    whole = FakeAccount("AC1", created=date(2026, 3, 5), used_since=JANUARY.start)
+    target.load(whole, start_date=FEBRUARY.start)
+    assert target.rows["AC1", JANUARY.start, "usd"].daily_total == 31
 
 
 def test_a_change_to_excluded_reads_all_months_again() -> None:

@@ -78,20 +78,23 @@ class BillingGroupRecordsStream(PeriodStream):
         state = self.session.state.billing(self.name).of(found)
         planner = self.planner()
         planner.reset_future_bookmark(state, group.name)
-        days = planner.days(state, group.name)
-        if days.days < 1:
-            return
         gaps = BillingGaps(state, self.granularity, planner.today)
         products = Products(state, self.session.settings.lookback_days)
+        days = planner.days(state, group.name)
         if earlier := planner.earlier_days(state):
             self.logger.info("%s: start_date is earlier now: loading %s", group.name, earlier)
             state.missing_days = merged([*state.missing_days, earlier])
+        asked = gaps.to_ask_again(days)
+        if days.days > 0:
+            asked.append(days)
+        if not asked:
+            return
         state.asked_since = planner.asked_since(state)
         last = self.granularity.first(days.end)
         state.reading_up_to = max(state.reading_up_to or last, last)
         self.save()
         read = emitted = 0
-        for period, listed in self._listed(group, [*gaps.to_ask_again(days.start), days]):
+        for period, listed in self._listed(group, asked, days):
             rows = products.add_withdrawn(period, listed)
             if products.record(listed):
                 self.save()
@@ -107,16 +110,16 @@ class BillingGroupRecordsStream(PeriodStream):
             products.note_loaded(period, listed)
             state.advance(period.start)
             self.save(len(rows))
-        gaps.end(group.name, days, self.logger)
+        gaps.end(group.name, Window(asked[0].start, days.end), self.logger)
         self.save()
         self.logger.info("%s: loaded %s, %s", group.name, count(read, "day"), count(emitted, "row"))
         self.anomalies.report(group.findings)
 
     def _listed(
-        self, group: BillingGroup, asked: list[Window]
+        self, group: BillingGroup, asked: list[Window], days: Window
     ) -> Iterator[tuple[Window, list[Record]]]:
         """Yield the periods of the windows, oldest first, with the rows that Twilio lists."""
-        *missing, days = asked
+        missing = [window for window in asked if window != days]
         periods = PERIODS_PER_REQUEST[self.granularity.name]
         windows = [
             *covering(missing, periods, self.granularity),

@@ -1,8 +1,9 @@
-"""Periods for which Twilio has no record of a billing group: remembered, and asked for again.
+"""Periods for which Twilio has no record of a billing group.
 
-Twilio lists the products that a period used. So a period without any record may be one without
-usage, or one for which the API has not answered. Such periods are kept in the state, and every run
-asks for them until they have a record. They never fail a run. Pure, but for the log.
+Twilio lists the products that a period used, so a period without any record is normal. It is not
+if its products were listed before, or if the group has no record at all: such periods are kept in
+the state, and every run asks for them until they have a record. They never fail a run. Pure, but
+for the log.
 """
 
 from __future__ import annotations
@@ -12,48 +13,72 @@ from datetime import date
 
 from tap_twilio_usage.logs.wording import Logger, count
 from tap_twilio_usage.sync.state import BillingGroupState
-from tap_twilio_usage.twilio.periods import DAY, LATEST, Granularity, Window, merged, without
+from tap_twilio_usage.twilio.periods import (
+    DAY,
+    EARLIEST,
+    LATEST,
+    Granularity,
+    Window,
+    merged,
+    without,
+    without_all,
+)
 
 SHOWN = 3  # gaps that one line of the log names
 
 
 class BillingGaps:
-    """The periods of one billing group without any record, as its state remembers them."""
+    """The periods of one billing group without any record, and those of them that are missing."""
 
     def __init__(self, state: BillingGroupState, granularity: Granularity, today: date) -> None:
         """Take the state and today. Periods after today are from a run with a wrong clock."""
-        future = Window(granularity.following(today), LATEST)
-        state.missing_days = without(state.missing_days, future)
         self._state = state
         self._granularity = granularity
         self._today = today
-        self._before = tuple(state.missing_days)
-        self._is_first_load = state.bookmark is None
-        self._empty: list[Window] = []  # since this run
-        self._lost: list[Window] = []  # since this run, and an earlier run found records there
+        self._not_read_before = Window(state.bookmark or EARLIEST, LATEST)
+        self._empty: list[Window] = []  # and read for the first time
+        self._lost: list[Window] = []  # an earlier run found records there
+        self._forget(Window(granularity.following(today), LATEST))
 
-    def to_ask_again(self, before: date) -> list[Window]:
-        """Return the missing periods before the days that this run reads in any case."""
-        return without(self._state.missing_days, Window(before, LATEST))
+    def to_ask_again(self, days: Window) -> list[Window]:
+        """Return the missing periods before the days that this run reads in any case.
+
+        If there are no such days, these are the missing periods before the end of `days`.
+        """
+        end = self._granularity.first(days.end + DAY)
+        return without(self._state.missing_days, Window(min(days.start, end), LATEST))
 
     def note(self, period: Window, *, is_listed: bool, was_listed: bool) -> None:
         """Note whether a period has records, and whether it had some when it was last read."""
         state = self._state
-        if is_listed or was_listed:
-            state.first_rows = min(state.first_rows or period.start, period.start)
         if is_listed:
-            state.missing_days = without(state.missing_days, period)
-        elif was_listed or self._is_over(period):
-            if not any(period.start in window for window in self._before):
-                (self._lost if was_listed else self._empty).append(period)
+            if state.first_rows is None:  # before, the group may not have existed
+                self._forget(Window(EARLIEST, period.start))
+            state.first_rows = min(state.first_rows or period.start, period.start)
+            self._forget(period)
+        elif was_listed or state.first_rows is None:
+            (self._lost if was_listed else self._empty).append(period)
             state.missing_days = merged([*state.missing_days, period])
+        else:
+            if self._is_news(period):
+                self._empty.append(period)
+            self._forget(period)
 
     def end(self, name: str, days: Window, logger: Logger) -> None:
-        """Log the periods that are missing since this run.
-
-        Those before the first record are not missing: the group may not have existed yet.
-        """
-        for window in merged(self._lost):
+        """Log what is missing and was not logged by an earlier run, and what was found empty."""
+        state = self._state
+        if state.first_rows is None:
+            if self._empty and not state.logged_days:
+                logger.warning(
+                    "%s: Twilio has no record for any day of %s; every run asks again until it "
+                    "has; check billing_group_ids and start_date",
+                    name,
+                    days,
+                )
+            state.logged_days = merged([*state.logged_days, *self._empty])
+            return
+        lost = without_all(merged(self._lost), state.logged_days)
+        for window in lost:
             logger.warning(
                 "%s: Twilio listed products for %s (%s) before and lists none now; the rows stay "
                 "as they were loaded, and every run asks again until it lists some",
@@ -61,37 +86,27 @@ class BillingGaps:
                 window,
                 count(window.days, "day"),
             )
-        state = self._state
-        if state.first_rows is None:
-            if not self._before and (self._empty or self._is_first_load):
-                logger.warning(
-                    "%s: Twilio has no record for any day of %s; every run asks again until it "
-                    "has; check billing_group_ids and start_date",
-                    name,
-                    days,
-                )
-            return
-        earlier = Window(date.min, state.first_rows - DAY)
-        state.missing_days = without(state.missing_days, earlier)
-        found = without(merged(self._empty), earlier)
-        found = [window for window in found if not self._continues_a_gap(window)]
-        if found:
-            more = [f"{len(found) - SHOWN:,} more"] if len(found) > SHOWN else []
-            logger.warning(
-                "%s: Twilio has no record for %s (%s), though the group had some before; every run "
-                "asks again until it has",
+        state.logged_days = merged([*state.logged_days, *lost])
+        if empty := merged(self._empty):
+            more = [f"{len(empty) - SHOWN:,} more"] if len(empty) > SHOWN else []
+            logger.info(
+                "%s: no record for %s (%s), which is normal for days without usage",
                 name,
-                ", ".join([*map(str, found[:SHOWN]), *more]),
-                count(sum(window.days for window in found), "day"),
+                ", ".join([*map(str, empty[:SHOWN]), *more]),
+                count(sum(window.days for window in empty), "day"),
             )
 
-    def _is_over(self, period: Window) -> bool:
-        following = self._granularity.following(period.start)
-        return period.end < self._today and following <= self._today
+    def _is_news(self, period: Window) -> bool:
+        """Return whether no earlier run has read the period after it was over."""
+        if any(period.start in window for window in self._state.missing_days):
+            return True
+        is_over = self._granularity.following(period.start) <= self._today
+        return is_over and period.start in self._not_read_before
 
-    def _continues_a_gap(self, window: Window) -> bool:
-        """Return whether an earlier run has logged the beginning of the same gap."""
-        return any(window.start - DAY in gap for gap in self._before)
+    def _forget(self, days: Window) -> None:
+        state = self._state
+        state.missing_days = without(state.missing_days, days)
+        state.logged_days = without(state.logged_days, days)
 
 
 def covering(missing: list[Window], periods: int, granularity: Granularity) -> Iterator[Window]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tap_twilio_usage.money.usage_record import Periods, UsageRecord, is_zero
 from tap_twilio_usage.sync import subaccount_switch
+from tap_twilio_usage.sync.first_day import fetch_first_day
 from tap_twilio_usage.sync.missing_days import Creation
 from tap_twilio_usage.sync.plan import windows
 from tap_twilio_usage.sync.restatements import Restatements
@@ -20,7 +21,6 @@ from tap_twilio_usage.twilio.periods import (
     EARLIEST,
     LATEST,
     MONTHLY,
-    YEARLY,
     Granularity,
     Window,
     merged,
@@ -231,8 +231,9 @@ class Queue:
             or any(window.end >= since for window in state.unlogged_days)
         )
         first_day = planner.settings.first_day(planner.today)
+        first_day = min(first_day, item.since or first_day)
         # In parallel with the request for its history.
-        begins = spawn(lambda: _fetch_first_day(account, first_day) if asks else None)
+        begins = spawn(lambda: fetch_first_day(account, first_day) if asks else None)
         prefetch = Prefetch(
             account, state, planner.granularity, planner.settings.page_size, run.max_requests
         )
@@ -273,26 +274,6 @@ class Queue:
                 )
             )
         return prefetch
-
-
-def _fetch_first_day(account: Account, first_day: date) -> date | None:
-    """Return the first day that the account can have usage; None if it cannot be known.
-
-    That is the day the account was created. If its usage includes subaccounts, one of them may be
-    older than the main account: the years and months before that day tell.
-    """
-    created = account.fetch_date_created()
-    if created is None or created <= first_day or not account.includes_subaccounts:
-        return created
-    begins, start = created, first_day
-    for granularity in (YEARLY, MONTHLY):
-        days = Window(granularity.first(start), created - DAY)
-        periods = account.fetch_usage(granularity, days)
-        used = [day for day, rows in periods.items() if not all(map(is_zero, rows))]
-        if not used:
-            break
-        begins = start = max(first_day, min(used))
-    return begins
 
 
 def _fetch_whether_used(account: Account, all_time: list[Reported], days: Window) -> bool:

@@ -6,6 +6,7 @@ not list a product any more would leave its old row in the target, beside the on
 
 from __future__ import annotations
 
+from datetime import date
 from zlib import crc32
 
 from tap_twilio_usage.money.amounts import ZERO
@@ -58,13 +59,20 @@ class Products:
         return True
 
     def note_loaded(self, period: Window, listed: list[Record]) -> None:
-        """Note what the target has of a period; forget the periods that no run reads again."""
+        """Note what the target has of a period; forget the periods that no run reads again.
+
+        Those are the ones before the lookback that are not missing.
+        """
         state = self._state
         if listed:
             state.last_rows = max(state.last_rows or period.start, period.start)
             days = {**state.product_days, f"{period.start}": _checksum(listed)}
-            kept = sorted(days)[-self._lookback_days - 1 :]
-            state.product_days = {day: days[day] for day in kept}
+            newest = sorted(days)[-self._lookback_days - 1 :]
+            missing = [day for day in days if self._is_missing(date.fromisoformat(day))]
+            state.product_days = {day: days[day] for day in sorted({*newest, *missing})}
+
+    def _is_missing(self, day: date) -> bool:
+        return any(day in window for window in self._state.missing_days)
 
 
 def _product(row: Record) -> tuple[str, str]:

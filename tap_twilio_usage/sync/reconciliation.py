@@ -9,11 +9,21 @@ from typing import NamedTuple
 
 from tap_twilio_usage.logs.wording import count
 from tap_twilio_usage.sync import subaccount_switch
+from tap_twilio_usage.sync.first_day import fetch_first_day
 from tap_twilio_usage.sync.months import Month, compared, zero
 from tap_twilio_usage.sync.run import Account, Run
 from tap_twilio_usage.sync.state import AccountContext, AccountState
 from tap_twilio_usage.twilio.errors import RetriesExhausted
-from tap_twilio_usage.twilio.periods import DAILY, DAY, MONTHLY, Window, merged
+from tap_twilio_usage.twilio.periods import (
+    DAILY,
+    DAY,
+    EARLIEST,
+    LATEST,
+    MONTHLY,
+    Window,
+    merged,
+    without,
+)
 from tap_twilio_usage.twilio.threads import InOrder
 
 
@@ -25,12 +35,17 @@ class _Item(NamedTuple):
 
 
 class _Answer(NamedTuple):
-    """The months of an account; `first_expected` is the first day that Daily has to list."""
+    """The months of an account; `first_expected` is the first day that Daily has to list.
+
+    `creation_is_unknown` is whether it is a first load, or one from an earlier start_date, with
+    credentials that cannot read when the account was created.
+    """
 
     account: Account
     window: Window
     months: list[Month]
     first_expected: date | None
+    creation_is_unknown: bool
 
 
 class Reconciliation:
@@ -65,15 +80,17 @@ class Reconciliation:
 
     def _account(self, state: AccountState, answer: _Answer) -> Iterator[list[Month]]:
         run, planner = self._run, self._run.planner
-        asked_since = planner.asked_since(state)
+        asked_since, earlier = planner.asked_since(state), planner.earlier_days(state)
+        state.asked_since = (state.asked_since or state.first_day) if earlier else asked_since
         self._warn(state, answer)
         state.first_expected = answer.first_expected
         state.price_units = sorted(
             {*state.price_units, *(each.price_unit for each in answer.months)}
         )
-        state.missing_days = merged(
-            each.days for each in self._closed(answer.months) if each.is_missing
-        )
+        missing = [each.days for each in self._closed(answer.months) if each.is_missing]
+        last_read = MONTHLY.first(answer.window.end + DAY) - DAY  # the end of a whole month
+        later = without(state.missing_days, Window(EARLIEST, last_read))
+        state.missing_days = merged([*missing, *later])
         state.begin(answer.window.start)
         run.save(None)
         for start, months in groupby(answer.months, key=lambda month: month.days.start):
@@ -83,7 +100,8 @@ class Reconciliation:
                 state.advance(start)
             run.save(len(rows))
         # Only now, so that a run that ends before reads the months again that it was to add.
-        state.asked_since = asked_since
+        if earlier and earlier.end <= answer.window.end:
+            state.asked_since = asked_since
         planner.logger.info(
             "%s: compared %s with their days", state.name, count(len(answer.months), "month")
         )
@@ -91,11 +109,20 @@ class Reconciliation:
     def _warn(self, state: AccountState, answer: _Answer) -> None:
         """Log each closed month that does not reconcile; one that lacks records, only once."""
         logger, today = self._run.planner.logger, self._run.planner.today
-        if not answer.months and answer.window.start < today:
-            logger.warning(
+        window, first_expected = answer.window, answer.first_expected
+        if not answer.months:
+            is_normal = (first_expected or window.start) >= min(window.end + DAY, today)
+            (logger.info if is_normal else logger.warning)(
                 "%s: Twilio has no totalprice for any day or month of %s; the next run asks again",
                 state.name,
-                answer.window,
+                window,
+            )
+        elif answer.creation_is_unknown and window.start < answer.months[0].days.start:
+            logger.warning(
+                "%s: Twilio has no totalprice for %s; whether the account existed then cannot be "
+                "read with these credentials",
+                state.name,
+                Window(window.start, answer.months[0].days.start - DAY),
             )
         for month in self._closed(answer.months):
             is_known = any(month.days.start in window for window in state.missing_days)
@@ -119,14 +146,15 @@ class Reconciliation:
         account = self._run.account(state.context.account_sid) or self._run.main
         earlier = planner.earlier_days(state)
         is_first = planner.bookmark(state) is None or earlier is not None
+        first_day = planner.settings.first_day(planner.today)
+        first_day = min(first_day, item.since or first_day)
+        begins = fetch_first_day(account, first_day) if is_first else None
         created = account.fetch_date_created() if is_first else None
-        days = planner.days(state, account.sid, since=item.since, created=lambda: created)
-        if days.days < 1:
-            return _Answer(account, days, [], state.first_expected)
-        starts_on = [days.start, *(missing.start for missing in state.missing_days)]
-        if earlier:
-            starts_on.append(max(earlier.start, created or earlier.start))
-        window = Window(MONTHLY.first(min(starts_on)), days.end)
+        days = planner.days(state, account.sid, since=item.since, created=lambda: begins)
+        window = self._window(state, days, earlier, begins)
+        unknown = is_first and created is None
+        if window.days < 1:
+            return _Answer(account, window, [], state.first_expected, unknown)
         first_expected = min(
             filter(None, (state.first_expected, created and created + DAY)), default=None
         )
@@ -137,7 +165,17 @@ class Reconciliation:
             newer, first_expected = self._ask(account, again, state, first_expected)
             answered = {each.days.start for each in newer}
             found = sorted([*newer, *(each for each in found if each.days.start not in answered)])
-        return _Answer(account, window, found, first_expected)
+        return _Answer(account, window, found, first_expected, unknown)
+
+    def _window(
+        self, state: AccountState, days: Window, earlier: Window | None, begins: date | None
+    ) -> Window:
+        """Return the days to read, which begin with a month; an empty window if there are none."""
+        first = MONTHLY.first(max(earlier.start, begins or earlier.start)) if earlier else LATEST
+        if days.days < 1:  # end_date is before the lookback: only the earlier months are read
+            return Window(first, min(days.end, earlier.end)) if earlier else days
+        starts_on = [first, days.start, *(missing.start for missing in state.missing_days)]
+        return Window(MONTHLY.first(min(starts_on)), days.end)
 
     def _ask(
         self, account: Account, window: Window, state: AccountState, first_expected: date | None
