@@ -172,6 +172,18 @@ def test_tables_with_columns_of_the_target_are_updated_without_them(
     assert query(KNOWN_CATEGORIES) == overlaps
 
 
+def test_amounts_as_strings_are_exact_decimals(
+    meltano: Meltano, query: Query, company: Company, server: Server
+) -> None:
+    meltano.run(server, "target-postgres", TAP_TWILIO_USAGE_USE_SINGER_DECIMAL="true")
+    reconciles(query)
+    assert counted(query) == truth(company)
+    assert query(
+        "SELECT DISTINCT numeric_precision, numeric_scale FROM information_schema.columns WHERE "
+        "table_name = 'usage_records_daily' AND data_type = 'numeric'"
+    ) == [(38, 12)]
+
+
 @pytest.mark.nightly
 def test_a_run_after_a_killed_run_completes_the_same_rows(
     meltano: Meltano, query: Query, company: Company
