@@ -126,7 +126,7 @@ def test_every_number_of_every_stream_is_text_of_the_same_amount(sync: Sync) -> 
         for name in numbers:
             assert after[name] == {
                 **before[name],
-                "type": ["string", *before[name]["type"][1:]],
+                "type": [*before[name]["type"][:-1], "string"],
                 **DECIMAL,
             }
         assert {**after, **{name: before[name] for name in numbers}} == before
