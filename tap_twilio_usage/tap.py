@@ -76,7 +76,11 @@ class TapTwilioUsage(SdkTap):
 
     @override
     def make_mapper(self) -> FlaggingMapper:
-        mapper = FlaggingMapper(plugin_config=dict(self.config), logger=self.logger)
+        mapper = FlaggingMapper(
+            dict(self.config),
+            self.logger,
+            use_singer_decimal=self.settings.use_singer_decimal,
+        )
         mapper.register_raw_streams_from_catalog(self.catalog)
         streams = {*self.streams, *BILLING_STREAMS}
         if self.settings.focus:

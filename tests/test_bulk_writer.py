@@ -81,7 +81,11 @@ def counted(done: Run) -> list[str]:
     return re.findall(r'"record_count","value":(\d+)', done.log)
 
 
-@pytest.mark.parametrize("skip", [True, False], ids=["used", "all"])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"skip_unused_categories": False}, {"use_singer_decimal": True}],
+    ids=["used", "all", "text"],
+)
 @pytest.mark.parametrize(
     "change",
     [
@@ -98,10 +102,10 @@ def counted(done: Run) -> list[str]:
 def test_messages_and_metrics_are_the_same_as_those_of_the_sdk(
     sync: Sync,
     change: Any,
-    skip: Any,
+    settings: dict[str, Any],
 ) -> None:
-    in_bulk = run(sync, change, skip_unused_categories=skip)
-    by_the_sdk = run(sync, change, skip_unused_categories=skip, stream_maps=THE_SDK)
+    in_bulk = run(sync, change, **settings)
+    by_the_sdk = run(sync, change, **settings, stream_maps=THE_SDK)
     assert messages(in_bulk) == messages(by_the_sdk)
     assert counted(in_bulk) == counted(by_the_sdk) == [f"{len(in_bulk.records())}"]
     # The bulk writer writes one day at a time.

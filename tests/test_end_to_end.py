@@ -79,6 +79,7 @@ def test_postgresql_has_each_dollar_once_after_one_run_and_after_two(
 ) -> None:
     """And after a third one, which updates restated days."""
     meltano.run(server, "target-postgres")
+    assert target_columns(query) == []
     reconciles(query)
     assert counted(query) == truth(company)
     ((naive, total),) = query(
@@ -128,6 +129,59 @@ def restated_days_are_updated_even_to_zero(
         "SELECT is_known, is_reported, counts_in_total FROM categories WHERE category = "
         "'hologram-calls'"
     ) == [(False, True, True)]
+
+
+def target_columns(query: Query) -> list[str]:
+    """Return the columns of usage_records_daily that the target adds."""
+    return [
+        name
+        for (name,) in query(
+            "SELECT column_name FROM information_schema.columns WHERE table_name = "
+            "'usage_records_daily' AND column_name LIKE '\\_sdc%' ORDER BY 1"
+        )
+    ]
+
+
+# Its own defaults, which meltano.yml changes.
+DEFAULTS_OF_TARGET_POSTGRES = {
+    "TARGET_POSTGRES_VALIDATE_RECORDS": "true",
+    "TARGET_POSTGRES_ADD_RECORD_METADATA": "true",
+    "TARGET_POSTGRES_ACTIVATE_VERSION": "true",
+}
+KNOWN_CATEGORIES = (
+    "SELECT category, also_included_in, level FROM categories WHERE is_known ORDER BY 1"
+)
+
+
+def test_tables_with_columns_of_the_target_are_updated_without_them(
+    meltano: Meltano, query: Query, company: Company, server: Server
+) -> None:
+    meltano.run(server, "target-postgres", **DEFAULTS_OF_TARGET_POSTGRES)
+    columns, overlaps = target_columns(query), query(KNOWN_CATEGORIES)
+    assert "_sdc_extracted_at" in columns
+    restated_days_are_updated_even_to_zero(meltano, query, company, server)
+    assert target_columns(query) == columns
+    assert query(
+        "SELECT _sdc_extracted_at FROM usage_records_daily WHERE category = 'hologram-calls'"
+    ) == [(None,)]
+    restated = table(query)
+    drop = ", ".join(f"DROP COLUMN {column}" for column in columns)
+    query_and_commit(meltano, f"ALTER TABLE {SCHEMA}.usage_records_daily {drop}")
+    meltano.run(server, "target-postgres", "--full-refresh")
+    assert table(query) == restated
+    assert query(KNOWN_CATEGORIES) == overlaps
+
+
+def test_amounts_as_strings_are_exact_decimals(
+    meltano: Meltano, query: Query, company: Company, server: Server
+) -> None:
+    meltano.run(server, "target-postgres", TAP_TWILIO_USAGE_USE_SINGER_DECIMAL="true")
+    reconciles(query)
+    assert counted(query) == truth(company)
+    assert query(
+        "SELECT DISTINCT numeric_precision, numeric_scale FROM information_schema.columns WHERE "
+        "table_name = 'usage_records_daily' AND data_type = 'numeric'"
+    ) == [(38, 12)]
 
 
 @pytest.mark.nightly

@@ -37,7 +37,7 @@ def test_the_flag_is_a_boolean_in_the_schema_and_true_where_the_whole_price_coun
     mapped: Any,
 ) -> None:
     run = mapped()
-    assert properties(run)["counts_in_total"]["type"] == ["boolean", "null"]
+    assert properties(run)["counts_in_total"]["type"] == ["null", "boolean"]
     first = [r for r in run.records() if r["start_date"] == "2026-01-01"]
     assert {r["category"]: r["counts_in_total"] for r in first} == {
         "calls": False,
@@ -50,12 +50,34 @@ def test_the_flag_is_a_boolean_in_the_schema_and_true_where_the_whole_price_coun
 
 def test_the_flag_of_a_category_is_true_for_a_leaf(mapped: Any) -> None:
     run = mapped()
-    assert properties(run, "categories")["counts_in_total"]["type"] == ["boolean", "null"]
+    assert properties(run, "categories")["counts_in_total"]["type"] == ["null", "boolean"]
     assert {r["role"]: r["counts_in_total"] for r in run.records("categories")} == {
         "total": False,
         "rollup": False,
         "leaf": True,
         "overlap": False,
+    }
+
+
+def test_schemas_are_those_of_the_catalog_with_null_first_and_without_a_draft(
+    mapped: Any, sync: Sync
+) -> None:
+    """Also where a stream map adds a property."""
+    run = mapped({STREAM: {"twice": "float(price) * 2"}}, focus=True)
+    assert {*run.schemas()} > {STREAM, "categories", "focus_cost_and_usage"}
+    for message in run.schemas().values():
+        assert "$schema" not in message["schema"]
+        for described in message["schema"]["properties"].values():
+            assert described["type"][:-1] in ([], ["null"])
+    streams = sync(None, "--discover").catalog["streams"]
+    (own,) = (each["schema"] for each in streams if each["stream"] == STREAM)
+    schema = run.schemas()[STREAM]["schema"]
+    for added in ("twice", "counts_in_total"):
+        del schema["properties"][added]
+    assert schema["required"] == own["required"]
+    assert schema["properties"] == {
+        name: {**described, "type": described["type"][::-1]}
+        for name, described in own["properties"].items()
     }
 
 
@@ -81,8 +103,8 @@ def test_properties_can_be_added_renamed_and_dropped(mapped: Any) -> None:
         }
     )
     kinds = {name: schema["type"] for name, schema in properties(run).items()}
-    assert kinds["is_counted"] == ["boolean", "null"]
-    assert kinds["money"] == ["number", "null"]
+    assert kinds["is_counted"] == ["null", "boolean"]
+    assert kinds["money"] == ["null", "number"]
     assert not {"counts_in_total", "deduplicated_price"} & kinds.keys()
     row = next(r for r in run.records() if r["category"] == "calls-inbound")
     assert (row["is_counted"], row["twice"], row["money"]) == (True, 4, 2)
@@ -123,7 +145,7 @@ def test_else_null_keeps_the_key_and_the_named_properties(mapped: Any) -> None:
     named = {"account_sid", "category", "start_date", "counts_in_total"}
     assert all(r.keys() == named for r in run.records())
     assert properties(run).keys() == named
-    assert properties(run)["counts_in_total"]["type"] == ["boolean", "null"]
+    assert properties(run)["counts_in_total"]["type"] == ["null", "boolean"]
 
 
 def test_else_null_keeps_a_key_that_the_user_has_set(mapped: Any) -> None:

@@ -148,6 +148,16 @@ SCHEMA = th.PropertiesList(
         description="With focus: BillingAccountName where Twilio returns no account name",
     ),
     th.Property(
+        "use_singer_decimal",
+        th.BooleanType,
+        default=False,
+        title="Use Singer decimal",
+        description=(
+            "Emit amounts as strings with the format x-singer.decimal, for a target that stores "
+            "numbers as floating point but these strings as exact decimals"
+        ),
+    ),
+    th.Property(
         "max_concurrent_requests",
         th.IntegerType(minimum=1, maximum=32),
         default=4,

@@ -63,6 +63,7 @@ class Settings:
     skip_unused_categories: bool
     focus: bool
     billing_account_name: str | None
+    use_singer_decimal: bool
     max_concurrent_requests: int
     page_size: int
     api_url: str

@@ -43,6 +43,7 @@ def bulk_writer(
     selected = stream_map.transformed_schema["properties"].keys() - (set() if flag else {FLAG})
     fields = [field for field in UsageRecord.__struct_fields__ if field in selected]
     are_all = len(fields) == len(UsageRecord.__struct_fields__)
+    decimals = stream_map.decimals
 
     def write(records: Sequence[UsageRecord]) -> None:
         if not records:
@@ -50,7 +51,11 @@ def bulk_writer(
         for record in records:
             if flag:
                 record.counts_in_total = flag.of(record.price, record.deduplicated_price)
-        chosen = records if are_all else (_only(fields, record) for record in records)
+        chosen: Iterable[object] = records
+        if decimals:
+            chosen = (decimals.convert(_only(fields, record)) for record in records)
+        elif not are_all:
+            chosen = (_only(fields, record) for record in records)
         write_lines(messages(stream_name, chosen), len(records))
 
     return write

@@ -13,6 +13,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Stream, Tap
@@ -26,6 +27,7 @@ from singer_sdk.tap_base import CliTestOptionValue
 from tap_twilio_usage import signals
 from tap_twilio_usage._compat import override
 from tap_twilio_usage.errors import SettingsError
+from tap_twilio_usage.singer.schemas import for_all_targets
 from tap_twilio_usage.singer.writer import LineWriter
 
 if TYPE_CHECKING:
@@ -246,8 +248,9 @@ class SdkStream(Stream):
 
     @override
     def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
-        yield from super()._generate_schema_messages()
-        yield from self.more_schemas()
+        for message in chain(super()._generate_schema_messages(), self.more_schemas()):
+            message.schema = for_all_targets(message.schema)
+            yield message
 
     @override
     def _increment_stream_state(self, latest_record: Any, *, context: Any = None) -> None:

@@ -1,5 +1,7 @@
 """The property `counts_in_total`, added to records before the user's `stream_maps`.
 
+With `use_singer_decimal`, numbers become text after the user's `stream_maps`, which see numbers.
+
 It is code because a stream map of the SDK infers the type from the text of an expression and fails
 on a null operand. It is added first, so that the user's filters and expressions can use it. It is
 in the SCHEMA message and not in the catalog.
@@ -11,6 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
 from fnmatch import fnmatch
+from logging import Logger
 from typing import Any, NamedTuple
 
 from singer_sdk.exceptions import MapExpressionError
@@ -26,6 +29,7 @@ from singer_sdk.mapper import (
 from tap_twilio_usage._compat import override
 from tap_twilio_usage.errors import TapError
 from tap_twilio_usage.logs.redaction import shown
+from tap_twilio_usage.singer.decimals import Decimals
 
 FLAG = "counts_in_total"
 
@@ -59,6 +63,13 @@ FLAGS = {
 class FlaggingMapper(PluginMapper):
     """The SDK's mapper, which first adds the flag to schemas and records."""
 
+    def __init__(
+        self, plugin_config: dict[str, Any], logger: Logger, *, use_singer_decimal: bool
+    ) -> None:
+        """Take the arguments of the SDK's mapper, and whether to write numbers as text."""
+        super().__init__(plugin_config, logger)
+        self._use_singer_decimal = use_singer_decimal
+
     @override
     def register_raw_stream_schema(
         self, stream_name: str, schema: dict[str, Any], key_properties: Sequence[str] | None
@@ -82,7 +93,9 @@ class FlaggingMapper(PluginMapper):
         self.stream_maps[stream_name] = [
             stream_map
             if isinstance(stream_map, RemoveRecordTransform)
-            else Flagging(stream_map, stream_name, flag)
+            else Flagging(
+                stream_map, stream_name, flag, use_singer_decimal=self._use_singer_decimal
+            )
             for stream_map in self.stream_maps[stream_name]
         ]
 
@@ -120,12 +133,25 @@ def _with_key(stream_map: Any, schema: dict[str, Any], key: Sequence[str] | None
 
 
 class Flagging(StreamMap):
-    """Adds the flag to records and passes them to another stream map."""
+    """Adds the flag to records and passes them to another stream map.
 
-    def __init__(self, inner: StreamMap, stream_name: str, flag: Flag | None) -> None:
-        """Take the stream map to pass records to; without a flag, they are not changed."""
+    With `use_singer_decimal`, the numbers of the result become text.
+    """
+
+    def __init__(
+        self,
+        inner: StreamMap,
+        stream_name: str,
+        flag: Flag | None,
+        *,
+        use_singer_decimal: bool,
+    ) -> None:
+        """Take the stream map to pass records to; without a flag, none is added to them."""
         super().__init__(inner.stream_alias, inner.raw_schema, inner.raw_key_properties, None)
-        self.transformed_schema = inner.transformed_schema
+        self.transformed_schema, self.decimals = inner.transformed_schema, None
+        if use_singer_decimal:
+            self.decimals = Decimals(stream_name, inner.transformed_schema)
+            self.transformed_schema = self.decimals.schema
         self.transformed_key_properties = inner.transformed_key_properties
         self._inner = inner
         self._stream_name = stream_name
@@ -133,16 +159,17 @@ class Flagging(StreamMap):
 
     @property
     def only_flags(self) -> bool:
-        """Whether records are not changed in any other way."""
+        """Whether records are not changed in any other way, apart from numbers as text."""
         return isinstance(self._inner, SameRecordTransform) and not self._inner.flattening_enabled
 
     @override
     def transform(self, record: dict[str, Any]) -> dict[str, Any] | None:
         try:
-            return self._inner.transform(self._flagged(record))
+            mapped = self._inner.transform(self._flagged(record))
         except (MapExpressionError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             hint = " (is an operand null there?)" if isinstance(error, TypeError) else ""
             raise TapError(f"stream_maps: {self._stream_name}: {error}{hint}") from error
+        return self.decimals.convert(mapped) if self.decimals and mapped else mapped
 
     @override
     def get_filter_result(self, record: dict[str, Any]) -> bool:
