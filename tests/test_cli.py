@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -290,6 +291,12 @@ def catches_sigint(process: subprocess.Popen[str], *, expected: bool) -> bool:
     return bool(int(caught, 16) & 1 << signal.SIGINT - 1) is expected
 
 
+def has_begun(process: subprocess.Popen[str]) -> Callable[[], bool]:
+    """Return whether the command does not catch it for now, which a loaded machine can miss."""
+    latest = time.monotonic() + 5
+    return lambda: catches_sigint(process, expected=False) or time.monotonic() > latest
+
+
 @pytest.mark.parametrize(("signum", "points"), [(signal.SIGTERM, (1, 3)), (signal.SIGINT, (2, 4))])
 def test_a_signal_during_startup_shows_no_traceback(
     tmp_path: Path, signum: int, points: tuple[int, ...]
@@ -298,7 +305,7 @@ def test_a_signal_during_startup_shows_no_traceback(
     for tenths in points:
         with start(tmp_path, config("http://127.0.0.1:1")) as process:
             until(partial(catches_sigint, process, expected=True))  # as Python does first
-            until(partial(catches_sigint, process, expected=False))
+            until(has_begun(process))
             time.sleep(tenths / 10)
             process.send_signal(signum)
             _, log = process.communicate(timeout=LONGEST)

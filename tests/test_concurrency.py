@@ -258,19 +258,29 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def test_a_signal_that_ends_a_wait_leaves_the_queue() -> None:
-    throttle = throttle_of(1)
+    throttle, is_over = throttle_of(1), threading.Event()
+
+    def handler(*_: object) -> None:
+        if not is_over.is_set():
+            is_over.set()
+            raise KeyboardInterrupt
 
     def interrupt() -> None:
         until(lambda: any(vars(slot.is_granted)["_cond"]._waiters for slot in throttle._queue))
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        while not is_over.wait(0.01):  # a signal that comes just before the wait does not end it
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
-    with throttle.slot():
-        interrupted = spawn(interrupt)
-        with pytest.raises(KeyboardInterrupt), throttle.slot():
-            pass
-        interrupted.result(timeout=10)
-        assert throttle._queue == []
-        assert not throttle._limit.has_room
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        with throttle.slot():
+            interrupted = spawn(interrupt)
+            with pytest.raises(KeyboardInterrupt), throttle.slot():
+                pass
+            interrupted.result(timeout=10)
+            assert throttle._queue == []
+            assert not throttle._limit.has_room
+    finally:
+        signal.signal(signal.SIGINT, before)
     with throttle.slot():
         pass
 

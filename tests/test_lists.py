@@ -12,7 +12,7 @@ import pytest
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
 from tap_twilio_usage.money.parsers import mail_date
 from tests.conftest import Run, Sync, catalog_of, config
-from tests.http_server import Answer, serve
+from tests.http_server import Answer, Request, serve
 from tests.twilio import SID
 
 SINCE = date(2025, 1, 1)
@@ -47,6 +47,18 @@ def test_accounts_are_complete_and_contain_no_auth_token(sync: Sync, server: Ser
     }
     assert "auth-token" not in run.out + run.log
     assert "auth_token" not in run.out
+
+
+def test_a_usage_trigger_of_another_account_is_an_error(sync: Sync, server: Server) -> None:
+    def answer(request: Request) -> Answer:
+        page = server.get(request.path, dict(request.query), request.headers.get("Authorization"))
+        return Answer(page.replace(b'"account_sid": "AC0', b'"account_sid": "AC1'))
+
+    with serve(answer) as elsewhere:
+        run = load(sync, elsewhere.url, "usage_triggers")
+    assert run.code == 1
+    assert f"a usage trigger is of another account than {MAIN_SID}" in run.last_line
+    assert run.records() == []
 
 
 def test_usage_triggers_have_twilios_fields_except_the_uris(sync: Sync, server: Server) -> None:

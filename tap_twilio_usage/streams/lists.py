@@ -14,6 +14,7 @@ from tap_twilio_usage.money import parsers
 from tap_twilio_usage.money.parsers import Fields, Record, canonical_sid
 from tap_twilio_usage.streams.base import TwilioStream
 from tap_twilio_usage.twilio.accounts import fetch_list
+from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.usage_records import API
 
 if TYPE_CHECKING:
@@ -145,8 +146,16 @@ class UsageTriggersStream(ListStream):
 
     @override
     def rows(self, context: Context | None) -> Iterator[dict[str, Any]]:
-        if context:  # the SDK passes None if there is no account
-            yield from super().rows(context)
+        if not context:  # the SDK passes None if there is no account
+            return
+        sid = context["account_sid"]
+        for row in super().rows(context):
+            if row["account_sid"] != sid:
+                raise ApiError(
+                    f"{self.path(context)}: a usage trigger is of another account than {sid}, "
+                    "which was requested; check account_sid"
+                )
+            yield row
 
     @override
     def path(self, context: Context | None) -> str:
