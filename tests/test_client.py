@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
@@ -206,10 +207,11 @@ def test_a_connection_that_ends_in_the_tls_handshake_is_retried() -> None:
     tries = []
 
     def hang_up(listener: socket.socket) -> None:
-        while True:
-            connection, _ = listener.accept()
-            tries.append(connection.recv(1))
-            connection.close()
+        with suppress(OSError):  # until the test closes the listener
+            while True:
+                connection, _ = listener.accept()
+                tries.append(connection.recv(1))
+                connection.close()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=hang_up, args=(listener,), daemon=True).start()

@@ -153,6 +153,7 @@ KNOWN_CATEGORIES = (
 )
 
 
+@pytest.mark.nightly
 def test_tables_with_columns_of_the_target_are_updated_without_them(
     meltano: Meltano, query: Query, company: Company, server: Server
 ) -> None:

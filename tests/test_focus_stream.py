@@ -469,7 +469,7 @@ def test_they_are_loaded_after_a_first_run_that_was_cut_off(sync: Sync, server: 
     first = sync(settings(server, focus=False))
     cut_off = sync(settings(server, lookback_days=1), state=first.states[-1])
     whole = bills(sync(settings(server)))
-    for state in cut_off.states:
+    for state in cut_off.states[::4]:
         again = sync(settings(server, lookback_days=1), state=state)
         assert bills(cut_off, again) == whole
 

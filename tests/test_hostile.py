@@ -61,7 +61,7 @@ from tests.hostile import (
 )
 from tests.http_server import Answer, Request
 
-EXAMPLES = 100  # of each kind of answer; `python -m tests.hostile` tries more
+EXAMPLES = 60  # of each kind of answer; `python -m tests.hostile` tries more
 RUNS = [  # seeds of runs of the command: from, to
     *((first, first + 6) for first in (0, 6)),
     *(pytest.param(first, first + 12, marks=pytest.mark.nightly) for first in (12, 24, 36, 48)),

@@ -213,6 +213,15 @@ def test_a_new_account_may_have_spend_that_its_days_do_not_have_yet() -> None:
     load(new, UsageState(), day(1))
 
 
+def test_a_new_account_may_have_no_record_yet(caplog: pytest.LogCaptureFixture) -> None:
+    state = UsageState()
+    with caplog.at_level(logging.INFO):
+        load(FakeAccount({}, spent={"sms": "1"}, created=day(3)), state, day(4))
+    assert "AC1 is new and has no record yet" in caplog.text
+    assert warnings(caplog) == ""
+    assert len(loaded(FakeAccount(only([3, 4, 5]), created=day(3)), state, day(5))) == 3
+
+
 def test_amounts_that_cancel_each_other_out_in_earlier_days_are_loaded() -> None:
     days = {**only(range(60), ZEROS), day(0): {"totalprice": "5"}, day(1): {"totalprice": "-5"}}
     account = FakeAccount(days, created=BEFORE, includes_subaccounts=False)

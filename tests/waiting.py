@@ -24,9 +24,15 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def until_full(pipe: IO[bytes] | IO[str]) -> None:
-    """Wait until a pipe is full, so that its writer is blocked."""
+    """Wait until a pipe has been full for a moment, so that its writer is blocked."""
     size = fcntl.fcntl(pipe.fileno(), fcntl.F_GETPIPE_SZ)
-    until(lambda: _waiting_in(pipe) > size - PAGE)
+    seen = [0] * 200
+
+    def is_full() -> bool:
+        seen.append(_waiting_in(pipe))
+        return seen[-1] > size - PAGE and len({*seen[-200:]}) == 1
+
+    until(is_full)
 
 
 def _waiting_in(pipe: IO[bytes] | IO[str]) -> int:
