@@ -118,6 +118,8 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
     @override
     def summarize(self) -> None:
         super().summarize()
+        if not self.emits_focus:
+            return
         state, unknown_up_to = self.session.state.usage(self.name), self._begin()
         last_day = self.session.settings.last_day(self.session.today())
         if not self.session.failures and not (unknown_up_to and last_day < unknown_up_to):
