@@ -60,6 +60,13 @@ def full_table(streams: list[dict[str, Any]]) -> None:
     streams[0]["replication_method"] = "FULL_TABLE"
 
 
+def reworded(streams: list[dict[str, Any]]) -> None:
+    """Describe the properties as an older version of the tap did."""
+    for each in streams[0]["schema"]["properties"].values():
+        each["description"] = "older"
+        each["type"] = each["type"][::-1]
+
+
 def run(sync: Sync, change: Any, **settings: Any) -> Run:
     catalog = catalog_of(sync(config("https://api.twilio.com"), "--discover").catalog, STREAM)
     catalog["streams"] = [each for each in catalog["streams"] if each["tap_stream_id"] == STREAM]
@@ -97,6 +104,7 @@ def counted(done: Run) -> list[str]:
         added,
         with_the_flag,
         full_table,
+        reworded,
     ],
 )
 def test_messages_and_metrics_are_the_same_as_those_of_the_sdk(

@@ -37,7 +37,7 @@ def bulk_writer(
     if others or not isinstance(stream_map, Flagging) or not stream_map.only_flags:
         return None
     described, ours = effective_schema["properties"], own_schema["properties"]
-    if any(described[field] != ours[field] for field in ours.keys() & described.keys()):
+    if any(_type(described[field]) != _type(ours[field]) for field in ours.keys() & described):
         return None  # the user's catalog changes a type
     flag = stream_map.flag
     selected = stream_map.transformed_schema["properties"].keys() - (set() if flag else {FLAG})
@@ -66,6 +66,16 @@ def messages(stream_name: str, records: Iterable[object]) -> bytes:
     extracted = datetime.now(timezone.utc)
     message = RecordMessage(stream_name, {}, time_extracted=extracted).to_dict()
     return encoder.encode_lines({**message, "record": record} for record in records)
+
+
+def _type(described: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a property's schema says about its values.
+
+    The catalog of an older version has other descriptions, and may have another order of types.
+    """
+    types = described.get("type", [])
+    kept = {keyword: value for keyword, value in described.items() if keyword != "description"}
+    return {**kept, "type": {types} if isinstance(types, str) else {*types}}
 
 
 def _only(fields: Sequence[str], record: UsageRecord) -> dict[str, object]:

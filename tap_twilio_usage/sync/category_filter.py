@@ -47,7 +47,9 @@ class CategoryFilter:
         have a row of it for this period, whose money would count beside that of its new name.
         `day` begins the period; None if an earlier run may have loaded it in any case.
         """
-        if not rows or (day is not None and (self._loaded is None or day > self._loaded)):
+        if not rows or not self._emitted:
+            return rows
+        if day is not None and (self._loaded is None or day > self._loaded):
             return rows
         gone = self._emitted.difference(row.category for row in rows)
         withdrawn = [category for category in sorted(gone) if normalise(category) != TOTAL]

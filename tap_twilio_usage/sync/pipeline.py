@@ -100,7 +100,7 @@ class Pipeline:
             if self._run.emits_focus:
                 state.days_without_focus = without(state.days_without_focus or [], period)
             if restatements:
-                restatements.add(period.start, fetched)
+                restatements.add(period.start, rows)
             if missing.may_advance:
                 state.advance(period.start)
             self._run.save(len(emitted))

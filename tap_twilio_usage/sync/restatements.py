@@ -93,10 +93,7 @@ class Restatements:
             return  # a missing day of an earlier run
         if day == self._window.start or day in self._next_starts:
             self._before[day] = {category: [*sums] for category, sums in self._read.items()}
-        with localcontext(EXACT):
-            for category, read in amounts_of(rows).items():
-                before = self._read.get(category, NOTHING)
-                self._read[category] = [a + b for a, b in zip(before, read, strict=True)]
+        add_amounts(self._read, rows)
 
     def _bases(self) -> dict[str, str]:
         """Return what all days before some of the days that were read add up to, as fingerprints.
@@ -139,7 +136,9 @@ class Restatements:
         `were_read` says whether this run has read all days of the window.
         """
         bases = self._bases() if were_read else self._last_read.bases if self._last_read else {}
-        if were_read and not (self._is_complete and self._agrees(bases)):
+        agrees = not were_read or (self._is_complete and self._agrees(bases))
+        self._read, self._before = {}, {}  # to free them before the next account is read
+        if not agrees:
             self._state.older_days = ReadDays(day=day, read_on=self._today, bases=bases)
             return
         self._state.older_days = ReadDays(
@@ -179,9 +178,21 @@ class Restatements:
 def amounts_of(rows: Iterable[UsageRecord]) -> Sums:
     """Return count, usage and price of the rows, by category."""
     sums: Sums = {}
+    add_amounts(sums, rows)
+    return sums
+
+
+def add_amounts(sums: Sums, rows: Iterable[UsageRecord]) -> None:
+    """Add count, usage and price of the rows to the sums, in place."""
     with localcontext(EXACT):
         for row in rows:
-            if not is_zero(row):
-                before = sums.get(row.category, NOTHING)
-                sums[row.category] = [a + b for a, b in zip(before, amounts(row), strict=True)]
-    return sums
+            if is_zero(row):
+                continue
+            if row.category not in sums:
+                sums[row.category] = [*amounts(row)]
+                continue
+            total = sums[row.category]
+            count, usage, price = amounts(row)
+            total[0] += count
+            total[1] += usage
+            total[2] += price
