@@ -16,7 +16,7 @@ from datetime import date
 from decimal import Decimal, localcontext
 
 from tap_twilio_usage.money.amounts import EXACT, ZERO
-from tap_twilio_usage.money.usage_record import UsageRecord, amounts, is_zero
+from tap_twilio_usage.money.usage_record import UsageRecord
 from tap_twilio_usage.sync.state import AccountState, ReadDays
 from tap_twilio_usage.twilio.periods import DAY, EARLIEST, Window
 from tap_twilio_usage.twilio.usage_records import Reported
@@ -186,13 +186,9 @@ def add_amounts(sums: Sums, rows: Iterable[UsageRecord]) -> None:
     """Add count, usage and price of the rows to the sums, in place."""
     with localcontext(EXACT):
         for row in rows:
-            if is_zero(row):
-                continue
-            if row.category not in sums:
-                sums[row.category] = [*amounts(row)]
-                continue
-            total = sums[row.category]
-            count, usage, price = amounts(row)
-            total[0] += count
-            total[1] += usage
-            total[2] += price
+            count, usage, price = row.count, row.usage, row.price
+            if count or usage or price:
+                total = sums.setdefault(row.category, [*NOTHING])
+                total[0] += count or ZERO
+                total[1] += usage or ZERO
+                total[2] += price or ZERO
