@@ -29,7 +29,7 @@ def attribute(
     """
     rows = list(rows)
     names = {normalise(row.category) for row in reported or rows}
-    units = {unit(row) for row in rows}
+    units = {_currency(written) for written in {row.price_unit for row in rows}}
     if len(units - {None}) <= 1:
         return _attributed(rows, names)
     unit_of_total = next((unit(row) for row in rows if normalise(row.category) == TOTAL), None)
@@ -41,7 +41,7 @@ def attribute(
 
 def unit(row: UsageRecord) -> str | None:
     """Return the currency of a row in lower case; None if it has none."""
-    return normalise(row.price_unit or "") or None
+    return _currency(row.price_unit)
 
 
 def total(rows: Iterable[UsageRecord]) -> UsageRecord | None:
@@ -61,6 +61,10 @@ def overshoot(rows: Sequence[UsageRecord]) -> Decimal | None:
     prices = {row.category: row.price for row in rows}
     excess = remainder if has_only_refunds(prices) else remainder.copy_negate()
     return excess if excess > rounding(prices) else None
+
+
+def _currency(written: str | None) -> str | None:
+    return normalise(written or "") or None
 
 
 def _attributed(scope: list[UsageRecord], reported: Collection[str]) -> list[UsageRecord]:
