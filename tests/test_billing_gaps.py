@@ -16,7 +16,7 @@ from tap_twilio_usage.sync.billing_gaps import BillingGaps, covering
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.products import Products
 from tap_twilio_usage.sync.state import BillingGroupContext, BillingGroupState
-from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Granularity, Window
+from tap_twilio_usage.twilio.periods import DAILY, EARLIEST, MONTHLY, Granularity, Window
 from tests.options import Options
 
 LOGGER = logging.getLogger("billing")
@@ -62,7 +62,7 @@ def load(  # noqa: PLR0913  (each is one thing, most are passed by name)
     """
     gaps, products = BillingGaps(state, DAILY, today), Products(state, lookback_days)
     found: dict[tuple[str, int], Decimal] = {}
-    for window in (*gaps.to_ask_again(read), read):
+    for window in (*gaps.to_ask_again(read, EARLIEST), read):
         for period in window.split(1, DAILY):
             if period.start.day >= stop_before:
                 return found
@@ -205,11 +205,12 @@ def test_lost_products_are_known_as_such_after_the_lookback_too() -> None:
 def test_missing_days_after_end_date_are_left_for_a_later_run() -> None:
     state = new_state(bookmark=day(25), missing_days=[days(3, 4), days(8, 12)])
     gaps = BillingGaps(state, DAILY, day(25))
-    assert gaps.to_ask_again(days(10, 25)) == [days(3, 4), days(8, 9)]
-    assert gaps.to_ask_again(days(20, 9)) == [days(3, 4), days(8, 9)]
+    assert gaps.to_ask_again(days(10, 25), EARLIEST) == [days(3, 4), days(8, 9)]
+    assert gaps.to_ask_again(days(10, 25), day(4)) == [days(4, 4), days(8, 9)]
+    assert gaps.to_ask_again(days(20, 9), EARLIEST) == [days(3, 4), days(8, 9)]
     state.missing_days = [Window(JANUARY.start, date(2026, 4, 30))]
     months = BillingGaps(state, MONTHLY, date(2026, 8, 20))
-    assert months.to_ask_again(Window(date(2026, 7, 1), date(2026, 2, 10))) == [JANUARY]
+    assert months.to_ask_again(Window(date(2026, 7, 1), date(2026, 2, 10)), EARLIEST) == [JANUARY]
 
 
 def test_products_that_are_lost_beside_days_without_usage_are_logged(

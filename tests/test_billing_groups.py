@@ -276,6 +276,20 @@ def test_an_earlier_start_date_is_loaded_up_to_an_end_date_before_the_bookmark(
     assert bookmarks(second) == bookmarks(first)
 
 
+def test_days_that_a_start_date_left_out_are_loaded_when_it_is_moved_back(
+    sync: Sync, server: Server
+) -> None:
+    settings = oauth(server.url, BILLING_GROUP_IDS[0], lookback_days=0)
+    later = settings | {"start_date": "2025-09-28"}
+    runs = [load(sync, settings | {"end_date": "2025-09-20"}, DAILY)]
+    for options in (later, later, settings, settings):
+        runs.append(load(sync, options, DAILY, state=runs[-1].states[-1]))
+    read = [{row["start_date"] for row in run.records(DAILY)} for run in runs]
+    gap = set(between("2025-09-21", "2025-09-27"))
+    assert [bool(days & gap) for days in read] == [False, False, False, True, False]
+    assert spend(*runs) == spend(load(sync, settings, DAILY))
+
+
 def test_a_group_continues_from_a_state_of_version_0_1_0(sync: Sync, server: Server) -> None:
     file = Path(__file__).parent / "states" / "every_other_stream.json"
     state = {"bookmarks": {DAILY: json.loads(file.read_text())["bookmarks"][DAILY]}}

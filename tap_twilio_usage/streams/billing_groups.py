@@ -84,12 +84,13 @@ class BillingGroupRecordsStream(PeriodStream):
         if earlier := planner.earlier_days(state):
             self.logger.info("%s: start_date is earlier now: loading %s", group.name, earlier)
             state.missing_days = merged([*state.missing_days, earlier])
-        asked = gaps.to_ask_again(days)
+        asked = gaps.to_ask_again(days, planner.since(state))
         if days.days > 0:
             asked.append(days)
         if not asked:
             return
         state.asked_since = planner.asked_since(state)
+        state.missing_days = merged([*state.missing_days, *planner.skipped_days(state, days)])
         last = self.granularity.first(days.end)
         state.reading_up_to = max(state.reading_up_to or last, last)
         self.save()

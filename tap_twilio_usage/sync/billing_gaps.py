@@ -40,13 +40,14 @@ class BillingGaps:
         self._lost: list[Window] = []  # an earlier run found records there
         self._forget(Window(granularity.following(today), LATEST))
 
-    def to_ask_again(self, days: Window) -> list[Window]:
-        """Return the missing periods before the days that this run reads in any case.
+    def to_ask_again(self, days: Window, since: date) -> list[Window]:
+        """Return the missing periods from `since` on, before the days this run reads in any case.
 
         If there are no such days, these are the missing periods before the end of `days`.
         """
         end = self._granularity.first(days.end + DAY)
-        return without(self._state.missing_days, Window(min(days.start, end), LATEST))
+        others = [Window(EARLIEST, since - DAY), Window(min(days.start, end), LATEST)]
+        return without_all(self._state.missing_days, others)
 
     def note(self, period: Window, *, is_listed: bool, was_listed: bool) -> None:
         """Note whether a period has records, and whether it had some when it was last read."""

@@ -19,7 +19,7 @@ from tap_twilio_usage.sync.missing_days import MissingDays
 from tap_twilio_usage.sync.prefetch import Prefetch, Queue
 from tap_twilio_usage.sync.run import Run
 from tap_twilio_usage.sync.state import AccountContext, AccountState
-from tap_twilio_usage.twilio.periods import DAY, Window, merged, without
+from tap_twilio_usage.twilio.periods import Window, merged, without
 
 Rows = list[UsageRecord]
 
@@ -118,10 +118,8 @@ class Pipeline:
             planner.logger.info("%s: start_date is earlier now: loading %s", state.name, earlier)
             state.missing_days = merged([*state.missing_days, earlier])
             first = min(first, earlier.start)
-        following = state.bookmark and planner.granularity.following(state.bookmark)
-        if following and following < prefetch.all_days.start:  # a start_date that leaves out days
-            gap = Window(following, prefetch.all_days.start - DAY)
-            state.missing_days = merged([*state.missing_days, gap])
+        skipped = planner.skipped_days(state, prefetch.all_days)
+        state.missing_days = merged([*state.missing_days, *skipped])
         state.asked_since = min(planner.asked_since(state), first)
         state.begin(first)
         if not self._run.emits_focus:

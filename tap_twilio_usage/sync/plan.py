@@ -101,6 +101,21 @@ class Planner:
         days = self.settings.first_day(self.today), state.asked_since, state.first_day
         return self.granularity.first(min(filter(None, days)))
 
+    def since(self, state: PeriodState) -> date:
+        """Return the first day that a run with this `start_date` may read."""
+        start = None if state.catch_up_to else self.settings.start_date
+        return self.granularity.first(start) if start else EARLIEST
+
+    def skipped_days(self, state: PeriodState, days: Window) -> list[Window]:
+        """Return the days after the bookmark that `start_date` leaves out of the days to read.
+
+        They are missing from then on: a run whose start_date is earlier again has to read them.
+        """
+        following = state.bookmark and self.granularity.following(state.bookmark)
+        if not following or following >= days.start:
+            return []
+        return [Window(following, days.start - DAY)]
+
     def earlier_days(self, state: PeriodState) -> Window | None:
         """Return the days that a `start_date` adds which was moved back since the last run."""
         start, first_day = self.settings.start_date, state.asked_since or state.first_day

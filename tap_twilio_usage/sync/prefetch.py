@@ -221,9 +221,7 @@ class Queue:
         account = run.account(state.context.account_sid) or run.main
         is_named_period = planner.granularity.is_named_period
         earlier = planner.earlier_days(state)
-        since = EARLIEST
-        if planner.settings.start_date and not state.catch_up_to:
-            since = planner.granularity.first(planner.settings.start_date)
+        since = planner.since(state)
         asks = not is_named_period and (
             planner.bookmark(state) is None
             or earlier is not None

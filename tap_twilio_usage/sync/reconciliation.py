@@ -17,7 +17,6 @@ from tap_twilio_usage.twilio.errors import RetriesExhausted
 from tap_twilio_usage.twilio.periods import (
     DAILY,
     DAY,
-    EARLIEST,
     LATEST,
     MONTHLY,
     Window,
@@ -89,8 +88,11 @@ class Reconciliation:
         )
         missing = [each.days for each in self._closed(answer.months) if each.is_missing]
         last_read = MONTHLY.first(answer.window.end + DAY) - DAY  # the end of a whole month
-        later = without(state.missing_days, Window(EARLIEST, last_read))
-        state.missing_days = merged([*missing, *later])
+        others = without(
+            [*state.missing_days, *planner.skipped_days(state, answer.window)],
+            Window(answer.window.start, last_read),
+        )
+        state.missing_days = merged([*missing, *others])
         state.begin(answer.window.start)
         run.save(None)
         for start, months in groupby(answer.months, key=lambda month: month.days.start):
@@ -174,7 +176,9 @@ class Reconciliation:
         first = MONTHLY.first(max(earlier.start, begins or earlier.start)) if earlier else LATEST
         if days.days < 1:  # end_date is before the lookback: only the earlier months are read
             return Window(first, min(days.end, earlier.end)) if earlier else days
-        starts_on = [first, days.start, *(missing.start for missing in state.missing_days)]
+        since = self._run.planner.since(state)
+        missing = [each.start for each in state.missing_days if each.end >= since]
+        starts_on = [first, days.start, *(max(since, start) for start in missing)]
         return Window(MONTHLY.first(min(starts_on)), days.end)
 
     def _ask(
