@@ -592,17 +592,6 @@ def test_an_earlier_start_date_is_loaded_by_the_next_run(caplog: pytest.LogCaptu
     assert len(load(account, state, day(28), start_date=day(20))) == 3
 
 
-def test_days_that_a_start_date_left_out_are_loaded_when_it_is_moved_back() -> None:
-    state, account = UsageState(), FakeAccount(only(range(30)))
-    load(account, state, day(5), start_date=day(0))
-    for start in (20, 20):
-        periods = load(account, state, day(25), start_date=day(start))
-        assert not {rows[0][1] for rows in periods} & {*map(day, range(6, 20))}
-    periods = load(account, state, day(25), start_date=day(0))
-    assert [rows[0][1] for rows in periods] == [*map(day, range(6, 20)), day(24), day(25)]
-    assert len(load(account, state, day(25), start_date=day(0))) == 2
-
-
 def test_an_earlier_start_date_is_loaded_however_often_the_run_is_cut_off() -> None:
     state, account = UsageState(), FakeAccount(only(range(30)))
     load(account, state, day(25), start_date=day(20))
