@@ -20,6 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -53,6 +54,12 @@ MELTANO = Path(sys.executable).with_name("meltano")
 FIRST, LAST = date(2025, 8, 20), date(2025, 9, 20)
 DAYS = [FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1)]
 SCHEMA = "tap_twilio_usage"
+
+# How long an example takes depends on what else runs.
+hypothesis.settings.register_profile(
+    "any speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any speed")
 
 DECODER = json.JSONDecoder(parse_float=Decimal)  # one for all lines, which is quicker
 

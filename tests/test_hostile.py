@@ -160,7 +160,7 @@ def seeds(examples: int) -> Callable[[Any], Any]:
     """Run a test with this number of seeds, always the same ones."""
 
     def decorate(test: Any) -> Any:
-        limits = settings(max_examples=examples, derandomize=True, deadline=None, database=None)
+        limits = settings(max_examples=examples, derandomize=True, database=None)
         return limits(given(seed=st.integers(0, 2**32))(test))
 
     return decorate
