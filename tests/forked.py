@@ -22,10 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from tap_twilio_usage.__main__ import main
+from tap_twilio_usage.money import hierarchy
 from tap_twilio_usage.tap import TapTwilioUsage
 
+hierarchy.shipped()  # every run would read its file
+
 CONTEXT = multiprocessing.get_context("forkserver")
-PRELOADED = ["tap_twilio_usage.tap", "email.policy", "tests.forked"]
+PRELOADED = ["tap_twilio_usage.tap", "tap_twilio_usage.memory", "email.policy", "tests.forked"]
 CONTEXT.set_forkserver_preload(PRELOADED)
 LONGEST_RUN = 120  # seconds
 

@@ -56,11 +56,15 @@ RECONCILIATION = "usage_reconciliation"  # it asks only for the totals of days a
 STREAMS = [*PAGED, RECONCILIATION, "categories", *BILLING]
 # One stream of each kind; the others use the same code.
 TYPICAL = {"accounts", "usage_triggers", "usage_records_daily", "billing_group_records"}
+
+
+def nightly(*values: Any) -> Any:
+    """Return values of parameters that only nightly tests use."""
+    return pytest.param(*values, marks=pytest.mark.nightly)
+
+
 # For a test that has to wait for each stream.
-TYPICAL_BY_DAY = [
-    stream if stream in TYPICAL else pytest.param(stream, marks=pytest.mark.nightly)
-    for stream in STREAMS
-]
+TYPICAL_BY_DAY = [stream if stream in TYPICAL else nightly(stream) for stream in STREAMS]
 
 K = TypeVar("K")
 Fault = Callable[[Reply], Reply]
@@ -236,8 +240,10 @@ class Lab:
 
 
 def catalog(*streams: str) -> dict[str, Any]:
-    entries = [json.loads((CATALOGS / f"{stream}.json").read_text()) for stream in STREAMS]
-    return catalog_of({"streams": entries}, *(streams or STREAMS))
+    """Return a catalog of the streams, all of them selected."""
+    chosen = streams or STREAMS
+    entries = [json.loads((CATALOGS / f"{stream}.json").read_text()) for stream in chosen]
+    return catalog_of({"streams": entries}, *chosen)
 
 
 @pytest.fixture(scope="session")
