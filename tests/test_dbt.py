@@ -246,9 +246,10 @@ def status_of_june(compiled: Path, database: str) -> Status:
             )
             connection.execute(
                 "CREATE TEMP TABLE usage_reconciliation ON COMMIT DROP AS "
-                "SELECT 'AC1' AS account_sid, 'USD' AS price_unit, DATE '2026-06-01' AS start_date, "
-                "DATE '2026-06-30' AS end_date, %s::INT AS days_expected, "
-                "%s::DECIMAL(38, 12) AS monthly_total, %s::TIMESTAMP AS as_of",
+                "SELECT 'AC1' AS account_sid, 'USD' AS price_unit, "
+                "DATE '2026-06-01' AS start_date, DATE '2026-06-30' AS end_date, "
+                "%s::INT AS days_expected, %s::DECIMAL(38, 12) AS monthly_total, "
+                "%s::TIMESTAMP AS as_of",
                 [expected, total, read_on],
             )
             if expected is None:
