@@ -22,7 +22,17 @@ import pytest
 import yaml
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
-from tests.conftest import FIRST, LAST, ROOT, Rows, Sync, catalog_of, clean_environment
+from tests.conftest import (
+    DAYS,
+    FIRST,
+    LAST,
+    ROOT,
+    Rows,
+    Sync,
+    blocks,
+    catalog_of,
+    clean_environment,
+)
 from tests.test_dbt import check_marts, check_months
 
 pytestmark = pytest.mark.nightly
@@ -125,9 +135,16 @@ TYPES = {
 def test_each_model_and_test_compiles_and_parses(
     script: Script, python: Path, tmp_path: Path, adapter: str, streams: str
 ) -> None:
-    done = script("compile", adapter, streams)
+    names = {
+        "twilio_usage_database": "raw",
+        "twilio_usage_schema": "twilio",
+        "twilio_usage_tables": {"categories": "twilio_categories"},
+    }
+    done = script("compile", adapter, streams, f"--vars={json.dumps(names)}")
     assert done.returncode == 0, done.stdout
     folder = tmp_path / "target" / "compiled"
+    (categories,) = folder.rglob("stg_twilio_usage__categories.sql")
+    assert "raw.twilio.twilio_categories" in re.sub('["`]', "", categories.read_text())
     command: list[str | Path] = [python, "-c", PARSE, adapter, folder]
     parsed = subprocess.run(command, capture_output=True, text=True, check=False)
     assert parsed.returncode == 0, parsed.stderr
@@ -173,11 +190,17 @@ def test_an_emulator_of_snowflake_has_exact_marts(
     script: Script, sync: Sync, company: Company, tmp_path: Path, number: str
 ) -> None:
     """What target-snowflake makes of amounts: float, or number(38, 12) by use_singer_decimal."""
+    by_service, check, *_ = blocks(ROOT / "README.md", "sql")
+    (check_with_casts,) = (
+        q for q in blocks(ROOT / "docs" / "warehouse.md", "sql") if "DECIMAL" in q
+    )
+    is_exact = number == "number(38, 12)"
+    checks = [check_with_casts, check] if is_exact else [check_with_casts]
     queries = {mart: f"SELECT * FROM twilio_usage.{mart} ORDER BY 1, 2, 3" for mart in MARTS}
     with Server(company) as server:
         work = {
             "statements": list(statements(sync, server, number)),
-            "queries": list(queries.values()),
+            "queries": [*queries.values(), *checks, *([by_service] if is_exact else [])],
         }
     load, result = tmp_path / "load.json", tmp_path / "rows.pickle"
     load.write_text(json.dumps(work))
@@ -191,6 +214,9 @@ def test_an_emulator_of_snowflake_has_exact_marts(
 
     check_marts(query, company, {MAIN_SID: None})
     check_months(query, company, MAIN_SID)
+    assert [rows[each] for each in checks] == [[] for _ in checks]
+    if is_exact:
+        assert sum(row[2] for row in rows[by_service]) == sum(map(company.total, DAYS))
 
 
 def test_an_emulator_of_snowflake_fails_if_a_cast_rounds(script: Script, tmp_path: Path) -> None:
