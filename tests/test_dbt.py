@@ -296,7 +296,7 @@ def test_a_cast_that_rounds_fails_the_test_of_amounts(compiled: Path, database: 
 def test_amounts_are_exact_however_they_arrive(compiled: Path, database: str) -> None:
     staging = compiled / "models" / "staging" / "stg_twilio_usage__usage_records_daily.sql"
     (exact,) = re.findall(r"(cast\(.*\)) as price,", staging.read_text())
-    amount = Decimal("12345678.123456")
+    amount = Decimal("1234567890.123456")  # more than 15 digits
     with psycopg.connect(database) as postgres, duckdb.connect() as duck:
         for execute in (postgres.execute, duck.execute):
             for kind in ("double precision", "decimal(38, 12)", "varchar"):
