@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import duckdb
+import psycopg
 import pytest
 import yaml
 
@@ -206,43 +210,61 @@ def test_the_job_builds_exact_marts_and_fails_on_a_broken_day(
         assert f"FAIL 2 {test}" in log
 
 
-def status_of_june(
-    *,
-    last: int = 30,
-    expected: int | None = 30,
-    total: str | None = "30",
-    read_on: str = "2026-07-02",
-    since: date = date(2026, 5, 31),
-) -> str:
-    """Return the status that the model gives June; each day to the `last` costs a dollar."""
-    path = ROOT / "dbt" / "models" / "marts" / "reconciliation_by_month.sql"
-    model = path.read_text()
-    for table in ("usage_records_daily", "usage_reconciliation"):
-        model = model.replace(f"{{{{ ref('stg_twilio_usage__{table}') }}}}", table)
-    with duckdb.connect() as connection:
-        connection.execute(
-            "CREATE TABLE usage_records_daily AS SELECT 'AC1' AS account_sid, 'USD' AS price_unit, "
-            "CAST(? AS DATE) + n::INT AS start_date, 1::DECIMAL(38, 12) AS deduplicated_price "
-            "FROM range(?) AS days (n)",
-            [since, last + (date(2026, 6, 1) - since).days],
-        )
-        connection.execute(
-            "CREATE TABLE usage_reconciliation AS SELECT 'AC1' AS account_sid, "
-            "'USD' AS price_unit, DATE '2026-06-01' AS start_date, DATE '2026-06-30' AS end_date, "
-            "?::INT AS days_expected, ?::DECIMAL(38, 12) AS monthly_total, ?::TIMESTAMP AS as_of",
-            [expected, total, read_on],
-        )
-        if expected is None:
-            connection.execute("DELETE FROM usage_reconciliation")
-        found = connection.execute(
-            f"SELECT status FROM ({model}\n) WHERE month = DATE '2026-06-01'"
-        ).fetchall()
-    ((status,),) = found
-    assert isinstance(status, str)
-    return status
+@pytest.fixture(scope="module")
+def compiled(project: Path, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the SQL that dbt makes of the package for PostgreSQL."""
+    meltano = Meltano(project, tmp_path_factory.mktemp("compile"), f"{postgres}/postgres")
+    with meltano.call("invoke", "dbt-postgres", "compile") as process:
+        log, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, log
+    return project / "dbt" / "target" / "compiled" / "twilio_usage"
 
 
-def test_each_status_of_a_month() -> None:
+Status = Callable[..., str]
+
+
+@pytest.fixture
+def status_of_june(compiled: Path, database: str) -> Status:
+    """Return a function that runs the model on days that cost a dollar each, up to the `last`."""
+    model = (compiled / "models" / "marts" / "reconciliation_by_month.sql").read_text()
+    model = re.sub(r'"postgres"."twilio_usage"."stg_twilio_usage__(\w+)"', r"\1", model)
+
+    def run(
+        *,
+        last: int = 30,
+        expected: int | None = 30,
+        total: str | None = "30",
+        read_on: str = "2026-07-02",
+        since: date = date(2026, 5, 31),
+    ) -> str:
+        with psycopg.connect(database) as connection:
+            connection.execute(
+                "CREATE TEMP TABLE usage_records_daily ON COMMIT DROP AS "
+                "SELECT 'AC1' AS account_sid, 'USD' AS price_unit, %s::DATE + n AS start_date, "
+                "1::DECIMAL(38, 12) AS deduplicated_price FROM generate_series(0, %s::INT) AS n",
+                [since, last - 1 + (date(2026, 6, 1) - since).days],
+            )
+            connection.execute(
+                "CREATE TEMP TABLE usage_reconciliation ON COMMIT DROP AS "
+                "SELECT 'AC1' AS account_sid, 'USD' AS price_unit, "
+                "DATE '2026-06-01' AS start_date, DATE '2026-06-30' AS end_date, "
+                "%s::INT AS days_expected, %s::DECIMAL(38, 12) AS monthly_total, "
+                "%s::TIMESTAMP AS as_of",
+                [expected, total, read_on],
+            )
+            if expected is None:
+                connection.execute("DELETE FROM usage_reconciliation")
+            found = connection.execute(
+                f"SELECT status FROM ({model}\n) AS model WHERE month = DATE '2026-06-01'"
+            ).fetchall()
+        ((status,),) = found
+        assert isinstance(status, str)
+        return status
+
+    return run
+
+
+def test_each_status_of_a_month(status_of_june: Status) -> None:
     assert status_of_june() == "reconciled"
     assert status_of_june(total="30.000000000001") == "different"
     assert status_of_june(total=None) == "month_missing"
@@ -253,10 +275,33 @@ def test_each_status_of_a_month() -> None:
     assert status_of_june(since=date(2026, 6, 5), last=29) == "days_missing"
 
 
-@pytest.mark.parametrize(("last", "status"), [(20, "open"), (19, "open"), (18, "days_missing")])
-def test_the_last_day_of_a_month_that_is_not_over_may_be_missing(last: int, status: str) -> None:
-    found = status_of_june(last=last, expected=20, total="20", read_on="2026-06-20")
-    assert found == status
+def test_the_last_day_of_a_month_that_is_not_over_may_be_missing(status_of_june: Status) -> None:
+    for last, status in [(20, "open"), (19, "open"), (18, "days_missing")]:
+        found = status_of_june(last=last, expected=20, total="20", read_on="2026-06-20")
+        assert found == status
+
+
+def test_a_cast_that_rounds_fails_the_test_of_amounts(compiled: Path, database: str) -> None:
+    exact = (compiled / "tests" / "amounts_are_exact.sql").read_text()
+    with psycopg.connect(database) as postgres, duckdb.connect() as duck:
+        for execute in (postgres.execute, duck.execute):
+            assert execute(exact).fetchall() == []
+            for broken in ("decimal(38, 6)", "decimal(38, 0)", "double precision"):
+                query = exact.replace("decimal(38, 12)", broken)
+                assert query != exact
+                assert execute(query).fetchall(), broken
+        assert duck.execute(exact.replace("decimal(38, 12)", "decimal")).fetchall()
+
+
+def test_amounts_are_exact_however_they_arrive(compiled: Path, database: str) -> None:
+    staging = compiled / "models" / "staging" / "stg_twilio_usage__usage_records_daily.sql"
+    (exact,) = re.findall(r"(cast\(.*\)) as price,", staging.read_text())
+    amount = Decimal("1234567890.123456")  # more than 15 digits
+    with psycopg.connect(database) as postgres, duckdb.connect() as duck:
+        for execute in (postgres.execute, duck.execute):
+            for kind in ("double precision", "decimal(38, 12)", "varchar"):
+                arrived = f"(SELECT CAST('{amount}' AS {kind}) AS price) AS records"
+                assert execute(f"SELECT {exact} FROM {arrived}").fetchall() == [(amount,)]
 
 
 @pytest.mark.nightly
@@ -305,13 +350,17 @@ def test_duckdb_marts_are_exact_without_optional_streams(
 
 def take_into_a_project_of_ones_own(meltano: Meltano) -> None:
     """Follow docs/warehouse.md, with the folder name of this clone."""
-    (packages,) = blocks(ROOT / "docs" / "warehouse.md", "yaml")
+    packages, names, stored = blocks(ROOT / "docs" / "warehouse.md", "yaml")
     own = meltano.project / "own"
     own.mkdir()
     (own / "packages.yml").write_text(packages.replace("../tap-twilio-usage/dbt", "../dbt"))
-    (own / "dbt_project.yml").write_text("{name: own, profile: twilio_usage}")
+    project = ("name: own", "profile: twilio_usage", names, stored)
+    (own / "dbt_project.yml").write_text("\n".join(project))
+    with duckdb.connect(meltano.project / meltano.environment["TARGET_DUCKDB_PATH"]) as warehouse:
+        warehouse.execute("ALTER TABLE tap_twilio_usage.categories RENAME TO twilio_categories")
     for command in ("deps", "build"):
         with meltano.call("invoke", "dbt-duckdb", command, "--project-dir=own") as process:
             log, _ = process.communicate(timeout=300)
         assert process.returncode == 0, log
     assert "Completed successfully" in log
+    assert "sql table model twilio_usage.stg_twilio_usage__usage_records_daily" in log

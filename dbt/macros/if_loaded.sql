@@ -10,9 +10,9 @@
         (
             select
             {%- for column in model.columns %}
-                cast(null as varchar) as {{ column }}{{ ',' if not loop.last }}
+                cast(null as {{ dbt.type_string() }}) as {{ column }}{{ ',' if not loop.last }}
             {%- endfor %}
-            where false
+            limit 0
         ) as not_loaded
     {%- endif -%}
 {% endmacro %}

@@ -6,7 +6,7 @@ select
 from (
     select account_sid, month, price_unit, cost from {{ ref('cost_by_account_and_month') }}
     union all
-    select account_sid, cast(date_trunc('month', start_date) as date), price_unit, -total
+    select account_sid, {{ month_of('start_date') }}, price_unit, -total
     from {{ ref('reconciliation') }}
 ) as entries
 group by account_sid, month, price_unit

@@ -1,7 +1,7 @@
 select
     records.account_sid,
     accounts.friendly_name,
-    cast(date_trunc('month', records.start_date) as date) as month,
+    {{ month_of('records.start_date') }} as month,
     records.price_unit,
     sum(records.deduplicated_price) as cost
 from {{ ref('stg_twilio_usage__usage_records_daily') }} as records

@@ -12,10 +12,10 @@ select
     account_sid,
     start_date,
     price_unit,
-    sum(price) filter (where is_total) as total,
-    coalesce(sum(deduplicated_price) filter (where not is_total), 0) as attributed,
-    sum(deduplicated_price) filter (where is_total) as unattributed,
-    count(*) filter (where is_unknown and price <> 0) as unknown_categories,
-    coalesce(sum(deduplicated_price) filter (where is_unknown), 0) as unknown_categories_cost
+    sum(case when is_total then price end) as total,
+    coalesce(sum(case when not is_total then deduplicated_price end), 0) as attributed,
+    sum(case when is_total then deduplicated_price end) as unattributed,
+    count(case when is_unknown and price <> 0 then 1 end) as unknown_categories,
+    coalesce(sum(case when is_unknown then deduplicated_price end), 0) as unknown_categories_cost
 from records
 group by account_sid, start_date, price_unit

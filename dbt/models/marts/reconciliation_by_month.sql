@@ -1,7 +1,7 @@
 with records as (
     select
         account_sid,
-        cast(date_trunc('month', start_date) as date) as month,
+        {{ month_of('start_date') }} as month,
         start_date,
         price_unit,
         deduplicated_price
@@ -29,7 +29,7 @@ first_days as (
 gaps as (
     select distinct
         account_sid,
-        cast(date_trunc('month', start_date + 1) as date) as month
+        {{ month_of(day_after('start_date')) }} as month
     from (
         select
             account_sid,
@@ -37,7 +37,7 @@ gaps as (
             lead(start_date) over (partition by account_sid order by start_date) as next_day
         from records
     ) as days
-    where next_day > start_date + 1
+    where next_day > {{ day_after('start_date') }}
 ),
 
 entries as (
@@ -48,16 +48,16 @@ entries as (
         days_expected,
         monthly_total,
         case when cast(as_of as date) <= end_date then 1 else 0 end as days_open, -- today
-        null as daily_total
+        {{ exact('null') }} as daily_total
     from {{ ref('stg_twilio_usage__usage_reconciliation') }}
     union all
     select
         account_sid,
         month,
         price_unit,
-        null,
-        null,
-        null,
+        cast(null as {{ dbt.type_int() }}),
+        {{ exact('null') }},
+        cast(null as {{ dbt.type_int() }}),
         deduplicated_price
     from records
 ),
@@ -83,7 +83,7 @@ counted as (
         -- month with costs is: usage_reconciliation begins in the month in which the load begins.
         case
             when loaded_days.days_loaded is null and months.monthly_total <> 0 then 0
-            else greatest(coalesce(first_days.first_day - months.month, 0), 0)
+            else greatest(coalesce({{ dbt.datediff('months.month', 'first_days.first_day', 'day') }}, 0), 0)
         end as days_before,
         gaps.month is not null as has_gap,
         first_days.first_day is null and months.monthly_total = 0 as is_unused

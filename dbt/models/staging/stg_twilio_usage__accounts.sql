@@ -4,6 +4,6 @@ select
     status,
     type,
     owner_account_sid,
-    cast(date_created as timestamp) as date_created,
-    cast(date_updated as timestamp) as date_updated
+    cast(date_created as {{ dbt.type_timestamp() }}) as date_created,
+    cast(date_updated as {{ dbt.type_timestamp() }}) as date_updated
 from {{ if_loaded('accounts') }}

@@ -4,13 +4,13 @@ select
     parent_category,
     also_included_in,
     service,
-    level,
+    cast(level as {{ dbt.type_int() }}) as level,
     role,
     billing_kind,
     count_unit,
     usage_unit,
-    is_known,
-    is_reported,
+    cast(is_known as {{ dbt.type_boolean() }}) as is_known,
+    cast(is_reported as {{ dbt.type_boolean() }}) as is_reported,
     confidence,
-    counts_in_total
+    cast(counts_in_total as {{ dbt.type_boolean() }}) as counts_in_total
 from {{ source('twilio_usage', 'categories') }}

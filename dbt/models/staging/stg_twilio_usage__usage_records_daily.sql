@@ -16,10 +16,20 @@ with records as (
         {{ exact('price') }} as price,
         {{ exact('deduplicated_price') }} as deduplicated_price,
         nullif(upper(trim(price_unit)), '') as named_unit,
-        counts_in_total,
-        includes_subaccounts,
-        cast(as_of as timestamp) as as_of
+        cast(counts_in_total as {{ dbt.type_boolean() }}) as counts_in_total,
+        cast(includes_subaccounts as {{ dbt.type_boolean() }}) as includes_subaccounts,
+        cast(as_of as {{ dbt.type_timestamp() }}) as as_of
     from {{ source('twilio_usage', 'usage_records_daily') }}
+),
+
+units as (
+    select
+        records.*,
+        max(case when dedup_role = 'total' then named_unit end)
+            over (partition by account_sid, start_date) as unit_of_total,
+        min(named_unit) over (partition by account_sid, start_date) as first_unit,
+        max(named_unit) over (partition by account_sid, start_date) as last_unit
+    from records
 )
 
 select
@@ -41,14 +51,10 @@ select
     -- As in the tap: a row without a currency gets that of the total, or the only one of the day.
     coalesce(
         named_unit,
-        max(named_unit) filter (where dedup_role = 'total') over account_day,
-        case
-            when min(named_unit) over account_day = max(named_unit) over account_day
-                then min(named_unit) over account_day
-        end
+        unit_of_total,
+        case when first_unit = last_unit then first_unit end
     ) as price_unit,
     counts_in_total,
     includes_subaccounts,
     as_of
-from records
-window account_day as (partition by account_sid, start_date)
+from units
