@@ -41,16 +41,16 @@ class Extraction:
         config: Mapping[str, Any],
         *,
         full_refresh: bool = False,
-        keep_partial: bool = False,
+        keeps_partial: bool = False,
         folder: Path | None = None,
     ) -> None:
         """Take the settings.
 
-        With `keep_partial`, `failure` is set where the tap fails, and what it emitted is loaded.
+        With `keeps_partial`, `failure` is set where the tap fails, and what it emitted is loaded.
         """
         self._config = config
         self._full_refresh = full_refresh
-        self._keep_partial = keep_partial
+        self._keeps_partial = keeps_partial
         self._folder = folder
         self._spool: Spool | None = None
         self._left: set[str] = set()  # resources that have not read the spool
@@ -58,18 +58,24 @@ class Extraction:
 
     def source(self) -> DltSource:
         """Return the source. Raises TapError."""
-
+        tap = TapTwilioUsage(config={**self._config})
+        self._catalog = tap.catalog_dict
 
         def rows(stream: str) -> Iterator[Any]:
             yield from self._rows(stream)
 
         resources = [
             dlt.resource(rows, name=stream.name, selected=stream.selected_by_default)(stream.name)
-            for stream in TapTwilioUsage(config={**self._config}).twilio_streams
+            for stream in tap.twilio_streams
         ]
         # Names stay as they are, above all those of FOCUS.
         schema = Schema(NAME, normalizers={"names": "direct"})
         return DltSource(schema, NAME, resources)
+
+    @property
+    def rows(self) -> int:
+        """The number of rows that the tap has emitted."""
+        return self._spool.rows if self._spool else 0
 
     def _rows(self, stream: str) -> Iterator[Any]:
         """Yield the tables of one stream: its own, and those that stream maps or FOCUS add."""
@@ -98,14 +104,14 @@ class Extraction:
         self._spool = spool = Spool(Path(self._files.name))
         tap = TapTwilioUsage(
             config={**self._config},
-            catalog=self._catalog(streams),
+            catalog=self._select(streams),
             state={} if self._full_refresh else state.get(STATE, {}),
             message_writer=spool,
         )
         try:
             tap.sync_all()
         except TapError as error:
-            if not self._keep_partial:
+            if not (self._keeps_partial and spool.state):
                 raise
             self.failure = error
         spool.close()
@@ -123,11 +129,10 @@ class Extraction:
                 if table := self._spool.table(stream_map.stream_alias):
                     yield table
 
-    def _catalog(self, streams: Collection[str]) -> dict[str, Any]:
-        """Return the catalog of the tap with these streams selected."""
-        catalog = TapTwilioUsage(config={**self._config}).catalog_dict
-        for entry in catalog["streams"]:
+    def _select(self, streams: Collection[str]) -> dict[str, Any]:
+        """Return the tap's catalog with these streams selected."""
+        for entry in self._catalog["streams"]:
             for each in entry["metadata"]:
                 if not each["breadcrumb"]:
                     each["metadata"]["selected"] = entry["tap_stream_id"] in streams
-        return catalog
+        return self._catalog

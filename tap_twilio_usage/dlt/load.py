@@ -1,0 +1,153 @@
+"""Loads the tap's streams into a destination, for the command `tap-twilio-usage-load`.
+
+The destination is the only memory: each run starts from the state that the last complete run left
+there, and from an empty local folder. What a run that was killed had read is read again, and
+overwrites by key what it may have loaded.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from logging import Logger
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import dlt
+from dlt.common.exceptions import DltException, SignalReceivedException
+from dlt.common.pipeline import get_dlt_pipelines_dir
+from dlt.common.schema.typing import TTableFormat
+from dlt.extract import DltSource
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from tap_twilio_usage.dlt import destinations
+from tap_twilio_usage.dlt.source import Extraction
+from tap_twilio_usage.errors import TapError
+from tap_twilio_usage.logs.redaction import Redactor, shown
+from tap_twilio_usage.logs.wording import count, duration, some
+from tap_twilio_usage.signals import Stopped
+
+# Settings of dlt, where the environment has none.
+DEFAULTS = {
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+    "RUNTIME__LOG_LEVEL": "CRITICAL",  # what fails is one line of the command
+    "LOAD__RAISE_ON_MAX_RETRIES": "2",
+}
+# A column that tells the versions of a row apart, where rows are only ever added.
+LOAD_ID = "NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID"
+
+
+class Target(NamedTuple):
+    """Where to load. The pipeline is the name under which the destination keeps the state."""
+
+    destination: str
+    dataset: str
+    pipeline: str
+    table_format: TTableFormat | None = None
+
+
+def load(
+    target: Target,
+    config: Mapping[str, Any],
+    *,
+    streams: Sequence[str],
+    full_refresh: bool,
+    logger: Logger,
+) -> None:
+    """Load what is new since the last run. Without names of streams, load the tap's defaults.
+
+    If the tap fails, what it has read is loaded before its error is raised. Raises TapError.
+    """
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    redactor = Redactor(destinations.secrets(target.destination))
+    folder = Path(get_dlt_pipelines_dir())
+    with _alone(folder, target.pipeline), _in_one_line(redactor):
+        shutil.rmtree(folder / target.pipeline, ignore_errors=True)
+        pipeline = dlt.pipeline(
+            target.pipeline,
+            pipelines_dir=f"{folder}",
+            destination=destinations.find(target.destination),
+            dataset_name=target.dataset,
+        )
+        redactor.install()
+        if pipeline.destination.destination_type.endswith("filesystem") and not target.table_format:
+            os.environ.setdefault(LOAD_ID, "true")
+            logger.warning("files are not updated: each run adds its rows; set --table-format")
+        extraction = Extraction(
+            config,
+            full_refresh=full_refresh,
+            keeps_partial=True,
+            folder=Path(pipeline.working_dir),
+        )
+        source = _select(extraction.source(), streams)
+        pipeline.sync_destination()  # before the first request, because it may be away
+        pipeline.extract(source, table_format=target.table_format)
+        began = time.monotonic()
+        where = f"{pipeline.destination.destination_name}, dataset {pipeline.dataset_name}"
+        logger.info("loading %s into %s", count(extraction.rows, "row"), where)
+        pipeline.normalize()
+        if found := [*destinations.other_types(pipeline)]:
+            raise TapError(
+                f"a table of dataset {pipeline.dataset_name} has columns of other types: "
+                f"{some(found)}; set another --dataset, or drop the table and set --full-refresh"
+            )
+        pipeline.load()
+        logger.info("loaded in %s", duration(time.monotonic() - began))
+        shutil.rmtree(pipeline.working_dir, ignore_errors=True)
+    if extraction.failure:
+        raise extraction.failure
+
+
+def _select(source: DltSource, streams: Sequence[str]) -> DltSource:
+    if unknown := [stream for stream in streams if stream not in source.resources]:
+        raise TapError(
+            f"--select: {shown(unknown[0])} is not a stream; use one of "
+            f"{', '.join(sorted(source.resources))}"
+        )
+    return source.with_resources(*streams) if streams else source
+
+
+@contextmanager
+def _alone(folder: Path, pipeline: str) -> Iterator[None]:
+    """Hold a lock that ends with the process. Raises TapError if another run has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{pipeline}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TapError(
+                f"another run of pipeline {pipeline} is in progress; wait for its end, or set "
+                "another --pipeline for another destination"
+            ) from None
+        yield
+
+
+@contextmanager
+def _in_one_line(redactor: Redactor) -> Iterator[None]:
+    """Raise TapError, without secrets, for what dlt or the destination's driver raises."""
+    try:
+        yield
+    except (PipelineStepFailed, DltException, SignalReceivedException) as error:
+        for each in _causes(error):
+            if isinstance(each, TapError | Stopped):
+                raise each from None
+            if isinstance(each, SignalReceivedException):
+                raise Stopped(each.signal_code) from None
+        *_, root = _causes(error)
+        if isinstance(error, PipelineStepFailed) and error.step == "extract":
+            raise root from None  # a bug of ours, or the disk
+        raise TapError(
+            f"the destination cannot be loaded: {destinations.reason(root, redactor)}; the next "
+            "run loads what is missing"
+        ) from None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
