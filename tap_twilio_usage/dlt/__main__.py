@@ -53,28 +53,22 @@ def main() -> None:
     signals.use_default()  # before the slow imports, which a signal may interrupt
     try:
         from tap_twilio_usage.cli import Command  # noqa: PLC0415
-        from tap_twilio_usage.dlt.load import Target, load  # noqa: PLC0415
-        from tap_twilio_usage.dlt.settings import resolve  # noqa: PLC0415
+        from tap_twilio_usage.dlt.load import Choice, Target, load  # noqa: PLC0415
         from tap_twilio_usage.tap import TapTwilioUsage  # noqa: PLC0415
     except ImportError as error:
         sys.exit(f"{error.name} is not installed; install tap-twilio-usage[dlt]")
+    logger = TapTwilioUsage.logger
 
     def run(*, config: Any, select: tuple[str, ...], full_refresh: bool, **target: Any) -> None:
-        load(
-            Target(**target),
-            resolve(config.config),
-            streams=select,
-            full_refresh=full_refresh,
-            logger=TapTwilioUsage.logger,
-        )
+        load(Target(**target), Choice(config.config, select, full_refresh), logger)
 
-    taps = TapTwilioUsage.cli  # which configures logging
+    options_of_the_tap = TapTwilioUsage.cli.params  # this configures logging, too
     Command(
         name="tap-twilio-usage-load",
         callback=run,
-        params=[*OPTIONS, *(option for option in taps.params if option.name == "config")],
+        params=[*OPTIONS, *(each for each in options_of_the_tap if each.name == "config")],
         help="Load Twilio usage and spend into any destination of dlt, with exact types.",
-        logger=TapTwilioUsage.logger,
+        logger=logger,
     )()
 
 

@@ -12,6 +12,7 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.pipeline.pipeline import Pipeline
 
 from tap_twilio_usage.logs.redaction import Redactor
+from tap_twilio_usage.singer.decimals import PRECISION, SCALE
 
 NAMES = {"postgresql": "postgres", "md": "motherduck"}  # where they differ from the scheme
 FILES = {"file", "s3", "gs", "gcs", "az", "abfss", "sftp"}  # schemes of `filesystem`
@@ -32,9 +33,9 @@ def find(text: str) -> Destination[Any, Any]:
 
 
 def _complete(url: str) -> str:
-    """Return a URL of PostgreSQL without a password as one that leaves it to PGPASSWORD and .pgpass.
+    """Return the URL, for PostgreSQL with an empty password if it has none.
 
-    dlt would require a password in its own configuration.
+    dlt would require one, but the empty one leaves it to PGPASSWORD and ~/.pgpass.
     """
     scheme, _, rest = url.partition("://")
     user, is_user, host = rest.rpartition("@")
@@ -63,14 +64,19 @@ def reason(error: BaseException, redactor: Redactor) -> str:
     return line if len(line) <= LONGEST else f"{line[:LONGEST]}..."
 
 
+def only_adds(pipeline: Pipeline, table_format: str | None) -> bool:
+    """Return whether the destination cannot update rows, as plain files cannot."""
+    kind = pipeline.destination.destination_name if pipeline.destination else ""
+    return kind == "filesystem" and not table_format
+
+
 def other_types(pipeline: Pipeline) -> Iterator[str]:
     """Yield what is wrong with each column of an existing table that cannot hold every value."""
     schema = pipeline.default_schema
-    names = [table["name"] for table in schema.data_tables()]
     with pipeline.destination_client() as client:
         if not isinstance(client, SqlJobClientBase):
             return  # files have no columns to compare
-        for name, stored in client.get_storage_tables(names):
+        for name, stored in client.get_storage_tables(schema.data_table_names()):
             for column, needed in schema.get_table_columns(name).items():
                 found = stored.get(column)
                 if found and not _holds(found, needed):
@@ -83,10 +89,9 @@ def _holds(found: TColumnSchema, needed: TColumnSchema) -> bool:
     scale, precision = found.get("scale"), found.get("precision")
     if needed["data_type"] != "decimal" or scale is None or precision is None:
         return True
-    needs = needed["scale"], needed["precision"]
-    return scale >= needs[0] and precision - scale >= needs[1] - needs[0]
+    return scale >= SCALE and precision - scale >= PRECISION - SCALE
 
 
 def _shown(column: TColumnSchema) -> str:
     digits = [f"{column[name]}" for name in ("precision", "scale") if column.get(name) is not None]
-    return column["data_type"] + (f"({','.join(digits)})" if digits else "")
+    return f"{column['data_type']}" + (f"({','.join(digits)})" if digits else "")

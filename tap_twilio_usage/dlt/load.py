@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 import dlt
 from dlt.common.exceptions import DltException, SignalReceivedException
 from dlt.common.pipeline import get_dlt_pipelines_dir
-from dlt.common.schema.typing import TTableFormat
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from tap_twilio_usage.dlt import destinations
+from tap_twilio_usage.dlt.settings import resolve
 from tap_twilio_usage.dlt.source import Extraction
 from tap_twilio_usage.errors import TapError
 from tap_twilio_usage.logs.redaction import Redactor, shown
@@ -37,8 +37,10 @@ DEFAULTS = {
     "RUNTIME__LOG_LEVEL": "CRITICAL",  # what fails is one line of the command
     "LOAD__RAISE_ON_MAX_RETRIES": "2",
 }
-# A column that tells the versions of a row apart, where rows are only ever added.
-LOAD_ID = "NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID"
+# Where names without quotes are in capitals, as in Snowflake, queries should not need quotes.
+CAPITALS = {"SCHEMA__NAMING": "sql_ci_v1"}
+# Where rows are only ever added, a column tells the versions of a row apart.
+ONLY_ADDED = {"NORMALIZE__PARQUET_NORMALIZER__ADD_DLT_LOAD_ID": "true"}
 
 
 class Target(NamedTuple):
@@ -47,27 +49,30 @@ class Target(NamedTuple):
     destination: str
     dataset: str
     pipeline: str
-    table_format: TTableFormat | None = None
+    table_format: str | None = None
 
 
-def load(
-    target: Target,
-    config: Mapping[str, Any],
-    *,
-    streams: Sequence[str],
-    full_refresh: bool,
-    logger: Logger,
-) -> None:
-    """Load what is new since the last run. Without names of streams, load the tap's defaults.
+class Choice(NamedTuple):
+    """What to load: the settings that are given, and the streams, by default those of the tap."""
 
-    If the tap fails, what it has read is loaded before its error is raised. Raises TapError.
+    settings: Mapping[str, Any]
+    streams: Sequence[str] = ()
+    full_refresh: bool = False
+
+
+def load(target: Target, choice: Choice, logger: Logger) -> None:
+    """Load what is new since the last run. Raises TapError.
+
+    If the tap fails, what it has read is loaded before its error is raised.
     """
-    for name, value in DEFAULTS.items():
-        os.environ.setdefault(name, value)
+    _set_defaults(DEFAULTS)
     redactor = Redactor(destinations.secrets(target.destination))
     folder = Path(get_dlt_pipelines_dir())
-    with _alone(folder, target.pipeline), _in_one_line(redactor):
-        shutil.rmtree(folder / target.pipeline, ignore_errors=True)
+    with (
+        _alone(folder, target.pipeline),
+        _in_one_line(redactor),
+        _emptied(folder / target.pipeline),
+    ):
         pipeline = dlt.pipeline(
             target.pipeline,
             pipelines_dir=f"{folder}",
@@ -75,32 +80,41 @@ def load(
             dataset_name=target.dataset,
         )
         redactor.install()
-        if pipeline.destination.destination_type.endswith("filesystem") and not target.table_format:
-            os.environ.setdefault(LOAD_ID, "true")
-            logger.warning("files are not updated: each run adds its rows; set --table-format")
         extraction = Extraction(
-            config,
-            full_refresh=full_refresh,
+            resolve(choice.settings),
+            full_refresh=choice.full_refresh,
             keeps_partial=True,
             folder=Path(pipeline.working_dir),
         )
-        source = _select(extraction.source(), streams)
+        source = _select(extraction.source(), choice.streams)
+        if pipeline.destination.capabilities().casefold_identifier is str.upper:
+            _set_defaults(CAPITALS)
+        if destinations.only_adds(pipeline, target.table_format):
+            _set_defaults(ONLY_ADDED)
+            logger.warning(
+                "each run adds its rows to the files; to update rows, set --table-format"
+            )
         pipeline.sync_destination()  # before the first request, because it may be away
-        pipeline.extract(source, table_format=target.table_format)
+        table_format: Any = target.table_format
+        pipeline.extract(source, table_format=table_format)
         began = time.monotonic()
         where = f"{pipeline.destination.destination_name}, dataset {pipeline.dataset_name}"
         logger.info("loading %s into %s", count(extraction.rows, "row"), where)
         pipeline.normalize()
         if found := [*destinations.other_types(pipeline)]:
             raise TapError(
-                f"a table of dataset {pipeline.dataset_name} has columns of other types: "
-                f"{some(found)}; set another --dataset, or drop the table and set --full-refresh"
+                f"the dataset {pipeline.dataset_name} has tables with other types: "
+                f"{some(found)}; set another --dataset, or drop the tables and set --full-refresh"
             )
         pipeline.load()
         logger.info("loaded in %s", duration(time.monotonic() - began))
-        shutil.rmtree(pipeline.working_dir, ignore_errors=True)
     if extraction.failure:
         raise extraction.failure
+
+
+def _set_defaults(settings: Mapping[str, str]) -> None:
+    for name, value in settings.items():
+        os.environ.setdefault(name, value)
 
 
 def _select(source: DltSource, streams: Sequence[str]) -> DltSource:
@@ -125,6 +139,16 @@ def _alone(folder: Path, pipeline: str) -> Iterator[None]:
                 "another --pipeline for another destination"
             ) from None
         yield
+
+
+@contextmanager
+def _emptied(folder: Path) -> Iterator[None]:
+    """Delete the folder, which may have files of a run that was killed, before and after."""
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def resolve(arguments: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in Settings.__annotations__:
         kind = TapTwilioUsage.config_jsonschema["properties"].get(name, {}).get("type", ["object"])
-        value = dlt.secrets.get(f"{SECTION}.{name}", TYPES[kind[0]])
+        value: Any = dlt.secrets.get(f"{SECTION}.{name}", TYPES[kind[0]])
         if value is not None:
             found[name] = value
     return {**TapTwilioUsage.environment(), **found, **arguments}
