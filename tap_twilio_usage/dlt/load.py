@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -65,6 +66,8 @@ def load(target: Target, choice: Choice, logger: Logger) -> None:
 
     If the tap fails, what it has read is loaded before its error is raised.
     """
+    if not re.fullmatch(r"[\w-]+", target.pipeline):
+        raise TapError("--pipeline: may contain only letters, digits, _ and -")
     _set_defaults(DEFAULTS)
     redactor = Redactor(destinations.secrets(target.destination))
     folder = Path(get_dlt_pipelines_dir())
@@ -95,6 +98,12 @@ def load(target: Target, choice: Choice, logger: Logger) -> None:
                 "each run adds its rows to the files; to update rows, set --table-format"
             )
         pipeline.sync_destination()  # before the first request, because it may be away
+        found = [*destinations.missing(pipeline)]
+        if found and not choice.full_refresh:
+            raise TapError(
+                f"the dataset {pipeline.dataset_name} has lost what earlier runs have loaded: "
+                f"{some(found)}; set --full-refresh to load everything again"
+            )
         table_format: Any = target.table_format
         pipeline.extract(source, table_format=table_format)
         began = time.monotonic()
@@ -106,6 +115,7 @@ def load(target: Target, choice: Choice, logger: Logger) -> None:
                 f"the dataset {pipeline.dataset_name} has tables with other types: "
                 f"{some(found)}; set another --dataset, or drop the tables and set --full-refresh"
             )
+        destinations.create_missing(pipeline)
         pipeline.load()
         logger.info("loaded in %s", duration(time.monotonic() - began))
     if extraction.failure:
@@ -165,10 +175,7 @@ def _in_one_line(redactor: Redactor) -> Iterator[None]:
         *_, root = _causes(error)
         if isinstance(error, PipelineStepFailed) and error.step == "extract":
             raise root from None  # a bug of ours, or the disk
-        raise TapError(
-            f"the destination cannot be loaded: {destinations.reason(root, redactor)}; the next "
-            "run loads what is missing"
-        ) from None
+        raise TapError(redactor.text(destinations.problem(error))) from None
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
