@@ -14,6 +14,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from logging import Logger
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,6 +52,11 @@ class Target(NamedTuple):
     dataset: str
     pipeline: str
     table_format: str | None = None
+
+    def folder(self, redactor: Redactor) -> str:
+        """Return the name of a folder for the dataset."""
+        name = f"{redactor.text(self.destination)} {self.dataset}"
+        return f"tap-twilio-usage-{sha256(name.encode()).hexdigest()[:16]}"
 
 
 class Choice(NamedTuple):
@@ -137,16 +143,15 @@ def _select(source: DltSource, streams: Sequence[str]) -> DltSource:
 
 
 @contextmanager
-def _alone(folder: Path, pipeline: str) -> Iterator[None]:
+def _alone(folder: Path, dataset: str) -> Iterator[None]:
     """Hold a lock that ends with the process. Raises TapError if another run has it."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{pipeline}.lock").open("w") as lock:
+    with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise TapError(
-                f"another run of pipeline {pipeline} is in progress; wait for its end, or set "
-                "another --pipeline for another destination"
+                f"another run is loading the dataset {dataset}; run the command again after its end"
             ) from None
         yield
 
