@@ -118,7 +118,7 @@ def test_text_and_amounts_keep_every_character_and_digit(
     large = "12345678901234567890.123456789012"
     days: Days = {"2026-01-01": {"calls": large, "sms": "1E-12", "odd \"'\\,;\n\tÜ": "0"}}
     with serve(account(days)) as server:
-        config = of_january(server.url, skip_unused_categories=False)
+        config = of_january(server.url, end_date="2026-01-01", skip_unused_categories=False)
         for destination in (f"duckdb:///{file}", database):
             loader.run(f"--destination={destination}", f"--select={DAILY}", **config)
     for query in (in_duckdb(file), in_postgres(database)):
@@ -182,11 +182,11 @@ def test_what_was_read_before_a_failure_is_loaded(loader: Loader, file: Path) ->
 
 # Where a process ends: a method of dlt or of ours, at the start of its first call.
 POINTS = {
-    "the first rows": "tap_twilio_usage.dlt.spool:Spool.batches",
-    "before normalizing": "dlt.pipeline.pipeline:Pipeline.normalize",
-    "before loading": "dlt.pipeline.pipeline:Pipeline.load",
-    "before merging": "dlt.load.load:Load.create_followup_jobs",
-    "before completion": "dlt.load.load:Load.complete_package",
+    "the_first_rows": "tap_twilio_usage.dlt.spool:Spool.batches",
+    "before_normalizing": "dlt.pipeline.pipeline:Pipeline.normalize",
+    "before_loading": "dlt.pipeline.pipeline:Pipeline.load",
+    "before_merging": "dlt.load.load:Load.create_followup_jobs",
+    "before_completion": "dlt.load.load:Load.complete_package",
 }
 KILLED = """
 import importlib, os, signal, sys
@@ -205,7 +205,7 @@ main()
 @pytest.mark.parametrize(
     "point",
     [
-        pytest.param(point, id=name, marks=() if name == "before merging" else pytest.mark.nightly)
+        pytest.param(point, id=name, marks=() if name == "before_merging" else pytest.mark.nightly)
         for name, point in POINTS.items()
     ],
 )
