@@ -14,7 +14,7 @@ OPTIONS = [
         ["--destination"],
         required=True,
         help=(
-            "URL, such as duckdb:///usage.duckdb or postgresql://user:password@host/database, or "
+            "URL, such as duckdb:///usage.duckdb or postgresql://user@host/database, or "
             "the name of a destination in dlt's configuration, such as snowflake."
         ),
     ),
@@ -54,9 +54,11 @@ def main() -> None:
     try:
         from tap_twilio_usage.cli import Command  # noqa: PLC0415
         from tap_twilio_usage.dlt.load import Choice, Target, load  # noqa: PLC0415
+        from tap_twilio_usage.memory import keep_freed_memory  # noqa: PLC0415
         from tap_twilio_usage.tap import TapTwilioUsage  # noqa: PLC0415
     except ImportError as error:
         sys.exit(f"{error.name} is not installed; install tap-twilio-usage[dlt]")
+    keep_freed_memory()
     logger = TapTwilioUsage.logger
 
     def run(*, config: Any, select: tuple[str, ...], full_refresh: bool, **target: Any) -> None:
