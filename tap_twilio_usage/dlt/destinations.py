@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from dlt.common.configuration.exceptions import ConfigFieldMissingException, InvalidNativeValue
 from dlt.common.destination import Destination
@@ -49,14 +49,14 @@ def _complete(url: str) -> str:
 
 
 def secrets(text: str) -> Iterator[str]:
-    """Yield what no output may contain of a URL."""
+    """Yield what no output may contain of a URL: the password, and the values of the query."""
     try:
-        password = urlsplit(text).password
+        url = urlsplit(text)
     except ValueError:
-        password = text.partition("://")[2]
-    if password:
-        yield password
-        yield unquote(password)
+        yield text.partition("://")[2]
+        return
+    yield from (value for _, value in parse_qsl(url.query))
+    yield from {url.password or "", unquote(url.password or "")}
 
 
 def problem(error: BaseException) -> str:

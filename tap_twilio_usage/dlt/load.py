@@ -78,7 +78,7 @@ def load(target: Target, choice: Choice, logger: Logger) -> None:
     redactor = Redactor(destinations.secrets(target.destination))
     folder = Path(get_dlt_pipelines_dir())
     with (
-        _alone(folder, target.pipeline),
+        _alone(folder, target.dataset),
         _in_one_line(redactor),
         _emptied(folder / target.pipeline),
     ):
@@ -178,8 +178,11 @@ def _in_one_line(redactor: Redactor) -> Iterator[None]:
             if isinstance(each, SignalReceivedException):
                 raise Stopped(each.signal_code) from None
         *_, root = _causes(error)
-        if isinstance(error, PipelineStepFailed) and error.step == "extract":
-            raise root from None  # a bug of ours, or the disk
+        if isinstance(error, PipelineStepFailed) and error.step in {"extract", "normalize"}:
+            if isinstance(root, OSError):
+                reason = root.strerror or f"{root}"
+                raise TapError(f"{get_dlt_pipelines_dir()} cannot be written: {reason}") from None
+            raise root from None  # a bug
         raise TapError(redactor.text(destinations.problem(error))) from None
 
 

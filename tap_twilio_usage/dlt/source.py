@@ -54,6 +54,7 @@ class Extraction:
         self._full_refresh = full_refresh
         self._keeps_partial = keeps_partial
         self._folder = folder
+        self._spool = Spool(Path())  # empty until the tap runs
         self._unread: set[str] = set()  # resources that have not yet taken their rows of the run
 
     def source(self) -> DltSource:
