@@ -41,6 +41,8 @@ class Spool(LineWriter):
 
     @override
     def send(self, lines: bytes | bytearray) -> None:
+        if not lines:  # a day without rows
+            return
         # All messages of one call are of one type and stream.
         head = _head.decode(lines[: lines.index(b"\n")])
         if head.type == "RECORD":
@@ -103,7 +105,7 @@ class _File:
         self._writer.close()
 
     def batches(self) -> Iterator[pa.Table]:
-        with pa.memory_map(f"{self._path}") as file, pa.ipc.open_file(file) as reader:
+        with pa.OSFile(f"{self._path}") as file, pa.ipc.open_file(file) as reader:
             yield self.table.schema.empty_table()
             for number in range(reader.num_record_batches):
                 yield pa.Table.from_batches([reader.get_batch(number)])
