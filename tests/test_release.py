@@ -55,6 +55,7 @@ MADE_UP = {
     "PASSWORD",  # in a URL that shows its place
     *("SK", "not asked for"),  # words of a sentence and of an assertion
     *("canary+key/secret=7a1c&%7E", "canary+client/secret=3b9e&%7E", "pass"),  # searched for
+    *("password", "canary-of-a-password"),  # of URLs of databases
     *("canary-of-the-proxy", "0f1e2d3c4b5a69788796a5b4c3d2e1f0"),  # also
 }
 # Written so that this file does not contain them.
@@ -124,7 +125,7 @@ def test_the_wheel_requires_what_it_imports_and_no_more(metadata: Message) -> No
         *("click", "jsonschema", "msgspec", "python-backoff", "requests", "singer-sdk"),
         *("typing-extensions", "urllib3"),
     ]
-    assert metadata.get_all("Provides-Extra") == ["report"]
+    assert metadata.get_all("Provides-Extra") == ["dlt", "report"]
 
 
 def test_the_sdist_contains_exactly_the_committed_files(sdist: Path) -> None:

@@ -27,6 +27,7 @@ from tests.conftest import PYPROJECT, PYTHONS, ROOT, VERSION, blocks
 
 PACKAGE = ROOT / "tap_twilio_usage"
 REPORT = PACKAGE / "report"
+DLT = PACKAGE / "dlt"
 JUST = Path(sys.executable).with_name("just")
 PROJECT = ProjectMetadata(str(ROOT), None).config["project"]
 
@@ -257,10 +258,11 @@ def imported(paths: Iterable[Path]) -> set[str]:
 
 
 def test_what_the_tap_imports_is_what_it_declares() -> None:
-    modules = {*PACKAGE.rglob("*.py")} - {*REPORT.rglob("*.py")}
+    modules = {*PACKAGE.rglob("*.py")} - {*REPORT.rglob("*.py"), *DLT.rglob("*.py")}
     assert imported(modules) == {name_of(each) for each in PROJECT["dependencies"]}
 
 
-def test_what_the_report_imports_is_declared() -> None:
-    declared = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["report"]]
-    assert imported(REPORT.rglob("*.py")) <= {name_of(each) for each in declared}
+@pytest.mark.parametrize("folder", [DLT, REPORT], ids=lambda folder: folder.name)
+def test_what_an_extra_imports_is_declared(folder: Path) -> None:
+    declared = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"][folder.name]]
+    assert imported(folder.rglob("*.py")) <= {name_of(each) for each in declared}

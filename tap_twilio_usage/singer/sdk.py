@@ -141,6 +141,12 @@ class SdkTap(Tap):
         cls(config=given.config, parse_env_config=given.parse_env).test()
         ctx.exit()
 
+    @classmethod
+    def environment(cls) -> dict[str, Any]:
+        """Return the settings of TAP_TWILIO_USAGE_* and .env. Raises SettingsError."""
+        found: dict[str, Any] = cls._env_var_config
+        return found
+
     @classproperty
     @override
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805

@@ -52,16 +52,21 @@ class LineWriter(MsgSpecWriter):
         """Write encoded messages, each of which ends with a newline."""
         self._is_writing = True
         try:
-            sys.stdout.buffer.write(lines)
-            sys.stdout.flush()
+            self.send(lines)
             self.bytes_written += len(lines)
-        except OSError as error:
-            drop_stdout()
-            raise self._stop or _failure(error) from None
         finally:
             self._is_writing = False
         if self._stop:
             raise self._stop
+
+    def send(self, lines: bytes | bytearray) -> None:
+        """Write the lines to stdout; a subclass may send them elsewhere."""
+        try:
+            sys.stdout.buffer.write(lines)
+            sys.stdout.flush()
+        except OSError as error:
+            drop_stdout()
+            raise self._stop or _failure(error) from None
 
 
 def drop_stdout() -> None:
