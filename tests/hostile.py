@@ -929,8 +929,9 @@ def check_totals(run: Run) -> None:
         for row in run.records(stream) if stream.startswith("usage_records_") else ():
             period: tuple[str, ...] = (stream, row["account_sid"], row["start_date"])
             sums[period] += Decimal(row["deduplicated_price"] or 0)
-            if row["category"].strip().lower() == "totalprice":
-                totals[period] += [Decimal(row["price"])] * (row["price"] is not None)
+            is_total = row["category"].strip().lower() == "totalprice"
+            if is_total and row["price"] is not None:
+                totals[period].append(Decimal(row["price"]))
     for period, total in totals.items():
         assert len(total) != 1 or sums[period] == total[0], (period, sums[period], total)
 

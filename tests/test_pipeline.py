@@ -685,7 +685,7 @@ def test_a_bookmark_after_today_is_reset_to_the_newest_day_with_records(
     state = UsageState()
     load(FakeAccount(only(range(5))), state, day(400))
     assert state.partitions[0].bookmark == day(400)
-    state.partitions[0].catch_up_to = day(400)  # as after a change of `subaccounts`
+    state.partitions[0].catch_up(day(400))  # as after a change of `subaccounts`
     periods = load(FakeAccount(only(range(7))), state, day(6))
     assert "AC1: its bookmark, 2027-02-05, is after today" in caplog.text
     assert [rows[0][1] for rows in periods] == [day(3), day(4), day(5), day(6)]
