@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-# target-duckdb stores JSON numbers as DOUBLE. The text of a DOUBLE is the decimal that was written,
-# for up to 15 digits, so sums of the texts are exact; sums of the DOUBLEs are not.
-EXACT = """
-SELECT
-    account_sid, includes_subaccounts, start_date, service, price_unit,
-    lower(trim(category)) = 'totalprice' AS is_total,
-    CAST(CAST(price AS VARCHAR) AS DECIMAL(38, 12)) AS price,
-    CAST(CAST(deduplicated_price AS VARCHAR) AS DECIMAL(38, 12)) AS deduplicated_price
-FROM usage_records_daily
-"""
-HAS_TABLE = "SELECT 1 FROM duckdb_tables() WHERE table_name = 'usage_records_daily'"
+TABLE = "tap_twilio_usage.usage_records_daily"
+ROWS = f"SELECT *, lower(trim(category)) = 'totalprice' AS is_total FROM {TABLE}"  # noqa: S608
+HAS_TABLE = f"SELECT 1 FROM duckdb_tables() WHERE schema_name || '.' || table_name = '{TABLE}'"  # noqa: S608
 SUMS = """
 SELECT
     min(start_date), max(start_date), string_agg(DISTINCT price_unit, ', '),
@@ -45,14 +38,14 @@ class Failure(Exception):
 class Report:
     """Sums over all loaded days; a day is its date, deduplicated sum and `totalprice`."""
 
-    first_day: str
-    last_day: str
+    first_day: date
+    last_day: date
     unit: str
     naive: Decimal
     deduplicated: Decimal
     total: Decimal
     services: list[tuple[str, Decimal]]
-    days: list[tuple[str, Decimal | None, Decimal | None]]
+    days: list[tuple[date, Decimal | None, Decimal | None]]
 
     def wrong_days(self) -> list[str]:
         """Return a line for each day whose deduplicated sum differs from Twilio's total."""
@@ -98,7 +91,7 @@ def read(path: Path) -> Report:
     with duckdb.connect(str(path), read_only=True) as connection:
         if not _fetch(connection, HAS_TABLE):
             raise Failure(f"{path} has no usage_records_daily; load it again: meltano run demo")
-        connection.execute(f"CREATE TEMP VIEW rows AS {EXACT}")
+        connection.execute(f"CREATE TEMP VIEW rows AS {ROWS}")
         ((first_day, last_day, unit, naive, deduplicated, total),) = _fetch(connection, SUMS)
         if None in {naive, deduplicated, total}:
             raise Failure(f"{path} has no prices or no totalprice row")

@@ -253,9 +253,10 @@ BY_DAY = (
     "tap-twilio-usage-sandbox",
     "target-postgres",
     "target-duckdb",
-    "target-duckdb-demo",
+    "target-jsonl",
     "sandbox",
     "report",
+    "load",
     "dbt-postgres",
 )
 

@@ -252,9 +252,17 @@ def test_a_second_run_at_the_same_time_ends_in_one_line(
                 "another run is loading the dataset tap_twilio_usage; run the command again after "
                 "its end"
             )
+            # Another destination, though, and a pipeline of the user's own, are not in the way.
+            own = loader.home / "pipelines" / "tap_twilio_usage" / "state.json"
+            own.parent.mkdir()
+            own.write_text("{}")
+            other = file.with_name("other.duckdb")
+            loader.run(f"--destination=duckdb:///{other}", **settings(server))
             _, log = first.communicate(timeout=60)
+    assert own.read_text() == "{}"
     assert first.returncode == 0, log
     reconciles(in_duckdb(file))
+    reconciles(in_duckdb(other))
 
 
 @pytest.mark.parametrize(

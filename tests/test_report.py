@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from sandbox.report import main
+from sandbox.report import TABLE, main
 
 ROWS = [
     ("calls", "2026-01-01", "3.1", "1.1", "Voice"),
@@ -24,12 +24,14 @@ def warehouse(tmp_path: Path) -> Path:
     path = tmp_path / "demo.duckdb"
     with duckdb.connect(str(path)) as connection:
         connection.execute(
-            "CREATE TABLE usage_records_daily (account_sid VARCHAR, includes_subaccounts BOOLEAN, "
-            "price_unit VARCHAR, category VARCHAR, start_date VARCHAR, price DOUBLE, "
-            "deduplicated_price DOUBLE, service VARCHAR)"
+            f"CREATE SCHEMA tap_twilio_usage; CREATE TABLE {TABLE} "
+            "(account_sid VARCHAR, includes_subaccounts BOOLEAN, price_unit VARCHAR, "
+            "category VARCHAR, start_date DATE, price DECIMAL(38, 12), "
+            "deduplicated_price DECIMAL(38, 12), service VARCHAR)"
         )
         connection.executemany(
-            "INSERT INTO usage_records_daily VALUES ('AC', true, 'usd', ?, ?, ?, ?, ?)", ROWS
+            f"INSERT INTO {TABLE} VALUES ('AC', true, 'usd', ?, ?, ?, ?, ?)",
+            ROWS,
         )
     return path
 
@@ -55,7 +57,7 @@ def test_a_day_that_does_not_add_up_is_an_error(
     warehouse: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with duckdb.connect(str(warehouse)) as connection:
-        connection.execute("DELETE FROM usage_records_daily WHERE category = 'calls'")
+        connection.execute(f"DELETE FROM {TABLE} WHERE category = 'calls'")
     assert main([str(warehouse)]) == 1
     assert capsys.readouterr().err == (
         "report: 1 of 2 days do not add up; 2026-01-01: SUM(deduplicated_price) is 2.50, "

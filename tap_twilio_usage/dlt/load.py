@@ -76,7 +76,7 @@ def load(target: Target, choice: Choice, logger: Logger) -> None:
         raise TapError("--pipeline: may contain only letters, digits, _ and -")
     _set_defaults(DEFAULTS)
     redactor = Redactor(destinations.secrets(target.destination))
-    folder = Path(get_dlt_pipelines_dir())
+    folder = Path(get_dlt_pipelines_dir()) / target.folder(redactor)
     with (
         _alone(folder, target.dataset),
         _in_one_line(redactor),

@@ -56,6 +56,7 @@ class Extraction:
         self._folder = folder
         self._spool = Spool(Path())  # empty until the tap runs
         self._unread: set[str] = set()  # resources that have not yet taken their rows of the run
+        self._unfinished: set[str] = set()  # those that have not taken all of them
 
     def source(self) -> DltSource:
         """Return the source. Raises TapError."""
@@ -91,6 +92,9 @@ class Extraction:
         for table in self._emitted(stream):
             for batch in self._spool.batches(table.stream):
                 yield dlt.mark.with_hints(batch, _hints(table), create_table_variant=True)
+        self._unfinished.discard(stream)
+        if not self._unfinished:
+            self._temporary.cleanup()
 
     def _run(self, streams: Collection[str]) -> None:
         """Run the tap for these streams, from the state of the last run that was loaded."""
@@ -111,7 +115,7 @@ class Extraction:
             self.failure = error
         self._spool.close()
         state[STATE] = self._spool.state or state.get(STATE, {})
-        self._unread = {*streams}
+        self._unread, self._unfinished = {*streams}, {*streams}
 
     def _select(self, streams: Collection[str]) -> dict[str, Any]:
         """Return the tap's catalog with these streams selected."""
