@@ -619,6 +619,23 @@ def test_an_account_younger_than_the_earlier_start_date_is_not_asked_for_days_be
     assert min(window.start for window in account.asked) == day(25)
 
 
+def test_when_an_account_was_created_is_asked_for_once() -> None:
+    asked = []
+
+    class Watched(FakeAccount):
+        def fetch_date_created(self) -> date | None:
+            asked.append(self.sid)
+            return self.created
+
+    account = Watched(only(range(20, 30)), created=day(20), includes_subaccounts=False)
+    state = UsageState()
+    load(account, state, day(26), start_date=day(10))
+    assert asked
+    asked.clear()
+    load(account, state, day(27), start_date=day(10))
+    assert asked == []
+
+
 def test_a_main_account_younger_than_its_subaccounts_is_read_from_their_first_usage() -> None:
     account = FakeAccount(only(range(5, 30)), created=day(20))
     periods = load(account, UsageState(), day(29), start_date=day(0))
@@ -638,10 +655,16 @@ def test_an_empty_history_and_months_of_zeros_do_not_make_an_account_unused() ->
     assert len(load(account, UsageState(), day(2), separates_accounts=True)) == 3
 
 
-def test_an_account_whose_amounts_cancel_each_other_out_is_not_unused() -> None:
-    prices = {day(0): {"totalprice": "5", "sms": "5"}, day(1): {"totalprice": "-5", "sms": "-5"}}
-    periods = load(FakeAccount(prices), UsageState(), day(1), separates_accounts=True)
-    assert [[share for *_, share in rows] for rows in periods] == [[5, 0], [-5, 0]]
+@pytest.mark.parametrize("first", [0, 40], ids=["at once", "in later months"])
+def test_an_account_whose_amounts_cancel_each_other_out_is_not_unused(first: int) -> None:
+    prices = {
+        **only(range(first), {"totalprice": "0", "sms": "0"}),
+        day(first): {"totalprice": "5", "sms": "5"},
+        day(first + 1): {"totalprice": "-5", "sms": "-5"},
+    }
+    account, today = FakeAccount(prices), day(first + 1)
+    periods = load(account, UsageState(), today, separates_accounts=True, start_date=day(0))
+    assert [[share for *_, share in rows] for rows in periods[first:]] == [[5, 0], [-5, 0]]
 
 
 def test_an_account_that_has_never_used_anything_is_skipped() -> None:
