@@ -40,6 +40,9 @@ class Place:
 class Destination:
     """What was loaded, to be queried in the SQL of the engine."""
 
+    def __init__(self, place: Place) -> None:
+        """Open it."""
+
     def query(self, statement: str) -> Rows:
         raise NotImplementedError
 

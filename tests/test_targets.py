@@ -343,6 +343,10 @@ def test_a_target_does_what_the_page_says(lab: Lab, loader: Loader) -> None:
     if destination is None:
         assert f"{measured.error}" in page
         return
+    if loader.name == "target-jsonl":
+        (view,) = blocks(PAGE, "sql")
+        destination.query(view.replace("output/", f"{lab.folder}/{loader.name}-plain/"))
+        assert destination.query(f"SELECT COUNT(*) FROM {STREAM}") == [(measured.keys,)]
     for query in queries(loader):
         assert bool(destination.query(query)) != (PROOF in query), query
 
