@@ -128,7 +128,7 @@ class ParquetFiles(Files):
 
     def __init__(self, place: Place) -> None:
         with urlopen(f"{place.s3}?list-type=2") as answer:
-            listed = ET.fromstring(answer.read()).iter("{*}Key")
+            listed = ET.fromstring(answer.read()).findall(".//{*}Key")
         for key in (key.text or "" for key in listed):
             path = place.folder / key.partition("/")[2]
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -264,9 +264,11 @@ def s3_server(environments: Path) -> Iterator[str]:
             [environment / "bin" / "moto_server", "-p", f"{port}"], stdout=file, stderr=file
         ) as process,
     ):
-        until(lambda: "Running on" in log.read_text())
-        yield f"http://127.0.0.1:{port}"
-        process.terminate()
+        try:
+            until(lambda: "Running on" in log.read_text())
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
 
 
 class Lab:
