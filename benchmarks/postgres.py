@@ -24,8 +24,14 @@ def postgres() -> Iterator[str]:
             own = ("-D", str(server.pgdata), "-l", str(server.log), "-w")
             pgexec("pg_ctl", (*own, *arguments), server.bin_path, user=server.system_user)
 
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = unused_port()
         control("-o", f"-h 127.0.0.1 -p {port} -k {server.pgdata}", "restart")
         yield f"postgresql://postgres@127.0.0.1:{port}"
         control("-m", "immediate", "stop")
+
+
+def unused_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port

@@ -22,7 +22,7 @@ import hypothesis
 import psycopg
 import pytest
 
-from benchmarks.postgres import postgres as listening
+from benchmarks.postgres import postgres as postgres_server
 from sandbox import (
     AUTH_TOKEN,
     BILLING_GROUP_IDS,
@@ -313,7 +313,7 @@ def installed(project: Path) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """Yield the URI of a PostgreSQL server that listens on TCP."""
-    with listening() as uri:
+    with postgres_server() as uri:
         yield uri
 
 

@@ -67,14 +67,14 @@ def reworded(streams: list[dict[str, Any]]) -> None:
         each["type"] = each["type"][::-1]
 
 
-def run(sync: Sync, change: Any, **settings: Any) -> Run:
+def run(sync: Sync, change: Any, *, code: int = 0, **settings: Any) -> Run:
     catalog = catalog_of(sync(config("https://api.twilio.com"), "--discover").catalog, STREAM)
     catalog["streams"] = [each for each in catalog["streams"] if each["tap_stream_id"] == STREAM]
     change(catalog["streams"])
     with serve(account(DAYS)) as server:
         settings = config(server.url, end_date="2026-01-04", **settings)
         done = sync(settings, catalog=catalog, env={"TAP_TWILIO_USAGE_LOGLEVEL": "DEBUG"})
-    assert done.code == 0
+    assert done.code == code
     return done
 
 
@@ -128,6 +128,37 @@ def retyped(streams: list[dict[str, Any]]) -> None:
 
 def test_the_sdk_writes_records_with_the_types_of_another_catalog(sync: Sync) -> None:
     assert messages(run(sync, retyped)) == messages(run(sync, retyped, stream_maps=THE_SDK))
+
+
+def with_price_as(kind: str) -> Callable[[list[dict[str, Any]]], None]:
+    """Change the type of the price in the catalog."""
+
+    def change(streams: list[dict[str, Any]]) -> None:
+        streams[0]["schema"]["properties"]["price"] = {"type": [kind, "null"]}
+
+    return change
+
+
+@pytest.mark.parametrize("settings", [{}, {"use_singer_decimal": True}], ids=["plain", "text"])
+def test_a_number_that_the_catalog_calls_a_string_is_text_with_all_digits(
+    sync: Sync, settings: dict[str, Any]
+) -> None:
+    done = run(sync, with_price_as("string"), **settings)
+    assert done.schemas()[STREAM]["schema"]["properties"]["price"]["type"] == ["null", "string"]
+    assert [row["price"] for row in done.records()] == [
+        *("3", "2.50", "10", "14", "-0.000001"),
+        *("12345678901234567890.123456", "2", "3", "1", "5"),
+    ]
+
+
+def test_a_number_that_the_catalog_calls_an_integer_is_refused_if_it_is_a_fraction(
+    sync: Sync,
+) -> None:
+    done = run(sync, with_price_as("integer"), code=1)
+    assert done.last_line.endswith(
+        f"{STREAM}: the catalog says that price is an integer, but it is 2.50; use number or string"
+    )
+    assert "Traceback" not in done.log
 
 
 def test_records_keep_all_digits_and_characters(sync: Sync) -> None:

@@ -5,7 +5,7 @@ Some targets store a JSON number as floating point, but a string of this format 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -45,6 +45,42 @@ class Decimals:
                 "point; set use_singer_decimal to false"
             )
         return text
+
+
+class Retyped:
+    """The properties of a stream that are text or an integer, for numbers that come in them.
+
+    That happens if the user's catalog changes the type of a number, as Meltano's `schema` does.
+    """
+
+    def __init__(self, stream_name: str, schema: Mapping[str, Any]) -> None:
+        """Take the schema of the records."""
+        self._stream_name = stream_name
+        self._texts = [*_of_type("string", schema)]
+        self._integers = [*_of_type("integer", schema)]
+
+    def convert(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Return the record with numbers as text. Raises TapError for a fraction in an integer."""
+        for name in self._integers:
+            number = record.get(name)
+            if isinstance(number, Decimal | float) and number != int(number):
+                raise TapError(
+                    f"{self._stream_name}: the catalog says that {name} is an integer, but it is "
+                    f"{number}; use number or string"
+                )
+        texts = {
+            name: f"{Decimal(record[name]):f}"
+            for name in self._texts
+            if isinstance(record.get(name), Decimal | int) and not isinstance(record[name], bool)
+        }
+        return {**record, **texts} if texts else record
+
+
+def _of_type(kind: str, schema: Mapping[str, Any]) -> Iterator[str]:
+    for name, described in schema["properties"].items():
+        types = described.get("type", [])
+        if {*([types] if isinstance(types, str) else types)} - {"null"} == {kind}:
+            yield name
 
 
 def _is_number(described: Mapping[str, Any]) -> bool:

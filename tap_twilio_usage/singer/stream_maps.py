@@ -29,7 +29,7 @@ from singer_sdk.mapper import (
 from tap_twilio_usage._compat import override
 from tap_twilio_usage.errors import TapError
 from tap_twilio_usage.logs.redaction import shown
-from tap_twilio_usage.singer.decimals import Decimals
+from tap_twilio_usage.singer.decimals import Decimals, Retyped
 
 FLAG = "counts_in_total"
 
@@ -149,6 +149,7 @@ class Flagging(StreamMap):
         """Take the stream map to pass records to; without a flag, none is added to them."""
         super().__init__(inner.stream_alias, inner.raw_schema, inner.raw_key_properties, None)
         self.transformed_schema, self.decimals = inner.transformed_schema, None
+        self._retyped = Retyped(stream_name, inner.transformed_schema)
         if use_singer_decimal:
             self.decimals = Decimals(stream_name, inner.transformed_schema)
             self.transformed_schema = self.decimals.schema
@@ -169,7 +170,10 @@ class Flagging(StreamMap):
         except (MapExpressionError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             hint = " (is an operand null there?)" if isinstance(error, TypeError) else ""
             raise TapError(f"stream_maps: {self._stream_name}: {error}{hint}") from error
-        return self.decimals.convert(mapped) if self.decimals and mapped else mapped
+        if not mapped:
+            return mapped
+        mapped = self._retyped.convert(mapped)
+        return self.decimals.convert(mapped) if self.decimals else mapped
 
     @override
     def get_filter_result(self, record: dict[str, Any]) -> bool:
