@@ -10,7 +10,6 @@ import argparse
 import gzip
 import json
 import logging
-import math
 import sys
 import tempfile
 import threading
@@ -749,7 +748,7 @@ class Case(NamedTuple):
 
 
 def command(plan: Plan, answers: Answers, folder: Path, state: Any = None) -> Run:
-    """Run the tap on these answers, without waits."""
+    """Run the tap on these answers, without waits. After 199, it waits for another status."""
     with serve(answers) as server:
         config = {
             "api_url": server.url,
@@ -766,9 +765,8 @@ def command(plan: Plan, answers: Answers, folder: Path, state: Any = None) -> Ru
             if value is not None:
                 (folder / name).write_text(json.dumps(value))
                 arguments += [f"--{name}", str(folder / name)]
-        run = Forked(
-            arguments, folder / "log", clean_environment(), overrides=Overrides(speed=math.inf)
-        )
+        hurried = Overrides(speed=1e6, limits={"read_timeout": 5})
+        run = Forked(arguments, folder / "log", clean_environment(), overrides=hurried)
         with run.out:
             out = run.out.read()
         code = run.wait()
