@@ -404,14 +404,15 @@ def _set(case: Case, subaccounts: str) -> None:
 
 
 def _load(case: Case, random: Random) -> tuple[bool, list[State]]:
-    """Load a run, which may be interrupted; return whether it is complete, and its states."""
+    """Load a run, which may be interrupted; return whether it is complete, and its new states."""
+    before = case.state
     run = case.complete(case.state, case.wrong_answers(random))
     most = len(run.messages)
     read = random.choice([most, random.randrange(max(1, most))])
     case.table = case.table.after(run.messages[:read])
     states = [value for position, value in run.states if position < read]
     case.state = states[-1] if states else case.state
-    return run.code == 0 and read == most, states
+    return run.code == 0 and read == most, [state for state in states if state != before]
 
 
 def _restate(case: Case, random: Random) -> None:

@@ -19,7 +19,7 @@ from tap_twilio_usage.money.usage_record import Periods, Totals
 from tap_twilio_usage.sync.pipeline import Pipeline
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.run import Run
-from tap_twilio_usage.sync.state import AccountContext, UsageState
+from tap_twilio_usage.sync.state import AccountContext, BilledDays, UsageState
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Granularity, Window
 from tap_twilio_usage.twilio.usage_records import Reported
@@ -715,6 +715,15 @@ def test_a_bookmark_after_today_is_reset_to_the_newest_day_with_records(
     assert state.partitions[0].bookmark == day(6)
     assert state.partitions[0].catch_up_to is None
     assert state.partitions[0].missing_days == []
+
+
+def test_the_first_state_of_a_run_without_focus_has_the_days_that_it_may_load_again() -> None:
+    account, state, saved = FakeAccount(only(range(9))), UsageState(), list[bytes]()
+    load(account, state, day(5))
+    state.partitions[0].billed, state.partitions[0].days_without_focus = BilledDays(), []
+    pipeline(account, state=state, today=day(8), saved=saved, lookback_days=2).begin()
+    (_, first) = json.loads(saved[0])
+    assert first["partitions"][0]["days_without_focus"] == [[f"{day(3)}", f"{day(8)}"]]
 
 
 def test_many_new_accounts_are_put_into_the_state_at_once() -> None:

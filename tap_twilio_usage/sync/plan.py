@@ -106,6 +106,13 @@ class Planner:
         start = None if state.catch_up_to else self.settings.start_date
         return self.granularity.first(start) if start else EARLIEST
 
+    def days_to_read_again(self, state: PeriodState) -> list[Window]:
+        """Return the days that this run may load again, also those that it may find unchanged."""
+        first, bookmark = state.first_day, self.bookmark(state)
+        if bookmark and not state.catch_up_to:
+            first = bookmark - min(self.settings.lookback_days, (bookmark - EARLIEST).days) * DAY
+        return [*state.missing_days, Window(first, self.last_period)] if first else []
+
     def skipped_days(self, state: PeriodState, days: Window) -> list[Window]:
         """Return the days after the bookmark that `start_date` leaves out of the days to read.
 

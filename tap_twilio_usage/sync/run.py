@@ -80,6 +80,9 @@ class Run:
         self._interrupted_categories = tuple(self.state.used_categories)
         self._interrupted_up_to, last = self.state.reading_up_to, self.planner.last_period
         self.state.reading_up_to = max(self._interrupted_up_to or last, last)
+        if not self.emits_focus:
+            for partition in self.state.partitions:
+                partition.note_days_without_focus(self.planner.days_to_read_again(partition))
 
     def end(self, read: Collection[AccountContext]) -> None:
         """Note in the state that all rows of the accounts `read` have gone out."""
