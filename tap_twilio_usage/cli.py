@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -104,11 +104,24 @@ class Command(SingerCommand):
         sys.exit(1)
 
     def _log_last(self, *lines: str, level: int = logging.ERROR) -> None:
-        """Log why the run ends. Requests that are still in progress log nothing after it."""
-        logging.disable(level - 1)
-        for line in lines:
-            self.logger.log(level, line)
+        """Log why the run ends. Requests that are still in progress log nothing after it.
+
+        They may already wait for the lock of a handler, so it is not enough to disable logging.
+        """
+        handlers = [*self.logger.handlers, *logging.getLogger().handlers]
+        with ExitStack() as locks:
+            for handler in handlers:
+                handler.acquire()
+                locks.callback(handler.release)
+            for line in lines:
+                self.logger.log(level, line)
+            for handler in handlers:
+                handler.emit = _ignore  # type: ignore[assignment,method-assign]
         logging.disable(level)
+
+
+def _ignore(_: logging.LogRecord) -> None:
+    """Write nothing."""
 
 
 def _buffer_stdout() -> None:

@@ -164,7 +164,8 @@ def test_a_signal_ends_it_at_once_with_the_shells_code(
     ):
         assert process.stderr is not None
         waits = next(line for line in process.stderr if "; try 2 after " in line)
-        until(lambda: '"type":"STATE"' in out.read_text())
+        # The state after the last day that answers.
+        until(lambda: '"replication_key_value":"2026-01-06"' in out.read_text())
         process.send_signal(signum)
         _, log = process.communicate(timeout=30)  # half of what it would wait
     assert waits
@@ -241,6 +242,37 @@ TapTwilioUsage.print_about = start_threads
 sys.setswitchinterval(10)
 TapTwilioUsage.cli(["--about"])
 """
+
+
+A_LATE_LINE = """
+import logging, threading
+from tap_twilio_usage.errors import TapError
+from tap_twilio_usage.tap import TapTwilioUsage
+
+command = TapTwilioUsage.cli  # this configures logging
+handler, waits = logging.getLogger().handlers[0], threading.Event()
+
+def fail(*_, **__):
+    handler.addFilter(lambda _: waits.set() or True)
+    handler.acquire()
+    threading.Thread(target=TapTwilioUsage.logger.warning, args=["late"]).start()
+    waits.wait()
+    raise TapError("why it ends")
+
+TapTwilioUsage.print_about = fail
+try:
+    command(["--about"])
+except SystemExit:
+    handler.release()
+"""
+
+
+def test_no_line_of_a_thread_that_waits_to_log_it_follows_why_a_run_ends() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", A_LATE_LINE], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stderr.splitlines()[-1].endswith("why it ends")
+    assert "late" not in done.stderr
 
 
 def test_a_signal_that_became_another_error_is_still_a_signal() -> None:

@@ -13,6 +13,8 @@ from bisect import insort
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tap_twilio_usage.twilio.threads import MOMENT
+
 MOST_ACCEPTED_BEFORE_PROBE = 64
 
 
@@ -121,7 +123,8 @@ class Throttle:
             insort(self._queue, slot, key=lambda each: each.place)
             self._grant()
         try:
-            slot.is_granted.wait()
+            while not slot.is_granted.wait(MOMENT):
+                pass
             yield slot
         finally:
             with self._lock:

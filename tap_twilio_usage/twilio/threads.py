@@ -5,12 +5,16 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from functools import partial, wraps
 from itertools import islice
 from typing import Generic, TypeVar
 
 from tap_twilio_usage.errors import TapError
+
+# Seconds after which a wait begins again. Python handles a signal that comes just before the main
+# thread begins to wait only after that wait.
+MOMENT = 1.0
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -84,6 +88,8 @@ class InOrder(Generic[T, R]):
         if not self._pending:
             raise StopIteration
         _, future = self._pending.popleft()
+        while not future.done():
+            wait([future], MOMENT)
         return future.result()
 
     def _start(self, item: T) -> Future[R]:
@@ -100,10 +106,15 @@ def once(fetch: Callable[[T], R]) -> Callable[[T], R]:
     @wraps(fetch)
     def fetch_once(instance: T) -> R:
         known = vars(instance)
-        with known.setdefault(lock, threading.Lock()):
+        only_one: threading.Lock = known.setdefault(lock, threading.Lock())
+        while not only_one.acquire(timeout=MOMENT):
+            pass
+        try:
             if result not in known:
                 known[result] = fetch(instance)
             found: R = known[result]
             return found
+        finally:
+            only_one.release()
 
     return fetch_once
