@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -105,3 +107,45 @@ def test_an_error_is_raised_in_its_turn() -> None:
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(ValueError, match="2"):
         next(results)
+
+
+A_SIGNAL_THAT_WAKES_NOBODY = """
+import signal, sys, threading, time
+from tap_twilio_usage.twilio.threads import InOrder, once, spawn
+
+never, began = threading.Event(), threading.Event()
+
+def stop(*_):
+    sys.exit("stopped")
+
+def work(_):
+    began.set()
+    time.sleep(0.3)  # until the main thread waits
+    # On this thread, as if it had come just before the main thread began to wait.
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+    never.wait()
+
+class Fetcher:
+    fetch = once(work)
+
+signal.signal(signal.SIGTERM, stop)
+if sys.argv[1] == "result":
+    next(InOrder(work, [1], 1))
+else:
+    fetcher = Fetcher()
+    spawn(fetcher.fetch)
+    began.wait()
+    fetcher.fetch()
+"""
+
+
+@pytest.mark.parametrize("waits_for", ["result", "lock"])
+def test_a_signal_that_comes_just_before_a_wait_ends_it(waits_for: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", A_SIGNAL_THAT_WAKES_NOBODY, waits_for],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    assert done.stderr == "stopped\n"
