@@ -226,6 +226,9 @@ def test_rows_are_withdrawn_once_and_up_to_the_recorded_day() -> None:
     subaccount_switch.begin_to_withdraw(mine)
     mine.withdrawn = last
     assert subaccount_switch.to_withdraw([mine], "AC1") == []
+    assert subaccount_switch.to_withdraw([mine], "AC1", with_focus=True) == []
+    unknown = {"with_focus": True, "focus_is_unknown": True}  # after an interrupted run
+    assert subaccount_switch.to_withdraw([mine], "AC1", **unknown) == [mine]
     mine.begin(date(2026, 1, 5))
     assert subaccount_switch.to_withdraw([mine], "AC1") == [mine]
     assert mine.first_day == first

@@ -32,7 +32,13 @@ def contexts(run: Run) -> tuple[list[AccountContext], list[AccountContext]]:
         accounts = [main, *accounts]
     withdrawn: list[AccountState] = []
     if not run.planner.settings.separates_accounts:
-        withdrawn = to_withdraw(states, main.sid, with_focus=run.planner.settings.focus)
+        withdrawn = to_withdraw(
+            states,
+            main.sid,
+            with_focus=run.planner.settings.focus,
+            # An interrupted run may have emitted FOCUS rows of accounts whose state has none.
+            focus_is_unknown=run.state.billed_up_to is not None,
+        )
     to_read = [AccountContext(each.sid, each.includes_subaccounts) for each in accounts]
     if max(len(to_read), len(states)) > MANY_ACCOUNTS:
         _register(run, withdrawn, to_read)
@@ -125,7 +131,11 @@ def first_day_of_all(states: Iterable[AccountState], main_account_sid: str) -> d
 
 
 def to_withdraw(
-    states: Iterable[AccountState], main_account_sid: str, *, with_focus: bool = False
+    states: Iterable[AccountState],
+    main_account_sid: str,
+    *,
+    with_focus: bool = False,
+    focus_is_unknown: bool = False,
 ) -> list[AccountState]:
     """Return the states of the main account's subaccounts whose rows have to be set to zero."""
     return [
@@ -136,7 +146,7 @@ def to_withdraw(
         and (
             state.bookmark
             or not state.withdrawn
-            or (with_focus and state.billed is not None)
+            or (with_focus and (focus_is_unknown or state.billed is not None))
             or state.is_partly_withdrawn
         )
     ]
