@@ -22,11 +22,6 @@ import pytest
 from benchmarks.postgres import postgres as postgres_server
 from benchmarks.postgres import unused_port
 from sandbox import (
-    AUTH_TOKEN,
-    BILLING_GROUP_IDS,
-    CLIENT_ID,
-    CLIENT_SECRET,
-    MAIN_SID,
     Company,
     Server,
 )
@@ -39,6 +34,7 @@ from tests.conftest import (
     forked_in,
 )
 from tests.loaders import LOADERS, Destination, Loader, Place, create_bucket, install
+from tests.loading import settings as everything
 from tests.waiting import until
 
 pytestmark = pytest.mark.nightly
@@ -75,21 +71,14 @@ def two_nights(folder: Path, *, use_singer_decimal: bool) -> list[Night]:
     folder.mkdir()
     sync = forked_in(folder)
     with Server(company) as server:
-        settings = {
-            "account_sid": MAIN_SID,
-            "auth_token": AUTH_TOKEN,
-            "client_id": CLIENT_ID,
-            "client_secret": CLIENT_SECRET,
-            "billing_group_ids": BILLING_GROUP_IDS,
-            "api_url": server.url,
-            "billing_api_url": server.url,
-            "oauth_token_url": f"{server.url}/v2/token",
-            "subaccounts": "separate",
-            "focus": True,
-            "use_singer_decimal": use_singer_decimal,
-            "start_date": f"{FIRST}",
-            "end_date": f"{LAST}",
-        }
+        settings = everything(
+            server,
+            subaccounts="separate",
+            focus=True,
+            use_singer_decimal=use_singer_decimal,
+            start_date=f"{FIRST}",
+            end_date=f"{LAST}",
+        )
         catalog = sync(settings, "--discover").catalog
         catalog_of(catalog, *(stream["tap_stream_id"] for stream in catalog["streams"]))
         first = sync(settings, catalog=catalog)
