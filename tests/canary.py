@@ -16,18 +16,21 @@ ESCAPE = re.compile(r'\\(["\\/])')
 
 def leaks(text: str, secrets: Iterable[str]) -> list[str]:
     """Return the secrets in the text: plain, quoted in a URL or JSON, or in Base64."""
-    readings = list(_readings(text))
+    secrets = list(secrets)
+    readings = list(_readings(text, min(map(len, secrets), default=0)))
     return [secret for secret in secrets if any(secret in reading for reading in readings)]
 
 
-def _readings(text: str) -> Iterator[str]:
+def _readings(text: str, length: int) -> Iterator[str]:
+    """Yield what the text may mean. What is decoded from Base64 has that length at least."""
     yield text
     unescaped = ESCAPE.sub(r"\1", text)
     yield unescaped
     yield ESCAPE.sub(r"\1", unescaped)
     yield unquote_plus(text)
     yield unquote_plus(text.replace("+", "%2B"))
-    for word in sorted(set(BASE64.findall(text))):
+    words = {word for word in BASE64.findall(text) if len(word) * 3 // 4 >= length}
+    for word in sorted(words):
         plain = word.replace("-", "+").replace("_", "/")
         for start in range(4):
             part = plain[start:]

@@ -105,6 +105,11 @@ class Run:
         return [line for line in self.log.splitlines() if "| DEBUG " not in line][-1]
 
 
+def nightly(*values: Any) -> Any:
+    """Return values of parameters that only nightly tests use."""
+    return pytest.param(*values, marks=pytest.mark.nightly)
+
+
 def bookmark(state: dict[str, Any]) -> str | None:
     partitions = state["bookmarks"].get("usage_records_daily", {}).get("partitions", [])
     found: str | None = partitions[0].get("replication_key_value") if partitions else None

@@ -16,7 +16,7 @@ import pytest
 from deltalake import DeltaTable
 
 from sandbox import Company, Server
-from tests.conftest import SCHEMA, Query, Rows, Sync, catalog_of
+from tests.conftest import SCHEMA, Query, Rows, Sync, catalog_of, nightly
 from tests.http_server import Answer, Request, serve
 from tests.loading import (
     PASSWORD,
@@ -95,6 +95,7 @@ def test_duckdb_has_every_stream_cell_for_cell(
     assert types(query, "categories")["level"] == "BIGINT"
 
 
+@pytest.mark.nightly
 def test_postgresql_has_every_stream_cell_for_cell(
     loader: Loader, sync: Sync, server: Server, database: str, query: Query
 ) -> None:
@@ -160,6 +161,7 @@ def test_the_next_run_resumes_and_overwrites_restated_days(
     assert len(table(query, DAILY)) == len(before)
 
 
+@pytest.mark.nightly
 def test_what_was_read_before_a_failure_is_loaded(loader: Loader, file: Path) -> None:
     days: Days = {f"2026-01-{n:02}": {"calls": "1", "totalprice": "1"} for n in range(1, 32)}
     answers, broken = account(days), True
@@ -214,18 +216,18 @@ def test_a_run_after_a_killed_run_completes_the_same_rows(
 ) -> None:
     """The first run is killed, and so is one with a state."""
     killed = (sys.executable, "-c", KILLED, point)
-    destination = f"--destination={database}"
+    options = f"--destination={database}", f"--select={DAILY}"
     for end in ("2025-09-10", "2025-09-20"):
         config = settings(server, end_date=end)
-        loader.run(destination, command=killed, code=-signal.SIGKILL, **config)
-        loader.run(destination, **config)
+        loader.run(*options, command=killed, code=-signal.SIGKILL, **config)
+        loader.run(*options, **config)
     reconciles(query)
     loaded = query(f"SELECT COUNT(*), SUM(price) FROM {DAILY}")
-    loader.run(destination, "--full-refresh", **settings(server))
+    loader.run(*options, "--full-refresh", **settings(server))
     assert query(f"SELECT COUNT(*), SUM(price) FROM {DAILY}") == loaded
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, nightly(signal.SIGTERM)])
 def test_a_signal_ends_the_run_in_one_line(
     loader: Loader, company: Company, file: Path, signum: signal.Signals
 ) -> None:
@@ -266,16 +268,22 @@ def test_a_second_run_at_the_same_time_ends_in_one_line(
 
 
 @pytest.mark.parametrize(
-    ("destination", "reason"),
+    ("destination", "reason"),  # a URL with a password, and each kind of reason
     [
         (f"postgresql://bob:{PASSWORD}@127.0.0.1:1/db", "Connection refused; once it can, "),
         (f"postgresql://bob:[{PASSWORD}@127.0.0.1:port/db", "is not a valid URL for this dest"),
-        (f"nonsense://bob:{PASSWORD}@127.0.0.1/db", "dlt has no such destination; use a URL such"),
-        ("nonsense", "dlt has no such destination; use a URL such as duckdb:///usage.duckdb, or"),
+        nightly(
+            f"nonsense://bob:{PASSWORD}@127.0.0.1/db", "dlt has no such destination; use a URL such"
+        ),
+        nightly(
+            "nonsense", "dlt has no such destination; use a URL such as duckdb:///usage.duckdb, or"
+        ),
         (f"mssql://sa:{PASSWORD}@127.0.0.1/db", "not installed; pip install 'dlt[mssql]'"),
         ("snowflake", "`credentials`; use a URL, or set it in .dlt/secrets.toml or in the envi"),
-        ("duckdb:////nonexistent/usage.duckdb", "No such file or directory; once it can, "),
-        ("duckdb:///usage.duckdb --pipeline=a/b", "--pipeline: may contain only letters, digi"),
+        nightly("duckdb:////nonexistent/usage.duckdb", "No such file or directory; once it can, "),
+        nightly(
+            "duckdb:///usage.duckdb --pipeline=a/b", "--pipeline: may contain only letters, digi"
+        ),
         ("duckdb:///usage.duckdb --select=calls", "--select: 'calls' is not a stream; use one of"),
     ],
 )
@@ -296,16 +304,22 @@ def test_settings_are_checked_as_by_the_tap(loader: Loader, file: Path) -> None:
     )
 
 
-def test_postgresql_that_refuses_is_one_line_and_the_next_run_completes(
-    loader: Loader, server: Server, database: str, query: Query
-) -> None:
-    options, config = (f"--destination={database}", f"--select={DAILY}"), settings(server)
+@pytest.fixture
+def change(database: str) -> Callable[..., None]:
+    """Return a function that runs statements."""
 
     def change(*statements: str) -> None:
         with psycopg.connect(database, options=f"-c search_path={SCHEMA}") as connection:
             for statement in statements:
                 connection.execute(statement)
 
+    return change
+
+
+def test_a_table_of_other_types_is_one_line_and_the_next_run_completes(
+    loader: Loader, server: Server, database: str, query: Query, change: Callable[..., None]
+) -> None:
+    options, config = (f"--destination={database}", f"--select={DAILY}"), settings(server)
     change(
         "CREATE SCHEMA tap_twilio_usage",
         f"CREATE TABLE {DAILY} (start_date TEXT, price DOUBLE PRECISION, usage NUMERIC(12, 4))",
@@ -320,6 +334,14 @@ def test_postgresql_that_refuses_is_one_line_and_the_next_run_completes(
     change(f"DROP TABLE {DAILY}")
     loader.run(*options, **config)
     reconciles(query)
+
+
+@pytest.mark.nightly
+def test_a_table_that_was_changed_by_hand_is_one_line_and_the_next_run_completes(
+    loader: Loader, server: Server, database: str, query: Query, change: Callable[..., None]
+) -> None:
+    options, config = (f"--destination={database}", f"--select={DAILY}"), settings(server)
+    loader.run(*options, **config)
     loaded = query(f"SELECT COUNT(*), SUM(price) FROM {DAILY}")
     change(f"DROP TABLE {DAILY}")
     assert loader.fails(*options, **config) == (

@@ -173,6 +173,7 @@ def test_tables_with_columns_of_the_target_are_updated_without_them(
     assert query(KNOWN_CATEGORIES) == overlaps
 
 
+@pytest.mark.nightly
 def test_amounts_as_strings_are_exact_decimals(
     meltano: Meltano, query: Query, company: Company, server: Server
 ) -> None:
@@ -349,6 +350,7 @@ def wait_for_rows(query: Query) -> int:
     pytest.fail("no row arrived")
 
 
+@pytest.mark.nightly
 def test_duckdb_has_every_row_and_focus_and_the_report_reconcile(
     meltano: Meltano, company: Company, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ from tap_twilio_usage.twilio.periods import (
     today,
 )
 from tap_twilio_usage.twilio.usage_records import API, Account
+from tests.conftest import nightly
 from tests.hostile import (
     ACCOUNT,
     FIRST,
@@ -63,8 +64,8 @@ from tests.http_server import Answer, Request
 
 EXAMPLES = 60  # of each kind of answer; `python -m tests.hostile` tries more
 RUNS = [  # seeds of runs of the command: from, to
-    *((first, first + 6) for first in (0, 6)),
-    *(pytest.param(first, first + 12, marks=pytest.mark.nightly) for first in (12, 24, 36, 48)),
+    (0, 6),
+    *(nightly(first, first + 12) for first in (6, 18, 30, 42)),
 ]
 LONGEST_ERROR = 600
 DAYS = Window(FIRST, FIRST + timedelta(days=1))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import cycle
 
 import pytest
 
+from tests.conftest import nightly
 from tests.restart import (
     COMPLETE,
     CUTS,
@@ -21,9 +23,13 @@ SEED = 1
 Doctor = Callable[[list[Message]], list[Message]]
 
 
-@pytest.mark.parametrize("points", [1, pytest.param(8, marks=pytest.mark.nightly)])
-@pytest.mark.parametrize("ending", CUTS)
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("mode", "ending", "points"),
+    [
+        *((mode, ending, 1) for mode, ending in zip(MODES, cycle(CUTS), strict=False)),
+        *(nightly(mode, ending, 8) for mode in MODES for ending in CUTS),
+    ],
+)
 def test_an_interrupted_run_is_completed_from_every_state(
     mode: str, ending: str, points: int
 ) -> None:
@@ -31,7 +37,9 @@ def test_an_interrupted_run_is_completed_from_every_state(
     assert tally.ends[ending] >= points / 2  # other runs were complete before the cut
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "mode", [nightly(mode) if mode in {"plain", "lookback", "separate"} else mode for mode in MODES]
+)
 def test_a_complete_run_can_be_repeated_from_every_state(mode: str) -> None:
     assert try_points(mode, COMPLETE, SEED, [0]).restarts
 

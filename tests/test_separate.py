@@ -13,7 +13,7 @@ import pytest
 from sandbox import API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN, MAIN_SID, Company, Reply, Server
 from sandbox.errors import ApiError as SandboxError
 from tap_twilio_usage.twilio.periods import today
-from tests.conftest import Run, Sync, catalog_of
+from tests.conftest import Run, Sync, catalog_of, nightly
 from tests.forked import Overrides
 from tests.twilio import between
 
@@ -346,7 +346,7 @@ def _key(row: dict[str, Any]) -> tuple[str, str, str]:
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [("rolled_up", "separate"), ("separate", "rolled_up"), ("separate", "excluded")],
+    [("rolled_up", "separate"), ("separate", "rolled_up"), nightly("separate", "excluded")],
 )
 def test_an_interrupted_change_never_counts_a_dollar_twice(
     sync: Sync, server: Server, company: Company, before: str, after: str
@@ -372,7 +372,7 @@ def test_an_interrupted_change_never_counts_a_dollar_twice(
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [("rolled_up", "separate"), ("separate", "rolled_up"), ("rolled_up", "excluded")],
+    [("rolled_up", "separate"), ("separate", "rolled_up"), nightly("rolled_up", "excluded")],
 )
 def test_a_change_after_an_interrupted_run_counts_no_dollar_twice(
     sync: Sync, server: Server, company: Company, before: str, after: str
@@ -630,7 +630,7 @@ def test_forty_accounts_take_two_requests_each(sync: Sync) -> None:
         assert found[account.sid][company.today] == {c: p for c, p in expected.items() if p}
 
 
-@pytest.mark.parametrize(("categories", "days"), [(510, 1), (290, 3)])
+@pytest.mark.parametrize(("categories", "days"), [nightly(510, 1), (290, 3)])
 def test_days_with_many_rows_and_weekends_take_no_more_requests(
     sync: Sync, categories: int, days: int
 ) -> None:

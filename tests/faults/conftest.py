@@ -27,7 +27,7 @@ from sandbox import (
     Server,
 )
 from tests.canary import leaks
-from tests.conftest import Run, Sync, catalog_of, forked_in
+from tests.conftest import Run, Sync, catalog_of, forked_in, nightly
 from tests.forked import Overrides
 
 FIRST, LAST, TODAY = date(2025, 9, 11), date(2025, 9, 20), date(2025, 10, 5)
@@ -58,11 +58,6 @@ STREAMS = [*PAGED, RECONCILIATION, "categories", *BILLING]
 TYPICAL = {"accounts", "usage_triggers", "usage_records_daily", "billing_group_records"}
 
 
-def nightly(*values: Any) -> Any:
-    """Return values of parameters that only nightly tests use."""
-    return pytest.param(*values, marks=pytest.mark.nightly)
-
-
 # For a test that has to wait for each stream.
 TYPICAL_BY_DAY = [stream if stream in TYPICAL else nightly(stream) for stream in STREAMS]
 
@@ -72,14 +67,23 @@ Plan = Callable[[Request], Fault | None]
 Table = dict[tuple[str, ...], dict[str, Any]]
 
 
-def spread(streams: Iterable[str], kinds: Iterable[K]) -> list[tuple[str, K]]:
-    """Pair typical streams with all kinds of a fault, and each other stream with two of them."""
-    every = list(kinds)
-    return [
-        (stream, kind)
-        for number, stream in enumerate(streams)
-        for kind in (every if stream in TYPICAL else (every * 2)[number % len(every) :][:2])
-    ]
+def spread(
+    streams: Iterable[str],
+    kinds: Iterable[K],
+    fits: Callable[[str, K], bool] = lambda *_: True,
+) -> list[Any]:
+    """Pair typical streams with all kinds of a fault, and each other stream with one of them.
+
+    A second one is nightly.
+    """
+    every, pairs = list(kinds), []
+    for number, stream in enumerate(streams):
+        if stream in TYPICAL:
+            pairs += [(stream, kind) for kind in every if fits(stream, kind)]
+        else:
+            some = [kind for kind in every[number % len(every) :] + every if fits(stream, kind)]
+            pairs += [(stream, some[0]), *(nightly(stream, kind) for kind in some[1:2])]
+    return pairs
 
 
 def is_of(stream: str, request: Request) -> bool:

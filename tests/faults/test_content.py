@@ -158,11 +158,7 @@ def put_null(page: Any) -> None:
 
 @pytest.mark.parametrize(
     ("stream", "kind"),
-    [
-        (stream, kind)
-        for stream, kind in spread(STREAMS, kinds_of("usage_records_daily"))
-        if kind in kinds_of(stream)
-    ],
+    spread(STREAMS, kinds_of("usage_records_daily"), lambda *pair: pair[1] in kinds_of(pair[0])),
 )
 def test_an_invalid_record_is_an_error_with_its_position(lab: Lab, stream: str, kind: str) -> None:
     fault, says = kinds_of(stream)[kind]
