@@ -246,7 +246,7 @@ def test_a_signal_ends_the_run_in_one_line(
 def test_a_second_run_at_the_same_time_ends_in_one_line(
     loader: Loader, company: Company, file: Path
 ) -> None:
-    with Server(company, latency=0.5) as server:
+    with Server(company, latency=0.3) as server:
         destination = f"--destination=duckdb:///{file}"
         with loader.start(destination, **settings(server)) as first:
             until(lambda: bool(server.requests))
@@ -361,6 +361,7 @@ def test_a_table_that_was_changed_by_hand_is_one_line_and_the_next_run_completes
     assert query(f"SELECT COUNT(*) FROM {DAILY} WHERE service IS NULL") == [(0,)]
 
 
+@pytest.mark.nightly
 def test_stream_maps_and_their_streams_and_keys_pass_through(
     loader: Loader, sync: Sync, server: Server, file: Path
 ) -> None:
@@ -385,6 +386,7 @@ def test_stream_maps_and_their_streams_and_keys_pass_through(
     has_the_rows_of_the_singer_door(in_duckdb(file), run)
 
 
+@pytest.mark.nightly
 def test_files_are_delta_tables_or_only_grow(loader: Loader, server: Server) -> None:
     folder = loader.folder / "files"
     options, config = (f"--destination=file://{folder}", f"--select={DAILY}"), settings(server)

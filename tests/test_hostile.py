@@ -62,7 +62,7 @@ from tests.hostile import (
 )
 from tests.http_server import Answer, Request
 
-EXAMPLES = 60  # of each kind of answer; `python -m tests.hostile` tries more
+EXAMPLES = 40  # of each kind of answer; `python -m tests.hostile` tries more
 RUNS = [  # seeds of runs of the command: from, to
     (0, 6),
     *(nightly(first, first + 12) for first in (6, 18, 30, 42)),

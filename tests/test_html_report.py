@@ -28,7 +28,7 @@ from tap_twilio_usage.report.charts import Legend, drawn
 from tap_twilio_usage.report.figures import Changed, Charge, Month, Section, summed
 from tap_twilio_usage.report.page import rendered
 from tap_twilio_usage.report.wording import money, month, share
-from tests.conftest import clean_environment, text_of
+from tests.conftest import clean_environment, nightly, text_of
 
 MAIN = "AC" + "1" * 32
 SERVICES = ("SMS & MMS", "Voice", "Lookup", "Video", "Verify", "Sync", "Studio", "RCS", "Flex")
@@ -824,8 +824,10 @@ def test_service_colours_are_distinguishable_with_any_colour_vision(sight: str) 
         assert not near
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [(1280, "light"), (400, "dark"), nightly(1280, "dark"), nightly(400, "light")],
+)
 def test_a_browser_renders_the_page_readably_without_network_or_overflow(
     browser: Browser, file: Path, width: int, scheme: Any
 ) -> None:

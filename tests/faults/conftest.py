@@ -55,7 +55,7 @@ DATED = ["usage_records_daily", "usage_records_monthly", "usage_records_yearly",
 RECONCILIATION = "usage_reconciliation"  # it asks only for the totals of days and months
 STREAMS = [*PAGED, RECONCILIATION, "categories", *BILLING]
 # One stream of each kind; the others use the same code.
-TYPICAL = {"accounts", "usage_triggers", "usage_records_daily", "billing_group_records"}
+TYPICAL = {"accounts", "usage_records_daily", "billing_group_records"}
 
 
 # For a test that has to wait for each stream.

@@ -19,7 +19,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from tests.canary import leaks
-from tests.conftest import Run, Sync, clean_environment, config
+from tests.conftest import Run, Sync, clean_environment, config, nightly
 from tests.faults.conftest import catalog
 from tests.forked import Overrides
 from tests.http_server import Answer, Request, serve
@@ -104,7 +104,7 @@ def linked(link: str) -> Answer:
 @pytest.mark.parametrize(
     ("endpoint", "stream", "level"),
     [
-        ("Daily", "usage_records_daily", "INFO"),
+        nightly("Daily", "usage_records_daily", "INFO"),
         ("Daily", "usage_records_daily", "DEBUG"),
         ("AllTime", "categories", "DEBUG"),
         ("Accounts", "accounts", "DEBUG"),

@@ -94,7 +94,7 @@ def date_in_three_seconds() -> str:
     return format_datetime(moment, usegmt=True)
 
 
-@pytest.mark.parametrize("retry_after", [lambda: "3", date_in_three_seconds])
+@pytest.mark.parametrize("retry_after", [nightly(lambda: "3"), date_in_three_seconds])
 def test_the_tap_waits_for_retry_after(lab: Lab, retry_after: Callable[[], str]) -> None:
     """The wait is measured with a real clock, and is longer than that of the tap's own backoff."""
     asked: list[float] = []
