@@ -34,7 +34,7 @@ from benchmarks.report import Table, Target
 from benchmarks.runs import Cost, spend
 from benchmarks.sandboxed import Sandbox
 from benchmarks.sizes import AGE, FEW
-from benchmarks.tools import TAP, Task, one_stream
+from benchmarks.tools import ALL_ROWS, TAP, Tap, Task, one_stream
 
 
 class Load(NamedTuple):
@@ -44,6 +44,7 @@ class Load(NamedTuple):
     case: Case
     ways: tuple[Way, ...] = WAYS
     is_night: bool = False
+    tap: Tap = TAP
 
 
 class Result(NamedTuple):
@@ -54,10 +55,15 @@ class Result(NamedTuple):
     wrong_days: int
 
 
-YEAR = Load("first load, 1 account, 365 days", Case(365))
+YEAR = Load("first load, 1 account, 365 days of every category", Case(365), tap=ALL_ROWS)
 MANY = Load(
     "first load, 200 accounts, 31 days",
     Case(31, accounts=200, age=AGE, categories=FEW),
+    (POSTGRES, DLT_POSTGRES, DLT_DUCKDB),
+)
+THOUSANDS = Load(
+    "first load, 5,000 accounts, 1 day",
+    Case(1, accounts=5000, age=AGE, categories=FEW),
     (POSTGRES, DLT_POSTGRES, DLT_DUCKDB),
 )
 NIGHT = Load(
@@ -66,7 +72,7 @@ NIGHT = Load(
     (DEFAULTS, POSTGRES, DLT_POSTGRES, DUCKDB, DLT_DUCKDB),
     is_night=True,
 )
-CASES = {"year": YEAR, "accounts": MANY, "night": NIGHT}
+CASES = {"year": YEAR, "accounts": MANY, "thousands": THOUSANDS, "night": NIGHT}
 
 
 def main() -> int:
@@ -76,28 +82,34 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="small sizes")
     options = parser.parse_args()
     results: dict[tuple[str, Way], Result] = {}
+    states: dict[str, float] = {}
     for name in options.loads or CASES:
         load = CASES[name]
         if options.quick:
             load = load._replace(
                 case=replace(load.case, days=3, accounts=min(load.case.accounts, 2))
             )
-        for line in _measure(name, load, results):
+        for line in _measure(name, load, results, states):
             _say(line)
     targets = [*_targets(results)]
+    if "thousands" in states:
+        claim = f"{THOUSANDS.name}: bytes of STATE, times those of all other messages"
+        targets.append(Target(claim, states["thousands"], 2))
     _say(f"\n### Targets{' (these sizes are too small for a verdict)' * options.quick}\n")
     for target in targets:
         _say(f"{target}")
     return 0 if options.quick or all(target.holds for target in targets) else 1
 
 
-def _measure(name: str, load: Load, results: dict[tuple[str, Way], Result]) -> Iterator[str]:
+def _measure(
+    name: str, load: Load, results: dict[tuple[str, Way], Result], states: dict[str, float]
+) -> Iterator[str]:
     yield f"\n### {load.name}"
     table = Table("way", "wall s", "CPU s", "peak MB", "rows", "wrong days")
     yield from table.head()
     with Sandbox(load.case) as sandbox, TemporaryDirectory() as home:
         ready_rows = Path(home)
-        _read_all(sandbox, ready_rows)  # this also warms the sandbox up
+        states[name] = _read_all(load, sandbox, ready_rows)  # this also warms the sandbox up
         for way in load.ways:
             with TemporaryDirectory() as folder, place(way.kind, Path(folder)) as where:
                 source = ready_rows if way in FLOORS else Path(folder)
@@ -106,20 +118,26 @@ def _measure(name: str, load: Load, results: dict[tuple[str, Way], Result]) -> I
             yield table.row(way.name, *result.cost, result.rows, result.wrong_days)
 
 
-def _read_all(sandbox: Sandbox, folder: Path) -> None:
-    """Write the rows of the case to the folder, ready to be loaded."""
+def _read_all(load: Load, sandbox: Sandbox, folder: Path) -> float:
+    """Write the rows of the case to the folder, ready to be loaded.
+
+    Return how many times the bytes of other messages the STATE messages have.
+    """
     output = folder / "messages.jsonl"
-    spend(TAP.command(Task(sandbox.case, sandbox.url), folder), output)
+    spend(load.tap.command(Task(load.case, sandbox.url), folder), output)
     ready.write(output, folder)
+    with output.open("rb") as lines:
+        states = sum(len(line) for line in lines if line.startswith(b'{"type":"STATE"'))
+    return states / (output.stat().st_size - states)
 
 
 def _load(way: Way, load: Load, sandbox: Sandbox, where: Place, folder: Path) -> Result:
     """Load, and return the cost; of a night without that of the first load."""
     last_days = [TODAY - timedelta(days=1), TODAY] if load.is_night else [TODAY]
     for last_day in last_days:
-        settings = {**TAP.settings(Task(load.case, sandbox.url)), "end_date": f"{last_day}"}
+        settings = {**load.tap.settings(Task(load.case, sandbox.url)), "end_date": f"{last_day}"}
         (folder / "config.json").write_text(json.dumps(settings))
-        (folder / "catalog.json").write_text(json.dumps(one_stream(TAP.executable)))
+        (folder / "catalog.json").write_text(json.dumps(one_stream(load.tap.executable)))
         output = folder / "output"
         command = way.command(where, folder)
         cost = spend(["/bin/bash", "-o", "pipefail", "-c", command], output)
