@@ -209,6 +209,7 @@ def test_a_run_after_a_killed_run_completes_the_same_rows(
     reconciles(query)
 
 
+@pytest.mark.nightly
 def test_focus_in_postgresql_sums_to_the_total_of_each_day_also_after_restatements(
     meltano: Meltano, query: Query, company: Company
 ) -> None:

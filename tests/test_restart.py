@@ -38,7 +38,11 @@ def test_an_interrupted_run_is_completed_from_every_state(
 
 
 @pytest.mark.parametrize(
-    "mode", [nightly(mode) if mode in {"plain", "lookback", "separate"} else mode for mode in MODES]
+    "mode",
+    [
+        nightly(mode) if mode in {"plain", "lookback", "separate", "granularities"} else mode
+        for mode in MODES
+    ],
 )
 def test_a_complete_run_can_be_repeated_from_every_state(mode: str) -> None:
     assert try_points(mode, COMPLETE, SEED, [0]).restarts

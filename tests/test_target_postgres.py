@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tap_twilio_usage.streams.usage_records import SCHEMA as COLUMNS
@@ -35,6 +36,7 @@ def test_the_settings_are_those_of_the_page() -> None:
     assert named == {name: settings[name] for name in named}
 
 
+@pytest.mark.nightly
 def test_rows_keep_every_digit_and_character_and_the_last_one_of_a_key_wins(
     meltano: Meltano, query: Query, tmp_path: Path
 ) -> None:

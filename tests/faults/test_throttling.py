@@ -53,6 +53,7 @@ def load(lab: Lab, healthy: Run, limit: Limit) -> str:
     return run.log
 
 
+@pytest.mark.nightly
 def test_few_requests_are_refused_by_a_server_that_accepts_two_at_a_time(
     lab: Lab, healthy: Run
 ) -> None:

@@ -57,7 +57,7 @@ def dripping(reply: Reply) -> Reply:
 # 1 to 6: temporary faults.
 
 
-BURST = ("500", "502 with a page", "503", "reset", "504 with a page")
+BURST = ("500", "502 with a page", "503", "reset", "504 with a page")  # several of them at a time
 
 
 @pytest.mark.parametrize("fault", [nightly(fault) if fault in BURST else fault for fault in FAULTS])
