@@ -32,7 +32,7 @@ from tests.forked import Overrides
 
 FIRST, LAST, TODAY = date(2025, 9, 11), date(2025, 9, 20), date(2025, 10, 5)
 CATALOGS = Path(__file__).parents[1] / "catalogs"
-SPEED = 200  # by which all waits are divided
+SPEED = 1000  # by which all waits are divided
 IN_A_HURRY = Overrides(SPEED)
 
 USAGE = {

@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
+import pytest
+
 from sandbox import FAULTS, Reply, Request
 from tests.conftest import Run
 from tests.faults.conftest import Fault, Lab, of_streams, table
