@@ -101,15 +101,9 @@ class Restatements:
         A later run that begins with one of these days compares: its own answer must be the same.
         """
         found = {}
-        with localcontext(EXACT):
-            for day, before in self._before.items():
-                since = {
-                    category: [
-                        a - b for a, b in zip(sums, before.get(category, NOTHING), strict=True)
-                    ]
-                    for category, sums in self._read.items()
-                }
-                found[f"{day}"] = self._fingerprint(since)[:BASE_LENGTH]
+        left = self._left(self._read)
+        for day, before in self._before.items():
+            found[f"{day}"] = self._fingerprint(_added(left, before))[:BASE_LENGTH]
         return found
 
     def _agrees(self, bases: dict[str, str]) -> bool:
@@ -121,7 +115,7 @@ class Restatements:
         """
         start = f"{self._window.start}"
         known = self._last_read.bases.get(start) if self._last_read else None
-        return bases.get(start) == known or not self._left(self._read)
+        return bases.get(start) == known or not _shown(self._left(self._read))
 
     def forget(self) -> None:
         """Remove the sums from the state, before days are read that the next run must read again.
@@ -144,8 +138,8 @@ class Restatements:
         self._state.older_days = ReadDays(
             day=day,
             read_on=self._today if were_read else self._read_on,
-            before=self._fingerprint(amounts_of(rows)),
-            upto=self._fingerprint({}),
+            before=self._fingerprint(self._left(amounts_of(rows))),
+            upto=self._fingerprint(self._left({})),
             bases=bases,
         )
 
@@ -153,26 +147,38 @@ class Restatements:
         return (
             self._last_read is not None
             and self._last_read.day == self._state.bookmark
-            and fingerprint == self._fingerprint(amounts_of(newer))
+            and fingerprint == self._fingerprint(self._left(amounts_of(newer)))
             and (self._today - self._read_on).days < self._max_age
         )
 
-    def _fingerprint(self, newest: Sums) -> str:
-        text = json.dumps([self._left(newest), *map(str, self._reasons)])
+    def _fingerprint(self, sums: Sums) -> str:
+        text = json.dumps([_shown(sums), *map(str, self._reasons)])
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
-    def _left(self, newest: Sums) -> list[tuple[str, list[str]]]:
-        """Return the account's history without these sums, by category; nothing that is zero."""
+    def _left(self, newest: Sums) -> Sums:
+        """Return the account's history without these sums."""
+        history = {each.category: [*each.amounts] for each in self._all_time if each.amounts}
         with localcontext(EXACT):
-            left = {each.category: [*each.amounts] for each in self._all_time if each.amounts}
-            for category, sums in newest.items():
-                history = left.get(category, NOTHING)
-                left[category] = [a - b for a, b in zip(history, sums, strict=True)]
-            return sorted(
-                (category, [f"{amount.normalize():f}" for amount in sums])
-                for category, sums in left.items()
-                if any(sums)
-            )
+            less = {name: [-amount for amount in sums] for name, sums in newest.items()}
+            return _added(history, less)
+
+
+def _added(one: Sums, other: Sums) -> Sums:
+    with localcontext(EXACT):
+        return one | {
+            category: [a + b for a, b in zip(one.get(category, NOTHING), sums, strict=True)]
+            for category, sums in other.items()
+        }
+
+
+def _shown(sums: Sums) -> list[tuple[str, list[str]]]:
+    """Return the sums by category as text; nothing that is zero."""
+    with localcontext(EXACT):
+        return sorted(
+            (category, [f"{amount.normalize():f}" for amount in amounts])
+            for category, amounts in sums.items()
+            if any(amounts)
+        )
 
 
 def amounts_of(rows: Iterable[UsageRecord]) -> Sums:
