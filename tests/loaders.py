@@ -185,13 +185,18 @@ def create_bucket(url: str) -> None:
         pass
 
 
-def _from_meltano(name: str) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """Return the requirements and the settings of a loader in meltano.yml."""
+def of_meltano(name: str) -> dict[str, Any]:
+    """Return a loader of meltano.yml."""
     loaders = yaml.safe_load((ROOT / "meltano.yml").read_text())["plugins"]["loaders"]
     (loader,) = (each for each in loaders if each["name"] == name)
+    return dict(loader)
+
+
+def _from_meltano(name: str) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Return the requirements and the settings of a loader in meltano.yml."""
+    loader = of_meltano(name)
     settings = {each["name"]: each["value"] for each in loader["settings"] if "value" in each}
-    requirements = tuple(loader["pip_url"].split())
-    return requirements, {**settings, "default_target_schema": SCHEMA}
+    return tuple(loader["pip_url"].split()), {**settings, "default_target_schema": SCHEMA}
 
 
 def _address(place: Place, **names: str) -> dict[str, Any]:

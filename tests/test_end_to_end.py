@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -14,8 +15,10 @@ import duckdb
 import psycopg
 import pytest
 
-from sandbox import BILLING_GROUP_IDS, AtRandom, Company, Server
+from benchmarks.postgres import unused_port
+from sandbox import AUTH_TOKEN, BILLING_GROUP_IDS, CLIENT_SECRET, AtRandom, Company, Server
 from tap_twilio_usage.focus.columns import SCHEMA as FOCUS_SCHEMA
+from tests.canary import leaks
 from tests.conftest import (
     DAYS,
     FIRST,
@@ -35,6 +38,7 @@ from tests.conftest import (
 
 README, WAREHOUSE = ROOT / "README.md", ROOT / "docs" / "warehouse.md"
 README_QUERIES = blocks(README, "sql")
+RECORDS = f"{SCHEMA}.usage_records_daily"
 
 
 def table(query: Query, name: str = "usage_records_daily") -> Rows:
@@ -206,6 +210,105 @@ def test_a_run_after_a_killed_run_completes_the_same_rows(
         # Meltano considers a killed job as running for five minutes, hence --force.
         meltano.run(server, "target-postgres", "--force", "--state-id-suffix=killed", **small)
     assert table(query) == whole
+    reconciles(query)
+
+
+def refused(meltano: Meltano, server: Server, reason: str, **more: str) -> None:
+    """Run, and check that the run fails, and that the target's part of the log has the reason."""
+    with meltano.start(server, "target-postgres", **more) as process:
+        log, _ = process.communicate(timeout=300)
+    assert process.returncode != 0
+    words = " ".join(re.sub(r"\x1b\[[\d;]*m", "", log).split())  # Meltano colours and wraps it
+    assert re.search(rf"\(?psycopg\.[^│]*{re.escape(reason)}", words)
+    assert not leaks(log, (AUTH_TOKEN, CLIENT_SECRET))
+
+
+# What is in the way of a load, what the target says of it, and what is done about it.
+IN_THE_WAY = {
+    "constraint": (
+        f"ALTER TABLE {RECORDS} ADD CONSTRAINT one CHECK (start_date < '{LAST}')",
+        'violates check constraint "one"',
+        f"ALTER TABLE {RECORDS} DROP CONSTRAINT one",
+    ),
+    "permission": (
+        "ALTER ROLE {role} IN DATABASE {name} SET default_transaction_read_only = on",
+        "in a read-only transaction",
+        "ALTER ROLE {role} IN DATABASE {name} SET default_transaction_read_only = off",
+    ),
+}
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("what", IN_THE_WAY)
+def test_what_is_refused_is_loaded_later(
+    meltano: Meltano, query: Query, company: Company, server: Server, what: str
+) -> None:
+    with psycopg.connect(meltano.database) as connection:
+        names = {"role": connection.info.user, "name": f'"{connection.info.dbname}"'}
+    put, reason, remove = (text.format(**names) for text in IN_THE_WAY[what])
+    meltano.run(server, "target-postgres", TAP_TWILIO_USAGE_END_DATE=f"{LAST - timedelta(days=9)}")
+    before = table(query)
+    query_and_commit(meltano, put)
+    refused(meltano, server, reason)
+    assert table(query) == before
+    query_and_commit(meltano, f"SET TRANSACTION READ WRITE; {remove}")
+    meltano.run(server, "target-postgres")
+    reconciles(query)
+    assert counted(query) == truth(company)
+
+
+@pytest.mark.nightly
+def test_a_database_that_is_away_is_said_and_loaded_by_the_next_run(
+    meltano: Meltano, query: Query, company: Company, server: Server
+) -> None:
+    refused(meltano, server, "Connection refused", TARGET_POSTGRES_PORT=f"{unused_port()}")
+    meltano.run(server, "target-postgres")
+    reconciles(query)
+    assert counted(query) == truth(company)
+
+
+@pytest.mark.nightly
+def test_a_key_or_a_column_that_was_dropped_by_hand_loses_no_row(
+    meltano: Meltano, query: Query, company: Company, server: Server
+) -> None:
+    """The target compares keys itself, and adds the column again, for the days that it loads."""
+    meltano.run(server, "target-postgres", TAP_TWILIO_USAGE_END_DATE=f"{LAST - timedelta(days=9)}")
+    query_and_commit(
+        meltano,
+        f"ALTER TABLE {RECORDS} DROP CONSTRAINT usage_records_daily_pkey, DROP COLUMN service",
+    )
+    meltano.run(server, "target-postgres")
+    reconciles(query)
+    assert counted(query) == truth(company)
+    meltano.run(server, "target-postgres", "--full-refresh")
+    assert query("SELECT COUNT(*) FROM usage_records_daily WHERE service IS NULL") == [(0,)]
+
+
+@pytest.mark.nightly
+def test_the_query_of_the_page_finds_columns_of_other_types(
+    meltano: Meltano, query: Query, server: Server
+) -> None:
+    """The target loads into them without a word."""
+    (check,) = [
+        each
+        for each in blocks(ROOT / "docs" / "warehouse.md", "sql")
+        if "information_schema" in each
+    ]
+    query_and_commit(
+        meltano,
+        f"CREATE SCHEMA {SCHEMA}; CREATE TABLE {SCHEMA}.usage_records_daily (start_date TEXT, "
+        "account_sid TEXT, category TEXT, price DOUBLE PRECISION, usage NUMERIC(12, 4))",
+    )
+    meltano.run(server, "target-postgres")
+    found = {(name, kind) for _, name, kind in query(check)}
+    assert found == {
+        ("start_date", "text"),
+        ("price", "double precision"),
+        ("usage", "numeric(12,4)"),
+    }
+    query_and_commit(meltano, f"DROP TABLE {SCHEMA}.usage_records_daily")
+    meltano.run(server, "target-postgres", "--full-refresh")
+    assert query(check) == []
     reconciles(query)
 
 

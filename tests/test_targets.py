@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import tempfile
@@ -33,7 +34,15 @@ from tests.conftest import (
     catalog_of,
     forked_in,
 )
-from tests.loaders import LOADERS, Destination, Loader, Place, create_bucket, install
+from tests.loaders import (
+    LOADERS,
+    Destination,
+    Loader,
+    Place,
+    create_bucket,
+    install,
+    of_meltano,
+)
 from tests.loading import settings as everything
 from tests.waiting import until
 
@@ -201,8 +210,8 @@ def queries(loader: Loader) -> list[str]:
     pages = [ROOT / "README.md", ROOT / "docs" / "warehouse.md"]
     found = []
     for query in (query for page in pages for query in blocks(page, "sql")):
-        if "DECIMAL(" in query or "aws." in query:
-            continue  # DuckDB's own, and FOCUS with another provider
+        if any(word in query for word in ("DECIMAL(", "aws.", "information_schema")):
+            continue  # DuckDB's own, FOCUS with another provider, and PostgreSQL's types
         summed = re.sub(
             r"SUM\((\w+)\)", lambda sum_: f"SUM({loader.amount.format(sum_[1])})", query
         )
@@ -325,6 +334,17 @@ def lab_in(folder: Path) -> Iterator[Lab]:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with lab_in(tmp_path_factory.mktemp("targets")) as found:
         yield found
+
+
+@pytest.mark.parametrize("name", ["target-postgres", "target-snowflake", "target-bigquery"])
+def test_meltano_yml_has_the_settings_of_the_target(tmp_path: Path, name: str) -> None:
+    loader = of_meltano(name)
+    install(tmp_path / "target", *loader["pip_url"].split())
+    about = subprocess.check_output(
+        [tmp_path / "target" / "bin" / name, "--about", "--format=json"], stderr=subprocess.DEVNULL
+    )
+    names = {setting["name"] for setting in loader["settings"]}
+    assert names == json.loads(about)["settings"]["properties"].keys()
 
 
 @pytest.mark.parametrize("loader", LOADERS, ids=lambda loader: loader.name)
