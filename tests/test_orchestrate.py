@@ -181,7 +181,7 @@ def answer(url: str, query: str) -> Any:
         json.dumps({"query": query}).encode(),
         {"Content-Type": "application/json"},
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300  # it installs Dagster first
     while True:
         try:
             with urllib.request.urlopen(request, timeout=10) as response:
@@ -209,14 +209,16 @@ def test_dagster_starts_with_the_schedule_switched_on(project: Path, tmp_path: P
         stderr=subprocess.STDOUT,
         text=True,
     ) as dagster:
-        known = answer(
-            f"http://127.0.0.1:{port}",
-            "{repositoriesOrError {... on RepositoryConnection {nodes {"
-            "schedules {pipelineName cronSchedule executionTimezone scheduleState {status}} "
-            "pipelines {name solids {name}}}}}}",
-        )
-        dagster.send_signal(signal.SIGINT)
-        log, _ = dagster.communicate(timeout=60)
+        try:
+            known = answer(
+                f"http://127.0.0.1:{port}",
+                "{repositoriesOrError {... on RepositoryConnection {nodes {"
+                "schedules {pipelineName cronSchedule executionTimezone scheduleState {status}} "
+                "pipelines {name solids {name}}}}}}",
+            )
+        finally:
+            dagster.send_signal(signal.SIGINT)
+            log, _ = dagster.communicate(timeout=60)
     (repository,) = known["repositoriesOrError"]["nodes"]
     (schedule,) = repository["schedules"]
     assert schedule == {
