@@ -208,6 +208,7 @@ def test_dagster_starts_with_the_schedule_switched_on(project: Path, tmp_path: P
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     ) as dagster:
         try:
             known = answer(
@@ -217,8 +218,8 @@ def test_dagster_starts_with_the_schedule_switched_on(project: Path, tmp_path: P
                 "pipelines {name solids {name}}}}}}",
             )
         finally:
-            dagster.send_signal(signal.SIGINT)
-            log, _ = dagster.communicate(timeout=60)
+            os.killpg(dagster.pid, signal.SIGKILL)
+            log, _ = dagster.communicate()
     (repository,) = known["repositoriesOrError"]["nodes"]
     (schedule,) = repository["schedules"]
     assert schedule == {
