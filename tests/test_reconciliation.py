@@ -572,7 +572,11 @@ def test_a_start_date_that_was_moved_back_is_loaded_after_a_first_load_that_was_
 def test_months_that_a_start_date_left_out_are_loaded_when_it_is_moved_back() -> None:
     account, target = FakeAccount(), Target()
     target.load(account, start_date=JANUARY.start, end_date=JANUARY.end, lookback_days=0)
-    for start, months in ((MARCH, [MARCH]), (MARCH, [MARCH]), (JANUARY, [FEBRUARY, MARCH])):
+    for start, months in (
+        (MARCH, [MARCH]),
+        (MARCH, [MARCH]),
+        (JANUARY, [JANUARY, FEBRUARY, MARCH]),
+    ):
         emitted = target.load(account, start_date=start.start, lookback_days=0)
         assert emitted == [month.start for month in months]
     assert target.load(account, start_date=JANUARY.start, lookback_days=0) == [MARCH.start]

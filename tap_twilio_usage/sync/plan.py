@@ -108,20 +108,20 @@ class Planner:
 
     def days_to_read_again(self, state: PeriodState) -> list[Window]:
         """Return the days that this run may load again, also those that it may find unchanged."""
-        first, bookmark = state.first_day, self.bookmark(state)
+        first, bookmark = state.first_day or state.asked_since, self.bookmark(state)
         if bookmark and not state.catch_up_to:
             first = bookmark - min(self.settings.lookback_days, (bookmark - EARLIEST).days) * DAY
         return [*state.missing_days, Window(first, self.last_period)] if first else []
 
     def skipped_days(self, state: PeriodState, days: Window) -> list[Window]:
-        """Return the days after the bookmark that `start_date` leaves out of the days to read.
+        """Return the days from the bookmark on that `start_date` leaves out of the days to read.
 
-        They are missing from then on: a run whose start_date is earlier again has to read them.
+        They are missing from then on: a run whose start_date is earlier again has to read them. The
+        period of the bookmark is one of them, because it may have been read before it was over.
         """
-        following = state.bookmark and self.granularity.following(state.bookmark)
-        if not following or following >= days.start:
+        if not state.bookmark or state.bookmark >= days.start:
             return []
-        return [Window(following, days.start - DAY)]
+        return [Window(state.bookmark, days.start - DAY)]
 
     def earlier_days(self, state: PeriodState) -> Window | None:
         """Return the days that a `start_date` adds which was moved back since the last run."""
@@ -152,11 +152,25 @@ class Planner:
             if (began := created()) and began > start:
                 self.logger.info("%s was created on %s: loading starts there", name, began)
                 start = began
-        window = Window(start, self.settings.last_day(self.today))
+        window = Window(start, self._last_day(state))
         if window.days < 1:
             self.logger.info("%s: no days to load from %s to %s", name, *window)
             return window
         return Window(self.granularity.first(window.start), window.end)
+
+    def _last_day(self, state: PeriodState) -> date:
+        """Return the last day to read.
+
+        If `end_date` is inside a period that was loaded, before the bookmark, it is the day before
+        that period: the part up to `end_date` would replace the whole period.
+        """
+        last = self.settings.last_day(self.today)
+        period = self.granularity.first(last)
+        is_part = last + DAY < self.granularity.following(period)
+        first, bookmark = state.first_day or state.asked_since, self.bookmark(state)
+        if is_part and first and bookmark and first <= period < bookmark:
+            return period - DAY
+        return last
 
     def _resume(self, state: PeriodState, bookmark: date) -> date:
         lookback_days = min(self.settings.lookback_days, (bookmark - EARLIEST).days)

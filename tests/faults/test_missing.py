@@ -17,6 +17,7 @@ from tests.conftest import Run, Sync, config, nightly
 from tests.faults.conftest import (
     BILLING,
     LAST,
+    RECONCILIATION,
     SPEED,
     TODAY,
     USAGE,
@@ -309,6 +310,54 @@ def test_an_earlier_start_date_is_loaded_from_every_state(
     for number, state in enumerate(run.states):
         rest = lab.with_faults(lambda _: None, stream, state=state, **earlier)
         assert money(table(later) | upto(run, number) | table(rest)) == whole
+
+
+@pytest.mark.parametrize(
+    ("stream", "end"),
+    [
+        (MONTHLY, "2025-07-10"),
+        ("billing_group_records_monthly", "2025-07-10"),
+        (RECONCILIATION, "2025-07-10"),
+        nightly(YEARLY, "2024-07-10"),
+    ],
+)
+def test_an_end_date_inside_a_loaded_period_leaves_it_whole(
+    older: Lab, stream: str, end: str
+) -> None:
+    days = {"start_date": "2024-05-01", "end_date": f"{TODAY}"}
+    whole = older.with_faults(lambda _: None, stream, **days)
+    part = older.with_faults(
+        lambda _: None,
+        stream,
+        state=whole.states[-1],
+        **{**days, "end_date": end, "lookback_days": 500},
+    )
+    assert part.code == 0
+    newest = table(whole) | table(part)
+    for key, row in table(whole).items():
+        assert {n: newest[key][n] for n in row} == row
+
+
+@pytest.mark.parametrize("stream", [DAILY, MONTHLY])
+def test_a_period_that_was_not_over_is_read_again_once_start_date_allows_it(
+    lab: Lab, stream: str
+) -> None:
+    """Also if `start_date` was moved to the next period in between."""
+    first, following = {
+        DAILY: ("2025-09-20", "2025-09-21"),
+        MONTHLY: ("2025-09-01", "2025-10-01"),
+    }[stream]
+    half = every_row(lambda row: row.update(price="0.5"))
+
+    def load(fault: Fault, start: str, end: date, state: Any = None) -> Run:
+        settings = {"lookback_days": 0, "start_date": start, "end_date": f"{end}"}
+        return lab.with_faults(of(stream, fault), stream, state=state, **settings)
+
+    partial = load(half, first, LAST)
+    between = load(lambda reply: reply, following, TODAY, partial.states[-1])
+    again = load(lambda reply: reply, first, TODAY, between.states[-1])
+    newest = table(partial) | table(between) | table(again)
+    assert money(newest) == money(table(load(lambda reply: reply, first, TODAY)))
 
 
 def upto(run: Run, number: int) -> Table:
