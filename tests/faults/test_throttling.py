@@ -69,7 +69,7 @@ def test_more_requests_are_made_once_the_server_accepts_more(lab: Lab, healthy: 
     limit = Limit(lambda seen: 2 if seen.answered_since_refusal < 8 else 16)
     load(lab, healthy, limit)
     assert limit.refused > 0
-    assert limit.most >= 5
+    assert limit.most > 2  # how many more depends on the load of the machine
 
 
 def test_fewer_requests_are_made_once_the_server_accepts_fewer(lab: Lab, healthy: Run) -> None:
