@@ -108,9 +108,9 @@ class Planner:
 
     def days_to_read_again(self, state: PeriodState) -> list[Window]:
         """Return the days that this run may load again, also those that it may find unchanged."""
-        first, bookmark = state.first_day or state.asked_since, self.bookmark(state)
+        first, bookmark = state.first_day, self.bookmark(state)
         if bookmark and not state.catch_up_to:
-            first = bookmark - min(self.settings.lookback_days, (bookmark - EARLIEST).days) * DAY
+            first = self._less_lookback(bookmark)
         return [*state.missing_days, Window(first, self.last_period)] if first else []
 
     def skipped_days(self, state: PeriodState, days: Window) -> list[Window]:
@@ -158,6 +158,9 @@ class Planner:
             return window
         return Window(self.granularity.first(window.start), window.end)
 
+    def _less_lookback(self, bookmark: date) -> date:
+        return bookmark - min(self.settings.lookback_days, (bookmark - EARLIEST).days) * DAY
+
     def _last_day(self, state: PeriodState) -> date:
         """Return the last day to read.
 
@@ -173,8 +176,7 @@ class Planner:
         return last
 
     def _resume(self, state: PeriodState, bookmark: date) -> date:
-        lookback_days = min(self.settings.lookback_days, (bookmark - EARLIEST).days)
-        start = bookmark - lookback_days * DAY
+        start = self._less_lookback(bookmark)
         # Only a start_date that the user has set limits the lookback. The default one moves with
         # time and would leave a gap after a pause of months. During a change of `subaccounts`, the
         # limit is the first day that was ever read.
