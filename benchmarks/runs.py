@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from benchmarks.sandboxed import Sandbox
 from benchmarks.surroundings import ROOT, environment
-from benchmarks.tools import Json, Task, Tool
+from benchmarks.tools import STATE, Json, Task, Tool
 
 MEGABYTE = 1_000_000
 TOO_MANY_REQUESTS = 429
@@ -84,7 +84,7 @@ def last_state(tool: Tool, sandbox: Sandbox) -> Json:
         output = Path(folder) / "output"
         spend(tool.command(Task(sandbox.case, sandbox.url), Path(folder)), output)
         with output.open("rb") as lines:
-            *_, last = (line for line in lines if line.startswith(b'{"type":"STATE"'))
+            *_, last = (line for line in lines if line.startswith(STATE))
         state: Json = json.loads(last)["value"]
         return state
 

@@ -18,6 +18,7 @@ from sandbox import AUTH_TOKEN, MAIN_SID
 COMMAND = str(Path(sys.executable).with_name("tap-twilio-usage"))
 STREAM = "usage_records_daily"
 RECORD = b'{"type":"RECORD","stream":"%s"' % STREAM.encode()
+STATE = b'{"type":"STATE"'
 
 Json = dict[str, Any]
 
