@@ -10,13 +10,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import hypothesis
 import psycopg
@@ -62,6 +62,7 @@ hypothesis.settings.load_profile("any speed")
 
 DECODER = json.JSONDecoder(parse_float=Decimal)  # one for all lines, which is quicker
 
+T = TypeVar("T")
 Rows = list[tuple[Any, ...]]
 Query = Callable[[str], Rows]
 
@@ -108,6 +109,11 @@ class Run:
 def nightly(*values: Any) -> Any:
     """Return values of parameters that only nightly tests use."""
     return pytest.param(*values, marks=pytest.mark.nightly)
+
+
+def nightly_except(often: Collection[T], values: Iterable[T]) -> list[Any]:
+    """Return the values of a parameter: each test run uses those of `often`, the others nightly."""
+    return [value if value in often else nightly(value) for value in values]
 
 
 def bookmark(state: dict[str, Any]) -> str | None:

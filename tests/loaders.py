@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,14 +38,12 @@ class Place:
     s3: str
 
 
-class Destination:
+class Destination(ABC):
     """What was loaded, to be queried in the SQL of the engine."""
 
-    def __init__(self, place: Place) -> None:
-        """Open it."""
-
+    @abstractmethod
     def query(self, statement: str) -> Rows:
-        raise NotImplementedError
+        """Return the rows of a query."""
 
     def types(self, table: str) -> dict[str, str]:
         """Return the types of the columns by name."""
@@ -145,7 +144,7 @@ class Loader:
     requirements: tuple[str, ...]
     executable: str
     engine: str
-    destination: type[Destination]
+    destination: Callable[[Place], Destination] | None  # None if it does not load
     settings: Callable[[Place], dict[str, Any]]
     overrides: tuple[str, ...] = ()  # instead of versions that Python 3.11 cannot install
     amount: str = "{}"  # SQL of an exact amount
@@ -284,7 +283,7 @@ LOADERS = [
         ("target-sqlite~=0.2.0",),
         "target-sqlite",
         "SQLite",
-        Destination,
+        None,
         lambda place: {"database": f"{place.folder / 'warehouse'}"},
     ),
     Loader(

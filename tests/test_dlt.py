@@ -16,7 +16,7 @@ import pytest
 from deltalake import DeltaTable
 
 from sandbox import Company, Server
-from tests.conftest import SCHEMA, Query, Rows, Sync, catalog_of, nightly
+from tests.conftest import SCHEMA, Query, Rows, Sync, catalog_of, nightly, nightly_except
 from tests.http_server import Answer, Request, serve
 from tests.loading import (
     PASSWORD,
@@ -227,7 +227,7 @@ def test_a_run_after_a_killed_run_completes_the_same_rows(
     assert query(f"SELECT COUNT(*), SUM(price) FROM {DAILY}") == loaded
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, nightly(signal.SIGTERM)])
+@pytest.mark.parametrize("signum", nightly_except({signal.SIGINT}, [signal.SIGINT, signal.SIGTERM]))
 def test_a_signal_ends_the_run_in_one_line(
     loader: Loader, company: Company, file: Path, signum: signal.Signals
 ) -> None:

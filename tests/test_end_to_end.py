@@ -223,6 +223,13 @@ def refused(meltano: Meltano, server: Server, reason: str, **more: str) -> None:
     assert not leaks(log, (AUTH_TOKEN, CLIENT_SECRET))
 
 
+def completes(meltano: Meltano, query: Query, company: Company, server: Server) -> None:
+    """Run, and check that every day is complete."""
+    meltano.run(server, "target-postgres")
+    reconciles(query)
+    assert counted(query) == truth(company)
+
+
 # What is in the way of a load, what the target says of it, and what is done about it.
 IN_THE_WAY = {
     "constraint": (
@@ -252,9 +259,7 @@ def test_what_is_refused_is_loaded_later(
     refused(meltano, server, reason)
     assert table(query) == before
     query_and_commit(meltano, f"SET TRANSACTION READ WRITE; {remove}")
-    meltano.run(server, "target-postgres")
-    reconciles(query)
-    assert counted(query) == truth(company)
+    completes(meltano, query, company, server)
 
 
 @pytest.mark.nightly
@@ -262,9 +267,7 @@ def test_a_database_that_is_away_is_said_and_loaded_by_the_next_run(
     meltano: Meltano, query: Query, company: Company, server: Server
 ) -> None:
     refused(meltano, server, "Connection refused", TARGET_POSTGRES_PORT=f"{unused_port()}")
-    meltano.run(server, "target-postgres")
-    reconciles(query)
-    assert counted(query) == truth(company)
+    completes(meltano, query, company, server)
 
 
 @pytest.mark.nightly
@@ -277,9 +280,7 @@ def test_a_key_or_a_column_that_was_dropped_by_hand_loses_no_row(
         meltano,
         f"ALTER TABLE {RECORDS} DROP CONSTRAINT usage_records_daily_pkey, DROP COLUMN service",
     )
-    meltano.run(server, "target-postgres")
-    reconciles(query)
-    assert counted(query) == truth(company)
+    completes(meltano, query, company, server)
     meltano.run(server, "target-postgres", "--full-refresh")
     assert query("SELECT COUNT(*) FROM usage_records_daily WHERE service IS NULL") == [(0,)]
 
@@ -289,14 +290,10 @@ def test_the_query_of_the_page_finds_columns_of_other_types(
     meltano: Meltano, query: Query, server: Server
 ) -> None:
     """The target loads into them without a word."""
-    (check,) = [
-        each
-        for each in blocks(ROOT / "docs" / "warehouse.md", "sql")
-        if "information_schema" in each
-    ]
+    (check,) = [each for each in blocks(WAREHOUSE, "sql") if "information_schema" in each]
     query_and_commit(
         meltano,
-        f"CREATE SCHEMA {SCHEMA}; CREATE TABLE {SCHEMA}.usage_records_daily (start_date TEXT, "
+        f"CREATE SCHEMA {SCHEMA}; CREATE TABLE {RECORDS} (start_date TEXT, "
         "account_sid TEXT, category TEXT, price DOUBLE PRECISION, usage NUMERIC(12, 4))",
     )
     meltano.run(server, "target-postgres")
@@ -306,7 +303,7 @@ def test_the_query_of_the_page_finds_columns_of_other_types(
         ("price", "double precision"),
         ("usage", "numeric(12,4)"),
     }
-    query_and_commit(meltano, f"DROP TABLE {SCHEMA}.usage_records_daily")
+    query_and_commit(meltano, f"DROP TABLE {RECORDS}")
     meltano.run(server, "target-postgres", "--full-refresh")
     assert query(check) == []
     reconciles(query)

@@ -8,7 +8,7 @@ from itertools import cycle
 
 import pytest
 
-from tests.conftest import nightly
+from tests.conftest import nightly, nightly_except
 from tests.restart import (
     COMPLETE,
     CUTS,
@@ -38,7 +38,7 @@ def test_an_interrupted_run_is_completed_from_every_state(
     assert tally.ends[ending] >= points / 2  # other runs were complete before the cut
 
 
-@pytest.mark.parametrize("mode", [mode if mode in OFTEN else nightly(mode) for mode in MODES])
+@pytest.mark.parametrize("mode", nightly_except(OFTEN, MODES))
 def test_a_complete_run_can_be_repeated_from_every_state(mode: str) -> None:
     assert try_points(mode, COMPLETE, SEED, [0]).restarts
 

@@ -298,6 +298,7 @@ class Lab:
         for night in nights:
             if error := loader.load(self.folder, place, night.messages):
                 return None, error
+        assert loader.destination
         return loader.destination(place), None
 
     def measure(self, loader: Loader) -> tuple[Measured, Destination | None]:

@@ -27,7 +27,7 @@ from sandbox import (
     Server,
 )
 from tests.canary import leaks
-from tests.conftest import Run, Sync, catalog_of, forked_in, nightly
+from tests.conftest import Run, Sync, catalog_of, forked_in, nightly, nightly_except
 from tests.forked import Overrides
 
 FIRST, LAST, TODAY = date(2025, 9, 11), date(2025, 9, 20), date(2025, 10, 5)
@@ -59,7 +59,7 @@ TYPICAL = {"accounts", "usage_records_daily", "billing_group_records"}
 
 
 # For a test that has to wait for each stream.
-TYPICAL_BY_DAY = [stream if stream in TYPICAL else nightly(stream) for stream in STREAMS]
+TYPICAL_BY_DAY = nightly_except(TYPICAL, STREAMS)
 
 K = TypeVar("K")
 Fault = Callable[[Reply], Reply]

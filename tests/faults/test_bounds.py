@@ -13,7 +13,7 @@ import pytest
 
 from sandbox import Reply
 from sandbox.faults import error
-from tests.conftest import Run, nightly
+from tests.conftest import Run, nightly_except
 from tests.faults.conftest import Fault, Lab, of
 from tests.forked import Overrides
 
@@ -47,7 +47,7 @@ WAITS: dict[str, Callable[[], Fault]] = {
 }
 
 
-@pytest.mark.parametrize("wait", ["a server that is silent", *map(nightly, [*WAITS][::2])])
+@pytest.mark.parametrize("wait", nightly_except({"a server that is silent"}, WAITS))
 def test_every_long_wait_is_logged(lab: Lab, wait: str) -> None:
     run = lab.with_faults(
         of("usage_records_daily", WAITS[wait]()),

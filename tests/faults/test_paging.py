@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from sandbox import MAIN_SID, Reply, Request, Server
-from tests.conftest import Run, nightly
+from tests.conftest import Run, nightly_except
 from tests.faults.conftest import (
     BILLING,
     DATED,
@@ -59,9 +59,7 @@ SAME: dict[str, Callable[[str], Link]] = {
 }
 
 
-@pytest.mark.parametrize(
-    "way", [nightly(way) if way in {"absolute", "without .json"} else way for way in SAME]
-)
+@pytest.mark.parametrize("way", nightly_except(SAME.keys() - {"absolute", "without .json"}, SAME))
 def test_every_form_of_a_link_is_followed(lab: Lab, healthy: Run, way: str) -> None:
     with Server(lab.company) as server:
         server.plan = lambda _: relinked(SAME[way](server.url))

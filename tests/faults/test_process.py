@@ -13,7 +13,7 @@ import pytest
 
 from sandbox import AUTH_TOKEN, Reply, Request, Server
 from tests.canary import leaks
-from tests.conftest import COMMAND, Run, Sync, clean_environment, command_in, config, nightly
+from tests.conftest import COMMAND, Run, Sync, clean_environment, command_in, config, nightly_except
 from tests.faults.conftest import Fault, Lab, catalog, is_of, of_streams
 from tests.http_server import serve
 from tests.twilio import TOKEN, account
@@ -224,7 +224,9 @@ for number in range(1, 1000):
 """
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, nightly(signal.SIGINT)])
+@pytest.mark.parametrize(
+    "signum", nightly_except({signal.SIGTERM}, [signal.SIGTERM, signal.SIGINT])
+)
 @pytest.mark.parametrize(
     ("option", "last"),
     [("--config=none.json", "--config: none.json cannot be read"), ("--about", None)],

@@ -16,10 +16,14 @@ STREAM = "usage_records_daily"
 
 
 class Limit:
-    """A plan that accepts a number of concurrent requests, which may change during the run."""
+    """A plan that accepts a number of concurrent requests, which may change during the run.
 
-    def __init__(self, allowed: Callable[[Limit], int]) -> None:
+    An answer takes some `seconds`, in which the tap can make other requests.
+    """
+
+    def __init__(self, allowed: Callable[[Limit], int], seconds: float = 0.05) -> None:
         self._allowed = allowed
+        self._seconds = seconds
         self._lock = threading.Lock()
         self._inside = 0
         self.most = 0  # concurrent requests
@@ -37,7 +41,7 @@ class Limit:
                 return FAULTS["429"](reply)
             self._inside += 1
             self.most = max(self.most, self._inside)
-        time.sleep(0.05)
+        time.sleep(self._seconds)
         with self._lock:
             self._inside -= 1
             self.answered += 1
@@ -66,10 +70,10 @@ def test_few_requests_are_refused_by_a_server_that_accepts_two_at_a_time(
 
 
 def test_more_requests_are_made_once_the_server_accepts_more(lab: Lab, healthy: Run) -> None:
-    limit = Limit(lambda seen: 2 if seen.answered_since_refusal < 8 else 16)
+    limit = Limit(lambda seen: 2 if seen.answered_since_refusal < 8 else 16, seconds=0.15)
     load(lab, healthy, limit)
     assert limit.refused > 0
-    assert limit.most > 2  # how many more depends on the load of the machine
+    assert limit.most >= 5
 
 
 def test_fewer_requests_are_made_once_the_server_accepts_fewer(lab: Lab, healthy: Run) -> None:
