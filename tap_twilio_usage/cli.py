@@ -63,6 +63,9 @@ class Command(SingerCommand):
                 signals.handle()
                 _buffer_stdout()
                 return super().main(*args, **kwargs)
+            except SystemExit:  # of click, also after success
+                sys.stdout.flush()  # Python's own flush at exit reports a failure as a traceback
+                raise
             except Exception as error:
                 if stopped := signals.stopped_in(error):
                     raise stopped from None

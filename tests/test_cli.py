@@ -383,7 +383,7 @@ def test_a_signal_and_a_target_that_goes_away_are_a_signal(tmp_path: Path) -> No
     )
 
 
-@pytest.mark.parametrize("options", [[], ["--discover"]], ids=["a run", "--discover"])
+@pytest.mark.parametrize("options", [[], ["--discover"], ["--about"], ["--help"], ["--version"]])
 def test_a_full_stdout_is_reported_in_one_line(tmp_path: Path, options: list[str]) -> None:
     path = tmp_path / "config.json"
     with serve(account(DAYS)) as server, Path("/dev/full").open("w") as full:
