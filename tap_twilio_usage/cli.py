@@ -59,19 +59,7 @@ class Command(SingerCommand):
         threading.excepthook = self._log_ignored
         sys.unraisablehook = self._log_ignored
         try:
-            try:
-                signals.handle()
-                _buffer_stdout()
-                return super().main(*args, **kwargs)
-            except SystemExit:  # of click, also after success
-                sys.stdout.flush()  # Python's own flush at exit reports a failure as a traceback
-                raise
-            except Exception as error:
-                if stopped := signals.stopped_in(error):
-                    raise stopped from None
-                raise
-            finally:
-                signals.ignore()
+            return self._run(*args, **kwargs)
         except SettingsError as error:
             self._fail(*error.problems)
         except ConfigValidationError as error:
@@ -95,6 +83,21 @@ class Command(SingerCommand):
                 level=logging.WARNING,
             )
             raise
+
+    def _run(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            signals.handle()
+            _buffer_stdout()
+            return super().main(*args, **kwargs)
+        except SystemExit:  # of click, also after success
+            sys.stdout.flush()  # Python's own flush at exit reports a failure as a traceback
+            raise
+        except Exception as error:
+            if stopped := signals.stopped_in(error):
+                raise stopped from None
+            raise
+        finally:
+            signals.ignore()
 
     def _log_ignored(self, failed: threading.ExceptHookArgs | sys.UnraisableHookArgs) -> None:
         """Log an error that ends nothing, such as one of `__del__`. The log redacts secrets."""

@@ -345,9 +345,16 @@ def test_an_overlap_is_subtracted_in_its_own_family_alone() -> None:
     assert roles(day)["account-security"] == "rollup"
 
 
-def test_an_overlap_of_which_only_the_family_has_a_row_counts_in_the_remainder() -> None:
+def test_an_overlap_counts_where_no_row_has_the_money_that_it_would_repeat() -> None:
     day = prices(totalprice="5", account__security="5", authy__sms__outbound="2")
-    assert counted(day) == {"account-security": "3", "totalprice": "2"}
+    assert counted(day) == {"account-security": "3", "authy-sms-outbound": "2"}
+    day["sms-outbound"] = Decimal(0)
+    assert counted(day) == {"account-security": "3", "authy-sms-outbound": "2"}
+
+
+def test_a_certain_overlap_counts_nothing_where_only_a_row_above_has_its_money() -> None:
+    day = prices(totalprice="5", account__security="5", authy__sms__outbound="2", sms="2")
+    assert counted(day) == {"account-security": "3", "sms": "2"}
 
 
 def test_a_doubtful_overlap_counts_where_the_row_that_it_would_repeat_holds_nothing() -> None:

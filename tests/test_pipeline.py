@@ -68,7 +68,11 @@ class FakeAccount:
         }
 
     def fetch_totals(self, granularity: Granularity, window: Window) -> Totals:
-        return {}
+        return {
+            day: _record("totalprice", rows["totalprice"], day)
+            for day, rows in self.days.items()
+            if day in window and "totalprice" in rows
+        }
 
     def fetch_current_usage(self, granularity: Granularity) -> Periods:
         return {}
@@ -665,6 +669,31 @@ def test_an_account_whose_amounts_cancel_each_other_out_is_not_unused(first: int
     account, today = FakeAccount(prices), day(first + 1)
     periods = load(account, UsageState(), today, separates_accounts=True, start_date=day(0))
     assert [[share for *_, share in rows] for rows in periods[first:]] == [[5, 0], [-5, 0]]
+
+
+def test_an_account_whose_amounts_cancel_each_other_out_within_a_month_is_not_unused() -> None:
+    class Netted(FakeAccount):
+        def fetch_usage(self, granularity: Granularity, window: Window) -> Periods:
+            if granularity is not MONTHLY:
+                return super().fetch_usage(granularity, window)
+            return {window.start: [_record(category, "0", window.start) for category in PRICES]}
+
+    zeros = dict.fromkeys(PRICES, "0")
+    account = Netted(
+        {**only(range(9), zeros), day(3): {"totalprice": "5"}, day(5): {"totalprice": "-5"}}
+    )
+    periods = load(account, UsageState(), day(8), separates_accounts=True)
+    assert [share for rows in periods for *_, share in rows if share] == [5, -5]
+
+
+def test_days_that_a_start_date_leaves_out_are_missing_for_an_unused_account_too() -> None:
+    unused = FakeAccount(only(range(60), dict.fromkeys(PRICES, "0")), includes_subaccounts=False)
+    state = UsageState()
+    for last, start in ((10, 0), (50, 45)):
+        assert load(unused, state, day(last), start_date=day(start), separates_accounts=True) == []
+    unused.days = {**unused.days, day(30): PRICES}
+    periods = load(unused, state, day(51), start_date=day(0), separates_accounts=True)
+    assert day(30) in {start for rows in periods for _, start, share in rows if share}
 
 
 def test_an_account_that_has_never_used_anything_is_skipped() -> None:

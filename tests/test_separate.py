@@ -97,7 +97,7 @@ def test_each_account_has_its_own_rows_and_they_add_up_to_the_bill(
     assert "auth-token" not in run.out + run.log
 
 
-def test_an_account_without_any_usage_takes_a_request_for_its_history_and_its_months(
+def test_an_account_without_any_usage_takes_a_request_for_its_history_and_its_totals(
     sync: Sync, server: Server
 ) -> None:
     streams = (DAILY, "usage_records_monthly", "usage_records_today", "categories")
@@ -105,7 +105,7 @@ def test_an_account_without_any_usage_takes_a_request_for_its_history_and_its_mo
     assert run.code == 0
     assert sorted(asked(server, CLOSED)) == [
         "AllTime.json",
-        *(["Monthly.json"] * 2),  # of two streams
+        *(["Daily.json"] * 2),  # of two streams
         "Today.json",
     ]
     assert f"{CLOSED} has never used anything" in run.log

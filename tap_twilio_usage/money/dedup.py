@@ -114,10 +114,13 @@ class _Scope:
     def _repeats(self, name: str) -> bool:
         """Return whether another row counts the money of this one.
 
-        A doubtful overlap is one only if the row that it is said to repeat holds money.
+        An overlap is one only if the row that it repeats holds money or, where the overlap is
+        certain, a row that contains that one.
         """
         row = self.hierarchy.categories[name]
-        return row.confidence == "high" or any(other in self.rows for other in row.also_included_in)
+        if row.confidence == "high":
+            return any(map(self._nearest, row.also_included_in))
+        return any(other in self.rows for other in row.also_included_in)
 
     def _parent(self, category: str) -> str | None:
         """Return the row that this one lies in; None for the total.

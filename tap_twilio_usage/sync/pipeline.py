@@ -161,12 +161,14 @@ class Pipeline:
 
     def _skip_unused_account(self, prefetch: Prefetch) -> None:
         """Move the bookmark of an account that has never used anything, without any request."""
-        planner = self._run.planner
-        planner.logger.info("%s has never used anything; skipped", prefetch.account.sid)
-        if prefetch.all_days.days > 0:
-            prefetch.state.asked_since = planner.asked_since(prefetch.state)
-            prefetch.state.begin(prefetch.all_days.start)
-            prefetch.state.advance(planner.granularity.first(prefetch.all_days.end))
+        planner, state, days = self._run.planner, prefetch.state, prefetch.all_days
+        planner.logger.info("%s has never used anything; skipped", state.name)
+        if days.days > 0:
+            skipped = planner.skipped_days(state, days)
+            state.missing_days = merged([*state.missing_days, *skipped])
+            state.asked_since = planner.asked_since(state)
+            state.begin(days.start)
+            state.advance(planner.granularity.first(days.end))
 
     def _select(
         self, state: AccountState, day: date, rows: Rows, categories: CategoryFilter

@@ -7,7 +7,7 @@ from datetime import date
 from itertools import chain
 from typing import NamedTuple
 
-from tap_twilio_usage.money.usage_record import Periods, UsageRecord, is_zero
+from tap_twilio_usage.money.usage_record import Periods, UsageRecord
 from tap_twilio_usage.sync import subaccount_switch
 from tap_twilio_usage.sync.first_day import fetch_first_day
 from tap_twilio_usage.sync.missing_days import Creation
@@ -17,10 +17,10 @@ from tap_twilio_usage.sync.run import Account, Run
 from tap_twilio_usage.sync.state import AccountContext, AccountState
 from tap_twilio_usage.twilio.errors import RetriesExhausted
 from tap_twilio_usage.twilio.periods import (
+    DAILY,
     DAY,
     EARLIEST,
     LATEST,
-    MONTHLY,
     Granularity,
     Window,
     merged,
@@ -278,9 +278,9 @@ def _fetch_whether_used(account: Account, all_time: list[Reported], days: Window
     """Return whether an account may have usage though its AllTime shows none.
 
     Twilio lists every category, also unused ones, so an empty list is not an answer. And amounts of
-    different days can cancel each other out in AllTime; the months say whether they do.
+    different days can cancel each other out in AllTime; the totals of the days say whether they do.
     """
     if not all_time or days.days < 1:
         return True
-    months = account.fetch_usage(MONTHLY, Window(MONTHLY.first(days.start), days.end))
-    return not months or not all(is_zero(row) for rows in months.values() for row in rows)
+    totals = account.fetch_totals(DAILY, days)
+    return not totals or any(row.price != 0 for row in totals.values())
