@@ -646,6 +646,26 @@ def test_a_main_account_younger_than_its_subaccounts_is_read_from_their_first_us
     assert [rows[0][1] for rows in periods if rows] == [day(number) for number in range(5, 30)]
 
 
+@pytest.mark.parametrize("lists", [False, True], ids=["not even its own", "its own"])
+def test_years_without_a_record_are_no_answer_unless_twilio_lists_that_of_the_creation(
+    caplog: pytest.LogCaptureFixture, *, lists: bool
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    class WithoutYears(FakeAccount):
+        def fetch_usage(self, granularity: Granularity, window: Window) -> Periods:
+            if granularity is DAILY or (lists and day(20) in window):
+                return super().fetch_usage(granularity, window)
+            return {}
+
+    account, state = WithoutYears(only(range(5, 30)), created=day(20)), UsageState()
+    periods = load(account, state, day(29), start_date=day(0))
+    first = 20 if lists else 5
+    assert [rows[0][1] for rows in periods if rows] == [day(number) for number in range(first, 30)]
+    assert ("loading starts on 2026-01-01" in caplog.text) != lists
+    assert state.partitions[0].missing_days == []
+
+
 def test_an_account_whose_history_is_an_empty_list_is_not_unused() -> None:
     account = FakeAccount(only(range(3)))
     account.fetch_all_time = list  # type: ignore[method-assign]

@@ -234,7 +234,7 @@ class FakeAccount:
         return {
             day: [total(day, "1")]
             for day in periods
-            if granularity.following(day) > self.used_since
+            if granularity.following(day) > self.used_since or self.created in window
         }
 
     def fetch_current_usage(self, granularity: Granularity) -> Periods:

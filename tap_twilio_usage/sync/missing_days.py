@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date
-from typing import NamedTuple
 
 from tap_twilio_usage.logs.wording import count
 from tap_twilio_usage.money.usage_record import UsageRecord, is_zero
+from tap_twilio_usage.sync.first_day import FirstDay
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.state import AccountState
 from tap_twilio_usage.twilio.errors import ApiError
@@ -29,16 +29,6 @@ from tap_twilio_usage.twilio.periods import (
 NEW = 3 * DAY  # the age up to which Twilio's days of an account may come later than its AllTime
 
 
-class Creation(NamedTuple):
-    """The day an account was created, if it can be read, and the first day with usage, if earlier.
-
-    That is usage of subaccounts which are older than the main account; only the month is known.
-    """
-
-    day: date | None
-    used_since: date | None
-
-
 class MissingDays:
     """The missing days of one account, as its state remembers them."""
 
@@ -47,19 +37,19 @@ class MissingDays:
         state: AccountState,
         planner: Planner,
         *,
-        creation: Creation | None,
+        first_day: FirstDay | None,
         has_spend: bool,
     ) -> None:
-        """Take the state, the planner, and what is known of the creation, if this run asked for it.
+        """Take the state, the planner, and the account's first day, if this run asked for it.
 
         `has_spend` is whether Twilio's AllTime shows any amount.
         """
         self._state = state
         self._planner = planner
-        created = creation.day if creation else None
+        created = first_day.created if first_day else None
         self._created = created
-        self._used_since = creation.used_since if creation else None
-        self._is_creation_unknown = creation is not None and created is None
+        self._used_since = first_day.used_since if first_day else None
+        self._is_creation_unknown = first_day is not None and created is None
         self._is_first_load = state.bookmark is None
         # AllTime of a new account may be ahead of its days.
         self._is_new = created is not None and created > planner.today - NEW
@@ -160,7 +150,7 @@ class MissingDays:
     def _note_days_of_subaccounts(self, first_rows: date) -> None:
         """Note the days before the main account's creation, if its subaccounts had usage then."""
         state, since, created = self._state, self._used_since, self._created
-        if not since or not created or since >= created:
+        if not since or not created:
             return
         end_of_month = MONTHLY.following(MONTHLY.first(since)) - DAY
         if first_rows > min(end_of_month, created - DAY):

@@ -131,7 +131,7 @@ class Pipeline:
         return MissingDays(
             state,
             planner,
-            creation=prefetch.creation,
+            first_day=prefetch.first_day,
             has_spend=any(reported.amounts for reported in prefetch.account.fetch_all_time()),
         )
 

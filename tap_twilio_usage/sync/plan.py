@@ -137,21 +137,21 @@ class Planner:
         name: str,
         *,
         since: date | None = None,
-        created: Callable[[], date | None] = lambda: None,
+        begins: date | None = None,
     ) -> Window:
         """Return the days to read; an empty window if there are none.
 
         Without a bookmark they begin on `start_date`, or on `since` if that is earlier, but not
-        before the day on which the account was `created`. The first period is always complete.
+        before the day on which the account `begins`. The first period is always complete.
         `name` is for the log.
         """
         if bookmark := self.bookmark(state):
             start = self._resume(state, bookmark)
         else:
             start = min(self.settings.first_day(self.today), since or date.max)
-            if (began := created()) and began > start:
-                self.logger.info("%s was created on %s: loading starts there", name, began)
-                start = began
+            if begins and begins > start:
+                self.logger.info("%s was created on %s: loading starts there", name, begins)
+                start = begins
         window = Window(start, self._last_day(state))
         if window.days < 1:
             self.logger.info("%s: no days to load from %s to %s", name, *window)

@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 from tap_twilio_usage.money.usage_record import Periods, UsageRecord
 from tap_twilio_usage.sync import subaccount_switch
-from tap_twilio_usage.sync.first_day import fetch_first_day
-from tap_twilio_usage.sync.missing_days import Creation
+from tap_twilio_usage.sync.first_day import FirstDay, fetch_first_day
 from tap_twilio_usage.sync.plan import windows
 from tap_twilio_usage.sync.restatements import Restatements
 from tap_twilio_usage.sync.run import Account, Run
@@ -50,7 +49,7 @@ class Prefetch:
         self.account = account
         self.state = state
         self.all_days = NO_DAYS
-        self.creation: Creation | None = None  # if it was asked for
+        self.first_day: FirstDay | None = None  # if it was asked for
         self.since = EARLIEST  # the first day that may be read
         self.is_unused = False
         self.earlier_days: Window | None = None  # which a start_date that was moved back adds
@@ -231,7 +230,7 @@ class Queue:
         first_day = planner.settings.first_day(planner.today)
         first_day = min(first_day, item.since or first_day)
         # In parallel with the request for its history.
-        begins = spawn(lambda: fetch_first_day(account, first_day) if asks else None)
+        asked = spawn(lambda: fetch_first_day(account, first_day) if asks else None)
         prefetch = Prefetch(
             account, state, planner.granularity, planner.settings.page_size, run.max_requests
         )
@@ -239,13 +238,20 @@ class Queue:
         if is_named_period:
             prefetch.current = run.fetch_current_usage(account)
             return prefetch
-        days = planner.days(state, account.sid, since=item.since, created=begins.result)
-        if asks:
-            prefetch.creation = Creation(account.fetch_date_created(), begins.result())
+        prefetch.first_day = asked.result()
+        begins = prefetch.first_day.day if prefetch.first_day else None
+        if prefetch.first_day and prefetch.first_day.is_before_creation:
+            planner.logger.info(
+                "%s: Twilio does not list the year in which it was created, so loading starts on "
+                "%s in case its subaccounts are older",
+                state.name,
+                begins,
+            )
+        days = planner.days(state, account.sid, since=item.since, begins=begins)
         prefetch.since = since
         prefetch.days_without_focus = item.days_without_focus
         if earlier:
-            first = planner.granularity.first(max(earlier.start, begins.result() or earlier.start))
+            first = planner.granularity.first(max(earlier.start, begins or earlier.start))
             prefetch.earlier_days = Window(first, earlier.end) if first <= earlier.end else None
         prefetch.plan(days, len(all_time))
         if planner.settings.separates_accounts and run.categories(account, state).is_empty:
@@ -260,7 +266,7 @@ class Queue:
                     state,
                     all_time=all_time,
                     window=days,
-                    begins=begins.result(),
+                    begins=begins,
                     longest=planner.granularity.longest,
                     lookback_days=planner.settings.lookback_days,
                     reasons=(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tap_twilio_usage.logs.wording import count
 from tap_twilio_usage.sync import subaccount_switch
-from tap_twilio_usage.sync.first_day import fetch_first_day
+from tap_twilio_usage.sync.first_day import FirstDay, fetch_first_day
 from tap_twilio_usage.sync.months import Month, compared, zero
 from tap_twilio_usage.sync.run import Account, Run
 from tap_twilio_usage.sync.state import AccountContext, AccountState
@@ -150,9 +150,10 @@ class Reconciliation:
         is_first = planner.bookmark(state) is None or earlier is not None
         first_day = planner.settings.first_day(planner.today)
         first_day = min(first_day, item.since or first_day)
-        begins = fetch_first_day(account, first_day) if is_first else None
-        created = account.fetch_date_created() if is_first else None
-        days = planner.days(state, account.sid, since=item.since, created=lambda: begins)
+        begins, created, _ = (
+            fetch_first_day(account, first_day) if is_first else FirstDay(None, None)
+        )
+        days = planner.days(state, account.sid, since=item.since, begins=begins)
         window = self._window(state, days, earlier, begins)
         unknown = is_first and created is None
         if window.days < 1:
