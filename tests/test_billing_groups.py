@@ -217,7 +217,7 @@ def test_an_empty_answer_leaves_all_rows_and_is_asked_for_until_it_lists_product
     assert [run.code for run in (first, second, third, fourth)] == [0] * 4
     assert second.records(stream) == []
     assert spend(first, second, stream=stream) == spend(first, stream=stream)
-    days = f"{FIRST}..{LAST} (16 days)" if stream == DAILY else f"2025-09-01..{LAST} (35 days)"
+    days = f"{FIRST}..{LAST} (16 days)" if stream == DAILY else "2025-09-01..2025-10-31 (61 days)"
     assert f"billing group 1: Twilio listed products for {days} before and lists none" in second.log
     assert upserted(third, stream=stream) == upserted(first, stream=stream)
     assert "missing_days" not in f"{third.states[-1]}"

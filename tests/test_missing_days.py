@@ -189,6 +189,17 @@ def test_so_are_whole_months_and_years(granularity: Granularity) -> None:
     assert missing(state) == []
 
 
+def test_a_month_that_is_missing_up_to_an_end_date_is_asked_for_as_a_whole() -> None:
+    december = date(2025, 12, 1)
+    state, account = UsageState(), FakeAccount({december: PRICES}, created=date(2025, 11, 1))
+    options: dict[str, Any] = {"granularity": MONTHLY, "lookback_days": 0, "start_date": december}
+    load(account, state, date(2026, 2, 9), end_date=day(9), **options)
+    assert missing(state) == [Window(day(0), day(30))]
+    account.asked.clear()
+    load(account, state, date(2026, 2, 10), **options)
+    assert day(30) in next(window for window in account.asked if window.start == day(0))
+
+
 def test_it_logs_nothing_of_days_that_it_did_not_ask_for(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

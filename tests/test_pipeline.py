@@ -21,7 +21,15 @@ from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.run import Run
 from tap_twilio_usage.sync.state import AccountContext, BilledDays, UsageState
 from tap_twilio_usage.twilio.errors import ApiError
-from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Granularity, Window
+from tap_twilio_usage.twilio.periods import (
+    ALL_TIME,
+    DAILY,
+    EARLIEST,
+    LATEST,
+    MONTHLY,
+    Granularity,
+    Window,
+)
 from tap_twilio_usage.twilio.usage_records import Reported
 from tests.options import Options
 from tests.test_focus import usage_record
@@ -338,7 +346,7 @@ def test_a_month_that_is_not_over_is_never_missing_though_end_date_cuts_it_off()
     load(account, state, day(50), **options)
     assert state.partitions[0].missing_days == []
     load(account, state, day(60), **options)
-    assert state.partitions[0].missing_days == [Window(day(31), day(40))]
+    assert state.partitions[0].missing_days == [Window(day(31), day(58))]
 
 
 def test_a_first_load_without_any_record_fails_if_the_account_has_spend() -> None:
@@ -509,6 +517,19 @@ def test_the_mark_of_a_run_goes_when_it_ends() -> None:
     assert state.reading_up_to == day(1)
     read.end()
     assert "reading_up_to" not in msgspec.json.decode(saved[-1])[1]
+
+
+def test_a_whole_history_that_begins_on_another_day_replaces_the_one_before() -> None:
+    class History(FakeAccount):
+        def fetch_current_usage(self, granularity: Granularity) -> Periods:
+            return self.fetch_usage(granularity, Window(EARLIEST, LATEST))
+
+    state, target = UsageState(), dict[tuple[str, date], Decimal]()
+    for first in (5, 3, 9, 7):
+        account = History({day(first): PRICES})
+        for rows in load(account, state, day(20), granularity=ALL_TIME):
+            target |= {(category, start): share or Decimal(0) for category, start, share in rows}
+        assert sum(target.values()) == 5
 
 
 @pytest.mark.parametrize("name", ["sms-renamed", "SMS"])

@@ -50,8 +50,13 @@ class BillingGaps:
         return without_all(self._state.missing_days, others)
 
     def note(self, period: Window, *, is_listed: bool, was_listed: bool) -> None:
-        """Note whether a period has records, and whether it had some when it was last read."""
+        """Note whether a period has records, and whether it had some when it was last read.
+
+        `end_date` may have cut it off.
+        """
         state = self._state
+        if self._is_over(period):
+            period = self._granularity.period(period.start)
         if is_listed:
             if state.first_rows is None:  # before, the group may not have existed
                 self._forget(Window(EARLIEST, period.start))
@@ -101,8 +106,10 @@ class BillingGaps:
         """Return whether no earlier run has read the period after it was over."""
         if any(period.start in window for window in self._state.missing_days):
             return True
-        is_over = self._granularity.following(period.start) <= self._today
-        return is_over and period.start in self._not_read_before
+        return self._is_over(period) and period.start in self._not_read_before
+
+    def _is_over(self, period: Window) -> bool:
+        return self._granularity.following(period.start) <= self._today
 
     def _forget(self, days: Window) -> None:
         state = self._state

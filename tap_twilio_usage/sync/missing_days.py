@@ -71,11 +71,14 @@ class MissingDays:
         return self._had_rows and (self._had_amounts or not self._must_have_amounts)
 
     def note(self, period: Window, rows: Collection[UsageRecord]) -> None:
-        """Note whether a period that was asked for has records."""
+        """Note whether a period that was asked for has records; `end_date` may have cut it off."""
         state = self._state
+        is_over = self._planner.is_over(period)
+        if is_over:
+            period = self._planner.granularity.period(period.start)
         self._asked = merged([*self._asked, period])
         if not rows:
-            if self._planner.is_over(period) and self.should_have_rows(period):
+            if is_over and self.should_have_rows(period):
                 self._missing = merged([*self._missing, period])
                 state.missing_days = merged([*state.missing_days, period])
             return
@@ -152,7 +155,7 @@ class MissingDays:
         state, since, created = self._state, self._used_since, self._created
         if not since or not created:
             return
-        end_of_month = MONTHLY.following(MONTHLY.first(since)) - DAY
+        end_of_month = MONTHLY.period(since).end
         if first_rows > min(end_of_month, created - DAY):
             first = self._planner.granularity.first(since)
             unanswered = Window(first, min(first_rows, created) - DAY)

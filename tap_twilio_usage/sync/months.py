@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tap_twilio_usage.money.amounts import EXACT, ZERO
 from tap_twilio_usage.money.enrich import unit
 from tap_twilio_usage.money.usage_record import UsageRecord
-from tap_twilio_usage.twilio.periods import DAILY, DAY, MONTHLY, Window
+from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Window
 
 Totals = Mapping[date, UsageRecord]
 NO_CURRENCY = ""  # the currency is part of the key, which must not be null
@@ -87,7 +87,7 @@ def compared(
     of_other_months = set(price_units) or set(map(currency, records))
     found: list[Month] = []
     for period in window.split(1, MONTHLY):
-        whole = Window(period.start, MONTHLY.following(period.start) - DAY)
+        whole = MONTHLY.period(period.start)
         begun = [day.start for day in period.split(1, DAILY)]
         reported = [days[day] for day in begun if day in days]
         own = [months[period.start]] if period.start in months else []

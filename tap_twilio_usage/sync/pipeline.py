@@ -19,7 +19,7 @@ from tap_twilio_usage.sync.missing_days import MissingDays
 from tap_twilio_usage.sync.prefetch import Prefetch, Queue
 from tap_twilio_usage.sync.run import Run
 from tap_twilio_usage.sync.state import AccountContext, AccountState
-from tap_twilio_usage.twilio.periods import Window, merged, without
+from tap_twilio_usage.twilio.periods import ALL_TIME, Window, merged, without
 
 Rows = list[UsageRecord]
 
@@ -151,6 +151,7 @@ class Pipeline:
         if not prefetch.current:
             self._empty.note(prefetch.account, state)
         for day, listed in prefetch.current.items():
+            yield from self._moved_history(state, day)
             state.begin(day)
             state.last_rows = max(state.last_rows or day, day)
             self._run.save(None)
@@ -158,6 +159,16 @@ class Pipeline:
             rows = attribute(categories.drop_unused(fetched), fetched)
             yield self._select(state, day, rows, categories)
         state.catch_up_to = None
+
+    def _moved_history(self, state: AccountState, day: date) -> Iterator[Rows]:
+        """Yield zeros for the whole history of an account as it was loaded from another first day.
+
+        The first day is part of the key, so the target would have the same money twice.
+        """
+        if self._run.planner.granularity is not ALL_TIME:
+            return
+        for before in sorted({*filter(None, (state.first_day, state.last_rows))} - {day}):
+            yield subaccount_switch.zeros(self._run, state, Window(before, before))
 
     def _skip_unused_account(self, prefetch: Prefetch) -> None:
         """Move the bookmark of an account that has never used anything, without any request."""

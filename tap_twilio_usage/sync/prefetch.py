@@ -81,9 +81,8 @@ class Prefetch:
             return
         last, newer = Window(bookmark, days.end), list[Window]()
         if self._pages(last) > 1:
-            following = self._granularity.following(bookmark)
-            last = Window(bookmark, following - DAY)
-            newer = list(self._windows(Window(following, days.end)))
+            last = self._granularity.period(bookmark)
+            newer = list(self._windows(Window(last.end + DAY, days.end)))
         if len(newer) > MAX_WINDOWS_TO_CHECK:
             return
         self._fetch_now(newer)

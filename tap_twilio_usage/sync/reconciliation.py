@@ -216,6 +216,6 @@ class Reconciliation:
             "%s: setting its months %s to zero", state.name, Window(first, last)
         )
         for period in Window(first, last).split(1, MONTHLY):
-            whole = Window(period.start, MONTHLY.following(period.start) - DAY)
+            whole = MONTHLY.period(period.start)
             yield [zero(whole, each) for each in state.price_units]
         state.withdrawn = max(run.planner.last_period, last)

@@ -36,6 +36,10 @@ class Granularity(NamedTuple):
         """Return the first day of the period after the one that contains the day."""
         return self.first(self.first(day) + self.longest * DAY)
 
+    def period(self, day: date) -> Window:
+        """Return the whole period that contains the day."""
+        return Window(self.first(day), self.following(day) - DAY)
+
 
 def _day(day: date) -> date:
     return day
