@@ -13,6 +13,7 @@ from tap_twilio_usage.logs.progress import Progress
 from tap_twilio_usage.money.enrich import attribute
 from tap_twilio_usage.money.usage_record import UsageRecord
 from tap_twilio_usage.sync import subaccount_switch
+from tap_twilio_usage.sync.all_accounts import AllAccounts
 from tap_twilio_usage.sync.category_filter import CategoryFilter
 from tap_twilio_usage.sync.empty_periods import EmptyPeriods
 from tap_twilio_usage.sync.missing_days import MissingDays
@@ -31,6 +32,7 @@ class Pipeline:
         """Take the run; make no request yet."""
         self._run = run
         self._progress = progress
+        self._all_accounts = AllAccounts(run)
         self._empty = EmptyPeriods(run.planner.granularity, run.planner.today)
 
     def begin(self) -> list[AccountContext]:
@@ -39,6 +41,7 @@ class Pipeline:
         if not run.planner.granularity.is_named_period:
             run.begin()
         withdrawn, to_read = subaccount_switch.contexts(run)
+        self._all_accounts.begin()
         self._queue = Queue(run, to_read)
         self._progress.accounts = len(to_read)
         run.write_state()
@@ -47,6 +50,7 @@ class Pipeline:
 
     def end(self) -> None:
         """Note that all rows of all accounts have been emitted."""
+        self._all_accounts.end()
         self._run.end(self._contexts)
 
     def rows(self, context: AccountContext) -> Iterator[Rows]:

@@ -56,7 +56,8 @@ class Run:
     `main` is the main account, `accounts` are those to read, by SID. `write_state` writes the state
     if it has changed. `save` does so as well, but with many accounts less often; given a number of
     emitted rows, only if there are enough since the last STATE. `version` is the tap's.
-    `emits_focus` is whether each row goes out with its FOCUS row.
+    `emits_focus` is whether each row goes out with its FOCUS row. `together` is the main account
+    with all its subaccounts, if each of these is read by itself.
     """
 
     main: Account
@@ -68,6 +69,7 @@ class Run:
     max_requests: int
     version: str
     emits_focus: bool = False
+    together: Account | None = None
     _main_usage: Periods | None = field(init=False, default=None)
     _interrupted_up_to: date | None = field(init=False, default=None)
     _interrupted_categories: tuple[str, ...] = field(init=False, default=())

@@ -205,6 +205,8 @@ class UsageState(StreamState):
     reading_up_to: date | None = None
     # With many accounts, whose states are written less often: the used categories of all.
     used_categories: list[str] = []
+    # The month in which the spend of all accounts was last compared with their sum.
+    accounts_compared_in: date | None = None
     # Set during a run with FOCUS: up to this day it is unknown which FOCUS rows the target has.
     billed_up_to: date | None = None
 

@@ -56,11 +56,21 @@ class Selection(Protocol):
 
 
 class Accounts:
-    """The main account; those to read (`chosen`), the main one first; and `missing` SIDs."""
+    """The main account; those to read (`chosen`), the main one first; and `missing` SIDs.
 
-    def __init__(self, main: Account, chosen: list[Account], missing: list[str]) -> None:
+    `together` is the main account with all its subaccounts, if each of these is read by itself.
+    """
+
+    def __init__(
+        self,
+        main: Account,
+        chosen: list[Account],
+        missing: list[str],
+        together: Account | None = None,
+    ) -> None:
         """Keep the accounts, and the SIDs that are selected or known but not listed."""
         self.main = main
+        self.together = together
         self.chosen = chosen
         self.missing = missing
         self._by_sid = {account.sid: account for account in (main, *chosen)}
@@ -118,7 +128,9 @@ def find(
     chosen = [each for sid, each in sorted(found.items()) if sid in wanted]
     chosen.sort(key=lambda each: each is not main)
     missing = sorted(wanted - found.keys())
-    return Accounts(main, chosen, missing)
+    reads_all = not selection.account_sids and len(chosen) == len(found)
+    together = account(main_sid, includes_subaccounts=True) if reads_all else None
+    return Accounts(main, chosen, missing, together)
 
 
 def fetch_list(

@@ -23,6 +23,7 @@ from tests.faults.conftest import (
     USAGE,
     Fault,
     Lab,
+    Plan,
     Table,
     changed,
     every_row,
@@ -42,6 +43,7 @@ MODES = ("rolled_up", "separate", "excluded")
 MODES_BY_DAY = nightly_except({"separate"}, MODES)
 NO_DATA = error(404, 20404, "The requested resource was not found")
 MISSING = date(2025, 9, 14)
+ACTIVE = "AC" + "2".zfill(32)
 
 
 def no_rows(page: Any) -> None:
@@ -476,3 +478,55 @@ def test_an_empty_history_hides_no_account(lab: Lab, stream: str) -> None:
         assert run.code == 0
         healthy = lab.with_faults(lambda _: None, stream, subaccounts="separate")
         assert money(table(run)) == money(table(healthy))
+
+
+def of_all_together(fault: Fault) -> Plan:
+    """Return a plan in which the usage of all accounts together has the fault."""
+    return lambda request: fault if request.query.get("IncludeSubaccounts") == "true" else None
+
+
+def leaves_out(sid: str) -> Plan:
+    """Return a plan in which Twilio's list does not have the account."""
+
+    def change(page: Any) -> None:
+        page["accounts"] = [row for row in page["accounts"] if row["sid"] != sid]
+
+    return lambda request: changed(change) if request.path.endswith("/Accounts.json") else None
+
+
+@pytest.mark.parametrize("stream", [DAILY, nightly(MONTHLY)])
+def test_spend_of_an_account_that_is_never_listed_is_warned_of_once_a_month(
+    lab: Lab, stream: str
+) -> None:
+    def spend_of_active(first: date) -> Decimal:
+        days = (first + timedelta(days=number) for number in range((TODAY - first).days + 1))
+        totals = (lab.company.total(day, ACTIVE, include_subaccounts=False) for day in days)
+        return sum(totals, Decimal(0))
+
+    def load(state: Any, plan: Plan, today: date = TODAY) -> Run:
+        noon = datetime(today.year, today.month, today.day, 12).astimezone()
+        overrides = Overrides(SPEED, now=noon)
+        run = lab.with_faults(plan, stream, state=state, overrides=overrides, **settings)
+        assert run.code == 0
+        return run
+
+    settings = {"subaccounts": "separate", "lookback_days": 0}
+    said = "with all its subaccounts, its spend in {} is {:,f} more than that of the accounts that"
+    first = load(None, leaves_out(ACTIVE))
+    both = said.format("2025-09-01..2025-10-31", spend_of_active(date(2025, 9, 1)))
+    assert both in warned(first)
+    assert both in warned(load(first.states[0], leaves_out(ACTIVE)))  # it was killed
+    assert "all its subaccounts" not in warned(load(first.states[-1], leaves_out(ACTIVE)))
+    later = load(first.states[-1], leaves_out(ACTIVE), date(2025, 11, 2))
+    october = said.format("2025-10-01..2025-10-31", spend_of_active(date(2025, 10, 1)))
+    assert october in warned(later)
+    assert "all its subaccounts" not in warned(load(None, lambda _: None))
+
+
+def test_a_failing_comparison_of_all_accounts_is_made_by_the_next_run(lab: Lab) -> None:
+    settings = {"subaccounts": "separate"}
+    cannot = "whether Twilio lists all accounts cannot be checked; the next run tries again: "
+    first = lab.with_faults(of_all_together(NO_DATA), DAILY, **settings)
+    assert (first.code, cannot in warned(first)) == (0, True)
+    second = lab.with_faults(leaves_out(ACTIVE), DAILY, state=first.states[-1], **settings)
+    assert "the accounts that Twilio lists" in warned(second)
