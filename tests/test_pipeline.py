@@ -532,6 +532,28 @@ def test_a_whole_history_that_begins_on_another_day_replaces_the_one_before() ->
         assert sum(target.values()) == 5
 
 
+def test_days_that_lack_a_used_category_are_logged_though_their_sum_is_right(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    without = {category: price for category, price in PRICES.items() if category != "sms"}
+    days = {**only(range(9)), day(3): without, day(4): {**without, "new": "1"}, day(7): without}
+    load(FakeAccount(days), UsageState(), day(8))
+    assert "sms since 2026-01-04, sms since 2026-01-08; what they have of it" in caplog.text
+    caplog.clear()
+    # Of "calls", every day has 0.
+    days = {**only(range(9)), day(3): {"totalprice": "5", "sms": "5", "sms-outbound": "3"}}
+    load(FakeAccount(days), UsageState(), day(8))
+    assert caplog.text == ""
+
+
+def test_a_category_that_is_new_renamed_or_withdrawn_is_no_gap(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    renamed = {"totalprice": "5", "sms-renamed": "5"}
+    load(FakeAccount({**only(range(4)), **only(range(4, 9), renamed)}), UsageState(), day(8))
+    assert "do not list" not in caplog.text
+
+
 @pytest.mark.parametrize("name", ["sms-renamed", "SMS"])
 def test_a_category_that_is_not_listed_any_more_becomes_zero(name: str) -> None:
     state = UsageState()

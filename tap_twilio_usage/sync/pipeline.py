@@ -15,6 +15,7 @@ from tap_twilio_usage.money.usage_record import UsageRecord
 from tap_twilio_usage.sync import subaccount_switch
 from tap_twilio_usage.sync.all_accounts import AllAccounts
 from tap_twilio_usage.sync.category_filter import CategoryFilter
+from tap_twilio_usage.sync.category_gaps import CategoryGaps
 from tap_twilio_usage.sync.empty_periods import EmptyPeriods
 from tap_twilio_usage.sync.missing_days import MissingDays
 from tap_twilio_usage.sync.prefetch import Prefetch, Queue
@@ -143,11 +144,13 @@ class Pipeline:
         self, prefetch: Prefetch, categories: CategoryFilter
     ) -> Iterator[tuple[Window, Rows]]:
         """Yield every period in order, with its checked records: one of each used category."""
-        granularity = self._run.planner.granularity
+        planner, gaps = self._run.planner, CategoryGaps(categories.is_used)
         for window, answer in self._queue.answers(prefetch):
-            for period in window.split(1, granularity):
+            for period in window.split(1, planner.granularity):
                 fetched = answer.get(period.start, [])
+                gaps.note(period.start, fetched)
                 yield period, categories.add_withdrawn(fetched, period.start)
+        gaps.log(prefetch.state.name, planner.logger)
 
     def _named_period(self, prefetch: Prefetch, categories: CategoryFilter) -> Iterator[Rows]:
         """Yield the rows of the single period of a resource such as `Today`."""
