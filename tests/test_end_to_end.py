@@ -230,6 +230,8 @@ def completes(meltano: Meltano, query: Query, company: Company, server: Server) 
     assert counted(query) == truth(company)
 
 
+SIZE_OF_WAL = 16 * 1024 * 1024  # of its files, which the server itself has to write
+
 # What is in the way of a load, what the target says of it, and what is done about it.
 IN_THE_WAY = {
     "constraint": (
@@ -259,6 +261,38 @@ def test_what_is_refused_is_loaded_later(
     refused(meltano, server, reason)
     assert table(query) == before
     query_and_commit(meltano, f"SET TRANSACTION READ WRITE; {remove}")
+    completes(meltano, query, company, server)
+
+
+def limit_files(meltano: Meltano, size: str) -> None:
+    """Limit the size of the files that the server may write for connections from now on."""
+    query_and_commit(
+        meltano,
+        f"COPY (SELECT) TO PROGRAM 'prlimit --fsize={size}: --pid $(head -1 postmaster.pid)'",
+    )
+
+
+@pytest.mark.nightly
+def test_a_full_disk_is_said_and_its_days_are_loaded_later(
+    meltano: Meltano, query: Query, company: Company, server: Server
+) -> None:
+    """A limit for the size of a file stands for the disk; the table is filled up to it."""
+    meltano.run(server, "target-postgres", TAP_TWILIO_USAGE_END_DATE=f"{LAST - timedelta(days=9)}")
+    before = table(query)
+    query_and_commit(
+        meltano,
+        f"ALTER TABLE {RECORDS} ALTER description SET STORAGE PLAIN;"
+        f"INSERT INTO {RECORDS} (account_sid, category, start_date, description) "
+        f"SELECT 'filler', n, '{LAST}', repeat('x', 8000) "
+        f"FROM generate_series(1, ({SIZE_OF_WAL} - pg_relation_size('{RECORDS}')) / 8192) AS n",
+    )
+    limit_files(meltano, f"{SIZE_OF_WAL}")
+    try:
+        refused(meltano, server, "File too large")
+    finally:
+        limit_files(meltano, "unlimited")
+    query_and_commit(meltano, f"DELETE FROM {RECORDS} WHERE account_sid = 'filler'")
+    assert table(query) == before
     completes(meltano, query, company, server)
 
 
