@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -525,25 +526,66 @@ def test_a_whole_history_that_begins_on_another_day_replaces_the_one_before() ->
             return self.fetch_usage(granularity, Window(EARLIEST, LATEST))
 
     state, target = UsageState(), dict[tuple[str, date], Decimal]()
-    for first in (5, 3, 9, 7):
+    for first in (5, 7, 6, 8, 3, 9):
         account = History({day(first): PRICES})
         for rows in load(account, state, day(20), granularity=ALL_TIME):
             target |= {(category, start): share or Decimal(0) for category, start, share in rows}
         assert sum(target.values()) == 5
 
 
-def test_days_that_lack_a_used_category_are_logged_though_their_sum_is_right(
+WITHOUT_SMS = {category: price for category, price in PRICES.items() if category != "sms"}
+
+
+def gaps(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what was warned of about days that do not list a category, and forget it."""
+    found = re.findall(r"WARNING .* does not list category (.*), though for days", caplog.text)
+    caplog.clear()
+    return found
+
+
+def test_a_gap_in_a_used_category_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    state = UsageState()
+    days = {**only(range(9)), day(3): WITHOUT_SMS, day(4): {**WITHOUT_SMS, "new": "1"}}
+    load(FakeAccount(days), state, day(8), lookback_days=35)
+    assert gaps(caplog) == ["'sms' for 2026-01-04..2026-01-05"]
+    for last in (9, 10, 11):  # which read the gap again
+        days |= {day(last): WITHOUT_SMS if last == 10 else PRICES}
+        load(FakeAccount(days), state, day(last), lookback_days=35)
+        assert gaps(caplog) == (["'sms' for 2026-01-11"] if last == 11 else [])
+
+
+def test_a_gap_ends_in_a_later_run_or_after_a_kill(caplog: pytest.LogCaptureFixture) -> None:
+    state, saved = UsageState(), list[bytes]()
+    days = {**only(range(9)), day(5): WITHOUT_SMS}
+    for last in (4, 5, 6):
+        assert gaps(caplog) == []
+        load(FakeAccount(days), state, day(last), lookback_days=0)
+    assert gaps(caplog) == ["'sms' for 2026-01-06"]
+    read = pipeline(FakeAccount(days), state=UsageState(), today=day(8), saved=saved)
+    periods = read.rows(read.begin()[0])
+    for _ in range(6):
+        next(periods)
+    state = msgspec.json.decode(saved[-1], type=tuple[Any, UsageState])[1]
+    assert gaps(caplog) == []
+    load(FakeAccount(days), state, day(8), lookback_days=0)
+    assert gaps(caplog) == ["'sms' for 2026-01-06"]
+
+
+def test_a_day_that_lists_it_when_it_is_read_again_is_no_gap(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    without = {category: price for category, price in PRICES.items() if category != "sms"}
-    days = {**only(range(9)), day(3): without, day(4): {**without, "new": "1"}, day(7): without}
-    load(FakeAccount(days), UsageState(), day(8))
-    assert "sms since 2026-01-04, sms since 2026-01-08; what they have of it" in caplog.text
-    caplog.clear()
-    # Of "calls", every day has 0.
-    days = {**only(range(9)), day(3): {"totalprice": "5", "sms": "5", "sms-outbound": "3"}}
-    load(FakeAccount(days), UsageState(), day(8))
-    assert caplog.text == ""
+    state = UsageState()
+    load(FakeAccount({**only(range(6)), day(5): WITHOUT_SMS}), state, day(5))
+    load(FakeAccount(only(range(7))), state, day(6))
+    assert gaps(caplog) == []
+
+
+def test_a_category_with_spend_that_no_day_lists_is_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    account = FakeAccount(only(range(9), WITHOUT_SMS), spent={"sms": "5"}, created=day(0))
+    load(account, UsageState(), day(8), start_date=day(0))
+    assert "AllTime shows spend of sms, which no day lists" in caplog.text
 
 
 def test_a_category_that_is_new_renamed_or_withdrawn_is_no_gap(
@@ -551,7 +593,20 @@ def test_a_category_that_is_new_renamed_or_withdrawn_is_no_gap(
 ) -> None:
     renamed = {"totalprice": "5", "sms-renamed": "5"}
     load(FakeAccount({**only(range(4)), **only(range(4, 9), renamed)}), UsageState(), day(8))
-    assert "do not list" not in caplog.text
+    assert gaps(caplog) == []
+
+
+def test_a_missing_day_of_the_main_account_does_not_keep_its_subaccounts() -> None:
+    """After a change from `rolled_up`, their money is in their own rows."""
+    state, target = UsageState(), dict[date, Decimal]()
+    whole, own = only(range(9)), {**only(range(9), {"totalprice": "2", "sms": "2"})}
+    del own[day(5)]
+    for includes, days in ((True, whole), (False, own)):
+        account = FakeAccount(days, includes_subaccounts=includes, created=day(-9))
+        for rows in load(account, state, day(8), separates_accounts=not includes):
+            target |= {rows[0][1]: sum((share or Decimal(0) for *_, share in rows), Decimal(0))}
+    assert target == {day(number): Decimal(0 if number == 5 else 2) for number in range(9)}
+    assert state.partitions[0].missing_days == [Window(day(5), day(5))]
 
 
 @pytest.mark.parametrize("name", ["sms-renamed", "SMS"])

@@ -135,6 +135,7 @@ class PeriodStream(TwilioStream):
             max_requests=self.max_requests,
             version=self._tap.plugin_version,
             emits_focus=self.emits_focus,
+            listed=accounts.listed,
             together=None if self.is_test else accounts.together,
         )
 

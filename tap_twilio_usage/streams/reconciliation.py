@@ -95,6 +95,11 @@ class UsageReconciliationStream(PeriodStream):
                 }
 
     @override
+    def summarize(self) -> None:
+        if not self.session.failures:
+            self._reconciliation.end()
+
+    @override
     def failed(self, context: Context | None, error: ApiError) -> None:
         # A check must not keep the records themselves from being loaded.
         self.session.failures.add("accounts", (context or {})["account_sid"], error)

@@ -1,12 +1,13 @@
-"""Checks that the accounts that are read have all the spend: Twilio's list may leave one out.
+"""Checks that the accounts that Twilio lists have all the spend: the list may leave one out.
 
-Twilio's own history of the main account with all its subaccounts must not exceed the sum of the
-histories of the accounts. Once a month, with one request; where it does exceed them, the totals of
-the months say since when. Pure, but for these requests and the log.
+Twilio's own months of the main account with all its subaccounts must not have more spend than the
+months of the listed accounts together. Once a month, for all months that were loaded since. Pure,
+but for these requests and the log.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal, localcontext
@@ -22,75 +23,97 @@ from tap_twilio_usage.twilio.usage_records import Reported
 
 
 class AllAccounts:
-    """The comparison of one run; it does nothing if another run of this month has made it."""
+    """The comparison of one run; it does nothing if an earlier run of this month has made it."""
 
-    def __init__(self, run: Run) -> None:
-        """Take the run; make no request yet."""
+    def __init__(self, run: Run, *, has_histories: bool = True) -> None:
+        """Take the run, and whether it fetches the history of each account; make no request yet."""
         self._run = run
-        self._month = MONTHLY.first(run.planner.today)
-        is_named_period = run.planner.granularity.is_named_period
-        is_due = run.state.accounts_compared_in != self._month and not is_named_period
-        self._together = run.together if is_due else None
-        self._whole = ZERO
-        self._tolerance = ROUNDING_OF_A_ROW * (len(run.accounts) + 1)
+        self._together = run.together
+        self._days = self._to_compare()
+        self._whole: Decimal | None = None
+        self._reads_all = len(run.accounts) == len(run.listed)
+        self._has_histories = has_histories and self._reads_all
 
     def begin(self) -> None:
         """Fetch the history of all accounts together: before those of each, which only grow."""
-        try:
-            self._whole = _spend(self._together.fetch_all_time()) if self._together else ZERO
-        except ApiError as error:
-            self._cannot_compare(error)
+        if self._together and self._days and self._has_histories:
+            try:
+                self._whole = _spend(self._together.fetch_all_time())
+            except ApiError as error:
+                self._cannot_compare(error)
 
     def end(self) -> None:
-        """Log the months in which all accounts together have more spend than those that were read.
+        """Log the months in which all accounts together have more spend than those listed.
 
         The state must be written afterwards.
         """
-        together = self._together
-        if not together:
+        state, together, days = self._run.state, self._together, self._days
+        if not self._run.together:
+            state.accounts_compared = None  # what is loaded without a comparison is compared later
+        if not together or not days:
             return
         try:
-            missing = self._fetch_missing(together)
+            missing = {} if self._is_equal() else self._fetch_missing(together, days)
         except ApiError as error:
             self._cannot_compare(error)
             return
-        self._run.state.accounts_compared_in = self._month
+        compared = state.accounts_compared
+        state.accounts_compared = Window(min(days.start, *(compared or days)), days.end)
         if missing:
-            with localcontext(EXACT):
-                amount = sum(missing.values(), ZERO)
             self._run.planner.logger.warning(
                 "%s: with all its subaccounts, its spend in %s is %s more than that of the "
-                "accounts that Twilio lists; the rest is not loaded: it is of an account that the "
-                "list leaves out, such as one that was closed more than 30 days ago",
+                "accounts that Twilio lists: it leaves out an account, such as one that was closed "
+                "more than 30 days ago, which is loaded only as far as earlier runs did",
                 together.sid,
                 ", ".join(map(str, merged(map(MONTHLY.period, missing)))),
-                f"{amount:,f}",
+                f"{_sum(missing.values()):,f}",
             )
 
-    def _fetch_missing(self, together: Account) -> dict[date, Decimal]:
-        """Return what the accounts lack of the months since the last comparison, by month."""
-        run, accounts = self._run, self._run.accounts.values()
-        today, state = run.planner.today, run.state
-        if self._whole <= _sum(_spend(each.fetch_all_time()) for each in accounts):
-            return {}
-        first = state.accounts_compared_in or run.planner.settings.first_day(today)
-        window = Window(MONTHLY.first(min(first, today)), today)
-        whole = together.fetch_totals(MONTHLY, window)  # before those of each, which only grow
+    def _to_compare(self) -> Window | None:
+        """Return the days to compare, which begin with a month; None if there are none."""
+        planner, compared = self._run.planner, self._run.state.accounts_compared
+        today, start = planner.today, planner.settings.start_date
+        if compared is None:
+            loaded = (partition.first_day for partition in self._run.state.partitions)
+            first = min(filter(None, (planner.settings.first_day(today), *loaded)))
+        elif start and MONTHLY.first(start) < compared.start:
+            first = start
+        elif MONTHLY.first(today) == MONTHLY.first(compared.end):
+            return None
+        else:
+            first = compared.end
+        return Window(MONTHLY.first(min(first, today)), today)
+
+    def _is_equal(self) -> bool:
+        """Return whether the histories say that no account is left out."""
+        accounts = self._run.accounts.values()
+        return self._whole is not None and self._whole == _sum(
+            _spend(each.fetch_all_time()) for each in accounts
+        )
+
+    def _fetch_missing(self, together: Account, days: Window) -> dict[date, Decimal]:
+        """Return what the listed accounts lack, by month."""
+        listed = self._run.listed
+        whole = together.fetch_totals(MONTHLY, days)  # before those of each, which only grow
         parts = [
-            *InOrder(lambda each: each.fetch_totals(MONTHLY, window), accounts, run.max_requests)
+            *InOrder(lambda each: each.fetch_totals(MONTHLY, days), listed, self._run.max_requests)
         ]
+        if not whole and any(parts):
+            raise ApiError(f"Twilio lists no totalprice of {together.sid} with its subaccounts")
         missing = {}
         for month, total in whole.items():
-            of_each = [part[month].price or ZERO for part in parts if month in part]
+            of_each = _sum(part[month].price or ZERO for part in parts if month in part)
             with localcontext(EXACT):
-                difference = (total.price or ZERO) - _sum(of_each)
-            if difference > self._tolerance:
+                difference = (total.price or ZERO) - of_each
+            if difference > ROUNDING_OF_A_ROW * (len(listed) + 1):
                 missing[month] = difference
         return missing
 
     def _cannot_compare(self, error: ApiError) -> None:
         self._together = None
-        self._run.planner.logger.warning(
+        # An account that is excluded may be one that cannot be read.
+        self._run.planner.logger.log(
+            logging.WARNING if self._reads_all else logging.INFO,
             "whether Twilio lists all accounts cannot be checked; the next run tries again: %s",
             error,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 
 from tap_twilio_usage.money.hierarchy import TOTAL, normalise
@@ -40,9 +40,10 @@ class CategoryFilter:
         """Whether no row is to be emitted."""
         return self._skip_unused and not self._used
 
-    def is_used(self, category: str) -> bool:
-        """Return whether the account has ever used the category."""
-        return category in self._used
+    @property
+    def used(self) -> Collection[str]:
+        """The categories that the account has ever used; `select` may add more."""
+        return self._used
 
     def add_withdrawn(self, rows: list[UsageRecord], day: date | None) -> list[UsageRecord]:
         """Return the rows of a period, with zeros for each category that is not listed any more.

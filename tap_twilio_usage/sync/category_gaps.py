@@ -1,46 +1,77 @@
 """Used categories that some days of an account do not list, though days before and after do.
 
 Twilio lists every category for every day. What such a day has of the category counts in one that
-contains it, or in the remainder; its sum is right. A category that no day lists before or after is
-no gap: it is new, renamed or withdrawn. Pure, but for the log.
+contains it, or in the remainder; its sum is right. Which categories the newest day does not list is
+kept in the state, because the day that lists them again may be read by a later run. A category that
+no earlier day has listed is new, and one that no later day lists was renamed or withdrawn. Pure,
+but for the log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import logging
+from collections.abc import Collection, Iterable
 from datetime import date
 
 from tap_twilio_usage.logs.wording import Logger, some
 from tap_twilio_usage.money.usage_record import UsageRecord
+from tap_twilio_usage.sync.state import AccountState
+from tap_twilio_usage.twilio.periods import DAY, EARLIEST, Window
+from tap_twilio_usage.twilio.usage_records import Reported
 
 
 class CategoryGaps:
     """The gaps in the days of one account, which are noted in ascending order."""
 
-    def __init__(self, is_used: Callable[[str], bool]) -> None:
-        """Take a function that returns whether the account has ever used a category."""
-        self._is_used = is_used
-        self._listed: set[str] = set()  # by the day before
-        self._since: dict[str, date] = {}  # the day since which a category is not listed
-        self._found: list[str] = []
+    def __init__(self, state: AccountState, used: Collection[str], logger: Logger) -> None:
+        """Take the state, and the categories that the account has ever used, which may grow."""
+        self._state = state
+        self._used = used
+        self._logger = logger
+        self._logged: set[str] = set()
 
-    def note(self, day: date, rows: Collection[UsageRecord]) -> None:
+    def note(self, day: date, rows: Iterable[UsageRecord]) -> None:
         """Note which categories the records of a day are of; a day without any is no gap."""
         listed = {row.category for row in rows}
-        if not listed or listed == self._listed:
+        if not listed:
             return
-        for category in sorted(listed & self._since.keys()):
-            self._found.append(f"{category} since {self._since.pop(category)}")
-        gone = filter(self._is_used, self._listed - listed)
-        self._since.update(dict.fromkeys(gone, day))
-        self._listed = listed
+        state = self._state
+        since_when = day
+        if state.unlisted is None:  # it is not known what the days before list
+            state.unlisted, since_when = {}, EARLIEST
+        for category in sorted(listed & state.unlisted.keys()):
+            since = state.unlisted[category]
+            if day >= since:  # not a day that is read again
+                del state.unlisted[category]
+                if since < day:
+                    self._end_gap(category, since, day)
+        gone = {*self._used} - listed - state.unlisted.keys()
+        state.unlisted |= dict.fromkeys(sorted(gone), since_when)
 
-    def log(self, name: str, logger: Logger) -> None:
-        """Log the gaps."""
-        if self._found:
-            logger.warning(
-                "%s: some days do not list a category that days before and after list: %s; what "
-                "they have of it counts in a category that contains it, or in totalprice",
-                name,
-                some(self._found),
+    def end(self, history: Iterable[Reported]) -> None:
+        """Log which categories no day of the whole history lists, though it has spend of them."""
+        spent = [each.category for each in history if each.amounts and each.amounts[-1]]
+        unlisted = self._state.unlisted or {}
+        if found := [category for category in spent if unlisted.get(category) == EARLIEST]:
+            self._logger.warning(
+                "%s: Twilio's AllTime shows spend of %s, which no day lists; it counts in a "
+                "category that contains it, or in totalprice",
+                self._state.name,
+                some(found),
             )
+
+    def _end_gap(self, category: str, since: date, day: date) -> None:
+        name = self._state.name
+        if since == EARLIEST:
+            self._logger.info("%s: %r is listed since %s", name, category, day)
+        elif since > self._state.logged_gaps.get(category, EARLIEST):
+            self._state.logged_gaps[category] = since
+            self._logger.log(
+                logging.INFO if category in self._logged else logging.WARNING,
+                "%s: Twilio does not list category %r for %s, though for days before and after; "
+                "what it has there counts in a category that contains it, or in totalprice",
+                name,
+                category,
+                Window(since, day - DAY),
+            )
+            self._logged.add(category)

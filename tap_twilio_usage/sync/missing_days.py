@@ -118,11 +118,16 @@ class MissingDays:
         state.logged_days = merged([*state.logged_days, *found])
 
     @property
-    def _must_have_amounts(self) -> bool:
-        """Whether this run loads the whole life of an account that has spend."""
+    def loads_whole_life(self) -> bool:
+        """Whether this run loads all days of an account, which have to add up to its AllTime."""
         created, asked = self._created, self._asked
         is_whole = created and asked and asked[0].start <= created and self._reads_up_to_today
-        return bool(is_whole) and self._is_first_load and self._has_spend
+        return bool(is_whole) and self._is_first_load and not self._is_new
+
+    @property
+    def _must_have_amounts(self) -> bool:
+        """Whether this run loads the whole life of an account that has spend."""
+        return self.loads_whole_life and self._has_spend
 
     @property
     def _reads_up_to_today(self) -> bool:

@@ -95,10 +95,16 @@ class Pipeline:
         self._progress.begin(prefetch.account, days, prefetch.read_days, prefetch.requests)
         for period in before.split(1, self._run.planner.granularity):
             yield subaccount_switch.zeros(self._run, state, period)
-        for period, fetched in self._fetched(prefetch, categories):
+        gaps = CategoryGaps(state, categories.used, self._run.planner.logger)
+        for period, listed in self._fetched(prefetch):
+            gaps.note(period.start, listed)
+            fetched = categories.add_withdrawn(listed, period.start)
             rows = attribute(categories.drop_unused(fetched), fetched)
             emitted = self._select(state, period.start, rows, categories)
-            if not rows and prefetch.emits_again(period) and not missing.should_have_rows(period):
+            if not rows and (
+                (prefetch.emits_again(period) and not missing.should_have_rows(period))
+                or subaccount_switch.may_include_subaccounts(self._run, state, period)
+            ):
                 emitted = subaccount_switch.zeros(self._run, state, period)
             yield emitted
             missing.note(period, fetched)
@@ -111,6 +117,8 @@ class Pipeline:
             self._run.save(len(emitted))
             self._progress.add(period, rows, len(emitted))
         missing.end(prefetch.all_days)
+        if missing.loads_whole_life:
+            gaps.end(prefetch.account.fetch_all_time())
         self._progress.end()
         if restatements:
             restatements.record(period.start, rows, were_read=prefetch.reads_all_days)
@@ -140,17 +148,12 @@ class Pipeline:
             has_spend=any(reported.amounts for reported in prefetch.account.fetch_all_time()),
         )
 
-    def _fetched(
-        self, prefetch: Prefetch, categories: CategoryFilter
-    ) -> Iterator[tuple[Window, Rows]]:
-        """Yield every period in order, with its checked records: one of each used category."""
-        planner, gaps = self._run.planner, CategoryGaps(categories.is_used)
+    def _fetched(self, prefetch: Prefetch) -> Iterator[tuple[Window, Rows]]:
+        """Yield every period in order, with its checked records: one of each category."""
+        granularity = self._run.planner.granularity
         for window, answer in self._queue.answers(prefetch):
-            for period in window.split(1, planner.granularity):
-                fetched = answer.get(period.start, [])
-                gaps.note(period.start, fetched)
-                yield period, categories.add_withdrawn(fetched, period.start)
-        gaps.log(prefetch.state.name, planner.logger)
+            for period in window.split(1, granularity):
+                yield period, answer.get(period.start, [])
 
     def _named_period(self, prefetch: Prefetch, categories: CategoryFilter) -> Iterator[Rows]:
         """Yield the rows of the single period of a resource such as `Today`."""
@@ -158,10 +161,12 @@ class Pipeline:
         if not prefetch.current:
             self._empty.note(prefetch.account, state)
         for day, listed in prefetch.current.items():
-            yield from self._moved_history(state, day)
+            if self._run.planner.granularity is ALL_TIME:
+                yield from self._moved_history(state, day)
             state.begin(day)
             state.last_rows = max(state.last_rows or day, day)
             self._run.save(None)
+            CategoryGaps(state, categories.used, self._run.planner.logger).note(day, listed)
             fetched = categories.add_withdrawn(listed, None)
             rows = attribute(categories.drop_unused(fetched), fetched)
             yield self._select(state, day, rows, categories)
@@ -172,13 +177,13 @@ class Pipeline:
 
         The first day is part of the key, so the target would have the same money twice.
         """
-        if self._run.planner.granularity is not ALL_TIME:
-            return
-        for before in sorted({*filter(None, (state.first_day, state.last_rows))} - {day}):
+        loaded = state.first_days or filter(None, [state.first_day])
+        for before in sorted({*loaded} - {day}):
             yield subaccount_switch.zeros(self._run, state, Window(before, before))
+        state.first_days = [day]
 
     def _skip_unused_account(self, prefetch: Prefetch) -> None:
-        """Move the bookmark of an account that has never used anything, without any request."""
+        """Move the bookmark of an account that has never used anything; read none of its days."""
         planner, state, days = self._run.planner, prefetch.state, prefetch.all_days
         planner.logger.info("%s has never used anything; skipped", state.name)
         if days.days > 0:

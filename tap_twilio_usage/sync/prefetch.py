@@ -254,7 +254,8 @@ class Queue:
             prefetch.earlier_days = Window(first, earlier.end) if first <= earlier.end else None
         prefetch.plan(days, len(all_time))
         if planner.settings.separates_accounts and run.categories(account, state).is_empty:
-            whole = Window(min(days.start, earlier.start if earlier else days.start), days.end)
+            oldest, *_ = [*prefetch.read_windows, days]
+            whole = Window(oldest.start, days.end)
             prefetch.is_unused = not _fetch_whether_used(account, all_time, whole)
         # A single account is always read with its whole lookback. Of hundreds of accounts, most
         # have no restated days, and to check that takes fewer requests.

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tap_twilio_usage.logs.wording import count
 from tap_twilio_usage.sync import subaccount_switch
+from tap_twilio_usage.sync.all_accounts import AllAccounts
 from tap_twilio_usage.sync.first_day import FirstDay, fetch_first_day
 from tap_twilio_usage.sync.months import Month, compared, zero
 from tap_twilio_usage.sync.run import Account, Run
@@ -53,6 +54,7 @@ class Reconciliation:
     def __init__(self, run: Run) -> None:
         """Take the run; make no request yet."""
         self._run = run
+        self._all_accounts = AllAccounts(run, has_histories=False)
 
     def begin(self) -> list[AccountContext]:
         """Return the contexts to pass to `months`, in this order; make no request yet."""
@@ -60,6 +62,11 @@ class Reconciliation:
         self._answers = InOrder(self._fetch, map(self._item, to_read), self._run.max_requests)
         self._run.write_state()
         return [*withdrawn, *to_read]
+
+    def end(self) -> None:
+        """Note that all months of all accounts have been emitted."""
+        self._all_accounts.end()
+        self._run.write_state()
 
     def months(self, context: AccountContext) -> Iterator[list[Month]]:
         """Yield the rows of one account, a month at a time. Raises ApiError.

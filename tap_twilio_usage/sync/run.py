@@ -56,8 +56,9 @@ class Run:
     `main` is the main account, `accounts` are those to read, by SID. `write_state` writes the state
     if it has changed. `save` does so as well, but with many accounts less often; given a number of
     emitted rows, only if there are enough since the last STATE. `version` is the tap's.
-    `emits_focus` is whether each row goes out with its FOCUS row. `together` is the main account
-    with all its subaccounts, if each of these is read by itself.
+    `emits_focus` is whether each row goes out with its FOCUS row. `listed` are all accounts that
+    Twilio lists, also those that this run does not read, and `together` is the main account with
+    its subaccounts, if the rows of all accounts have to add up to it.
     """
 
     main: Account
@@ -69,6 +70,7 @@ class Run:
     max_requests: int
     version: str
     emits_focus: bool = False
+    listed: Collection[Account] = ()
     together: Account | None = None
     _main_usage: Periods | None = field(init=False, default=None)
     _interrupted_up_to: date | None = field(init=False, default=None)

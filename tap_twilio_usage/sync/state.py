@@ -130,6 +130,12 @@ class AccountState(PeriodState, kw_only=True):
     price_units: list[str] = []
     first_expected: date | None = None
     billed: BilledDays | None = None
+    # The used categories that the newest day does not list, with the first such day; EARLIEST if no
+    # day has listed them. And of the gaps that the log has named, the newest one.
+    unlisted: dict[str, date] | None = None
+    logged_gaps: dict[str, date] = {}
+    # Of `usage_records_all_time`: the days on which the rows in the target begin.
+    first_days: list[date] = []
     # The days whose rows were emitted without FOCUS rows since; None if that was never decided.
     days_without_focus: list[Window] | None = None
 
@@ -205,8 +211,8 @@ class UsageState(StreamState):
     reading_up_to: date | None = None
     # With many accounts, whose states are written less often: the used categories of all.
     used_categories: list[str] = []
-    # The month in which the spend of all accounts was last compared with their sum.
-    accounts_compared_in: date | None = None
+    # The days in which the spend of all accounts was compared with that of each.
+    accounts_compared: Window | None = None
     # Set during a run with FOCUS: up to this day it is unknown which FOCUS rows the target has.
     billed_up_to: date | None = None
 

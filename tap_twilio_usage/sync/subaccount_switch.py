@@ -106,6 +106,7 @@ def take_over(state: AccountState, states: list[AccountState], last_day: date) -
             state.price_units = sorted({*state.price_units, *other.price_units})
             state.missing_days = merged([*state.missing_days, *other.missing_days])
             state.first_rows = min(filter(None, (state.first_rows, other.first_rows)), default=None)
+            state.first_days = sorted({*state.first_days, *other.first_days})
             if other.billed is not None:
                 state.billed = BilledDays()
 
@@ -176,7 +177,7 @@ def withdraw(run: Run, state: AccountState) -> Iterator[list[UsageRecord]]:
     days = Window(first_day, max(first_day, last_day))
     periods = list(days.split(1, granularity))
     if granularity.is_named_period:
-        periods = periods[:1]
+        periods = [Window(day, day) for day in state.first_days] or periods[:1]
     begin_to_withdraw(state)
     run.save(None)
     run.planner.logger.info("%s: setting its rows of %s to zero", sid, days)
@@ -184,6 +185,16 @@ def withdraw(run: Run, state: AccountState) -> Iterator[list[UsageRecord]]:
     for period in periods:
         yield zeros(run, state, period, price_unit)
     state.withdrawn = last_day
+
+
+def may_include_subaccounts(run: Run, state: AccountState, period: Window) -> bool:
+    """Return whether the target may have rows of the main account that include subaccounts.
+
+    These must not stay beside the rows of the subaccounts, even if Twilio has no others.
+    """
+    context, last = state.context, state.catch_up_to
+    is_alone = context.account_sid == run.main.sid and not context.includes_subaccounts
+    return is_alone and last is not None and period.start <= last
 
 
 def days_before(state: AccountState, first: date) -> Window:

@@ -19,6 +19,10 @@ from tap_twilio_usage.twilio.usage_records import API, Account, day_created, fri
 class Shard(Protocol):
     """A part of the accounts."""
 
+    @property
+    def number(self) -> int:
+        """Which part it is; the first one is 1."""
+
     def has(self, account_sid: str) -> bool:
         """Return whether the account is in this part."""
 
@@ -58,7 +62,8 @@ class Selection(Protocol):
 class Accounts:
     """The main account; those to read (`chosen`), the main one first; and `missing` SIDs.
 
-    `together` is the main account with all its subaccounts, if each of these is read by itself.
+    `listed` are all that Twilio lists, and `together` is the main account with its subaccounts, if
+    the rows of all accounts have to add up to it.
     """
 
     def __init__(
@@ -66,10 +71,13 @@ class Accounts:
         main: Account,
         chosen: list[Account],
         missing: list[str],
+        *,
+        listed: Collection[Account] = (),
         together: Account | None = None,
     ) -> None:
         """Keep the accounts, and the SIDs that are selected or known but not listed."""
         self.main = main
+        self.listed = listed
         self.together = together
         self.chosen = chosen
         self.missing = missing
@@ -128,9 +136,10 @@ def find(
     chosen = [each for sid, each in sorted(found.items()) if sid in wanted]
     chosen.sort(key=lambda each: each is not main)
     missing = sorted(wanted - found.keys())
-    reads_all = not selection.account_sids and len(chosen) == len(found)
-    together = account(main_sid, includes_subaccounts=True) if reads_all else None
-    return Accounts(main, chosen, missing, together)
+    # Of several shards, the first one compares.
+    compares = not selection.account_sids and (not selection.shard or selection.shard.number == 1)
+    together = account(main_sid, includes_subaccounts=True) if compares else None
+    return Accounts(main, chosen, missing, listed=[*found.values()], together=together)
 
 
 def fetch_list(
