@@ -71,14 +71,14 @@ class FakeAccount:
         if self.fails_on in window:
             raise ApiError("no answer")
         return {
-            day: [_record(category, price, day) for category, price in sorted(rows.items())]
+            day: [record_of(category, price, day) for category, price in sorted(rows.items())]
             for day, rows in self.days.items()
             if day in window
         }
 
     def fetch_totals(self, granularity: Granularity, window: Window) -> Totals:
         return {
-            day: _record("totalprice", rows["totalprice"], day)
+            day: record_of("totalprice", rows["totalprice"], day)
             for day, rows in self.days.items()
             if day in window and "totalprice" in rows
         }
@@ -87,7 +87,7 @@ class FakeAccount:
         return {}
 
 
-def _record(category: str, price: str, day: date) -> Any:
+def record_of(category: str, price: str, day: date) -> Any:
     record = usage_record(category, price)
     return msgspec.structs.replace(
         record, count=record.price, usage=record.price, start_date=day, end_date=day
@@ -106,6 +106,9 @@ def pipeline(
     granularity: Granularity = DAILY,
     **options: Any,
 ) -> Pipeline:
+    of_run = {"listed": accounts} | {
+        name: options.pop(name) for name in ("listed", "together") if name in options
+    }
     planner = Planner(
         settings=Options(**{"lookback_days": 1, **options}),
         granularity=granularity,
@@ -123,6 +126,7 @@ def pipeline(
         save=lambda rows: saved.append(msgspec.json.encode((rows, state))),
         max_requests=1,
         version="1",
+        **of_run,
     )
     return Pipeline(run, Progress(LOGGER))
 
@@ -422,7 +426,7 @@ def test_days_of_older_subaccounts_are_missing_if_only_the_months_have_them() ->
     assert state.partitions[0].missing_days == []
 
 
-def test_so_are_all_days_up_to_the_first_record() -> None:
+def test_so_are_all_days_up_to_the_firstrecord_of() -> None:
     """January has usage by its month, but neither January nor February by their days."""
 
     class Younger(FakeAccount):
@@ -520,17 +524,57 @@ def test_the_mark_of_a_run_goes_when_it_ends() -> None:
     assert "reading_up_to" not in msgspec.json.decode(saved[-1])[1]
 
 
-def test_a_whole_history_that_begins_on_another_day_replaces_the_one_before() -> None:
-    class History(FakeAccount):
-        def fetch_current_usage(self, granularity: Granularity) -> Periods:
-            return self.fetch_usage(granularity, Window(EARLIEST, LATEST))
+class History(FakeAccount):
+    def fetch_current_usage(self, granularity: Granularity) -> Periods:
+        return self.fetch_usage(granularity, Window(EARLIEST, LATEST))
 
-    state, target = UsageState(), dict[tuple[str, date], Decimal]()
+
+class Histories:
+    """The target and the state of `usage_records_all_time`."""
+
+    def __init__(self) -> None:
+        self.state = UsageState()
+        self.rows: dict[tuple[str, date, str], Decimal] = {}
+
+    def total(self, *accounts: FakeAccount) -> Decimal:
+        """Load the accounts; return what the target then has."""
+        options: dict[str, Any] = {"granularity": ALL_TIME, "separates_accounts": len(accounts) > 1}
+        read = pipeline(*accounts, state=self.state, today=day(20), saved=[], **options)
+        for context in read.begin():
+            for rows in read.rows(context):
+                self.rows |= {
+                    (row.account_sid, row.start_date, row.category): row.deduplicated_price or ZERO
+                    for row in rows
+                }
+        read.end()
+        return sum(self.rows.values(), ZERO)
+
+
+ZERO = Decimal(0)
+TWO, THREE = ({"totalprice": price, "sms": price} for price in ("2", "3"))
+
+
+def test_a_whole_history_that_begins_on_another_day_replaces_the_one_before() -> None:
+    target = Histories()
     for first in (5, 7, 6, 8, 3, 9):
-        account = History({day(first): PRICES})
-        for rows in load(account, state, day(20), granularity=ALL_TIME):
-            target |= {(category, start): share or Decimal(0) for category, start, share in rows}
-        assert sum(target.values()) == 5
+        assert target.total(History({day(first): PRICES})) == 5
+
+
+def test_so_does_one_with_or_without_subaccounts() -> None:
+    target = Histories()
+    own = History({day(8): TWO}, includes_subaccounts=False)
+    for _ in range(2):
+        assert target.total(History({day(3): PRICES})) == 5
+        assert target.total(own) == 2
+
+
+def test_a_history_of_a_subaccount_is_withdrawn_wherever_it_began() -> None:
+    target = Histories()
+    main = History({day(3): TWO}, includes_subaccounts=False)
+    for first in (5, 7):
+        other = History({day(first): THREE}, sid="AC2", includes_subaccounts=False)
+        assert target.total(main, other) == 5
+    assert target.total(History({day(3): PRICES})) == 5
 
 
 WITHOUT_SMS = {category: price for category, price in PRICES.items() if category != "sms"}
@@ -663,7 +707,7 @@ def test_zeros_have_the_currency_of_the_total() -> None:
     account = FakeAccount(only([0]), sid="AC1")
     state = UsageState()
     load(account, state, day(0))
-    euros = {category: _record(category, price, day(0)) for category, price in PRICES.items()}
+    euros = {category: record_of(category, price, day(0)) for category, price in PRICES.items()}
     for category, row in euros.items():
         row.price_unit = "eur" if category == "totalprice" else None
     del euros["sms"]
@@ -794,7 +838,7 @@ def test_an_account_whose_amounts_cancel_each_other_out_within_a_month_is_not_un
         def fetch_usage(self, granularity: Granularity, window: Window) -> Periods:
             if granularity is not MONTHLY:
                 return super().fetch_usage(granularity, window)
-            return {window.start: [_record(category, "0", window.start) for category in PRICES]}
+            return {window.start: [record_of(category, "0", window.start) for category in PRICES]}
 
     zeros = dict.fromkeys(PRICES, "0")
     account = Netted(

@@ -7,7 +7,6 @@ but for these requests and the log.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal, localcontext
@@ -99,7 +98,7 @@ class AllAccounts:
             *InOrder(lambda each: each.fetch_totals(MONTHLY, days), listed, self._run.max_requests)
         ]
         if not whole and any(parts):
-            raise ApiError(f"Twilio lists no totalprice of {together.sid} with its subaccounts")
+            raise ApiError(f"Twilio has no month of {together.sid} with its subaccounts")
         missing = {}
         for month, total in whole.items():
             of_each = _sum(part[month].price or ZERO for part in parts if month in part)
@@ -110,10 +109,9 @@ class AllAccounts:
         return missing
 
     def _cannot_compare(self, error: ApiError) -> None:
-        self._together = None
+        self._together, logger = None, self._run.planner.logger
         # An account that is excluded may be one that cannot be read.
-        self._run.planner.logger.log(
-            logging.WARNING if self._reads_all else logging.INFO,
+        (logger.warning if self._reads_all else logger.info)(
             "whether Twilio lists all accounts cannot be checked; the next run tries again: %s",
             error,
         )

@@ -9,7 +9,6 @@ but for the log.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Iterable
 from datetime import date
 
@@ -66,8 +65,8 @@ class CategoryGaps:
             self._logger.info("%s: %r is listed since %s", name, category, day)
         elif since > self._state.logged_gaps.get(category, EARLIEST):
             self._state.logged_gaps[category] = since
-            self._logger.log(
-                logging.INFO if category in self._logged else logging.WARNING,
+            logger = self._logger
+            (logger.info if category in self._logged else logger.warning)(
                 "%s: Twilio does not list category %r for %s, though for days before and after; "
                 "what it has there counts in a category that contains it, or in totalprice",
                 name,

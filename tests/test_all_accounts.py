@@ -1,0 +1,193 @@
+"""The comparison of all accounts together with those that Twilio lists, on plain objects."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from sandbox import MAIN_SID
+from tap_twilio_usage.money.usage_record import Periods, Totals
+from tap_twilio_usage.sync.state import UsageState
+from tap_twilio_usage.twilio.errors import ApiError
+from tap_twilio_usage.twilio.periods import ALL_TIME, EARLIEST, LATEST, Granularity, Window
+from tap_twilio_usage.twilio.usage_records import Reported
+from tests.faults.conftest import RECONCILIATION, Lab, company, lab, warned
+from tests.faults.test_missing import ACTIVE, DAILY, leaves_out
+from tests.test_pipeline import FakeAccount, day, only, pipeline, record_of
+
+__all__ = ["company", "lab"]  # fixtures
+FIVE, TWELVE = ({"totalprice": price, "sms": price} for price in ("5", "12"))
+CANNOT = "whether Twilio lists all accounts cannot be checked; the next run tries again: "
+
+
+@dataclass
+class Account(FakeAccount):
+    """An account whose months are the sums of its days."""
+
+    created: date | None = date(2025, 1, 1)
+    includes_subaccounts: bool = False
+    fails: bool = False
+    answers: bool = True  # of its months
+    grown: int = 0  # its history, since the run began
+    asked_months: list[Window] = field(default_factory=list)
+
+    def fetch_all_time(self) -> list[Reported]:
+        if self.fails:
+            raise ApiError("no answer")
+        found = super().fetch_all_time()
+        return [
+            each._replace(amounts=(price, price, price + self.grown) if price else None)
+            for each in found
+            for price in [each.amounts[-1] if each.amounts else None]
+        ]
+
+    def fetch_totals(self, granularity: Granularity, window: Window) -> Totals:
+        self.asked_months.append(window)
+        if self.fails:
+            raise ApiError("no answer")
+        sums: dict[date, Decimal] = {}
+        for start, prices in self.days.items() if self.answers else ():
+            if start in window:
+                first = granularity.first(start)
+                sums[first] = sums.get(first, Decimal(0)) + Decimal(prices["totalprice"])
+        return {first: record_of("totalprice", f"{price}", first) for first, price in sums.items()}
+
+    def fetch_current_usage(self, granularity: Granularity) -> Periods:
+        return self.fetch_usage(granularity, Window(EARLIEST, LATEST))
+
+
+def with_closed(last: int, closed: Collection[int] = range(10, 21)) -> tuple[Account, Account]:
+    """Return a main account, and it with one of $7 a day that was closed and is not listed."""
+    both = {**only(range(last + 1), FIVE), **only(closed, TWELVE)}
+    return Account(only(range(last + 1), FIVE)), Account(both, includes_subaccounts=True)
+
+
+def said(
+    caplog: pytest.LogCaptureFixture,
+    accounts: tuple[Account, Account | None],
+    state: UsageState,
+    last: int,
+    **options: Any,
+) -> str:
+    """Load an account; without one of all together, in another mode. Return the warnings."""
+    caplog.clear()
+    caplog.set_level(logging.INFO)
+    main, together = accounts
+    defaults = {"separates_accounts": together is not None, "lookback_days": 1}
+    run = pipeline(
+        main, state=state, today=day(last), saved=[], together=together, **{**defaults, **options}
+    )
+    for context in run.begin():
+        for _ in run.rows(context):
+            pass
+    run.end()
+    return "\n".join(each.getMessage() for each in caplog.records if each.levelno > logging.INFO)
+
+
+def test_each_month_is_compared_once(caplog: pytest.LogCaptureFixture) -> None:
+    state, accounts = UsageState(), with_closed(200)
+    months = "its spend in 2026-01-01..2026-01-31 is 77 more than that of the accounts that"
+    assert months in said(caplog, accounts, state, 100, start_date=day(0))
+    for last in (101, 130, 160):
+        assert said(caplog, accounts, state, last, start_date=day(0)) == ""
+    whole = accounts[1]
+    assert whole
+    assert [window.start for window in whole.asked_months] == [day(0), day(90), day(120)]
+
+
+def test_months_of_another_mode_are_compared_after_the_change(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    main, together = with_closed(400)
+    state = UsageState()
+    assert said(caplog, (together, None), state, 200, start_date=day(0)) == ""
+    assert " is 77 more " in said(caplog, (main, together), state, 400, start_date=day(300))
+    assert said(caplog, (together, None), state, 400, start_date=day(300)) == ""
+    assert " is 77 more " in said(caplog, (main, together), state, 400, start_date=day(300))
+
+
+def test_months_that_a_start_date_adds_are_compared(caplog: pytest.LogCaptureFixture) -> None:
+    state, accounts = UsageState(), with_closed(200)
+    assert said(caplog, accounts, state, 200, start_date=day(100)) == ""
+    assert " is 77 more " in said(caplog, accounts, state, 200, start_date=day(0))
+
+
+def test_what_the_listed_accounts_spend_during_the_run_hides_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    main, together = with_closed(100)
+    main.grown = 1000
+    assert " is 77 more " in said(caplog, (main, together), UsageState(), 100, start_date=day(0))
+
+
+def test_equal_histories_take_no_other_request(caplog: pytest.LogCaptureFixture) -> None:
+    main, together = with_closed(100, closed=())
+    assert said(caplog, (main, together), UsageState(), 100, start_date=day(0)) == ""
+    assert main.asked_months == together.asked_months == []
+
+
+@pytest.mark.parametrize("how", ["fails", "lists no month"])
+def test_what_cannot_be_compared_is_compared_by_the_next_run(
+    caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    state, (main, together) = UsageState(), with_closed(100)
+    together.fails, together.answers = how == "fails", False
+    for _ in range(2):
+        assert CANNOT in said(caplog, (main, together), state, 100, start_date=day(0))
+    together.fails, together.answers = False, True
+    assert " is 77 more " in said(caplog, (main, together), state, 100, start_date=day(0))
+
+
+def test_a_history_without_a_category_is_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+    main, together = with_closed(100)
+    together.fetch_all_time = list  # type: ignore[method-assign]
+    assert " is 77 more " in said(caplog, (main, together), UsageState(), 100, start_date=day(0))
+
+
+def test_rounding_of_each_account_is_no_difference(caplog: pytest.LogCaptureFixture) -> None:
+    main = Account(only(range(9), FIVE))
+    together = Account({**only(range(9), FIVE), day(3): {"totalprice": "5.0001", "sms": "5"}})
+    assert said(caplog, (main, together), UsageState(), 8, start_date=day(0)) == ""
+
+
+def test_an_excluded_account_that_cannot_be_read_is_no_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    main, together = with_closed(100)
+    excluded = Account(only(range(100)), sid="AC2", fails=True)
+    options = {"start_date": day(0), "listed": [main, excluded]}
+    assert said(caplog, (main, together), UsageState(), 100, **options) == ""
+    assert CANNOT in caplog.text
+    excluded.fails, excluded.days = False, {}
+    assert " is 77 more " in said(caplog, (main, together), UsageState(), 100, **options)
+
+
+def test_a_stream_with_one_period_compares_too(caplog: pytest.LogCaptureFixture) -> None:
+    accounts = with_closed(100)
+    options = {"start_date": day(0), "granularity": ALL_TIME}
+    assert " is 77 more " in said(caplog, accounts, UsageState(), 100, **options)
+
+
+@pytest.mark.parametrize(
+    ("streams", "settings", "compares"),
+    [
+        ([DAILY], {"exclude_account_sids": [MAIN_SID]}, True),
+        ([DAILY], {"shard": "1/2"}, True),
+        ([DAILY], {"shard": "2/2"}, False),  # the first one does
+        ([DAILY], {"account_sids": [MAIN_SID]}, False),
+        ([RECONCILIATION], {}, True),
+        (["usage_records_this_month"], {}, True),
+    ],
+)
+def test_an_account_that_is_never_listed_is_warned_of_in_any_selection(
+    lab: Lab, streams: list[str], settings: dict[str, Any], *, compares: bool
+) -> None:
+    run = lab.with_faults(leaves_out(ACTIVE), *streams, subaccounts="separate", **settings)
+    assert run.code == 0
+    assert ("it leaves out an account" in warned(run)) == compares
