@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal, localcontext
 
+from tap_twilio_usage.logs.wording import some
 from tap_twilio_usage.money.amounts import EXACT, ZERO
 from tap_twilio_usage.money.dedup import ROUNDING_OF_A_ROW
 from tap_twilio_usage.money.hierarchy import TOTAL, normalise
@@ -64,7 +65,7 @@ class AllAccounts:
                 "accounts that Twilio lists: it leaves out an account, such as one that was closed "
                 "more than 30 days ago, which is loaded only as far as earlier runs did",
                 together.sid,
-                ", ".join(map(str, merged(map(MONTHLY.period, missing)))),
+                some([*map(str, merged(map(MONTHLY.period, missing)))]),
                 f"{_sum(missing.values()):,f}",
             )
 

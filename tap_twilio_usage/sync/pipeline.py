@@ -37,7 +37,7 @@ class Pipeline:
         self._empty = EmptyPeriods(run.planner.granularity, run.planner.today)
 
     def begin(self) -> list[AccountContext]:
-        """Return the contexts to pass to `rows`, in this order; make no request yet."""
+        """Return the contexts to pass to `rows`, in this order; make one request, once a month."""
         run = self._run
         if not run.planner.granularity.is_named_period:
             run.begin()
