@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import psycopg
@@ -85,10 +86,45 @@ def check_marts(query: Query, company: Company, names: dict[str, str | None]) ->
             )
     assert costs(query, "cost_by_day_and_service") == {k: v for k, v in by_service.items() if v}
     assert costs(query, "cost_by_account_and_month") == {k: v for k, v in by_month.items() if v}
+    check_costs_of_categories(query, company, names)
     found = query("SELECT * FROM twilio_usage.reconciliation")
     assert {row[:3]: row[3:] for row in found if row[3]} == {k: v for k, v in days.items() if v[0]}
     assert any(row[6] for row in found)  # a category that the tap does not know
     assert any(row[5] for row in found)  # spend without a category
+
+
+def check_costs_of_categories(query: Query, company: Company, names: dict[str, str | None]) -> None:
+    """Check the costs by category and day, without rules for their owners, and those of a unit."""
+    one = len(names) == 1
+    truth = {
+        (sid, name, day, service(category), category, "USD"): price
+        for sid, name in names.items()
+        for day in DAYS
+        for category, price in company.truth(day, sid, include_subaccounts=one).items()
+        if price
+    }
+    found = query("SELECT * FROM twilio_usage.cost_by_day")
+    assert {row[:6]: row[6] for row in found if row[6]} == truth
+    assert {
+        tuple(row)
+        for row in query(
+            "SELECT owner, account_sid, start_date, category, cost FROM twilio_usage.allocated_cost"
+        )
+    } == {
+        ("Unallocated", sid, day, category, p) for (sid, _, day, _, category, _), p in truth.items()
+    }
+    by_month: defaultdict[Key, Decimal] = defaultdict(Decimal)
+    for (sid, _, day, _, category, _), price in truth.items():
+        by_month[sid, category, day.replace(day=1)] += price
+    found = query("SELECT * FROM twilio_usage.unit_costs")
+    assert {row[:3]: row[5] for row in found if row[5]} == by_month
+    first, second = FIRST.replace(day=1), LAST.replace(day=1)
+    changes = {row[:3]: row[8:] for row in found}
+    for (sid, category, month), (change, from_price, from_volume) in changes.items():
+        if month == second:
+            before = by_month.get((sid, category, first), 0)
+            assert change == by_month.get((sid, category, second), 0) - before
+            assert from_price + from_volume == change
 
 
 def check_months(query: Query, company: Company, *sids: str) -> None:
@@ -118,10 +154,11 @@ def check_months(query: Query, company: Company, *sids: str) -> None:
 
 def described() -> set[tuple[str, str]]:
     """Return the models and their columns that have a description."""
+    files = [*(ROOT / "dbt").rglob("models/*/*.yml"), *(ROOT / "dbt").glob("seeds/*.yml")]
     return {
         (model["name"], column["name"])
-        for file in (ROOT / "dbt" / "models").rglob("*.yml")
-        for model in yaml.safe_load(file.read_text())["models"]
+        for described in map(yaml.safe_load, map(Path.read_text, files))
+        for model in (*described.get("models", ()), *described.get("seeds", ()))
         for column in model["columns"]
         if model.get("description") and column.get("description")
     }
@@ -279,6 +316,94 @@ def test_the_last_day_of_a_month_that_is_not_over_may_be_missing(status_of_june:
     for last, status in [(20, "open"), (19, "open"), (18, "days_missing")]:
         found = status_of_june(last=last, expected=20, total="20", read_on="2026-06-20")
         assert found == status
+
+
+def of_package(model: Path) -> str:
+    """Return a model's SQL that reads temporary tables with the names of the models."""
+    return re.sub(r'"postgres"."twilio_usage"."(\w+)"', r"\1", model.read_text())
+
+
+RULES = """
+sms      |  1 |     |       | sms*    | Marketing | 100 | 1    |            |
+sms      |  1 |     |       | sms*    | Sales     | 200 | 1    |            |
+sms      |  1 |     |       | sms*    | Ops       |     | 1    |            |
+calls    |  2 | AC2 | Voice |         | Support   | 300 |      | 2026-06-02 | 2026-06-02
+any_name |  3 |     |       | a_c*    | Literal   |     |      |            |
+never    |  0 |     |       |         | Nobody    |     | 0    |            |
+last     |    | AC1 |       |         | Platform  |     | 2    |            |
+last     |    | AC1 |       |         | Reserve   |     | 0.5  |            |
+"""
+
+
+@pytest.fixture
+def allocated(compiled: Path, database: str) -> Callable[..., list[tuple[Any, ...]]]:
+    """Return a function that runs the model on costs: account, day of June, category and cost."""
+    models = compiled / "models"
+    rules = [[part.strip() or None for part in line.split("|")] for line in RULES.split("\n")[1:-1]]
+    columns = (
+        "rule_id TEXT, priority INT, account_sid TEXT, service TEXT, category TEXT, owner TEXT, "
+        "cost_center TEXT, weight DECIMAL(18, 6), valid_from DATE, valid_to DATE"
+    )
+
+    def run(*costs: tuple[str, int, str, str]) -> list[tuple[Any, ...]]:
+        with psycopg.connect(database) as connection, connection.cursor() as cursor:
+            cursor.execute(f"CREATE TEMP TABLE allocation_rules ({columns}) ON COMMIT DROP")
+            values = ", ".join(["%s"] * len(rules[0]))
+            cursor.executemany(f"INSERT INTO allocation_rules VALUES ({values})", rules)
+            name = "int_twilio_usage__allocation_rules"
+            typed = of_package(models / "intermediate" / f"{name}.sql")
+            cursor.execute(f"CREATE TEMP TABLE {name} ON COMMIT DROP AS {typed}")
+            cursor.execute(
+                "CREATE TEMP TABLE cost_by_day (account_sid TEXT, start_date DATE, service TEXT, "
+                "category TEXT, price_unit TEXT, cost DECIMAL(38, 12)) ON COMMIT DROP"
+            )
+            cursor.executemany(
+                "INSERT INTO cost_by_day VALUES (%s, %s, 'Voice', %s, 'USD', %s)",
+                [(sid, date(2026, 6, day), *rest) for sid, day, *rest in costs],
+            )
+            model = of_package(models / "marts" / "allocated_cost.sql")
+            return cursor.execute(
+                f"SELECT owner, cost_center, rule_id, cost FROM ({model}\n) AS model "
+                "ORDER BY account_sid, start_date, category, owner"
+            ).fetchall()
+
+    return run
+
+
+Allocated = Callable[..., list[tuple[Any, ...]]]
+
+
+@pytest.mark.parametrize(
+    ("cost", "shares"),
+    [
+        (("AC9", 1, "SMS-outbound", "9"), ["Marketing 3", "Ops 3", "Sales 3"]),
+        (("AC2", 1, "calls", "5"), ["Unallocated 5"]),
+        (("AC2", 2, "calls", "5"), ["Support 5"]),
+        (("AC2", 3, "calls", "5"), ["Unallocated 5"]),
+        (("AC9", 1, "a_c-d", "5"), ["Literal 5"]),
+        (("AC9", 1, "abc-d", "5"), ["Unallocated 5"]),  # _ is no wildcard
+        (("AC1", 1, "calls", "-5"), ["Platform -4", "Reserve -1"]),
+        (("AC9", 1, "mms", "0"), []),
+    ],
+)
+def test_a_cost_goes_to_the_owners_of_the_first_rule(
+    allocated: Allocated, cost: tuple[str, int, str, str], shares: list[str]
+) -> None:
+    assert [f"{owner} {share.normalize():f}" for owner, _, _, share in allocated(cost)] == shares
+
+
+@pytest.mark.parametrize(
+    "cost", ["0.000000000001", "1", "-0.1", "12345678901.234567890123", "0.01", "7.333333333333"]
+)
+def test_shares_of_a_cost_add_up_to_it(allocated: Allocated, cost: str) -> None:
+    found = allocated(("AC9", 1, "sms", cost), ("AC1", 2, "calls", cost))
+    platform, reserve, *thirds = (row[-1] for row in found)
+    assert sum(thirds) == platform + reserve == Decimal(cost)
+    assert len({row[-1] for row in found[3:]}) == 1
+    for share, part in ((thirds[1], 3), (reserve, 5)):
+        off = abs(share * part - Decimal(cost))
+        assert off <= max(abs(Decimal(cost)) / 10**14, Decimal("1e-11"))
+    assert found[2][:3] == ("Marketing", "100", "sms")
 
 
 def test_a_cast_that_rounds_fails_the_test_of_amounts(compiled: Path, database: str) -> None:

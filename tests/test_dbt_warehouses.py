@@ -123,10 +123,11 @@ for path in paths:
 print(len(paths), *types, sep='|')
 """
 COMMON_TYPES = {"date", "timestamp"}
+DECIMALS = {f"decimal({digits})" for digits in ("38, 12", "18, 6", "18, 15", "24, 12")}
 TYPES = {
     "bigquery": {"bignumeric", "bool", "datetime", "int64", "string"},
-    "databricks": {"boolean", "decimal(38, 12)", "int", "string"},
-    "redshift": {"boolean", "decimal(38, 12)", "integer", "varchar(max)"},
+    "databricks": {"boolean", *DECIMALS, "int", "string"},
+    "redshift": {"boolean", *DECIMALS, "integer", "varchar(max)"},
 }
 
 

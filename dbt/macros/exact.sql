@@ -10,6 +10,15 @@
 {#- Never without precision and scale: Snowflake's default scale is 0, and DuckDB's is 3. -#}
 {% macro type_exact() %}{{ adapter.dispatch('type_exact', 'twilio_usage')() }}{% endmacro %}
 
+{#- A smaller decimal, for a factor: the product of two large ones has too many digits for some. -#}
+{% macro type_factor(precision, scale) %}
+    {{- adapter.dispatch('type_factor', 'twilio_usage')(precision, scale) -}}
+{% endmacro %}
+
+{% macro default__type_factor(precision, scale) %}decimal({{ precision }}, {{ scale }}){% endmacro %}
+
+{% macro bigquery__type_factor(precision, scale) %}bignumeric{% endmacro %}
+
 {% macro default__type_exact() %}decimal(38, 12){% endmacro %}
 
 {% macro bigquery__type_exact() %}bignumeric{% endmacro %}

@@ -1,0 +1,57 @@
+with months as (
+    select
+        account_sid,
+        category,
+        {{ month_of('start_date') }} as month,
+        usage_unit,
+        price_unit,
+        sum(cost) as cost,
+        -- What no category holds is no quantity of anything.
+        sum(case when billing_kind = 'total' then null else usage end) as quantity
+    from {{ ref('cost_by_day') }}
+    group by account_sid, category, {{ month_of('start_date') }}, usage_unit, price_unit
+),
+
+pairs as (
+    select
+        months.*,
+        -- A category that is new to an account cost nothing in the month before.
+        coalesce(
+            before.cost,
+            case when months.month > min(months.month) over (partition by months.account_sid) then 0 end
+        ) as cost_before,
+        months.quantity - before.quantity as more,
+        -- Of less than this there is no meaningful cost of a unit: all of a change is one of volume.
+        case
+            when before.quantity >= 0.0001
+                then cast(before.cost / nullif(before.quantity, 0) as {{ type_factor(24, 12) }})
+        end as unit_cost_before
+    from months
+    left join months as before
+        on months.account_sid = before.account_sid
+        and months.category = before.category
+        and months.month = cast({{ dbt.dateadd('month', 1, 'before.month') }} as date)
+        and coalesce(months.usage_unit, '') = coalesce(before.usage_unit, '')
+        and coalesce(months.price_unit, '') = coalesce(before.price_unit, '')
+),
+
+changes as (
+    select
+        pairs.*,
+        coalesce(round(more * unit_cost_before, 12), cost - cost_before) as from_volume
+    from pairs
+)
+
+select
+    account_sid,
+    category,
+    month,
+    usage_unit,
+    price_unit,
+    cost,
+    quantity,
+    cast(cost / nullif(quantity, 0) as {{ type_exact() }}) as unit_cost,
+    cost - cost_before as change_in_cost,
+    cast(cost - cost_before - from_volume as {{ type_exact() }}) as change_from_price,
+    cast(from_volume as {{ type_exact() }}) as change_from_volume
+from changes
