@@ -176,6 +176,10 @@ def test_the_job_builds_exact_marts_and_fails_on_a_broken_day(
     assert code == 0, log
     check_marts(query, company, {a.sid: a.friendly_name for a in company.accounts()})
     check_months(query, company, *(a.sid for a in company.accounts()))
+    by_owner, unallocated, changes = map(query, blocks(ROOT / "docs" / "finops.md", "sql"))
+    spent = sum(sum(map(company.total, [day])) for day in DAYS)
+    assert sum(row[-1] for row in by_owner) == sum(row[-1] for row in unallocated) == spent
+    assert all(change == volume + price for *_, change, volume, price in changes)
     assert query(
         "SELECT start_date, SUM(price), MIN(price_unit) FROM "
         "twilio_usage.stg_twilio_usage__billing_group_records GROUP BY 1 ORDER BY 1"
