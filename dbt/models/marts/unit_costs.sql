@@ -15,24 +15,24 @@ with months as (
 pairs as (
     select
         months.*,
-        -- A category that is new to an account cost nothing in the month before.
+        -- A category that is new to an account cost nothing in the month last_month.
         coalesce(
-            before.cost,
+            last_month.cost,
             case when months.month > min(months.month) over (partition by months.account_sid) then 0 end
         ) as cost_before,
-        months.quantity - before.quantity as more,
+        months.quantity - last_month.quantity as more,
         -- Of less than this there is no meaningful cost of a unit: all of a change is one of volume.
         case
-            when before.quantity >= 0.0001
-                then cast(before.cost / nullif(before.quantity, 0) as {{ type_factor(24, 12) }})
+            when last_month.quantity >= 0.0001
+                then cast(last_month.cost / nullif(last_month.quantity, 0) as {{ type_factor(24, 12) }})
         end as unit_cost_before
     from months
-    left join months as before
-        on months.account_sid = before.account_sid
-        and months.category = before.category
-        and months.month = cast({{ dbt.dateadd('month', 1, 'before.month') }} as date)
-        and coalesce(months.usage_unit, '') = coalesce(before.usage_unit, '')
-        and coalesce(months.price_unit, '') = coalesce(before.price_unit, '')
+    left join months as last_month
+        on months.account_sid = last_month.account_sid
+        and months.category = last_month.category
+        and months.month = cast({{ dbt.dateadd('month', 1, 'last_month.month') }} as date)
+        and coalesce(months.usage_unit, '') = coalesce(last_month.usage_unit, '')
+        and coalesce(months.price_unit, '') = coalesce(last_month.price_unit, '')
 ),
 
 changes as (
