@@ -15,7 +15,7 @@ with months as (
 pairs as (
     select
         months.*,
-        -- A category that is new to an account cost nothing in the month last_month.
+        -- A category that is new to an account cost nothing in the month before.
         coalesce(
             last_month.cost,
             case when months.month > min(months.month) over (partition by months.account_sid) then 0 end
