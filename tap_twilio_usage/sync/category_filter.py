@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from datetime import date
 
 from tap_twilio_usage.money.hierarchy import TOTAL, normalise
@@ -41,7 +42,7 @@ class CategoryFilter:
         return self._skip_unused and not self._used
 
     @property
-    def used(self) -> Collection[str]:
+    def used(self) -> AbstractSet[str]:
         """The categories that the account has ever used; `select` may add more."""
         return self._used
 

@@ -9,7 +9,8 @@ but for the log.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from datetime import date
 
 from tap_twilio_usage.logs.wording import Logger, some
@@ -22,18 +23,21 @@ from tap_twilio_usage.twilio.usage_records import Reported
 class CategoryGaps:
     """The gaps in the days of one account, which are noted in ascending order."""
 
-    def __init__(self, state: AccountState, used: Collection[str], logger: Logger) -> None:
+    def __init__(self, state: AccountState, used: AbstractSet[str], logger: Logger) -> None:
         """Take the state, and the categories that the account has ever used, which may grow."""
         self._state = state
         self._used = used
         self._logger = logger
         self._logged: set[str] = set()
 
-    def note(self, day: date, rows: Iterable[UsageRecord]) -> None:
-        """Note which categories the records of a day are of; a day without any is no gap."""
-        listed = {row.category for row in rows}
-        if not listed:
-            return
+    def note(
+        self, day: date, rows: Iterable[UsageRecord], withdrawn: Iterable[UsageRecord]
+    ) -> None:
+        """Note which used categories a day lists; of the rows, the withdrawn ones are not listed.
+
+        Do not note a day without any record.
+        """
+        listed = {row.category for row in rows}.difference(row.category for row in withdrawn)
         state = self._state
         since_when = day
         if state.unlisted is None:  # it is not known what the days before list
@@ -44,7 +48,7 @@ class CategoryGaps:
                 del state.unlisted[category]
                 if since < day:
                     self._end_gap(category, since, day)
-        gone = {*self._used} - listed - state.unlisted.keys()
+        gone = self._used - listed - state.unlisted.keys()
         state.unlisted |= dict.fromkeys(sorted(gone), since_when)
 
     def end(self, history: Iterable[Reported]) -> None:

@@ -83,8 +83,9 @@ class MissingDays:
                 state.missing_days = merged([*state.missing_days, period])
             return
         self._had_amounts = self._had_amounts or not all(map(is_zero, rows))
-        state.missing_days = without(state.missing_days, period)
-        state.logged_days = without(state.logged_days, period)
+        if state.missing_days or state.logged_days:
+            state.missing_days = without(state.missing_days, period)
+            state.logged_days = without(state.logged_days, period)
         if not self._had_rows:
             self._note_days_of_subaccounts(period.start)
         self._had_rows = True

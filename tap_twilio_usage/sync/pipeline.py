@@ -97,9 +97,11 @@ class Pipeline:
             yield subaccount_switch.zeros(self._run, state, period)
         gaps = CategoryGaps(state, categories.used, self._run.planner.logger)
         for period, listed in self._fetched(prefetch):
-            gaps.note(period.start, listed)
             fetched = categories.add_withdrawn(listed, period.start)
-            rows = attribute(categories.drop_unused(fetched), fetched)
+            kept = categories.drop_unused(fetched)
+            if listed:
+                gaps.note(period.start, kept, withdrawn=fetched[len(listed) :])
+            rows = attribute(kept, fetched)
             emitted = self._select(state, period.start, rows, categories)
             if not rows and (
                 (prefetch.emits_again(period) and not missing.should_have_rows(period))
@@ -166,9 +168,11 @@ class Pipeline:
             state.begin(day)
             state.last_rows = max(state.last_rows or day, day)
             self._run.save(None)
-            CategoryGaps(state, categories.used, self._run.planner.logger).note(day, listed)
             fetched = categories.add_withdrawn(listed, None)
-            rows = attribute(categories.drop_unused(fetched), fetched)
+            kept = categories.drop_unused(fetched)
+            gaps = CategoryGaps(state, categories.used, self._run.planner.logger)
+            gaps.note(day, kept, withdrawn=fetched[len(listed) :])
+            rows = attribute(kept, fetched)
             yield self._select(state, day, rows, categories)
         state.catch_up_to = None
 

@@ -10,10 +10,11 @@ requests.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal, localcontext
+
+import msgspec
 
 from tap_twilio_usage.money.amounts import EXACT, ZERO
 from tap_twilio_usage.money.usage_record import UsageRecord
@@ -22,6 +23,7 @@ from tap_twilio_usage.twilio.periods import DAY, EARLIEST, Window
 from tap_twilio_usage.twilio.usage_records import Reported
 
 MAX_AGE = 7  # days after which older days are read again
+SOON = 3  # days in which the next run is expected; a later one reads its whole lookback
 BASE_LENGTH = 16  # hex digits
 NOTHING = [ZERO] * 3
 
@@ -54,10 +56,10 @@ class Restatements:
         self._window = window
         self._read: Sums = {}  # by category
         self._before: dict[date, Sums] = {}  # what was read before some of the days
-        # With one of these days the next runs begin, if they come within a week.
+        # With one of these days the next run begins, if it comes soon.
         end = (window.end - EARLIEST).days - min(lookback_days, (window.end - EARLIEST).days)
         self._next_starts = Window(
-            EARLIEST + max(0, end - longest) * DAY, EARLIEST + (end + MAX_AGE + longest) * DAY
+            EARLIEST + max(0, end - longest) * DAY, EARLIEST + (end + SOON + longest) * DAY
         )
         self._today = today
         self._max_age = min(MAX_AGE, lookback_days)
@@ -152,8 +154,8 @@ class Restatements:
         )
 
     def _fingerprint(self, sums: Sums) -> str:
-        text = json.dumps([_shown(sums), *map(str, self._reasons)])
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        text = msgspec.json.encode([_shown(sums), *map(str, self._reasons)])
+        return hashlib.blake2b(text, digest_size=16).hexdigest()
 
     def _left(self, newest: Sums) -> Sums:
         """Return the account's history without these sums."""
@@ -175,7 +177,7 @@ def _shown(sums: Sums) -> list[tuple[str, list[str]]]:
     """Return the sums by category as text; nothing that is zero."""
     with localcontext(EXACT):
         return sorted(
-            (category, [f"{amount.normalize():f}" for amount in amounts])
+            (category, [str(amount.normalize()) for amount in amounts])
             for category, amounts in sums.items()
             if any(amounts)
         )
@@ -194,7 +196,12 @@ def add_amounts(sums: Sums, rows: Iterable[UsageRecord]) -> None:
         for row in rows:
             count, usage, price = row.count, row.usage, row.price
             if count or usage or price:
-                total = sums.setdefault(row.category, [*NOTHING])
-                total[0] += count or ZERO
-                total[1] += usage or ZERO
-                total[2] += price or ZERO
+                total = sums.get(row.category)
+                if total is None:
+                    total = sums[row.category] = [*NOTHING]
+                if count:
+                    total[0] += count
+                if usage:
+                    total[1] += usage
+                if price:
+                    total[2] += price
