@@ -96,6 +96,7 @@ def test_the_same_numbers_draw_the_same_chart(tmp_path: Path) -> None:
     assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.mark.nightly
 def test_all_tools_read_the_same_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in environment().items():
         monkeypatch.setenv(name, value)

@@ -243,6 +243,7 @@ def test_a_signal_ends_the_run_in_one_line(
     assert "Traceback" not in log
 
 
+@pytest.mark.nightly
 def test_a_second_run_at_the_same_time_ends_in_one_line(
     loader: Loader, company: Company, file: Path
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from benchmarks.case import Case
 from benchmarks.runs import Run, measure
 from benchmarks.sandboxed import Sandbox
@@ -18,6 +20,7 @@ def read(days: int) -> Run:
         return measure(ALL_ROWS, sandbox)
 
 
+@pytest.mark.nightly
 def test_memory_does_not_grow_with_the_history() -> None:
     short, long = read(60), read(2 * YEAR)
     assert long.rows > 10 * short.rows

@@ -20,7 +20,7 @@ from tests.restart import (
 from tests.restart_cases import MODES, Case, Message, Run, State
 
 SEED = 1
-OFTEN = ("separate_lookback", "billing_groups", "change", "nights")  # the others are nightly
+OFTEN = ("change", "nights")  # the others are nightly
 Doctor = Callable[[list[Message]], list[Message]]
 
 

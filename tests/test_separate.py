@@ -345,7 +345,11 @@ def _key(row: dict[str, Any]) -> tuple[str, str, str]:
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [("rolled_up", "separate"), ("separate", "rolled_up"), nightly("separate", "excluded")],
+    [
+        ("rolled_up", "separate"),
+        nightly("separate", "rolled_up"),
+        nightly("separate", "excluded"),
+    ],
 )
 def test_an_interrupted_change_never_counts_a_dollar_twice(
     sync: Sync, server: Server, company: Company, before: str, after: str
@@ -371,7 +375,11 @@ def test_an_interrupted_change_never_counts_a_dollar_twice(
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [("rolled_up", "separate"), ("separate", "rolled_up"), nightly("rolled_up", "excluded")],
+    [
+        ("separate", "rolled_up"),
+        nightly("rolled_up", "separate"),
+        nightly("rolled_up", "excluded"),
+    ],
 )
 def test_a_change_after_an_interrupted_run_counts_no_dollar_twice(
     sync: Sync, server: Server, company: Company, before: str, after: str
@@ -611,6 +619,7 @@ def settled(sync: Sync, settings: dict[str, Any]) -> Run:
     return sync(settings, state=sync(settings).states[-1])
 
 
+@pytest.mark.nightly
 def test_forty_accounts_take_two_requests_each(sync: Sync) -> None:
     company = Company(today=LAST, since=date(2025, 8, 20), categories=60, subaccounts=39)
     with Server(company) as server:

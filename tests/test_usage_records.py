@@ -158,6 +158,7 @@ def test_windows_adapt_to_the_number_of_rows_per_day(sync: Sync) -> None:
     assert lengths == [2, 4, 4, 4, 4, 2]
 
 
+@pytest.mark.nightly
 def test_a_year_takes_few_more_requests_than_full_pages(sync: Sync) -> None:
     company = Company(since=date(2025, 1, 1), today=date(2025, 12, 31), categories=290)
     with Server(company) as server:

@@ -87,9 +87,10 @@ def assert_each_day_is_its_total(rows: Table, stream: str = DAILY) -> None:
 @pytest.mark.parametrize(
     ("stream", "mode"),
     [
-        *((DAILY, mode) for mode in MODES),
+        *((DAILY, mode) for mode in ("rolled_up", "separate")),
         (MONTHLY, "separate"),
         (YEARLY, "rolled_up"),
+        nightly(DAILY, "excluded"),
         *(nightly(MONTHLY, mode) for mode in ("rolled_up", "excluded")),
         *(nightly(YEARLY, mode) for mode in ("separate", "excluded")),
     ],
@@ -110,10 +111,9 @@ def test_a_first_load_without_any_record_fails_if_there_is_spend(
     ("mode", "focus"),
     [
         ("separate", True),
-        ("separate", False),
-        ("rolled_up", True),
-        ("excluded", True),
-        *(nightly(*each) for each in [("rolled_up", False), ("excluded", False)]),
+        ("rolled_up", False),
+        *(nightly(*each) for each in [("rolled_up", True), ("excluded", True)]),
+        *(nightly(*each) for each in [("separate", False), ("excluded", False)]),
     ],
 )
 @pytest.mark.parametrize("fault", [NO_DATA, without(on(MISSING))], ids=["404", "no rows"])
@@ -199,7 +199,8 @@ def test_a_missing_month_or_year_is_logged_and_loaded_once_it_is_there(
     assert money(table(run) | table(again) | table(rest)) == money(table(healthy))
 
 
-@pytest.mark.parametrize("mode", MODES_BY_DAY)
+@pytest.mark.nightly
+@pytest.mark.parametrize("mode", MODES)
 def test_an_earlier_year_is_loaded_from_every_state(older: Lab, mode: str) -> None:
     settings = {"subaccounts": mode, "lookback_days": 0, "end_date": f"{TODAY}"}
     later = older.with_faults(lambda _: None, YEARLY, start_date="2025-02-01", **settings)
@@ -428,6 +429,7 @@ def test_a_later_version_of_a_duplicate_row_wins(lab: Lab, other: str) -> None:
     assert (Decimal(999) in {row["price"] for row in table(run).values()}) == is_newer
 
 
+@pytest.mark.nightly
 def test_the_states_of_many_accounts_have_fewer_bytes_than_twice_the_records(sync: Sync) -> None:
     company = Company(since=date(2025, 6, 1), today=date(2025, 10, 5), subaccounts=60, categories=1)
     lab = Lab(sync, company)

@@ -69,6 +69,7 @@ def test_few_requests_are_refused_by_a_server_that_accepts_two_at_a_time(
     assert log.count("Twilio accepts fewer concurrent requests: ") <= 6
 
 
+@pytest.mark.nightly
 def test_more_requests_are_made_once_the_server_accepts_more(lab: Lab, healthy: Run) -> None:
     limit = Limit(lambda seen: 2 if seen.answered_since_refusal < 8 else 16, seconds=0.15)
     load(lab, healthy, limit)

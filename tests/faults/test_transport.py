@@ -269,6 +269,7 @@ def test_a_response_that_is_sent_too_slowly_times_out(lab: Lab, stream: str) -> 
     assert table(run, stream) == {}
 
 
+@pytest.mark.nightly
 def test_a_timeout_that_does_not_recur_loses_no_row(lab: Lab, healthy: Run) -> None:
     run = lab.with_faults(
         once_of_each_stream(silent),
