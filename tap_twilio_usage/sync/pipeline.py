@@ -98,10 +98,7 @@ class Pipeline:
         gaps = CategoryGaps(state, categories.used, self._run.planner.logger)
         for period, listed in self._fetched(prefetch):
             fetched = categories.add_withdrawn(listed, period.start)
-            kept = categories.drop_unused(fetched)
-            if listed:
-                gaps.note(period.start, kept, withdrawn=fetched[len(listed) :])
-            rows = attribute(kept, fetched)
+            rows = _attributed(categories, gaps, period.start, listed, fetched)
             emitted = self._select(state, period.start, rows, categories)
             if not rows and (
                 (prefetch.emits_again(period) and not missing.should_have_rows(period))
@@ -160,6 +157,7 @@ class Pipeline:
     def _named_period(self, prefetch: Prefetch, categories: CategoryFilter) -> Iterator[Rows]:
         """Yield the rows of the single period of a resource such as `Today`."""
         state = prefetch.state
+        gaps = CategoryGaps(state, categories.used, self._run.planner.logger)
         if not prefetch.current:
             self._empty.note(prefetch.account, state)
         for day, listed in prefetch.current.items():
@@ -169,10 +167,7 @@ class Pipeline:
             state.last_rows = max(state.last_rows or day, day)
             self._run.save(None)
             fetched = categories.add_withdrawn(listed, None)
-            kept = categories.drop_unused(fetched)
-            gaps = CategoryGaps(state, categories.used, self._run.planner.logger)
-            gaps.note(day, kept, withdrawn=fetched[len(listed) :])
-            rows = attribute(kept, fetched)
+            rows = _attributed(categories, gaps, day, listed, fetched)
             yield self._select(state, day, rows, categories)
         state.catch_up_to = None
 
@@ -206,3 +201,16 @@ class Pipeline:
         if categories.record():
             self._run.save_categories(state)
         return selected
+
+
+def _attributed(
+    categories: CategoryFilter, gaps: CategoryGaps, day: date, listed: Rows, fetched: Rows
+) -> Rows:
+    """Return the rows of a period with their shares, after noting which categories it lists.
+
+    `fetched` are the `listed` rows, and after them those of withdrawn categories.
+    """
+    kept = categories.drop_unused(fetched)
+    if listed:
+        gaps.note(day, kept, withdrawn=fetched[len(listed) :])
+    return attribute(kept, fetched)
