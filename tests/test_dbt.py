@@ -177,7 +177,7 @@ def test_the_job_builds_exact_marts_and_fails_on_a_broken_day(
     check_marts(query, company, {a.sid: a.friendly_name for a in company.accounts()})
     check_months(query, company, *(a.sid for a in company.accounts()))
     by_owner, unallocated, changes = map(query, blocks(ROOT / "docs" / "finops.md", "sql"))
-    spent = sum(sum(map(company.total, [day])) for day in DAYS)
+    spent = sum(map(company.total, DAYS))
     assert sum(row[-1] for row in by_owner) == sum(row[-1] for row in unallocated) == spent
     assert all(change == volume + price for *_, change, volume, price in changes)
     assert query(
@@ -258,14 +258,18 @@ def compiled(project: Path, postgres: str, tmp_path_factory: pytest.TempPathFact
     return project / "dbt" / "target" / "compiled" / "twilio_usage"
 
 
+def of_package(model: Path) -> str:
+    """Return a model's SQL that reads temporary tables with the names of the models."""
+    return re.sub(r'"postgres"."twilio_usage"."(\w+)"', r"\1", model.read_text())
+
+
 Status = Callable[..., str]
 
 
 @pytest.fixture
 def status_of_june(compiled: Path, database: str) -> Status:
     """Return a function that runs the model on days that cost a dollar each, up to the `last`."""
-    model = (compiled / "models" / "marts" / "reconciliation_by_month.sql").read_text()
-    model = re.sub(r'"postgres"."twilio_usage"."stg_twilio_usage__(\w+)"', r"\1", model)
+    model = of_package(compiled / "models" / "marts" / "reconciliation_by_month.sql")
 
     def run(
         *,
@@ -277,13 +281,13 @@ def status_of_june(compiled: Path, database: str) -> Status:
     ) -> str:
         with psycopg.connect(database) as connection:
             connection.execute(
-                "CREATE TEMP TABLE usage_records_daily ON COMMIT DROP AS "
+                "CREATE TEMP TABLE stg_twilio_usage__usage_records_daily ON COMMIT DROP AS "
                 "SELECT 'AC1' AS account_sid, 'USD' AS price_unit, %s::DATE + n AS start_date, "
                 "1::DECIMAL(38, 12) AS deduplicated_price FROM generate_series(0, %s::INT) AS n",
                 [since, last - 1 + (date(2026, 6, 1) - since).days],
             )
             connection.execute(
-                "CREATE TEMP TABLE usage_reconciliation ON COMMIT DROP AS "
+                "CREATE TEMP TABLE stg_twilio_usage__usage_reconciliation ON COMMIT DROP AS "
                 "SELECT 'AC1' AS account_sid, 'USD' AS price_unit, "
                 "DATE '2026-06-01' AS start_date, DATE '2026-06-30' AS end_date, "
                 "%s::INT AS days_expected, %s::DECIMAL(38, 12) AS monthly_total, "
@@ -291,7 +295,7 @@ def status_of_june(compiled: Path, database: str) -> Status:
                 [expected, total, read_on],
             )
             if expected is None:
-                connection.execute("DELETE FROM usage_reconciliation")
+                connection.execute("DELETE FROM stg_twilio_usage__usage_reconciliation")
             found = connection.execute(
                 f"SELECT status FROM ({model}\n) AS model WHERE month = DATE '2026-06-01'"
             ).fetchall()
@@ -317,11 +321,6 @@ def test_the_last_day_of_a_month_that_is_not_over_may_be_missing(status_of_june:
     for last, status in [(20, "open"), (19, "open"), (18, "days_missing")]:
         found = status_of_june(last=last, expected=20, total="20", read_on="2026-06-20")
         assert found == status
-
-
-def of_package(model: Path) -> str:
-    """Return a model's SQL that reads temporary tables with the names of the models."""
-    return re.sub(r'"postgres"."twilio_usage"."(\w+)"', r"\1", model.read_text())
 
 
 RULES = """

@@ -1,17 +1,5 @@
-with costs as (
-    select
-        account_sid,
-        start_date,
-        service,
-        category,
-        price_unit,
-        sum(cost) as cost
-    from {{ ref('cost_by_day') }}
-    group by account_sid, start_date, service, category, price_unit
-),
-
 -- Every rule that claims a cost; rank 1 is the first of them, which may have several owners.
-claims as (
+with claims as (
     select
         costs.account_sid,
         costs.start_date,
@@ -27,7 +15,7 @@ claims as (
             partition by costs.account_sid, costs.start_date, costs.category, costs.price_unit
             order by rules.priority, rules.rule_id
         ) as rank
-    from costs
+    from {{ ref('cost_by_day') }} as costs
     left join {{ ref('int_twilio_usage__allocation_rules') }} as rules
         on (rules.account_sid is null or rules.account_sid = costs.account_sid)
         and (rules.service is null or rules.service = costs.service)
