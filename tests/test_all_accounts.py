@@ -144,6 +144,20 @@ def test_what_cannot_be_compared_is_compared_by_the_next_run(
     assert " is 77 more " in said(caplog, (main, together), state, 100, start_date=day(0))
 
 
+def test_histories_with_equal_spend_but_other_quantities_are_not_equal(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    main = Account(only(range(101), FIVE))
+    refund = {day(40): {"totalprice": "-2", "sms": "-2"}}
+    together = Account({**main.days, **only([10], TWELVE), **refund}, includes_subaccounts=True)
+    assert main.fetch_all_time() == together.fetch_all_time()
+    two = (Decimal(2), Decimal(0), Decimal(0))
+    history = [*main.fetch_all_time(), Reported("sms-outbound", None, None, None, "usd", two)]
+    together.fetch_all_time = history.copy  # type: ignore[method-assign]
+    said_of = said(caplog, (main, together), UsageState(), 100, start_date=day(0))
+    assert "its spend in 2026-01-01..2026-01-31 is 7 more than" in said_of
+
+
 def test_a_history_without_a_category_is_no_answer(caplog: pytest.LogCaptureFixture) -> None:
     main, together = with_closed(100)
     together.fetch_all_time = list  # type: ignore[method-assign]

@@ -580,9 +580,13 @@ def test_a_history_of_a_subaccount_is_withdrawn_wherever_it_began() -> None:
 WITHOUT_SMS = {category: price for category, price in PRICES.items() if category != "sms"}
 
 
-def gaps(caplog: pytest.LogCaptureFixture) -> list[str]:
+LISTED_WITH_A_GAP = r"WARNING .* does not list category (.*), though for days"
+LISTED_NO_LONGER = r"WARNING .* no longer lists (.*), since"
+
+
+def gaps(caplog: pytest.LogCaptureFixture, pattern: str = LISTED_WITH_A_GAP) -> list[str]:
     """Return what was warned of about days that do not list a category, and forget it."""
-    found = re.findall(r"WARNING .* does not list category (.*), though for days", caplog.text)
+    found = re.findall(pattern, caplog.text)
     caplog.clear()
     return found
 
@@ -624,20 +628,85 @@ def test_a_day_that_lists_it_when_it_is_read_again_is_no_gap(
     assert gaps(caplog) == []
 
 
-def test_a_category_with_spend_that_no_day_lists_is_warned_of(
+def test_a_category_that_is_renamed_or_withdrawn_is_said_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    account = FakeAccount(only(range(9), WITHOUT_SMS), spent={"sms": "5"}, created=day(0))
-    load(account, UsageState(), day(8), start_date=day(0))
-    assert "AllTime shows spend of sms, which no day lists" in caplog.text
-
-
-def test_a_category_that_is_new_renamed_or_withdrawn_is_no_gap(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+    caplog.set_level(logging.INFO)
     renamed = {"totalprice": "5", "sms-renamed": "5"}
-    load(FakeAccount({**only(range(4)), **only(range(4, 9), renamed)}), UsageState(), day(8))
-    assert gaps(caplog) == []
+    account, state = FakeAccount({**only(range(4)), **only(range(4, 20), renamed)}), UsageState()
+    for last in (8, 9, 10):
+        load(account, state, day(last), lookback_days=7)
+        assert ("does not list" in caplog.text) is False
+        assert ("'sms-renamed' is listed since" in caplog.text) == (last == 8)
+        assert gaps(caplog, LISTED_NO_LONGER) == (["sms, sms-outbound"] if last == 8 else [])
+    account.days = {**account.days, day(11): PRICES}
+    load(account, state, day(11), lookback_days=35)
+    assert "AC1: 'sms' is listed again since 2026-01-12" in caplog.text
+    caplog.clear()
+    load(account, state, day(13), lookback_days=35)
+    assert gaps(caplog, LISTED_NO_LONGER) == ["sms, sms-outbound"]
+
+
+def test_a_category_that_the_last_day_lacks_is_said_unless_that_is_today(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    account = FakeAccount({**only(range(9)), day(4): WITHOUT_SMS})
+    load(account, UsageState(), day(4))
+    assert gaps(caplog, LISTED_NO_LONGER) == []
+    state = UsageState()
+    for _ in range(2):
+        load(account, state, day(8), end_date=day(4))
+        found = gaps(caplog, LISTED_NO_LONGER)
+        assert found == (["sms"] if _ == 0 else [])
+
+
+def test_a_category_with_spend_that_no_day_lists_is_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    account = FakeAccount(only(range(10), WITHOUT_SMS), spent={"sms": "5"}, created=day(0))
+    for start, level in ((0, "WARNING"), (3, "INFO")):  # before the 3rd, days may have listed it
+        state = UsageState()
+        for last in (8, 9):
+            load(account, state, day(last), start_date=day(start))
+            said = re.findall(r"(\w+) .* shows spend of sms, which no day lists", caplog.text)
+            assert said == ([level] if last == 8 else [])
+            caplog.clear()
+
+
+def test_a_whole_history_that_is_more_than_its_days_is_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The day of the creation need not have a record, so a missing one shows in the sum only."""
+    whole = "AC1: Twilio's AllTime has 5 more than all days since 2026-01-01 together"
+    days = only(range(1, 10))
+    for includes_subaccounts, end in ((True, None), (False, None), (False, day(7))):
+        state = UsageState()
+        account = FakeAccount(
+            days, includes_subaccounts=includes_subaccounts, created=day(0), spent=PRICES
+        )
+        load(account, state, day(9), start_date=day(0), end_date=end)
+        assert (whole in caplog.text) == (end is None)
+        assert ("a subaccount has usage before" in caplog.text) == includes_subaccounts
+        caplog.clear()
+        load(account, state, day(9), start_date=day(0), end_date=end)
+        load(FakeAccount({**days, day(0): PRICES}, created=day(0)), UsageState(), day(9))
+        assert caplog.text == ""
+
+
+def test_a_year_that_twilio_leaves_out_before_the_creation_is_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The days before are not read, because the years do not show that there are any."""
+
+    class WithoutOneYear(FakeAccount):
+        def fetch_usage(self, granularity: Granularity, window: Window) -> Periods:
+            found = super().fetch_usage(granularity, window)
+            return found if granularity is DAILY else {each: found[each] for each in [*found][30:]}
+
+    account = WithoutOneYear(only(range(60)), created=day(50))
+    load(account, UsageState(), day(59), start_date=day(0))
+    assert "AllTime has 150 more than all days since 2026-01-31 together" in caplog.text
 
 
 def test_a_missing_day_of_the_main_account_does_not_keep_its_subaccounts() -> None:

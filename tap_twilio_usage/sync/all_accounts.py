@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal, localcontext
+from itertools import chain
 
 from tap_twilio_usage.logs.wording import some
 from tap_twilio_usage.money.amounts import EXACT, ZERO
 from tap_twilio_usage.money.dedup import ROUNDING_OF_A_ROW
-from tap_twilio_usage.money.hierarchy import TOTAL, normalise
+from tap_twilio_usage.money.usage_record import Amounts
 from tap_twilio_usage.sync.run import Account, Run
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import MONTHLY, Window, merged
 from tap_twilio_usage.twilio.threads import InOrder
 from tap_twilio_usage.twilio.usage_records import Reported
+
+Sums = dict[str, Amounts]
 
 
 class AllAccounts:
@@ -30,7 +33,7 @@ class AllAccounts:
         self._run = run
         self._together = run.together
         self._days = self._to_compare()
-        self._whole: Decimal | None = None
+        self._whole: Sums | None = None
         self._reads_all = len(run.accounts) == len(run.listed)
         self._has_histories = has_histories and self._reads_all
 
@@ -38,7 +41,7 @@ class AllAccounts:
         """Fetch the history of all accounts together: before those of each, which only grow."""
         if self._together and self._days and self._has_histories:
             try:
-                self._whole = _spend(self._together.fetch_all_time())
+                self._whole = _sums([self._together.fetch_all_time()])
             except ApiError as error:
                 self._cannot_compare(error)
 
@@ -87,8 +90,8 @@ class AllAccounts:
     def _is_equal(self) -> bool:
         """Return whether the histories say that no account is left out."""
         accounts = self._run.accounts.values()
-        return self._whole is not None and self._whole == _sum(
-            _spend(each.fetch_all_time()) for each in accounts
+        return self._whole is not None and self._whole == _sums(
+            each.fetch_all_time() for each in accounts
         )
 
     def _fetch_missing(self, together: Account, days: Window) -> dict[date, Decimal]:
@@ -118,10 +121,16 @@ class AllAccounts:
         )
 
 
-def _spend(history: Iterable[Reported]) -> Decimal:
-    return _sum(
-        each.amounts[-1] for each in history if each.amounts and normalise(each.category) == TOTAL
-    )
+def _sums(histories: Iterable[Iterable[Reported]]) -> Sums:
+    """Return the count, usage and price of each category; an account may have spent nothing."""
+    sums: Sums = {}
+    with localcontext(EXACT):
+        for each in chain.from_iterable(histories):
+            if each.amounts:
+                count, usage, price = sums.get(each.category, (ZERO, ZERO, ZERO))
+                more_count, more_usage, more_price = each.amounts
+                sums[each.category] = (count + more_count, usage + more_usage, price + more_price)
+    return sums
 
 
 def _sum(amounts: Iterable[Decimal]) -> Decimal:

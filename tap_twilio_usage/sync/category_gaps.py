@@ -1,4 +1,4 @@
-"""Used categories that some days of an account do not list, though days before and after do.
+"""Used categories that some days of an account do not list.
 
 Twilio lists every category for every day. What such a day has of the category counts in one that
 contains it, or in the remainder; its sum is right. Which categories the newest day does not list is
@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from datetime import date
 
-from tap_twilio_usage.logs.wording import Logger, some
+from tap_twilio_usage.logs.wording import some
 from tap_twilio_usage.money.usage_record import UsageRecord
+from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.state import AccountState
 from tap_twilio_usage.twilio.periods import DAY, EARLIEST, Window
 from tap_twilio_usage.twilio.usage_records import Reported
@@ -23,11 +24,14 @@ from tap_twilio_usage.twilio.usage_records import Reported
 class CategoryGaps:
     """The gaps in the days of one account, which are noted in ascending order."""
 
-    def __init__(self, state: AccountState, used: AbstractSet[str], logger: Logger) -> None:
+    def __init__(self, state: AccountState, used: AbstractSet[str], planner: Planner) -> None:
         """Take the state, and the categories that the account has ever used, which may grow."""
         self._state = state
         self._used = used
-        self._logger = logger
+        self._planner = planner
+        self._logger = planner.logger
+        self._open = dict(state.unlisted or {})
+        self._is_first_day = True
         self._logged: set[str] = set()
 
     def note(
@@ -39,9 +43,11 @@ class CategoryGaps:
         """
         listed = {row.category for row in rows}.difference(row.category for row in withdrawn)
         state = self._state
-        since_when = day
-        if state.unlisted is None:  # it is not known what the days before list
-            state.unlisted, since_when = {}, EARLIEST
+        if state.unlisted is None:
+            state.unlisted = {}
+        # What the days before the first one list is not known.
+        since_when = EARLIEST if self._is_first_day else day
+        self._is_first_day = False
         for category in sorted(listed & state.unlisted.keys()):
             since = state.unlisted[category]
             if day >= since:  # not a day that is read again
@@ -51,30 +57,55 @@ class CategoryGaps:
         gone = self._used - listed - state.unlisted.keys()
         state.unlisted |= dict.fromkeys(sorted(gone), since_when)
 
-    def end(self, history: Iterable[Reported]) -> None:
-        """Log which categories no day of the whole history lists, though it has spend of them."""
-        spent = [each.category for each in history if each.amounts and each.amounts[-1]]
-        unlisted = self._state.unlisted or {}
-        if found := [category for category in spent if unlisted.get(category) == EARLIEST]:
-            self._logger.warning(
-                "%s: Twilio's AllTime shows spend of %s, which no day lists; it counts in a "
-                "category that contains it, or in totalprice",
-                self._state.name,
-                some(found),
+    def end(self, history: Iterable[Reported], *, is_whole: bool) -> None:
+        """Log, once, the categories that no day lists, or no longer since a day that is over.
+
+        `history` is that of AllTime, and `is_whole` whether all of its days were loaded.
+        """
+        state, period_of = self._state, self._planner.granularity.period
+        spent = {each.category for each in history if each.amounts and each.amounts[-1]}
+        new = {
+            category: since
+            for category, since in (state.unlisted or {}).items()
+            if category not in state.logged_gaps or since > state.logged_gaps[category]
+        }
+        if never := [each for each, since in new.items() if since == EARLIEST and each in spent]:
+            (self._logger.warning if is_whole else self._logger.info)(
+                "%s: Twilio's AllTime shows spend of %s, which no day lists; what a day has of it "
+                "counts in a category that contains it, or in totalprice",
+                state.name,
+                some(never),
             )
+        gone = {
+            category: since
+            for category, since in new.items()
+            if since != EARLIEST and self._planner.is_over(period_of(since))
+        }
+        for since in sorted({*gone.values()}):
+            self._logger.warning(
+                "%s: Twilio no longer lists %s, since %s; what it has there counts in its new "
+                "name, in a category that contains it, or in totalprice",
+                state.name,
+                some([each for each in gone if gone[each] == since]),
+                since,
+            )
+        state.logged_gaps |= dict.fromkeys(never, EARLIEST) | gone
 
     def _end_gap(self, category: str, since: date, day: date) -> None:
-        name = self._state.name
+        state, log, last = self._state, self._logger, day - DAY
+        logged = state.logged_gaps.get(category, EARLIEST)
+        state.logged_gaps[category] = max(last, logged)
         if since == EARLIEST:
-            self._logger.info("%s: %r is listed since %s", name, category, day)
-        elif since > self._state.logged_gaps.get(category, EARLIEST):
-            self._state.logged_gaps[category] = since
-            logger = self._logger
-            (logger.info if category in self._logged else logger.warning)(
+            if last > logged:
+                log.info("%s: %r is listed since %s", state.name, category, day)
+        elif since > logged:
+            (log.info if category in self._logged else log.warning)(
                 "%s: Twilio does not list category %r for %s, though for days before and after; "
                 "what it has there counts in a category that contains it, or in totalprice",
-                name,
+                state.name,
                 category,
-                Window(since, day - DAY),
+                Window(since, last),
             )
             self._logged.add(category)
+        elif self._open.get(category) == since:
+            log.info("%s: %r is listed again since %s", state.name, category, day)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from tap_twilio_usage.logs.progress import Progress
-from tap_twilio_usage.money.enrich import attribute
+from tap_twilio_usage.money.enrich import attribute, total
 from tap_twilio_usage.money.usage_record import UsageRecord
 from tap_twilio_usage.sync import subaccount_switch
 from tap_twilio_usage.sync.all_accounts import AllAccounts
@@ -95,7 +95,7 @@ class Pipeline:
         self._progress.begin(prefetch.account, days, prefetch.read_days, prefetch.requests)
         for period in before.split(1, self._run.planner.granularity):
             yield subaccount_switch.zeros(self._run, state, period)
-        gaps = CategoryGaps(state, categories.used, self._run.planner.logger)
+        gaps = CategoryGaps(state, categories.used, self._run.planner)
         for period, listed in self._fetched(prefetch):
             fetched = categories.add_withdrawn(listed, period.start)
             rows = _attributed(categories, gaps, period.start, listed, fetched)
@@ -106,7 +106,7 @@ class Pipeline:
             ):
                 emitted = subaccount_switch.zeros(self._run, state, period)
             yield emitted
-            missing.note(period, fetched)
+            missing.note(period, fetched, total(rows))
             if self._run.emits_focus:
                 state.days_without_focus = without(state.days_without_focus or [], period)
             if restatements:
@@ -116,8 +116,7 @@ class Pipeline:
             self._run.save(len(emitted))
             self._progress.add(period, rows, len(emitted))
         missing.end(prefetch.all_days)
-        if missing.loads_whole_life:
-            gaps.end(prefetch.account.fetch_all_time())
+        gaps.end(prefetch.account.fetch_all_time(), is_whole=missing.loads_whole_life)
         self._progress.end()
         if restatements:
             restatements.record(period.start, rows, were_read=prefetch.reads_all_days)
@@ -144,7 +143,7 @@ class Pipeline:
             state,
             planner,
             first_day=prefetch.first_day,
-            has_spend=any(reported.amounts for reported in prefetch.account.fetch_all_time()),
+            history=prefetch.account.fetch_all_time(),
         )
 
     def _fetched(self, prefetch: Prefetch) -> Iterator[tuple[Window, Rows]]:
@@ -157,7 +156,7 @@ class Pipeline:
     def _named_period(self, prefetch: Prefetch, categories: CategoryFilter) -> Iterator[Rows]:
         """Yield the rows of the single period of a resource such as `Today`."""
         state = prefetch.state
-        gaps = CategoryGaps(state, categories.used, self._run.planner.logger)
+        gaps = CategoryGaps(state, categories.used, self._run.planner)
         if not prefetch.current:
             self._empty.note(prefetch.account, state)
         for day, listed in prefetch.current.items():
