@@ -207,6 +207,9 @@ class Company:
         self._generated: Callable[[str, date], tuple[Charge, ...]] = functools.lru_cache(16384)(
             self._generate
         )
+        self._account_sums: Callable[..., tuple[Charge, ...]] = functools.lru_cache(65536)(
+            self._sum_account
+        )
         self._sparse_rows: Callable[..., dict[str, Row]] = functools.lru_cache(4096)(self._roll_up)
         self._billing_rows: Callable[..., tuple[BillingRow, ...]] = functools.lru_cache(4096)(
             self._bill
@@ -432,14 +435,20 @@ class Company:
 
     def _sums(self, sids: Iterable[str], first: date, last: date) -> list[Charge]:
         """Return the charges summed by category and overlap, so that few are left to roll up."""
-        sums: dict[tuple[str, str | None], Charge] = {}
-        for sid in sids:
-            for day in _days(first, last):
-                for charge in self.charges(sid, day):
-                    key = (charge.category, charge.repeated_in)
-                    known = sums.get(key)
-                    sums[key] = charge if known is None else _merged(known, charge)
-        return list(sums.values())
+        if first == last:
+            return _summed(charge for sid in sids for charge in self.charges(sid, first))
+        version, today = self.version, self.last_day()
+        return _summed(
+            charge
+            for sid in sids
+            for charge in self._account_sums(version, today, sid, first, last)
+        )
+
+    def _sum_account(
+        self, _version: int, _today: date, sid: str, first: date, last: date
+    ) -> tuple[Charge, ...]:
+        days = _days(first, last)
+        return tuple(_summed(charge for day in days for charge in self.charges(sid, day)))
 
     def _shown_in(self, charge: Charge) -> set[str]:
         """Return the categories whose rows include the charge."""
@@ -450,6 +459,15 @@ class Company:
         while category:
             yield category
             category = self._tree[category].parent
+
+
+def _summed(charges: Iterable[Charge]) -> list[Charge]:
+    sums: dict[tuple[str, str | None], Charge] = {}
+    for charge in charges:
+        key = (charge.category, charge.repeated_in)
+        known = sums.get(key)
+        sums[key] = charge if known is None else _merged(known, charge)
+    return list(sums.values())
 
 
 def _merged(known: Charge, new: Charge) -> Charge:
