@@ -194,7 +194,7 @@ def test_the_job_builds_exact_marts_and_fails_on_a_broken_day(
     query_and_commit(
         meltano,
         "UPDATE tap_twilio_usage.usage_records_daily "
-        "SET deduplicated_price = deduplicated_price + 0.000000000001 "
+        "SET deduplicated_price = deduplicated_price + 0.000000000001, as_of = NULL "
         f"WHERE account_sid = '{MAIN_SID}' AND start_date = '{LAST}' AND category = 'totalprice'",
     )
     query_and_commit(
@@ -230,8 +230,20 @@ def test_the_job_builds_exact_marts_and_fails_on_a_broken_day(
         "DELETE FROM tap_twilio_usage.usage_records_daily "
         f"WHERE account_sid = '{SUBACCOUNT}' AND start_date < '{LAST.replace(day=1)}'",
     )
+    query_and_commit(
+        meltano,
+        "UPDATE tap_twilio_usage.accounts SET friendly_name = 'New' "
+        f"WHERE account_sid = '{MAIN_SID}'",
+    )
     code, log = build(meltano, "dbt-postgres:build")
     assert code == 1
+    assert query(  # the second build takes in what has changed
+        "SELECT built.cost - records.deduplicated_price, COUNT(*) "
+        "FROM twilio_usage.cost_by_day AS built "
+        "JOIN tap_twilio_usage.usage_records_daily AS records "
+        "USING (account_sid, start_date, category) "
+        f"WHERE built.friendly_name = 'New' OR account_sid <> '{MAIN_SID}' GROUP BY 1"
+    ) == query("SELECT 0, COUNT(*) FROM tap_twilio_usage.usage_records_daily")
     assert "FAIL 2 every_day_is_loaded" in log
     assert "WARN 1 every_month_reconciles" in log
     assert query(
