@@ -173,13 +173,28 @@ def test_rounding_of_each_account_is_no_difference(caplog: pytest.LogCaptureFixt
 def test_an_excluded_account_that_cannot_be_read_is_no_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    main, together = with_closed(100)
-    excluded = Account(only(range(100)), sid="AC2", fails=True)
-    options = {"start_date": day(0), "listed": [main, excluded]}
-    assert said(caplog, (main, together), UsageState(), 100, **options) == ""
-    assert CANNOT in caplog.text
-    excluded.fails, excluded.days = False, {}
-    assert " is 77 more " in said(caplog, (main, together), UsageState(), 100, **options)
+    excluded = Account(only(range(101)), sid="AC2", fails=True)
+    for answers in (False, True):
+        main, together = with_closed(100)
+        options = {"start_date": day(0), "listed": [main, excluded]}
+        caplog.clear()
+        found = said(caplog, (main, together), UsageState(), 100, **options)
+        assert (found, "excluded accounts that cannot be read: AC2" in caplog.text) == ("", True)
+        excluded.fails, excluded.answers = False, answers
+    found = said(caplog, (main, together), UsageState(), 100, **options)
+    assert found == ""
+    assert "cannot be read" not in caplog.text
+
+
+def test_a_month_that_the_accounts_together_lack_is_compared_later(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    state, (main, together) = UsageState(), with_closed(100)
+    whole = together.days
+    together.days = {each: prices for each, prices in whole.items() if each.month > 1}
+    assert CANNOT in said(caplog, (main, together), state, 100, start_date=day(0))
+    together.days = whole
+    assert " is 77 more " in said(caplog, (main, together), state, 100, start_date=day(0))
 
 
 def test_a_stream_with_one_period_compares_too(caplog: pytest.LogCaptureFixture) -> None:

@@ -26,6 +26,7 @@ from tap_twilio_usage.twilio.periods import (
     ALL_TIME,
     DAILY,
     EARLIEST,
+    GRANULARITIES,
     LATEST,
     MONTHLY,
     Granularity,
@@ -580,7 +581,7 @@ def test_a_history_of_a_subaccount_is_withdrawn_wherever_it_began() -> None:
 WITHOUT_SMS = {category: price for category, price in PRICES.items() if category != "sms"}
 
 
-LISTED_WITH_A_GAP = r"WARNING .* does not list category (.*), though for days"
+LISTED_WITH_A_GAP = r"WARNING .* does not list category (.*), though for other"
 LISTED_NO_LONGER = r"WARNING .* no longer lists (.*), since"
 
 
@@ -647,6 +648,99 @@ def test_a_category_that_is_renamed_or_withdrawn_is_said_once(
     assert gaps(caplog, LISTED_NO_LONGER) == ["sms, sms-outbound"]
 
 
+@pytest.mark.parametrize("lookback", [0, 7, 35])
+@pytest.mark.parametrize("spent", [{}, {"sms": "5"}])
+def test_so_is_one_that_is_gone_from_every_day_that_is_read_again(
+    caplog: pytest.LogCaptureFixture, lookback: int, spent: dict[str, str]
+) -> None:
+    state = UsageState()
+    load(FakeAccount(only(range(31))), state, day(30), lookback_days=lookback)
+    for last in (31, 32, 40):
+        account = FakeAccount(only(range(last + 1), WITHOUT_SMS), spent=spent)
+        load(account, state, day(last), lookback_days=lookback)
+        assert gaps(caplog, LISTED_NO_LONGER) == (["sms"] if last == 31 else [])
+
+
+@pytest.mark.parametrize("name", ["yesterday", "this_month", "last_month", "all_time"])
+def test_so_is_one_of_a_stream_with_one_period(caplog: pytest.LogCaptureFixture, name: str) -> None:
+    granularity = next(each for each in GRANULARITIES if each.name == name)
+    state, said = UsageState(), []
+    for number in range(9):
+        start = {"yesterday": day(number), "all_time": day(-9)}.get(name, day(0))
+        prices = {start: WITHOUT_SMS if 3 <= number < 7 else PRICES}
+        load(History(prices), state, day(max(number, 1) + 1), granularity=granularity)
+        said.append(gaps(caplog, LISTED_NO_LONGER))
+    assert said == [[], [], [], ["sms"], [], [], [], [], []]
+
+
+@pytest.mark.parametrize(
+    ("later", "expected"),
+    [
+        ({10}, ["'sms' for 2026-01-11"]),
+        ({15, 16}, ["'sms' for 2026-01-16..2026-01-17"]),
+        ({14, 15}, ["'sms' for 2026-01-15..2026-01-16"]),
+        ({*range(15, 30)}, ["sms"]),
+        ({*range(30)}, ["sms"]),
+    ],
+)
+def test_a_gap_that_grows_or_is_another_one_is_said(
+    caplog: pytest.LogCaptureFixture, later: set[int], expected: list[str]
+) -> None:
+    state = UsageState()
+    for last, without in ((20, {15}), (21, {15} | later), (22, {15} | later)):
+        lacking = {each: WITHOUT_SMS if each in without else PRICES for each in range(last + 1)}
+        account = FakeAccount({day(each): prices for each, prices in lacking.items()})
+        load(account, state, day(last), lookback_days=35)
+        text = caplog.text
+        found = gaps(caplog) + re.findall(LISTED_NO_LONGER, text)
+        assert found == {20: ["'sms' for 2026-01-16"], 21: expected}.get(last, [])
+
+
+@pytest.mark.parametrize("lookback", [0, 7])
+def test_the_first_day_that_is_read_again_may_lack_it(
+    caplog: pytest.LogCaptureFixture, lookback: int
+) -> None:
+    state = UsageState()
+    load(FakeAccount(only(range(21))), state, day(20), lookback_days=lookback)
+    days = {**only(range(22)), day(20 - lookback): WITHOUT_SMS}
+    load(FakeAccount(days), state, day(21), lookback_days=lookback)
+    assert gaps(caplog) == [f"'sms' for {day(20 - lookback)}"]
+
+
+def test_days_before_a_category_was_introduced_are_no_gap(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Also after a kill, after a change of `subaccounts`, and if start_date is earlier now."""
+    new = {**PRICES, "mms": "1", "totalprice": "6"}
+    days = {**only(range(20)), **only(range(20, 60), new)}
+    for stop in (3, 15, 25):
+        saved: list[bytes] = []
+        account = FakeAccount(days, created=day(-9))
+        options: dict[str, Any] = {"start_date": day(10)}
+        read = pipeline(account, state=UsageState(), today=day(40), saved=saved, **options)
+        rows = read.rows(read.begin()[0])
+        for _ in range(stop):
+            next(rows)
+        state = msgspec.json.decode(saved[-1], type=tuple[Any, UsageState])[1]
+        for last in (40, 41):
+            load(account, state, day(last), lookback_days=35, **options)
+        load(account, state, day(42), lookback_days=7, start_date=day(5))
+        account.includes_subaccounts = False
+        load(account, state, day(43), start_date=day(5), separates_accounts=True)
+    assert caplog.text.count("WARNING") == caplog.text.count("'mms' is new to this version")
+
+
+def test_days_between_those_that_are_read_are_not_claimed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    state = UsageState()
+    days = {**only(range(5)), **only(range(6, 60))}
+    load(FakeAccount(days, created=day(-9)), state, day(50), start_date=day(0))
+    days[day(5)] = WITHOUT_SMS
+    load(FakeAccount(days, created=day(-9)), state, day(51), start_date=day(0))
+    assert gaps(caplog) == [f"'sms' for {day(5)}"]
+
+
 def test_a_category_that_the_last_day_lacks_is_said_unless_that_is_today(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -674,24 +768,67 @@ def test_a_category_with_spend_that_no_day_lists_is_said_once(
             caplog.clear()
 
 
-def test_a_whole_history_that_is_more_than_its_days_is_warned_of(
-    caplog: pytest.LogCaptureFixture,
+LARGE = {"totalprice": "50", "sms": "50"}
+MORE = r"(\w+) .* AllTime has (\d+) more than all days since 2026-01-01 together"
+
+
+@pytest.mark.parametrize("includes_subaccounts", [True, False])
+@pytest.mark.parametrize("spent", [PRICES, LARGE])
+def test_a_whole_history_that_is_more_than_its_days_is_said_once(
+    caplog: pytest.LogCaptureFixture, spent: dict[str, str], *, includes_subaccounts: bool
 ) -> None:
     """The day of the creation need not have a record, so a missing one shows in the sum only."""
-    whole = "AC1: Twilio's AllTime has 5 more than all days since 2026-01-01 together"
-    days = only(range(1, 10))
-    for includes_subaccounts, end in ((True, None), (False, None), (False, day(7))):
-        state = UsageState()
-        account = FakeAccount(
-            days, includes_subaccounts=includes_subaccounts, created=day(0), spent=PRICES
+    caplog.set_level(logging.INFO)
+    state = UsageState()
+    account = FakeAccount(
+        only(range(1, 11)), includes_subaccounts=includes_subaccounts, created=day(0), spent=spent
+    )
+    for last in (9, 10):
+        account.days = only(range(1, last + 1))
+        load(account, state, day(last), start_date=day(0))
+        found = re.findall(MORE, caplog.text)
+        level = "WARNING" if spent is LARGE else "INFO"
+        assert found == ([(level, spent["totalprice"])] if last == 9 else [])
+        assert ("a subaccount has usage before" in caplog.text) == (
+            includes_subaccounts and last == 9
         )
-        load(account, state, day(9), start_date=day(0), end_date=end)
-        assert (whole in caplog.text) == (end is None)
-        assert ("a subaccount has usage before" in caplog.text) == includes_subaccounts
         caplog.clear()
-        load(account, state, day(9), start_date=day(0), end_date=end)
-        load(FakeAccount({**days, day(0): PRICES}, created=day(0)), UsageState(), day(9))
-        assert caplog.text == ""
+
+
+def test_so_it_is_after_kills_missing_days_an_end_date_and_for_a_new_account(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    whole = only(range(1, 31))
+    account = FakeAccount(whole, includes_subaccounts=False, created=day(0), spent=LARGE)
+
+    def run(state: UsageState, last: int, **options: Any) -> list[tuple[str, str]]:
+        account.days = {each: prices for each, prices in whole.items() if each <= day(last)}
+        caplog.clear()
+        load(account, state, day(last), start_date=day(0), **options)
+        return re.findall(MORE, caplog.text)
+
+    found = [("WARNING", "50")]
+    for lookback in (0, 3, 35):
+        for periods in (1, 7, 20):
+            saved: list[bytes] = []
+            account.days = whole
+            read = pipeline(account, state=UsageState(), today=day(30), saved=saved)
+            rows = read.rows(read.begin()[0])
+            for _ in range(periods):
+                next(rows)
+            state = msgspec.json.decode(saved[-1], type=tuple[Any, UsageState])[1]
+            assert run(state, 30, lookback_days=1) == found
+        state = UsageState()
+        nights = [run(state, last, lookback_days=lookback) for last in range(12)]
+        assert [each for each in nights if each] == [found]
+        state = UsageState()
+        assert run(state, 30, end_date=day(20), lookback_days=lookback) == []
+        assert run(state, 30, lookback_days=lookback) == found
+    state, missing = UsageState(), whole.pop(day(5))
+    assert run(state, 20) == []
+    whole[day(5)] = missing
+    assert run(state, 21) == found
 
 
 def test_a_year_that_twilio_leaves_out_before_the_creation_is_warned_of(

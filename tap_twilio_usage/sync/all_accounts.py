@@ -7,7 +7,7 @@ but for these requests and the log.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal, localcontext
 from itertools import chain
@@ -15,7 +15,7 @@ from itertools import chain
 from tap_twilio_usage.logs.wording import some
 from tap_twilio_usage.money.amounts import EXACT, ZERO
 from tap_twilio_usage.money.dedup import ROUNDING_OF_A_ROW
-from tap_twilio_usage.money.usage_record import Amounts
+from tap_twilio_usage.money.usage_record import Amounts, Totals
 from tap_twilio_usage.sync.run import Account, Run
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import MONTHLY, Window, merged
@@ -35,6 +35,7 @@ class AllAccounts:
         self._days = self._to_compare()
         self._whole: Sums | None = None
         self._reads_all = len(run.accounts) == len(run.listed)
+        self._unreadable: list[str] = []  # of the accounts that are excluded
         self._has_histories = has_histories and self._reads_all
 
     def begin(self) -> None:
@@ -63,14 +64,24 @@ class AllAccounts:
         compared = state.accounts_compared
         state.accounts_compared = Window(min(days.start, *(compared or days)), days.end)
         if missing:
-            self._run.planner.logger.warning(
+            self._log(missing, together.sid)
+
+    def _log(self, missing: Mapping[date, Decimal], sid: str) -> None:
+        months = some([*map(str, merged(map(MONTHLY.period, missing)))])
+        difference, logger = f"{_sum(missing.values()):,f}", self._run.planner.logger
+        if self._unreadable:
+            logger.info(
                 "%s: with all its subaccounts, its spend in %s is %s more than that of the "
-                "accounts that Twilio lists: it leaves out an account, such as one that was closed "
-                "more than 30 days ago, which is loaded only as far as earlier runs did",
-                together.sid,
-                some([*map(str, merged(map(MONTHLY.period, missing)))]),
-                f"{_sum(missing.values()):,f}",
+                "accounts that can be read; excluded accounts that cannot be read: %s",
+                *(sid, months, difference, some(self._unreadable)),
             )
+            return
+        logger.warning(
+            "%s: with all its subaccounts, its spend in %s is %s more than that of the "
+            "accounts that Twilio lists: it leaves out an account, such as one that was closed "
+            "more than 30 days ago, which is loaded only as far as earlier runs did",
+            *(sid, months, difference),
+        )
 
     def _to_compare(self) -> Window | None:
         """Return the days to compare, which begin with a month; None if there are none."""
@@ -98,11 +109,25 @@ class AllAccounts:
         """Return what the listed accounts lack, by month."""
         listed = self._run.listed
         whole = together.fetch_totals(MONTHLY, days)  # before those of each, which only grow
-        parts = [
-            *InOrder(lambda each: each.fetch_totals(MONTHLY, days), listed, self._run.max_requests)
+
+        def months(account: Account) -> Totals:
+            try:
+                return account.fetch_totals(MONTHLY, days)
+            except ApiError:
+                if account.sid in self._run.accounts:
+                    raise
+                return {}
+
+        parts = [*InOrder(months, listed, self._run.max_requests)]
+        self._unreadable = [
+            account.sid
+            for account, part in zip(listed, parts, strict=True)
+            if not part and account.sid not in self._run.accounts
         ]
-        if not whole and any(parts):
-            raise ApiError(f"Twilio has no month of {together.sid} with its subaccounts")
+        if lacking := sorted({month for part in parts for month in part} - whole.keys()):
+            raise ApiError(
+                f"Twilio has no record of {lacking[0]:%Y-%m} of {together.sid} with its subaccounts"
+            )
         missing = {}
         for month, total in whole.items():
             of_each = _sum(part[month].price or ZERO for part in parts if month in part)
@@ -113,9 +138,8 @@ class AllAccounts:
         return missing
 
     def _cannot_compare(self, error: ApiError) -> None:
-        self._together, logger = None, self._run.planner.logger
-        # An account that is excluded may be one that cannot be read.
-        (logger.warning if self._reads_all else logger.info)(
+        self._together = None
+        self._run.planner.logger.warning(
             "whether Twilio lists all accounts cannot be checked; the next run tries again: %s",
             error,
         )

@@ -1,10 +1,8 @@
 """Used categories that some days of an account do not list.
 
 Twilio lists every category for every day. What such a day has of the category counts in one that
-contains it, or in the remainder; its sum is right. Which categories the newest day does not list is
-kept in the state, because the day that lists them again may be read by a later run. A category that
-no earlier day has listed is new, and one that no later day lists was renamed or withdrawn. Pure,
-but for the log.
+contains it, or in the remainder; its sum is right. A category that no earlier day has listed is
+new, and one that no later day lists was renamed or withdrawn. Pure, but for the log.
 """
 
 from __future__ import annotations
@@ -17,95 +15,166 @@ from tap_twilio_usage.logs.wording import some
 from tap_twilio_usage.money.usage_record import UsageRecord
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.state import AccountState
-from tap_twilio_usage.twilio.periods import DAY, EARLIEST, Window
+from tap_twilio_usage.twilio.periods import DAY, EARLIEST, LATEST, Window, merged, without_all
 from tap_twilio_usage.twilio.usage_records import Reported
+
+NEVER = Window(LATEST, LATEST)  # instead of the days, if no day lists the category
+MEANING = "counts in its new name, in a category that contains it, or in totalprice"
 
 
 class CategoryGaps:
-    """The gaps in the days of one account, which are noted in ascending order."""
+    """The gaps in the days of one account, which are noted in ascending order.
+
+    Days between them may be left out, because they were read by earlier runs.
+    """
 
     def __init__(self, state: AccountState, used: AbstractSet[str], planner: Planner) -> None:
-        """Take the state, and the categories that the account has ever used, which may grow."""
+        """Take the state, before its first day changes, and the used categories, which may grow."""
         self._state = state
         self._used = used
         self._planner = planner
         self._logger = planner.logger
-        self._open = dict(state.unlisted or {})
-        self._is_first_day = True
-        self._logged: set[str] = set()
+        never = {name for name, since in state.listed_since.items() if since == LATEST}
+        self._known = {*(state.used_categories or ())} - never  # that any day has listed
+        self._loaded_since = state.first_day or LATEST
+        self._loaded_up_to = state.last_rows or EARLIEST
+        self._first: date | None = None  # of the days that were noted
+        self._last: date | None = None
+        self._before = dict(state.unlisted)
+        self._open: dict[str, date] = {}  # since when a category is not listed
+        self._named: set[str] = set()  # the categories of the gaps that were logged
 
     def note(
         self, day: date, rows: Iterable[UsageRecord], withdrawn: Iterable[UsageRecord]
     ) -> None:
-        """Note which used categories a day lists; of the rows, the withdrawn ones are not listed.
-
-        Do not note a day without any record.
-        """
+        """Note which used categories a day lists; the withdrawn ones of its rows are not listed."""
         listed = {row.category for row in rows}.difference(row.category for row in withdrawn)
-        state = self._state
-        if state.unlisted is None:
-            state.unlisted = {}
-        # What the days before the first one list is not known.
-        since_when = EARLIEST if self._is_first_day else day
-        self._is_first_day = False
-        for category in sorted(listed & state.unlisted.keys()):
-            since = state.unlisted[category]
-            if day >= since:  # not a day that is read again
-                del state.unlisted[category]
-                if since < day:
-                    self._end_gap(category, since, day)
-        gone = self._used - listed - state.unlisted.keys()
-        state.unlisted |= dict.fromkeys(sorted(gone), since_when)
+        if self._last is None or day != self._planner.granularity.following(self._last):
+            self._begin_at(day, listed)
+        self._last = day
+        if listed:  # a day without any record says nothing about its categories
+            self._note_new(day, listed)
+            self._note_gaps(day, listed)
+            if day >= self._loaded_up_to:
+                self._state.unlisted = dict(sorted(self._open.items()))
 
     def end(self, history: Iterable[Reported], *, is_whole: bool) -> None:
-        """Log, once, the categories that no day lists, or no longer since a day that is over.
+        """Log, once, the categories that no day lists, or no longer since a day before today.
 
         `history` is that of AllTime, and `is_whole` whether all of its days were loaded.
         """
-        state, period_of = self._state, self._planner.granularity.period
+        state, log = self._state, self._logger
         spent = {each.category for each in history if each.amounts and each.amounts[-1]}
-        new = {
-            category: since
-            for category, since in (state.unlisted or {}).items()
-            if category not in state.logged_gaps or since > state.logged_gaps[category]
-        }
-        if never := [each for each, since in new.items() if since == EARLIEST and each in spent]:
-            (self._logger.warning if is_whole else self._logger.info)(
+        never = {name for name, since in state.listed_since.items() if since == LATEST} & spent
+        if never := {name for name in never if NEVER not in state.logged_gaps.get(name, [])}:
+            (log.warning if is_whole else log.info)(
                 "%s: Twilio's AllTime shows spend of %s, which no day lists; what a day has of it "
                 "counts in a category that contains it, or in totalprice",
                 state.name,
-                some(never),
+                some(sorted(never)),
             )
+            for category in never:
+                self._note_logged(category, NEVER)
         gone = {
             category: since
-            for category, since in new.items()
-            if since != EARLIEST and self._planner.is_over(period_of(since))
+            for category, since in self._open.items()
+            if since < self._planner.today and not self._was_logged(category, since)
         }
         for since in sorted({*gone.values()}):
-            self._logger.warning(
-                "%s: Twilio no longer lists %s, since %s; what it has there counts in its new "
-                "name, in a category that contains it, or in totalprice",
-                state.name,
-                some([each for each in gone if gone[each] == since]),
-                since,
+            names = sorted(category for category in gone if gone[category] == since)
+            log.warning(
+                "%s: Twilio no longer lists %s, since %s; what it has there %s",
+                *(state.name, some(names), since, MEANING),
             )
-        state.logged_gaps |= dict.fromkeys(never, EARLIEST) | gone
+            for category in names:
+                self._note_logged(category, Window(since, since))
+        for category, since in self._before.items():
+            is_over = self._last and self._last >= since and category not in self._open
+            if is_over and self._was_logged(category, since):
+                log.info("%s: %r is listed again", state.name, category)
+        self._forget_logged()
+
+    def _begin_at(self, day: date, listed: AbstractSet[str]) -> None:
+        """Begin with a day that does not follow the one before."""
+        for category, since in self._open.items():
+            if self._last and since != self._before.get(category):
+                self._log_gap(category, Window(since, self._last))
+        self._open = {name: since for name, since in self._before.items() if since < day}
+        if self._first is None:
+            self._first = day
+            if day < self._loaded_since < LATEST:  # start_date is earlier now
+                for category in self._known - listed:
+                    self._state.listed_since.setdefault(category, self._loaded_since)
+
+    def _note_new(self, day: date, listed: AbstractSet[str]) -> None:
+        since = self._state.listed_since
+        is_first_of_all = day == self._first and day <= self._loaded_since
+        for category in sorted(listed - self._known):
+            if not is_first_of_all:
+                self._lists_since(category, day)
+        self._known |= listed
+        for category in self._used - self._known - since.keys():
+            since[category] = LATEST
+        for category in listed & since.keys():
+            if day < since[category]:
+                self._lists_since(category, day)
+
+    def _note_gaps(self, day: date, listed: AbstractSet[str]) -> None:
+        last = self._planner.settings.last_day(self._planner.today)
+        whole = self._planner.granularity.period(day)
+        if day <= self._loaded_up_to and last < min(whole.end, self._planner.today):
+            return  # end_date cuts a period off that may have listed more
+        for category in sorted(self._open.keys() & listed):
+            self._end_gap(category, self._open.pop(category), day)
+        for category in (self._known & self._used) - listed - self._open.keys():
+            if day >= self._listed_since(category):
+                self._open[category] = day
+
+    def _listed_since(self, category: str) -> date:
+        """Return the first day that is known to list the category."""
+        return self._state.listed_since.get(category, EARLIEST)
+
+    def _lists_since(self, category: str, day: date) -> None:
+        before = self._state.listed_since.get(category)
+        self._state.listed_since[category] = day
+        if before == LATEST and day < self._loaded_since:
+            self._before[category] = self._loaded_since  # all later days that were read lack it
+        if before == LATEST:
+            self._logger.info("%s: %r is listed since %s", self._state.name, category, day)
 
     def _end_gap(self, category: str, since: date, day: date) -> None:
-        state, log, last = self._state, self._logger, day - DAY
-        logged = state.logged_gaps.get(category, EARLIEST)
-        state.logged_gaps[category] = max(last, logged)
-        if since == EARLIEST:
-            if last > logged:
-                log.info("%s: %r is listed since %s", state.name, category, day)
-        elif since > logged:
-            (log.info if category in self._logged else log.warning)(
-                "%s: Twilio does not list category %r for %s, though for days before and after; "
-                "what it has there counts in a category that contains it, or in totalprice",
-                state.name,
-                category,
-                Window(since, last),
+        """Log a gap, or that it has ended, if an earlier run has logged that it began."""
+        gap = Window(since, day - DAY)
+        if self._was_logged(category, since):
+            del self._before[category]
+            self._logger.info("%s: %r is listed again since %s", self._state.name, category, day)
+            self._note_logged(category, gap)
+        else:
+            self._log_gap(category, gap)
+
+    def _log_gap(self, category: str, gap: Window) -> None:
+        if without_all([gap], self._state.logged_gaps.get(category, [])):
+            (self._logger.info if category in self._named else self._logger.warning)(
+                "%s: Twilio does not list category %r for %s, though for other days; what it has "
+                "there %s",
+                *(self._state.name, category, gap, MEANING),
             )
-            self._logged.add(category)
-        elif self._open.get(category) == since:
-            log.info("%s: %r is listed again since %s", state.name, category, day)
+            self._named.add(category)
+            self._note_logged(category, gap)
+
+    def _was_logged(self, category: str, since: date) -> bool:
+        """Return whether an earlier run has logged that a gap began, which had not ended then."""
+        logged = self._state.logged_gaps.get(category, [])
+        return self._before.get(category) == since and any(since in window for window in logged)
+
+    def _note_logged(self, category: str, days: Window) -> None:
+        logged = self._state.logged_gaps
+        logged[category] = merged([*logged.get(category, []), days])
+
+    def _forget_logged(self) -> None:
+        """Forget the gaps before the days that are read again."""
+        first, state = self._first or EARLIEST, self._state
+        for category, windows in [*state.logged_gaps.items()]:
+            since = min(first, state.unlisted.get(category, first))
+            state.logged_gaps[category] = [each for each in windows if each.end >= since]
+        state.logged_gaps = {name: each for name, each in state.logged_gaps.items() if each}

@@ -9,12 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date
-from decimal import localcontext
 
 from tap_twilio_usage.logs.wording import count
-from tap_twilio_usage.money.amounts import EXACT, ZERO
-from tap_twilio_usage.money.dedup import ROUNDING_OF_A_ROW
-from tap_twilio_usage.money.hierarchy import TOTAL, normalise
 from tap_twilio_usage.money.usage_record import UsageRecord, is_zero
 from tap_twilio_usage.sync.first_day import FirstDay
 from tap_twilio_usage.sync.plan import Planner
@@ -29,7 +25,6 @@ from tap_twilio_usage.twilio.periods import (
     without,
     without_all,
 )
-from tap_twilio_usage.twilio.usage_records import Reported
 
 NEW = 3 * DAY  # the age up to which Twilio's days of an account may come later than its AllTime
 
@@ -43,11 +38,11 @@ class MissingDays:
         planner: Planner,
         *,
         first_day: FirstDay | None,
-        history: Collection[Reported],
+        has_spend: bool,
     ) -> None:
         """Take the state, the planner, and the account's first day, if this run asked for it.
 
-        `history` is Twilio's AllTime.
+        `has_spend` is whether Twilio's AllTime shows any amount.
         """
         self._state = state
         self._planner = planner
@@ -58,15 +53,7 @@ class MissingDays:
         self._is_first_load = state.bookmark is None
         # AllTime of a new account may be ahead of its days.
         self._is_new = created is not None and created > planner.today - NEW
-        self._has_spend = any(each.amounts for each in history) and not self._is_new
-        self._left = sum(  # what the days that were noted do not have
-            (
-                each.amounts[-1]
-                for each in history
-                if each.amounts and normalise(each.category) == TOTAL
-            ),
-            ZERO,
-        )
+        self._has_spend = has_spend and not self._is_new
         if state.used_categories and state.first_rows is None and state.bookmark:
             state.first_rows = state.bookmark  # version 0.1.0 remembered only the categories
         self._had_rows = state.first_rows is not None
@@ -83,13 +70,8 @@ class MissingDays:
         """Whether the bookmark may move: not before the first record, or the first spend."""
         return self._had_rows and (self._had_amounts or not self._must_have_amounts)
 
-    def note(
-        self, period: Window, rows: Collection[UsageRecord], total: UsageRecord | None = None
-    ) -> None:
-        """Note whether a period that was asked for has records; `end_date` may have cut it off.
-
-        `total` is the one of the records that is the sum of the others.
-        """
+    def note(self, period: Window, rows: Collection[UsageRecord]) -> None:
+        """Note whether a period that was asked for has records; `end_date` may have cut it off."""
         state = self._state
         is_over = self._planner.is_over(period)
         if is_over:
@@ -101,9 +83,6 @@ class MissingDays:
                 state.missing_days = merged([*state.missing_days, period])
             return
         self._had_amounts = self._had_amounts or not all(map(is_zero, rows))
-        if self._is_first_load and total and total.price:
-            with localcontext(EXACT):
-                self._left -= total.price
         if state.missing_days or state.logged_days:
             state.missing_days = without(state.missing_days, period)
             state.logged_days = without(state.logged_days, period)
@@ -138,39 +117,18 @@ class MissingDays:
                 count(window.days, "day"),
             )
         state.logged_days = merged([*state.logged_days, *found])
-        if self.loads_whole_life and not state.missing_days:
-            self._compare()
-
-    @property
-    def loads_whole_life(self) -> bool:
-        """Whether this run loads all days of an account, which have to add up to its AllTime."""
-        created, asked = self._created, self._asked
-        is_whole = created and asked and asked[0].start <= created and self._reads_up_to_today
-        return bool(is_whole) and self._is_first_load and not self._is_new
 
     @property
     def _must_have_amounts(self) -> bool:
         """Whether this run loads the whole life of an account that has spend."""
-        return self.loads_whole_life and self._has_spend
+        created, asked = self._created, self._asked
+        is_whole = created and asked and asked[0].start <= created and self._reads_up_to_today
+        return bool(is_whole) and self._is_first_load and self._has_spend
 
     @property
     def _reads_up_to_today(self) -> bool:
         """Whether no `end_date` leaves out days that AllTime has."""
-        planner = self._planner
-        return planner.last_period == planner.granularity.first(planner.today)
-
-    def _compare(self) -> None:
-        """Log what the whole history has and none of its days."""
-        periods = self._asked[-1].end - self._asked[0].start
-        if self._left > ROUNDING_OF_A_ROW * (periods.days + 1):
-            self._planner.logger.warning(
-                "%s: Twilio's AllTime has %s more than all days since %s together: a day is "
-                "incomplete%s",
-                self._state.name,
-                f"{self._left:,f}",
-                self._asked[0].start,
-                ", or a subaccount has usage before" * self._state.context.includes_subaccounts,
-            )
+        return self._planner.settings.last_day(self._planner.today) == self._planner.today
 
     def _found_nothing(self, days: Window) -> None:
         """Log that there is nothing at all, or raise ApiError if that cannot be."""
@@ -185,6 +143,8 @@ class MissingDays:
             )
         if self._is_new:
             logger.info("%s is new and has no record yet; the next run asks again", state.name)
+            return
+        if self._created and days.end < self._created:
             return
         logger.warning(
             "%s: Twilio has no record for any day of %s, not even zeros; the next run asks again",

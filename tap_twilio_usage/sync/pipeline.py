@@ -21,6 +21,7 @@ from tap_twilio_usage.sync.missing_days import MissingDays
 from tap_twilio_usage.sync.prefetch import Prefetch, Queue
 from tap_twilio_usage.sync.run import Run
 from tap_twilio_usage.sync.state import AccountContext, AccountState
+from tap_twilio_usage.sync.whole_life import WholeLife
 from tap_twilio_usage.twilio.periods import ALL_TIME, Window, merged, without
 
 Rows = list[UsageRecord]
@@ -90,12 +91,14 @@ class Pipeline:
         """Yield the rows of one account, period by period. This is the core of the tap."""
         state, restatements = prefetch.state, prefetch.restatements
         before = subaccount_switch.days_before(state, prefetch.all_days.start)
+        gaps = CategoryGaps(state, categories.used, self._run.planner)
+        created = prefetch.first_day.created if prefetch.first_day else None
+        life = WholeLife(state, self._run.planner, prefetch.days, created)
         missing = self._start(prefetch, before)
         days = prefetch.read_windows[-1]
         self._progress.begin(prefetch.account, days, prefetch.read_days, prefetch.requests)
         for period in before.split(1, self._run.planner.granularity):
             yield subaccount_switch.zeros(self._run, state, period)
-        gaps = CategoryGaps(state, categories.used, self._run.planner)
         for period, listed in self._fetched(prefetch):
             fetched = categories.add_withdrawn(listed, period.start)
             rows = _attributed(categories, gaps, period.start, listed, fetched)
@@ -106,7 +109,8 @@ class Pipeline:
             ):
                 emitted = subaccount_switch.zeros(self._run, state, period)
             yield emitted
-            missing.note(period, fetched, total(rows))
+            missing.note(period, fetched)
+            life.note(period.start, total(rows))
             if self._run.emits_focus:
                 state.days_without_focus = without(state.days_without_focus or [], period)
             if restatements:
@@ -116,7 +120,8 @@ class Pipeline:
             self._run.save(len(emitted))
             self._progress.add(period, rows, len(emitted))
         missing.end(prefetch.all_days)
-        gaps.end(prefetch.account.fetch_all_time(), is_whole=missing.loads_whole_life)
+        history = prefetch.account.fetch_all_time()
+        gaps.end(history, is_whole=life.end(history))
         self._progress.end()
         if restatements:
             restatements.record(period.start, rows, were_read=prefetch.reads_all_days)
@@ -143,7 +148,7 @@ class Pipeline:
             state,
             planner,
             first_day=prefetch.first_day,
-            history=prefetch.account.fetch_all_time(),
+            has_spend=any(reported.amounts for reported in prefetch.account.fetch_all_time()),
         )
 
     def _fetched(self, prefetch: Prefetch) -> Iterator[tuple[Window, Rows]]:
@@ -168,6 +173,7 @@ class Pipeline:
             fetched = categories.add_withdrawn(listed, None)
             rows = _attributed(categories, gaps, day, listed, fetched)
             yield self._select(state, day, rows, categories)
+        gaps.end(prefetch.account.fetch_all_time(), is_whole=False)
         state.catch_up_to = None
 
     def _moved_history(self, state: AccountState, day: date) -> Iterator[Rows]:
@@ -210,6 +216,5 @@ def _attributed(
     `fetched` are the `listed` rows, and after them those of withdrawn categories.
     """
     kept = categories.drop_unused(fetched)
-    if listed:
-        gaps.note(day, kept, withdrawn=fetched[len(listed) :])
+    gaps.note(day, kept, withdrawn=fetched[len(listed) :])
     return attribute(kept, fetched)

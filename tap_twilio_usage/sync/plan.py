@@ -110,7 +110,7 @@ class Planner:
         """Return the days that this run may load again, also those that it may find unchanged."""
         first, bookmark = state.first_day, self.bookmark(state)
         if bookmark and not state.catch_up_to:
-            first = self._less_lookback(bookmark)
+            first = self.less_lookback(bookmark)
         return [*state.missing_days, Window(first, self.last_period)] if first else []
 
     def skipped_days(self, state: PeriodState, days: Window) -> list[Window]:
@@ -158,7 +158,8 @@ class Planner:
             return window
         return Window(self.granularity.first(window.start), window.end)
 
-    def _less_lookback(self, bookmark: date) -> date:
+    def less_lookback(self, bookmark: date) -> date:
+        """Return the first day that is read again after this bookmark."""
         return bookmark - min(self.settings.lookback_days, (bookmark - EARLIEST).days) * DAY
 
     def _last_day(self, state: PeriodState) -> date:
@@ -176,7 +177,7 @@ class Planner:
         return last
 
     def _resume(self, state: PeriodState, bookmark: date) -> date:
-        start = self._less_lookback(bookmark)
+        start = self.less_lookback(bookmark)
         # Only a start_date that the user has set limits the lookback. The default one moves with
         # time and would leave a gap after a pause of months. During a change of `subaccounts`, the
         # limit is the first day that was ever read.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import msgspec
@@ -130,10 +131,15 @@ class AccountState(PeriodState, kw_only=True):
     price_units: list[str] = []
     first_expected: date | None = None
     billed: BilledDays | None = None
-    # The used categories that the newest day does not list, with the first such day; EARLIEST if no
-    # day has listed them. And of the gaps that the log has named, the newest one.
-    unlisted: dict[str, date] | None = None
-    logged_gaps: dict[str, date] = {}
+    # The used categories that the newest day does not list any more, with the first such day. Those
+    # that the first day did not list, with the first one that did; LATEST if none has. And the days
+    # without a category that the log has named.
+    unlisted: dict[str, date] = {}
+    listed_since: dict[str, date] = {}
+    logged_gaps: dict[str, list[Window]] = {}
+    # Until the days of a whole life are compared with AllTime: the days on which the next run may
+    # begin, with the sum of all days before.
+    uncompared: dict[date, Decimal] = {}
     # Of `usage_records_all_time`: the days on which the rows in the target begin.
     first_days: list[date] = []
     # The days whose rows were emitted without FOCUS rows since; None if that was never decided.

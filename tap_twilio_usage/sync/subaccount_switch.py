@@ -107,6 +107,8 @@ def take_over(state: AccountState, states: list[AccountState], last_day: date) -
             state.missing_days = merged([*state.missing_days, *other.missing_days])
             state.first_rows = min(filter(None, (state.first_rows, other.first_rows)), default=None)
             state.first_days = sorted({*state.first_days, *other.first_days})
+            state.listed_since = other.listed_since | state.listed_since
+            state.logged_gaps = other.logged_gaps | state.logged_gaps
             if other.billed is not None:
                 state.billed = BilledDays()
 
