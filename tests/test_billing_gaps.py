@@ -74,6 +74,7 @@ def load(  # noqa: PLR0913  (each is one thing, most are passed by name)
             products.note_loaded(period, rows)
             state.advance(period.start)
     gaps.end("billing group 1", read, LOGGER)
+    products.end("billing group 1", LOGGER)
     return found
 
 
@@ -311,6 +312,25 @@ def test_a_loaded_period_without_a_checksum_gets_zeros_for_all_other_products(
         **{(name, n): 5 for name in ("Texts", "MMS") for n in range(1, 7)},
         **{("SMS", n): 0 for n in range(1, 6)},  # the sixth day is new
     }
+
+
+def test_only_what_a_period_listed_before_is_set_to_zero_and_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    state, names = new_state(), {1: ["SMS", "MMS"], 2: ["SMS"], 3: ["SMS", "Voice"]}
+    load(state, days(1, 3), names)
+    assert said(caplog) == []
+    found = load(state, days(1, 4), {1: ["MMS"], 2: ["SMS", "A"], 3: ["A", "SMS"], 4: ["A"]})
+    assert {each: price for each, price in found.items() if not price} == {
+        ("SMS", 1): 0,
+        ("Voice", 3): 0,
+    }
+    assert said(caplog) == [
+        f"billing group 1: Twilio no longer lists product {name!r} for {date(2026, 1, number)}; "
+        "its rows are set to zero"
+        for name, number in (("SMS", 1), ("Voice", 3))
+    ]
 
 
 # Which days are read.

@@ -344,6 +344,19 @@ def test_a_difference_is_asked_for_once_more_and_then_warned_of_with_both_sums(
     assert target.rows["AC1", JANUARY.start, "usd"].difference == Decimal("5.5")
 
 
+def test_a_difference_is_said_again_only_if_it_is_another_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    account, target = FakeAccount(months={JANUARY.start: "36.5"}), Target()
+    target.load(account)
+    assert len(warnings(caplog)) == 1
+    target.load(account)
+    assert warnings(caplog) == []
+    account.months = {JANUARY.start: "37"}
+    target.load(account)
+    assert len(warnings(caplog)) == 1
+
+
 def test_a_difference_that_passes_is_not_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     account = FakeAccount(months={FEBRUARY.start: "5"}, soon={FEBRUARY.start: "28"})
     target = Target()

@@ -112,6 +112,7 @@ class BillingGroupRecordsStream(PeriodStream):
             state.advance(period.start)
             self.save(len(rows))
         gaps.end(group.name, Window(asked[0].start, days.end), self.logger)
+        products.end(group.name, self.logger)
         self.save()
         self.logger.info("%s: loaded %s, %s", group.name, count(read, "day"), count(emitted, "row"))
         self.anomalies.report(group.findings)

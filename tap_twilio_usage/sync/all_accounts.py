@@ -124,7 +124,8 @@ class AllAccounts:
             for account, part in zip(listed, parts, strict=True)
             if not part and account.sid not in self._run.accounts
         ]
-        if lacking := sorted({month for part in parts for month in part} - whole.keys()):
+        used = {month for part in parts for month, total in part.items() if total.price}
+        if lacking := sorted(used - whole.keys()):
             raise ApiError(
                 f"Twilio has no record of {lacking[0]:%Y-%m} of {together.sid} with its subaccounts"
             )

@@ -19,7 +19,6 @@ from tap_twilio_usage.twilio.periods import DAY, EARLIEST, LATEST, Window, merge
 from tap_twilio_usage.twilio.usage_records import Reported
 
 NEVER = Window(LATEST, LATEST)  # instead of the days, if no day lists the category
-MEANING = "counts in its new name, in a category that contains it, or in totalprice"
 
 
 class CategoryGaps:
@@ -83,8 +82,9 @@ class CategoryGaps:
         for since in sorted({*gone.values()}):
             names = sorted(category for category in gone if gone[category] == since)
             log.warning(
-                "%s: Twilio no longer lists %s, since %s; what it has there %s",
-                *(state.name, some(names), since, MEANING),
+                "%s: Twilio no longer lists %s, since %s; what it has there counts in its new "
+                "name, in a category that contains it, or in totalprice",
+                *(state.name, some(names), since),
             )
             for category in names:
                 self._note_logged(category, Window(since, since))
@@ -156,8 +156,8 @@ class CategoryGaps:
         if without_all([gap], self._state.logged_gaps.get(category, [])):
             (self._logger.info if category in self._named else self._logger.warning)(
                 "%s: Twilio does not list category %r for %s, though for other days; what it has "
-                "there %s",
-                *(self._state.name, category, gap, MEANING),
+                "there counts in its new name, in a category that contains it, or in totalprice",
+                *(self._state.name, category, gap),
             )
             self._named.add(category)
             self._note_logged(category, gap)

@@ -1,4 +1,4 @@
-"""The products of one billing group, so that the rows of one that is gone are set to zero. Pure.
+"""The products of one billing group, so that the rows of one that is gone are set to zero.
 
 Twilio lists the products that a period used, and renames some. A period that is read again and does
 not list a product any more would leave its old row in the target, beside the one of the new name.
@@ -7,12 +7,12 @@ not list a product any more would leave its old row in the target, beside the on
 from __future__ import annotations
 
 from datetime import date
-from zlib import crc32
 
+from tap_twilio_usage.logs.wording import Logger, some
 from tap_twilio_usage.money.amounts import ZERO
 from tap_twilio_usage.money.parsers import Record
 from tap_twilio_usage.sync.state import BillingGroupState
-from tap_twilio_usage.twilio.periods import Window
+from tap_twilio_usage.twilio.periods import Window, merged
 
 
 class Products:
@@ -23,28 +23,45 @@ class Products:
         self._state = state
         self._lookback_days = lookback_days
         self._emitted = tuple(state.products)  # by earlier runs
-        self._checksums = dict(state.product_days)
+        self._listed = dict(state.product_days)
+        self._gone: dict[tuple[str, str], list[Window]] = {}
         days = state.bookmark, state.last_rows, state.reading_up_to
         self._loaded = max(filter(None, days), default=None)  # the last period with rows to replace
 
     def add_withdrawn(self, period: Window, rows: list[Record]) -> list[Record]:
-        """Return the rows of a period, with zeros for each product that it may not list any more.
+        """Return the rows of a period, with zeros for each product that it does not list any more.
 
-        Only if it listed other products when it was last read, or was loaded so long ago that this
-        is not known. If it lists none at all, Twilio has not answered for it: its rows stay.
+        If the period was loaded so long ago that its products are not known, for each other product
+        of the group. If it lists none at all, Twilio has not answered for it: its rows stay.
         """
-        checksum = self._checksums.get(f"{period.start}")
-        is_new = checksum is None and (self._loaded is None or period.start > self._loaded)
-        if not rows or is_new or checksum == _checksum(rows):
+        if not rows:
             return rows
-        listed = set(map(_product, rows))
-        gone = [product for product in self._emitted if product not in listed]
+        known = self._listed.get(f"{period.start}")
+        if known is not None:
+            before = [each for n, each in enumerate(self._emitted) if int(known, 16) >> n & 1]
+        elif self._loaded is None or period.start > self._loaded:
+            return rows
+        else:
+            before = [*self._emitted]
+        gone = sorted({*before} - {*map(_product, rows)})
+        for product in gone if known is not None else ():
+            self._gone[product] = merged([*self._gone.get(product, []), period])
         unit = next((row["price_unit"] for row in rows), None)
         return [*rows, *(_zero(category, name, period, unit) for category, name in gone)]
 
+    def end(self, name: str, logger: Logger) -> None:
+        """Log the products that periods listed before and do not list any more."""
+        for (_, product), windows in sorted(self._gone.items()):
+            logger.info(
+                "%s: Twilio no longer lists product %r for %s; its rows are set to zero",
+                name,
+                product,
+                some([*map(str, windows)]),
+            )
+
     def were_listed(self, period: Window) -> bool:
         """Return whether the period had any product when an earlier run read it."""
-        return f"{period.start}" in self._checksums
+        return f"{period.start}" in self._listed
 
     def record(self, rows: list[Record]) -> bool:
         """Put the products of the rows into the state. Return whether any was new.
@@ -55,7 +72,7 @@ class Products:
         products = set(map(_product, rows))
         if products <= known:
             return False
-        self._state.products = sorted(known | products)
+        self._state.products = [*self._state.products, *sorted(products - known)]
         return True
 
     def note_loaded(self, period: Window, listed: list[Record]) -> None:
@@ -66,7 +83,9 @@ class Products:
         state = self._state
         if listed:
             state.last_rows = max(state.last_rows or period.start, period.start)
-            days = {**state.product_days, f"{period.start}": _checksum(listed)}
+            products = set(map(_product, listed))
+            bits = sum(1 << n for n, each in enumerate(state.products) if each in products)
+            days = {**state.product_days, f"{period.start}": f"{bits:x}"}
             newest = sorted(days)[-self._lookback_days - 1 :]
             missing = [day for day in days if self._is_missing(date.fromisoformat(day))]
             state.product_days = {day: days[day] for day in sorted({*newest, *missing})}
@@ -77,11 +96,6 @@ class Products:
 
 def _product(row: Record) -> tuple[str, str]:
     return row["product_category"], row["product_name"]
-
-
-def _checksum(rows: list[Record]) -> str:
-    products = sorted(map(_product, rows))
-    return f"{crc32(repr(products).encode()):08x}"
 
 
 def _zero(category: str, name: str, period: Window, price_unit: str | None) -> Record:

@@ -116,7 +116,7 @@ class Reconciliation:
         )
 
     def _warn(self, state: AccountState, answer: _Answer) -> None:
-        """Log each closed month that does not reconcile; one that lacks records, only once."""
+        """Log each closed month that does not reconcile, unless an earlier run logged the same."""
         logger, today = self._run.planner.logger, self._run.planner.today
         window, first_expected = answer.window, answer.first_expected
         if not answer.months:
@@ -133,9 +133,13 @@ class Reconciliation:
                 state.name,
                 Window(window.start, answer.months[0].days.start - DAY),
             )
+        logged, state.logged_months = state.logged_months, []
         for month in self._closed(answer.months):
             is_known = any(month.days.start in window for window in state.missing_days)
-            if not month.reconciles and not (month.is_missing and is_known):
+            if month.reconciles or (month.is_missing and is_known):
+                continue
+            state.logged_months.append(f"{month}")
+            if f"{month}" not in logged:
                 logger.warning(
                     "%s: Twilio's days and month do not agree, though asked twice: %s",
                     state.name,

@@ -109,7 +109,8 @@ class BillingGroupState(PeriodState, kw_only=True):
     """The state of one billing group."""
 
     context: BillingGroupContext
-    # The products (category and name) that had rows, and a checksum of those of each period.
+    # The products (category and name) that had rows, in the order in which they were found. And for
+    # each period, a bit for each of them that it listed: the first one is the lowest.
     products: list[tuple[str, str]] = []
     product_days: dict[str, str] = {}
 
@@ -130,6 +131,8 @@ class AccountState(PeriodState, kw_only=True):
     # Of `usage_reconciliation`: the currencies of its rows, and the first day that Daily must have.
     price_units: list[str] = []
     first_expected: date | None = None
+    # And of those of its months that do not agree with their days, what the log has said.
+    logged_months: list[str] = []
     billed: BilledDays | None = None
     # The used categories that the newest day does not list any more, with the first such day. Those
     # that the first day did not list, with the first one that did; LATEST if none has. And the days
