@@ -54,7 +54,7 @@ class CategoryGaps:
         if listed:  # a day without any record says nothing about its categories
             self._note_new(day, listed)
             self._note_gaps(day, listed)
-            if day >= self._loaded_up_to:
+            if day >= self._loaded_up_to and self._state.unlisted != self._open:
                 self._state.unlisted = dict(sorted(self._open.items()))
 
     def end(self, history: Iterable[Reported], *, is_whole: bool) -> None:
@@ -108,16 +108,16 @@ class CategoryGaps:
 
     def _note_new(self, day: date, listed: AbstractSet[str]) -> None:
         since = self._state.listed_since
-        is_first_of_all = day == self._first and day <= self._loaded_since
-        for category in sorted(listed - self._known):
-            if not is_first_of_all:
+        if not listed <= self._known:
+            is_first_of_all = day == self._first and day <= self._loaded_since
+            for category in () if is_first_of_all else sorted(listed - self._known):
                 self._lists_since(category, day)
-        self._known |= listed
-        for category in self._used - self._known - since.keys():
-            since[category] = LATEST
-        for category in listed & since.keys():
-            if day < since[category]:
-                self._lists_since(category, day)
+            self._known |= listed
+        if not self._used <= self._known:
+            for category in self._used - self._known - since.keys():
+                since[category] = LATEST
+        for category in [each for each in since if day < since[each] and each in listed]:
+            self._lists_since(category, day)
 
     def _note_gaps(self, day: date, listed: AbstractSet[str]) -> None:
         last = self._planner.settings.last_day(self._planner.today)

@@ -40,6 +40,7 @@ class WholeLife:
         if reads_all and (is_first_load or state.uncompared):
             self._sum = ZERO
         self._newest: deque[tuple[date, Decimal]] = deque()
+        self._up_to_now = self._sum or ZERO
 
     def note(self, day: date, total: UsageRecord | None) -> None:
         """Add the `totalprice` of a day, and put the sums into the state."""
@@ -47,6 +48,7 @@ class WholeLife:
             return
         price = (total and total.price) or ZERO
         with localcontext(EXACT):
+            self._up_to_now += price
             if day < self._starts:  # a missing day of an earlier run
                 self._sum += price
                 self._state.uncompared = {self._starts: self._sum}
@@ -56,11 +58,10 @@ class WholeLife:
             while self._newest[0][0] < again:
                 self._sum += self._newest.popleft()[1]
             # The days on which the next run may begin.
-            up_to_now = self._sum_up_to_now()
             self._state.uncompared = {
                 again: self._sum,
-                day: up_to_now - price,
-                self._planner.granularity.following(day): up_to_now,
+                day: self._up_to_now - price,
+                self._planner.granularity.following(day): self._up_to_now,
             }
 
     def end(self, history: Collection[Reported]) -> bool:
@@ -76,7 +77,7 @@ class WholeLife:
         state.uncompared = {}
         with localcontext(EXACT):
             whole = sum((_price(each) for each in history), ZERO)
-            left = whole - self._sum_up_to_now()
+            left = whole - self._up_to_now
             late = sum((price for day, price in self._newest if day > today - NEWEST), ZERO)
         if left > ROUNDING_OF_A_ROW * ((today - first).days + 1):
             # What is spent in a day may be in AllTime before the day has it.
@@ -89,9 +90,6 @@ class WholeLife:
                 ", or a subaccount has usage before" * state.context.includes_subaccounts,
             )
         return True
-
-    def _sum_up_to_now(self) -> Decimal:
-        return sum((price for _, price in self._newest), self._sum or ZERO)
 
 
 def _price(reported: Reported) -> Decimal:
