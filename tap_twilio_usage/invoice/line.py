@@ -26,8 +26,8 @@ class Line(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A line with the number of its row, and whether it is one for all accounts together."""
+    """A line with the number of its row, and the account as it is written there."""
 
     row: int
     line: Line
-    is_combined: bool
+    account: str

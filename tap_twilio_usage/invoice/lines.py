@@ -14,7 +14,7 @@ from tap_twilio_usage.invoice.columns import currency_of, letters
 from tap_twilio_usage.invoice.dates import Period
 from tap_twilio_usage.invoice.errors import InvoiceError
 from tap_twilio_usage.invoice.line import Entry, Line
-from tap_twilio_usage.invoice.summaries import COMBINED, TOTALS, without_summaries
+from tap_twilio_usage.invoice.summaries import is_a_total, is_combined, without_summaries
 from tap_twilio_usage.invoice.table import Row, Table
 from tap_twilio_usage.money.parsers import canonical_sid
 
@@ -86,6 +86,7 @@ class _Reader:
         self.table = table
         self.hints = hints
         self.named = FILE_NAME.match(name)
+        self.above: Line | None = None  # a total may say nothing but its amount
         header = table.header[table.columns["amount"]]
         self.currency = hints.currency or currency_of(header)
         numbers = (self._cell(row, each) for row in table.rows for each in ("amount", "quantity"))
@@ -99,30 +100,37 @@ class _Reader:
         amount, code = self._number(row, "amount")
         if amount is None:
             raise ValueError("no amount")
-        account = self._cell(row, "account")
-        is_combined = letters(account) == COMBINED
-        group, item = self._cell(row, "item_group"), self._cell(row, "item")
-        first, last = self._period(row)
+        account, group, item = (self._cell(row, each) for each in ("account", "item_group", "item"))
+        is_total = is_a_total(account, group, item)
+        if not (group or item or is_total):
+            raise ValueError("no item_group and no item")
+        above = self.above if is_total else None
+        first, last = self._period(row, above)
         line = Line(
-            invoice_id=self._invoice_id(row),
+            invoice_id=self._invoice_id(row, above),
             period_start=first,
             period_end=last,
-            account_sid="" if is_combined else canonical_sid(account),
+            account_sid=self._account_sid(account),
             item_group=group,
             item=item,
             quantity=self._number(row, "quantity")[0],
             amount=amount,
-            currency=self._currency(row, code),
+            currency=self._currency(row, code, above),
             kind=kind_of(self._cell(row, "kind"), group, item),
             raw=self._raw(row),
         )
-        if not (group or item) and not is_combined and letters(account) not in TOTALS:
-            raise ValueError("no item_group and no item")
-        return Entry(row.number, line, is_combined)
+        self.above = line
+        return Entry(row.number, line, account)
 
     def _cell(self, row: Row, column: str) -> str:
         place = self.table.columns.get(column)
         return "" if place is None else row.cells[place]
+
+    def _account_sid(self, account: str) -> str:
+        # What belongs to no account is of the whole invoice, which is the named account's.
+        if is_combined(account) or not account:
+            account = self.named[1] if self.named else ""
+        return canonical_sid(account)
 
     def _number(self, row: Row, column: str) -> tuple[Decimal | None, str | None]:
         text = self._cell(row, column)
@@ -133,26 +141,26 @@ class _Reader:
         except ValueError as error:
             raise ValueError(f"{column} {text!r} {error}") from None
 
-    def _currency(self, row: Row, written: str | None) -> str:
+    def _currency(self, row: Row, written: str | None, above: Line | None) -> str:
         codes = {self._cell(row, "currency").upper(), written or ""} - {""}
         if len(codes) > 1:
             raise ValueError(f"two currencies, {' and '.join(sorted(codes))}")
-        code = next(iter(codes), None) or self.currency
+        code = next(iter(codes), None) or self.currency or (above.currency if above else None)
         if not code:
-            raise ValueError("no currency; use --currency USD")
+            raise ValueError(f"no {self._what('currency')}; use --currency USD")
         return code
 
-    def _invoice_id(self, row: Row) -> str:
+    def _invoice_id(self, row: Row, above: Line | None) -> str:
         found = self.hints.invoice_id or self._cell(row, "invoice_id")
-        found = found or (self.named[3] if self.named else "")
+        found = found or (self.named[3] if self.named else above.invoice_id if above else "")
         if not found:
             raise ValueError(
-                "no column invoice_id, and the file's name has none (ACCOUNT-YYYY-MM-IV...); "
-                "use --invoice-id"
+                f"no {self._what('invoice_id')}, and the file's name has none "
+                "(ACCOUNT-YYYY-MM-IV...); use --invoice-id"
             )
         return found
 
-    def _period(self, row: Row) -> Period:
+    def _period(self, row: Row, above: Line | None) -> Period:
         if self.hints.period:
             return self.hints.period
         texts = [self._cell(row, each) for each in ("period_start", "period_end")]
@@ -162,14 +170,19 @@ class _Reader:
             found = _named(dates.period, whole, self.order)
         elif self.named:
             found = dates.period(self.named[2], None)
+        elif above:
+            found = Period(above.period_start, above.period_end)
         else:
             raise ValueError(
-                "no column period_start with period_end, and the file's name has no month "
-                "(ACCOUNT-YYYY-MM-IV...); use --month"
+                f"no {self._what('period_start')} with period_end, and the file's name has no "
+                "month (ACCOUNT-YYYY-MM-IV...); use --month"
             )
         if found.first > found.last:
             raise ValueError(f"the period begins on {found.first}, after its end, {found.last}")
         return found
+
+    def _what(self, column: str) -> str:
+        return column if column in self.table.columns else f"column {column}"
 
     def _raw(self, row: Row) -> str:
         known = set(self.table.columns.values())

@@ -19,8 +19,19 @@ TOTALS = {
 SMALLEST_UNIT = {"JPY": Decimal(1), "KRW": Decimal(1)}
 CENT = Decimal("0.01")
 
-# Which lines a row adds up: each of the names that it has.
-Key = tuple[str, str]
+
+def is_combined(account: str) -> bool:
+    """Return whether a row is one for all accounts together."""
+    return letters(account) == COMBINED
+
+
+def is_a_total(account: str, group: str, item: str) -> bool:
+    """Return whether a row is the total of an invoice, or of an account or item group in it."""
+    names = {letters(account), letters(group), letters(item)}
+    return bool(TOTALS & names) or (is_combined(account) and not (group or item))
+
+
+Key = tuple[str, str]  # item group and item
 
 
 def without_summaries(entries: Sequence[Entry]) -> list[Line]:
@@ -29,10 +40,10 @@ def without_summaries(entries: Sequence[Entry]) -> list[Line]:
     A row of `All Accounts Combined` repeats the rows of the accounts with its item. If no account
     has the item, such as a tax of the whole invoice, the row is a line itself.
     """
-    totals = [entry for entry in entries if _is_total(entry)]
-    others = [entry for entry in entries if not _is_total(entry)]
-    combined = [entry for entry in others if entry.is_combined]
-    lines = [entry for entry in others if not entry.is_combined]
+    totals = [each for each in entries if _is_a_total(each)]
+    others = [each for each in entries if not _is_a_total(each)]
+    combined = [each for each in others if is_combined(each.account)]
+    lines = [each for each in others if not is_combined(each.account)]
     lines = sorted(lines + _only_combined(combined, lines)) if lines else combined
     if not lines:
         raise InvoiceError(f"row {totals[0].row}: a total without lines")
@@ -42,10 +53,8 @@ def without_summaries(entries: Sequence[Entry]) -> list[Line]:
     return found
 
 
-def _is_total(entry: Entry) -> bool:
-    line = entry.line
-    names = [letters(name) for name in (line.account_sid, line.item_group, line.item)]
-    return bool(TOTALS & set(names)) or not (line.item_group or line.item)
+def _is_a_total(entry: Entry) -> bool:
+    return is_a_total(entry.account, entry.line.item_group, entry.line.item)
 
 
 def _key(entry: Entry) -> Key:
@@ -77,14 +86,14 @@ def _only_combined(combined: Sequence[Entry], lines: Sequence[Entry]) -> list[En
 def _check_total(entry: Entry, lines: Sequence[Line]) -> None:
     """Compare a total with its lines: of the invoice, or of its account or item group."""
     total = entry.line
-    group, account = letters(total.item_group), total.account_sid
+    group, account = letters(total.item_group), letters(entry.account)
     if group in TOTALS | {""} and letters(total.item) not in TOTALS | {""}:
         group = letters(total.item)
     mine = [
         line
         for line in lines
         if (group in TOTALS | {""} or letters(line.item_group) == group)
-        and (letters(account) in TOTALS | {""} or line.account_sid == account)
+        and (account in TOTALS | {"", COMBINED} or letters(line.account_sid) == account)
     ]
     choices = [
         [line for line in mine if line.kind in kinds]
@@ -119,7 +128,7 @@ def _unit(line: Line) -> Decimal:
 
 
 def _differs(entry: Entry, summary: Decimal, lines: Decimal) -> str:
-    names = filter(None, (entry.line.account_sid, entry.line.item_group, entry.line.item))
+    names = filter(None, (entry.account, entry.line.item_group, entry.line.item))
     return (
         f"row {entry.row}: the summary {' / '.join(names) or 'of all'!r} is {summary:,f}, but its "
         f"lines add up to {lines:,f}"
