@@ -75,7 +75,10 @@ _GROUPS = {
 
 
 class Line(NamedTuple):
-    """A line. `reason` is why its amount differs from `reported`, what Twilio's days say of it."""
+    """A line. `reason` is why its amount differs from `reported`, what Twilio's days say of it.
+
+    Where they say something, `usage_category` is the category that has it.
+    """
 
     account: Account | None
     category: str
@@ -85,6 +88,7 @@ class Line(NamedTuple):
     amount: Decimal
     reported: Decimal
     reason: str
+    usage_category: str | None = None
 
 
 @dataclass(frozen=True)
@@ -153,9 +157,17 @@ def _usage(company: Company, account: Account, first: date, last: date) -> Itera
             quantities[name] = quantities.get(name, _ZERO) + charge.usage
     for name, price in prices.items():
         if price:
-            group, item = _group(company, name), company.category(name).description
-            amount = _cents(price)
-            yield Line(account, "Service", group, item, quantities[name], amount, price, "rounding")
+            yield Line(
+                account,
+                "Service",
+                _group(company, name),
+                company.category(name).description,
+                quantities[name],
+                _cents(price),
+                price,
+                "rounding",
+                name,
+            )
 
 
 def _group(company: Company, name: str) -> str:

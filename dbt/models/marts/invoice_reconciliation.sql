@@ -167,6 +167,7 @@ fees as (
     select
         signed_parts.*,
         case
+            when abs(open_difference - late_difference) <= most_rounding then 0
             when abs(open_difference - late_difference - fee) <= most_rounding then fee
             when fee > 0 and late_difference > 0 and late_difference >= fee then 0
             when fee > 0 and late_difference > 0 then fee - late_difference
