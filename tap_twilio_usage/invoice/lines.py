@@ -64,10 +64,10 @@ def lines_of(name: str, table: Table, hints: Hints) -> Read:
     for row in table.rows:
         try:
             entries.append(reader.entry(row))
+        except _NotInFile as error:
+            raise InvoiceError(str(error)) from None
         except ValueError as error:
             problems[row.number] = str(error)
-    if len(problems) == len(table.rows) and len(set(problems.values())) == 1:
-        raise InvoiceError(*set(problems.values()))  # it is one of the file
     if problems:
         raise InvoiceError(*(f"row {row}: {why}" for row, why in problems.items()))
     by_invoice: dict[tuple[str, str], list[Entry]] = defaultdict(list)
@@ -77,6 +77,10 @@ def lines_of(name: str, table: Table, hints: Hints) -> Read:
     for each in by_invoice.values():
         lines += without_summaries(each)
     return Read(lines, len(entries) - len(lines), table.empty_rows)
+
+
+class _NotInFile(ValueError):
+    """What no row of the file can say."""
 
 
 class _Reader:
@@ -147,17 +151,15 @@ class _Reader:
             raise ValueError(f"two currencies, {' and '.join(sorted(codes))}")
         code = next(iter(codes), None) or self.currency or (above.currency if above else None)
         if not code:
-            raise ValueError(f"no {self._what('currency')}; use --currency USD")
+            raise self._lacks("currency", "; use --currency USD")
         return code
 
     def _invoice_id(self, row: Row, above: Line | None) -> str:
         found = self.hints.invoice_id or self._cell(row, "invoice_id")
         found = found or (self.named[3] if self.named else above.invoice_id if above else "")
         if not found:
-            raise ValueError(
-                f"no {self._what('invoice_id')}, and the file's name has none "
-                "(ACCOUNT-YYYY-MM-IV...); use --invoice-id"
-            )
+            other = ", and the file's name has none (ACCOUNT-YYYY-MM-IV...); use --invoice-id"
+            raise self._lacks("invoice_id", other)
         return found
 
     def _period(self, row: Row, above: Line | None) -> Period:
@@ -166,6 +168,8 @@ class _Reader:
         texts = [self._cell(row, each) for each in ("period_start", "period_end")]
         if all(texts):
             found = Period(*(_named(dates.day, text, self.order) for text in texts))
+        elif any(texts):
+            raise ValueError(f"no {'period_end' if texts[0] else 'period_start'}; use --month")
         elif whole := self._cell(row, "period"):
             found = _named(dates.period, whole, self.order)
         elif self.named:
@@ -173,16 +177,16 @@ class _Reader:
         elif above:
             found = Period(above.period_start, above.period_end)
         else:
-            raise ValueError(
-                f"no {self._what('period_start')} with period_end, and the file's name has no "
-                "month (ACCOUNT-YYYY-MM-IV...); use --month"
-            )
+            other = ", and the file's name has no month (ACCOUNT-YYYY-MM-IV...); use --month"
+            raise self._lacks("period", other)
         if found.first > found.last:
             raise ValueError(f"the period begins on {found.first}, after its end, {found.last}")
         return found
 
-    def _what(self, column: str) -> str:
-        return column if column in self.table.columns else f"column {column}"
+    def _lacks(self, column: str, other: str) -> ValueError:
+        if column in self.table.columns:
+            return ValueError(f"no {column}{other}")
+        return _NotInFile(f"no column {column}{other}")
 
     def _raw(self, row: Row) -> str:
         known = set(self.table.columns.values())
