@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import re
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
@@ -15,6 +18,7 @@ import duckdb
 import psycopg
 import pytest
 
+from docs import invoice_picture as picture
 from sandbox import MAIN_SID, Company, Server
 from sandbox.catalogue import NEW_CATEGORIES, TREE
 from sandbox.invoice import Invoice, invoice
@@ -38,6 +42,7 @@ TABLES = {
     "stg_twilio_usage__accounts": "account_sid TEXT, friendly_name TEXT, owner_account_sid TEXT",
     "cost_by_day": "account_sid TEXT, start_date DATE, service TEXT, price_unit TEXT, "
     f"cost {DOLLARS}",
+    # The test of the sums reads it.
     "reconciliation": f"account_sid TEXT, start_date DATE, price_unit TEXT, total {DOLLARS}",
     "stg_twilio_usage__usage_records_daily": "account_sid TEXT, start_date DATE, price_unit TEXT, "
     f"deduplicated_price {DOLLARS}",
@@ -197,7 +202,7 @@ def test_the_reasons_are_the_truth_of_the_sandbox(
         {(MAIN_SID, MONTH): in_september + FEE},
     )
     with psycopg.connect(database) as server, closing(duckdb.connect()) as duck:
-        execute: Execute = {"postgres": server.execute, "duckdb": duck.execute}[engine]
+        execute: Execute = server.execute if engine == "postgres" else duck.execute
         reconcile(execute, compiled, world, lines)
         found = execute(
             "SELECT item_group, reason, invoice_amount, usage_amount, difference "
@@ -480,3 +485,14 @@ def test_the_sandbox_invoice_end_to_end_in_duckdb(meltano: Meltano, tmp_path: Pa
         answer = connection.execute(query).fetchall()
     assert {(group, reason): tuple(both) for group, reason, *both in found} == expected(written)
     assert sum(row[-1] for row in answer) == sum(row[2] - row[3] for row in found)
+
+
+def test_the_picture_is_what_the_command_draws(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "docs.invoice_picture", f"{tmp_path}"]
+    subprocess.run(command, check=True, cwd=ROOT)
+    svg = (tmp_path / "invoice.svg").read_text()
+    assert svg == (ROOT / "docs" / "invoice.svg").read_text()
+    assert "](invoice.svg)" in (ROOT / "docs" / "invoice.md").read_text()
+    texts = re.findall(">([^<]+)</text>", svg)
+    numbers = [Decimal(text.replace(",", "")) for text in texts if re.fullmatch(r"[-+\d.,]+", text)]
+    assert sum(numbers[:-1]) == numbers[-1] == invoice(picture.company(), MONTH).total

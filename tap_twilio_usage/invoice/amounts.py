@@ -16,7 +16,7 @@ WHOLE = re.compile(
     rf"(?P<number>[\d.,]+){CURRENCY.format('after')}(?P<last>-)?(?P<close>\))?"
 )
 PLAIN = re.compile(r"\d+|\d*[.,]\d+|\d+[.,]")
-GROUPED = re.compile(r"[1-9]\d{0,2}(?:(?P<group>[.,])\d{3})(?:(?P=group)\d{3})*(?:[.,]\d*)?")
+GROUPED = re.compile(r"[1-9]\d{0,2}((,\d{3})+(\.\d*)?|(\.\d{3})+(,\d*)?)")
 
 POINT, COMMA = ".", ","
 NAMES = {POINT: "point", COMMA: "comma"}
@@ -70,11 +70,7 @@ def amount(text: str, sign: str | None) -> tuple[Decimal, str | None]:
     if not (PLAIN.fullmatch(number) or GROUPED.fullmatch(number)):
         raise ValueError("is not an amount")
     group = COMMA if decimal == POINT else POINT
-    if decimal and group in number.partition(decimal)[2]:
-        raise ValueError("is not an amount")
-    plain = number.replace(group, "").replace(decimal or POINT, ".")
-    if plain.count(".") > 1:
-        raise ValueError("is not an amount")
+    plain = number.replace(group, "").replace(COMMA, ".")
     value = parsers.price(("-" if minuses else "") + plain)
     code = match["before"] or match["after"]
     return value or Decimal(0), code.upper() if code else None

@@ -34,13 +34,16 @@ families as (
 ),
 
 days as (
-    select
-        totals.account_sid,
-        totals.start_date,
-        totals.price_unit,
-        coalesce(accounts.owner_account_sid, totals.account_sid) as main_account_sid
-    from {{ ref('reconciliation') }} as totals
-    left join accounts on totals.account_sid = accounts.account_sid
+    select distinct
+        costs.account_sid,
+        costs.start_date,
+        costs.price_unit,
+        coalesce(accounts.owner_account_sid, costs.account_sid) as main_account_sid
+    from {{ ref('cost_by_day') }} as costs
+    inner join invoices
+        on costs.price_unit = invoices.currency
+        and costs.start_date between invoices.period_start and invoices.period_end
+    left join accounts on costs.account_sid = accounts.account_sid
 ),
 
 candidates as (

@@ -11,15 +11,13 @@ with lines as (
 ),
 
 loaded as (
-    select distinct account_sid, price_unit from {{ ref('reconciliation') }}
+    select distinct account_sid from {{ ref('stg_twilio_usage__usage_records_daily') }}
 ),
 
 -- The account that has the usage of all, where only one is loaded.
-only_accounts as (
-    select price_unit, max(account_sid) as account_sid
+only_account as (
+    select case when count(*) = 1 then max(account_sid) end as account_sid
     from loaded
-    group by price_unit
-    having count(*) = 1
 ),
 
 placed as (
@@ -27,20 +25,13 @@ placed as (
         lines.month,
         lines.currency,
         lines.amount,
-        coalesce(
-            loaded.account_sid,
-            loaded_owners.account_sid,
-            only_accounts.account_sid
-        ) as account_sid
+        coalesce(loaded.account_sid, owners.account_sid, only_account.account_sid) as account_sid
     from lines
     left join {{ ref('stg_twilio_usage__accounts') }} as accounts
         on lines.account_sid = accounts.account_sid
-    left join loaded
-        on lines.account_sid = loaded.account_sid and lines.currency = loaded.price_unit
-    left join loaded as loaded_owners
-        on accounts.owner_account_sid = loaded_owners.account_sid
-        and lines.currency = loaded_owners.price_unit
-    left join only_accounts on lines.currency = only_accounts.price_unit
+    left join loaded on lines.account_sid = loaded.account_sid
+    left join loaded as owners on accounts.owner_account_sid = owners.account_sid
+    cross join only_account
 )
 
 select
