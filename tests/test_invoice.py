@@ -111,6 +111,11 @@ def test_what_is_not_an_amount(text: str) -> None:
         amounts.amount(text, amounts.POINT)
 
 
+def test_an_amount_or_a_date_that_is_clear_does_not_follow_the_others() -> None:
+    assert amounts.amount("12.34", amounts.COMMA)[0] == Decimal("12.34")
+    assert dates.day("13/04/2025", dates.MONTH_FIRST) == date(2025, 4, 13)
+
+
 @pytest.mark.parametrize("text", ["1,234", "1.234", "$12,345", "-123.456"])
 def test_an_amount_that_may_be_thousands_or_a_fraction(text: str) -> None:
     number = text.lstrip("-$")
@@ -270,17 +275,18 @@ def test_a_summary_that_is_not_the_sum_is_refused(read: Read, rows: Sequence[str
 
 
 @pytest.mark.parametrize(
-    "rows",
+    "rows",  # the first is the only line
     [
         ("Main,,Service,Calls,Out,1,5.00", f"{ALL},,Service,Calls,Out,1,5.01"),  # rounding
         ("Main,,Service,Calls,Out,1,5.00", f"{ALL},,Service,Voice,Calls,1,5.00"),  # other names
         ("Main,,Service,Calls,Out,1,5.00", "Total,,,,,,5.00", "Main,,,Sub-total,,,$5.00"),
         ("Main,,Service,Calls,Out,1,5.00", ",,,,Grand Total,,5.00", ",,,Calls,Total,,5.00"),
-        ("Main,,Taxes,VAT,,1,5.00", "Main,,,Calls,Out,,1.00", ",,,Subtotal,Calls,,1.00"),
+        ("Main,,Service,Calls,Out,1,5.00", ",,,Subtotal,Calls,,5.00"),
     ],
 )
 def test_a_summary_that_is_the_sum_is_not_counted(read: Read, rows: Sequence[str]) -> None:
-    assert read(*rows)[0].amount == 5
+    (line,) = read(*rows)
+    assert line.amount == 5
 
 
 def test_a_total_may_leave_out_taxes_and_say_nothing_else(read: Read) -> None:
@@ -379,7 +385,7 @@ def test_encodings_and_separators(tmp_path: Path, encoding: str, separator: str,
     text = io.StringIO()
     writer = csv.writer(text, delimiter=separator, lineterminator=end, quoting=csv.QUOTE_ALL)
     writer.writerow(HEADER.split(","))
-    writer.writerow(["Caf\xe9", "A, B; C\tD|E", "Service", 'a "b"\nc', "x", "1", "$2.50"])
+    writer.writerow(["Caf\xe9", "\xc9, B; C\tD|E", "Service", 'a "b"\nc', "x", "1", "$2.50"])
     content = f"sep={separator}{end}{text.getvalue()}" if separator == ";" else text.getvalue()
     path = tmp_path / NAME
     mark = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
@@ -390,7 +396,7 @@ def test_encodings_and_separators(tmp_path: Path, encoding: str, separator: str,
         'a "b"\nc',
         Decimal("2.5"),
     )
-    assert line.raw == '{"Company Name": "A, B; C\\tD|E"}'
+    assert line.raw == '{"Company Name": "\xc9, B; C\\tD|E"}'
 
 
 def test_an_invoice_in_two_files_is_counted_once(
