@@ -349,6 +349,16 @@ def test_an_item_group_is_compared_with_its_service(
             "5",
             {"late": "5", "not_in_api": "7"},
         ),
+        (
+            [line("Voice", "36"), line("Voice", "2", kind="fee")],
+            "5",
+            {"late": "5", "unexplained": "3"},
+        ),
+        (
+            [line("Voice", "30.02"), line("Voice", "2", kind="tax")],
+            None,
+            {"tax": "2", "unexplained": "0.02"},
+        ),
         ([line("Voice", "30"), line("Voice", "-4", kind="credit")], None, {"credit": "-4"}),
         ([line("Voice", "30"), line("Voice", "2", kind="tax")], None, {"tax": "2"}),
         ([line("Voice", "30"), line("Voice", "-1.5")], None, {"unexplained": "-1.5"}),
@@ -415,6 +425,9 @@ def test_each_account_belongs_to_one_invoice(reconciled: Reconciled) -> None:
     lines = [line("Voice", "3"), line("Voice", "12", account=B1, number="IV2")]
     owners = [(A1, "A", A1), (A2, "A's", A1), (B1, "B", B1), (B2, "B's", B1)]
     assert reconciled(costs, *lines, accounts=owners) == {}
+    # A subaccount with an invoice of its own.
+    own = [line("Voice", "1"), line("Voice", "2", account=A2, number="IV2")]
+    assert reconciled(costs[:2], *own, accounts=owners) == {}
     # Nobody says whose A2 and B2 are.
     assert reconciled(costs, *lines) == {
         ("IV1", "Voice", "unexplained"): "2",
@@ -427,6 +440,18 @@ def test_each_account_belongs_to_one_invoice(reconciled: Reconciled) -> None:
     assert reconciled(costs, *more, accounts=[*owners[:2], (B1, "B", A1), (B2, "B's", A1)]) == {
         ("IV0", "Voice", "unexplained"): "5"
     }
+
+
+def test_a_subaccount_that_is_not_loaded_counts_for_its_main_account(compiled: Path) -> None:
+    costs = [cost("Voice", "1", sid=A1), cost("Voice", "4", sid=B1)]
+    lines = [line("Voice", "3", account=A2), line("Voice", "4", account=B1)]
+    owners = [(A1, "A", A1), (A2, "A's", A1), (B1, "B", B1)]
+    with closing(duckdb.connect()) as duck:
+        reconcile(duck.execute, compiled, World(costs, owners), lines)
+        found = duck.execute(
+            "SELECT account_sid, invoice_total, difference_invoice FROM reconciliation_by_month"
+        ).fetchall()
+    assert sorted(found) == [(A1, 3, 2), (B1, 4, 0)]
 
 
 def test_a_line_may_have_the_name_of_its_account(reconciled: Reconciled) -> None:
