@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import csv
 import io
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -244,6 +245,12 @@ def test_the_file_that_customers_describe(read: Read) -> None:
         Line(*whole, "Main", *calls, Decimal(1000), Decimal("1000.25"), "USD", "usage", raw),
         Line(*whole, "Sub", *calls, Decimal(234), Decimal("234.25"), "USD", "usage", raw),
     ]
+
+
+def test_other_columns_are_kept_in_raw(read: Read) -> None:
+    header = "Note,Project,Note,Item Group,,Price,Amount (USD),Empty"
+    (line,) = read("a,Main,b,Calls,c,9,$1.00,", header=header)
+    assert json.loads(line.raw) == {"Note": "a", "Note (3)": "b", "": "c", "Price": "9"}
 
 
 def test_rows_of_all_accounts_are_lines_where_there_are_no_others(read: Read) -> None:

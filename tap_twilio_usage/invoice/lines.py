@@ -190,11 +190,10 @@ class _Reader:
 
     def _raw(self, row: Row) -> str:
         known = set(self.table.columns.values())
-        others = {
-            name: row.cells[place]
-            for place, name in enumerate(self.table.header)
-            if place not in known and row.cells[place]
-        }
+        others: dict[str, str] = {}
+        for place, name in enumerate(self.table.header):
+            if place not in known and row.cells[place]:
+                others[f"{name} ({place + 1})" if name in others else name] = row.cells[place]
         return json.dumps(others, ensure_ascii=False) if others else ""
 
 
