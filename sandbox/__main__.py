@@ -1,4 +1,4 @@
-"""The sandbox from the command line: `python -m sandbox serve`, `start` and `stop`."""
+"""The sandbox from the command line: `python -m sandbox serve`, `start`, `stop` and `invoice`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sandbox.company import Company
 from sandbox.faults import AtRandom
+from sandbox.invoice import invoice
 from sandbox.server import HOST, SERVER_NAME, Server
 
 _HOME = Path(".sandbox")
@@ -33,7 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(words)
     options.words = words[1:]
     try:
-        {"serve": _serve, "start": _start, "stop": _stop}[options.command](options)
+        commands = {"serve": _serve, "start": _start, "stop": _stop, "invoice": _invoice}
+        commands[options.command](options)
     except (Failure, OSError) as error:
         sys.stderr.write(f"sandbox: {error}\n")
         return 1
@@ -58,7 +60,23 @@ def _parser() -> argparse.ArgumentParser:
         )
     stop = commands.add_parser("stop", help="stop the server that `start` runs in the background")
     stop.add_argument("--port", type=int, default=8765)
+    invoice = commands.add_parser("invoice", help="write the invoice of a month, as Twilio's CSV")
+    _add_world(invoice)
+    invoice.add_argument("--month", type=_month, required=True, metavar="YYYY-MM")
+    invoice.add_argument("--folder", type=Path, default=Path(), help="where to write the file")
     return parser
+
+
+def _month(text: str) -> date:
+    return date.fromisoformat(f"{text}-01")
+
+
+def _late_fee(text: str) -> tuple[date, Decimal]:
+    month, _, amount = text.partition("=")
+    try:
+        return _month(month), Decimal(amount)
+    except ArithmeticError:
+        raise ValueError from None
 
 
 def _add_world(command: argparse.ArgumentParser) -> None:
@@ -78,6 +96,14 @@ def _add_world(command: argparse.ArgumentParser) -> None:
         help="approximate number of rows for each day; most are zero",
     )
     add("--new-category-from", type=date.fromisoformat, default=date(2025, 9, 15))
+    add(
+        "--late-fee",
+        type=_late_fee,
+        action="append",
+        default=[],
+        metavar="YYYY-MM=AMOUNT",
+        help="a charge of a month that is in none of its days; can be repeated",
+    )
 
 
 def _add_server(command: argparse.ArgumentParser) -> None:
@@ -91,14 +117,7 @@ def _add_server(command: argparse.ArgumentParser) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    company = Company(
-        seed=options.seed,
-        since=options.since,
-        today=options.today,
-        subaccounts=options.subaccounts,
-        categories=options.categories,
-        new_category_from=options.new_category_from,
-    )
+    company = _company(options)
     server = Server(
         company,
         port=options.port,
@@ -122,6 +141,28 @@ def _serve(options: argparse.Namespace) -> None:
         if idle and time.monotonic() - server.last_used > idle:
             break
     server.stop()
+
+
+def _company(options: argparse.Namespace) -> Company:
+    return Company(
+        seed=options.seed,
+        since=options.since,
+        today=options.today,
+        subaccounts=options.subaccounts,
+        categories=options.categories,
+        new_category_from=options.new_category_from,
+        late_fees=dict(options.late_fee),
+    )
+
+
+def _invoice(options: argparse.Namespace) -> None:
+    try:
+        written = invoice(_company(options), options.month)
+    except ValueError as error:
+        raise Failure(error) from None
+    path = options.folder / written.file_name
+    path.write_text(written.csv(), encoding="utf-8", newline="")
+    _say(f"{path}")
 
 
 def _start(options: argparse.Namespace) -> None:

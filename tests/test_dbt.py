@@ -142,7 +142,8 @@ def check_months(query: Query, company: Company, *sids: str) -> None:
             expected.append(
                 (
                     *(sid, month, "USD", len(begun), len(loaded) if is_used else 0),
-                    *(daily, monthly, monthly - daily, status if is_used else "reconciled"),
+                    *(daily, monthly, None, monthly - daily, None),
+                    status if is_used else "reconciled",
                 )
             )
     found = query("SELECT * FROM twilio_usage.reconciliation_by_month ORDER BY account_sid, month")
@@ -305,6 +306,11 @@ def status_of_june(compiled: Path, database: str) -> Status:
                 "%s::INT AS days_expected, %s::DECIMAL(38, 12) AS monthly_total, "
                 "%s::TIMESTAMP AS as_of",
                 [expected, total, read_on],
+            )
+            connection.execute(
+                "CREATE TEMP TABLE int_twilio_usage__invoice_months ON COMMIT DROP AS "
+                "SELECT 'AC2' AS account_sid, NULL::DATE AS month, 'USD' AS price_unit, "
+                "0::DECIMAL AS invoice_total"
             )
             if expected is None:
                 connection.execute("DELETE FROM stg_twilio_usage__usage_reconciliation")

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
+from sandbox.invoice import invoice
 from tests.canary import leaks
 from tests.conftest import FIRST, LAST, ROOT, address, blocks, clean_environment
 
@@ -64,6 +65,9 @@ def test_every_command_and_query_runs(
     tmp_path: Path,
 ) -> None:
     monkeypatch.setenv("MELTANO_DATABASE_URI", f"sqlite:///{tmp_path / 'meltano.db'}")
+    bill = invoice(company, LAST)
+    (installed / "invoices").mkdir(exist_ok=True)
+    (installed / "invoices" / bill.file_name).write_text(bill.csv(), newline="")
     pages = [
         page for page in PAGES if page.name != "many-accounts.md"
     ]  # run by test_orchestrate.py

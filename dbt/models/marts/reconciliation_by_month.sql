@@ -95,14 +95,16 @@ counted as (
 )
 
 select
-    account_sid,
-    month,
-    price_unit,
-    days_expected,
-    days_loaded,
-    daily_total,
-    monthly_total,
-    monthly_total - daily_total as difference_monthly,
+    counted.account_sid,
+    counted.month,
+    counted.price_unit,
+    counted.days_expected,
+    counted.days_loaded,
+    counted.daily_total,
+    counted.monthly_total,
+    invoices.invoice_total,
+    counted.monthly_total - counted.daily_total as difference_monthly,
+    invoices.invoice_total - counted.daily_total as difference_invoice,
     case
         when has_gap then 'days_missing'
         when days_expected is null then 'not_compared'
@@ -115,3 +117,7 @@ select
         else 'reconciled'
     end as status
 from counted
+left join {{ ref('int_twilio_usage__invoice_months') }} as invoices
+    on counted.account_sid = invoices.account_sid
+    and counted.month = invoices.month
+    and counted.price_unit = invoices.price_unit
