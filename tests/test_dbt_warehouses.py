@@ -123,7 +123,8 @@ for path in paths:
 print(len(paths), *types, sep='|')
 """
 COMMON_TYPES = {"date", "timestamp"}
-DECIMALS = {f"decimal({digits})" for digits in ("38, 12", "18, 6", "18, 15", "24, 12")}
+DIGITS = ("38, 12", "18, 2", "18, 6", "18, 15", "24, 12", "13, 8")
+DECIMALS = {f"decimal({digits})" for digits in DIGITS}
 TYPES = {
     "bigquery": {"bignumeric", "bool", "datetime", "int64", "string"},
     "databricks": {"boolean", *DECIMALS, "int", "string"},

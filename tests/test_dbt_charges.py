@@ -1,0 +1,339 @@
+"""Rebilling: what customers are charged adds up, and months that are closed stay as they were."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg
+import pytest
+import yaml
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.charges import (
+    CENT,
+    COLUMNS,
+    TABLES,
+    Allowance,
+    Customer,
+    Plan,
+    Use,
+    World,
+    categories,
+    charged,
+    month_of,
+    rounded,
+    write_seeds,
+)
+from tests.conftest import ROOT, Rows, address, clean_environment, nightly
+
+UTILITIES = yaml.safe_load((ROOT / "meltano.yml").read_text())["plugins"]["utilities"]
+ENGINES = ("dbt-duckdb", "dbt-postgres")
+NEEDS = sorted({n for u in UTILITIES if u["name"] in ENGINES for n in u["pip_url"].split()})
+CHARGES = (
+    "SELECT customer_id, month, price_unit, line, plan_id, item, quantity, unit_price, amount, cost, "
+    "is_closed FROM twilio_usage.customer_charges"
+)
+NEVER = "1999-12-31"
+
+
+@pytest.fixture(scope="session")
+def dbt(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Return dbt with two adapters, installed once for all workers."""
+    own = tmp_path_factory.getbasetemp()
+    everyones = own if worker_id == "master" else own.parent
+    environment = everyones / "dbt"
+    with (everyones / "dbt.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not lock.seek(0, os.SEEK_END):
+            uv = Path(sys.executable).with_name("uv")
+            subprocess.run([uv, "venv", "-q", "-p", sys.executable, environment], check=True)
+            install: list[str | Path] = [uv, "pip", "install", "-q", "-p", environment]
+            subprocess.run([*install, *NEEDS], check=True)
+            lock.write("done")
+    return environment / "bin" / "dbt"
+
+
+class Project:
+    """A copy of the package that is built from a world, in a warehouse of its own."""
+
+    def __init__(self, dbt: Path, folder: Path, database: str | None = None) -> None:
+        self.dbt = dbt
+        self.folder = folder / "dbt"
+        self.warehouse = folder / "w.duckdb"
+        self.database = database
+        shutil.copytree(ROOT / "dbt", self.folder, ignore=shutil.ignore_patterns("target", "logs"))
+        self.execute(TABLES)
+
+    def run(self, command: str, *options: str, closed_through: object = None) -> tuple[int, str]:
+        variables = {"twilio_usage_closed_through": closed_through} if closed_through else {}
+        done = subprocess.run(
+            [self.dbt, command, "--select", "+customer_charges", "+plan_usage"]
+            + ["--profiles-dir", self.folder, "--vars", yaml.safe_dump(variables), *options],
+            cwd=self.folder,
+            env={
+                **clean_environment(),
+                **(address(self.database) if self.database else {}),
+                "DBT_TARGET": "postgres" if self.database else "duckdb",
+                "TARGET_DUCKDB_PATH": str(self.warehouse),
+                "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return done.returncode, done.stdout
+
+    def build(self, world: World, *options: str, closed_through: object = None) -> Rows:
+        """Load the world, build the models, and return the charges."""
+        self.load(world)
+        code, log = self.run("build", *options, closed_through=closed_through)
+        assert code == 0, log
+        return self.query(CHARGES)
+
+    def load(self, world: World) -> None:
+        write_seeds(world, self.folder / "seeds")
+        self.execute("DELETE FROM tap_twilio_usage.usage_records_daily")
+        self.execute("DELETE FROM tap_twilio_usage.categories")
+        insert = "INSERT INTO tap_twilio_usage."
+        self.insert(f"{insert}usage_records_daily ({COLUMNS}) VALUES", [*world.records()])
+        names = "category, parent_category, service, is_known"
+        self.insert(f"{insert}categories ({names}) VALUES", categories())
+
+    def insert(self, statement: str, rows: Rows) -> None:
+        if not rows:
+            return
+        if self.database:
+            with psycopg.connect(self.database) as postgres, postgres.cursor() as cursor:
+                values = ", ".join(["%s"] * len(rows[0]))
+                cursor.executemany(f"{statement} ({values})", rows)  # type: ignore[arg-type]
+        else:
+            with duckdb.connect(self.warehouse) as duck:
+                duck.executemany(f"{statement} ({', '.join('?' * len(rows[0]))})", rows)
+
+    def execute(self, statement: str) -> None:
+        if self.database:
+            with psycopg.connect(self.database) as postgres:
+                postgres.execute(statement)  # type: ignore[arg-type]
+        else:
+            with duckdb.connect(self.warehouse) as duck:
+                duck.execute(statement)
+
+    def query(self, statement: str) -> Rows:
+        if self.database:
+            with psycopg.connect(self.database) as postgres:
+                return postgres.execute(statement).fetchall()  # type: ignore[arg-type]
+        with duckdb.connect(self.warehouse, read_only=True) as duck:
+            return duck.execute(statement).fetchall()
+
+
+@pytest.fixture
+def project(dbt: Path, tmp_path: Path) -> Project:
+    return Project(dbt, tmp_path)
+
+
+class Models:
+    """The models as dbt has compiled them, run in this process: a build takes milliseconds."""
+
+    def __init__(self, project: Project) -> None:
+        manifest = json.loads((project.folder / "target" / "manifest.json").read_text())
+        nodes = {n["name"]: n for n in manifest["nodes"].values() if n["resource_type"] == "model"}
+        wanted = [
+            *("cost_by_day", "int_twilio_usage__category_ancestors"),
+            *("int_twilio_usage__customer_usage", "plan_usage", "customer_charges"),
+        ]
+        compiled = project.folder / "target" / "compiled" / "twilio_usage"
+        self.sql = {name: (compiled / nodes[name]["path"]).read_text() for name in wanted} if (
+            compiled / nodes["cost_by_day"]["path"]
+        ).exists() else {
+            name: (compiled / "models" / nodes[name]["path"]).read_text() for name in wanted
+        }
+        assert NEVER in self.sql["customer_charges"]
+        self.project = project
+        self.duck = duckdb.connect(str(project.warehouse))
+        self.duck.execute("SET threads = 1")
+
+    def load(self, world: World) -> None:
+        tables = {
+            "tap_twilio_usage.usage_records_daily": (COLUMNS, [*world.records()]),
+            **{
+                f"twilio_usage.{name}": (", ".join(row_type), rows)
+                for name, rows in world.seeds().items()
+                if (row_type := rows[0]._fields if rows else ("plan_id",))
+            },
+        }
+        for table, (columns, rows) in tables.items():
+            self.duck.execute(f"DELETE FROM {table}")
+            if rows:
+                values = f"({', '.join('?' * len(rows[0]))})"
+                values = ", ".join([values] * len(rows))
+                flat = [cell for row in rows for cell in row]
+                self.duck.execute(f"INSERT INTO {table} ({columns}) VALUES {values}", flat)
+
+    def build(self, world: World, closed_through: date | None = None, *, anew: bool = False) -> Rows:
+        """Build on what is there, or anew; return the charges."""
+        self.load(world)
+        for name, sql in self.sql.items():
+            table = f"twilio_usage.{name}"
+            if name == "customer_charges":
+                closed = sql.replace(NEVER, str(closed_through or NEVER))
+                self.duck.execute(f"DELETE FROM {table} WHERE {anew} OR NOT is_closed")
+                self.duck.execute(f"INSERT INTO {table} BY NAME {closed}")
+            else:
+                self.duck.execute(f"CREATE OR REPLACE TABLE {table} AS {sql}")
+        return self.duck.execute(CHARGES).fetchall()
+
+
+@pytest.fixture(scope="session")
+def models(dbt: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
+    """Return the models as they are compiled for tables that exist."""
+    project = Project(dbt, tmp_path_factory.mktemp("models"))
+    project.build(World())
+    code, log = project.run("compile", closed_through=NEVER)
+    assert code == 0, log
+    found = Models(project)
+    yield found
+    found.duck.close()
+
+
+# Worlds ------------------------------------------------------------------------------------------
+
+MONTHS = (date(2024, 2, 1), date(2025, 3, 1), date(2025, 4, 1))
+ACCOUNTS = ("AC1", "AC2", "AC3", "AC4")
+KINDS = ("channels", "sms", "sms-outbound", "sms-outbound-longcode", "calls", "phonenumbers")
+FAMILIES = (("channels", "sms", "sms-outbound"), ("calls",), ("phonenumbers",))
+
+
+def decimals(lowest: str, highest: str, places: int) -> st.SearchStrategy[Decimal]:
+    return st.decimals(lowest, highest, places=places, allow_nan=False, allow_infinity=False)
+
+
+days = st.builds(
+    lambda month, n: month + timedelta(days=n), st.sampled_from(MONTHS), st.integers(0, 28)
+)
+uses = st.builds(
+    Use,
+    st.sampled_from(ACCOUNTS),
+    days,
+    st.sampled_from(KINDS),
+    decimals("0", "99999", 3),
+    st.one_of(decimals("-9", "999", 6), decimals("0", "1", 12), decimals("-0.02", "0.02", 3)),
+    st.sampled_from(["USD", "USD", "EUR"]),
+)
+
+
+@st.composite
+def plans_with_allowances(draw: st.DrawFn, plan_id: str) -> tuple[Plan, list[Allowance]]:
+    plan = Plan(
+        plan_id,
+        None,
+        draw(st.one_of(decimals("0", "500", 2), decimals("0", "3", 6))),
+        draw(st.sampled_from(["USD", "USD", "EUR"])),
+        draw(st.one_of(st.none(), decimals("0", "200", 6), st.just(Decimal(15)))),
+    )
+    chosen = [draw(st.sampled_from(f)) for f in FAMILIES if draw(st.booleans())]
+    return plan, [
+        Allowance(
+            *(plan_id, category, None),
+            draw(decimals("0", "20000", 2)),
+            draw(st.one_of(decimals("0", "2", 6), decimals("0", "9", 2))),
+        )
+        for category in chosen
+    ]
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    plans = [draw(plans_with_allowances(name)) for name in ("a", "b")]
+    customers = []
+    for account in ACCOUNTS:
+        # Who has the account, on which plan, and from when on; it may belong to nobody.
+        changes = sorted(draw(st.sets(days, max_size=2)))
+        bounds = [None, *changes, None]
+        for first, following in zip(bounds, bounds[1:], strict=False):
+            owner = draw(st.sampled_from([None, "Ada", "Bob"]))
+            if owner:
+                last = following and following - timedelta(days=1)
+                plan = draw(st.sampled_from([None, "a", "b"]))
+                customers.append(Customer(owner, None, account, plan, first, last))
+    found = {}
+    for use in draw(st.lists(uses, max_size=25)):
+        found.setdefault((use.account_sid, use.day, use.category), use)
+    return World(
+        [plan for plan, _ in plans],
+        [allowance for _, allowances in plans for allowance in allowances],
+        customers,
+        one_currency_a_day(found.values()),
+    )
+
+
+def one_currency_a_day(uses: Any) -> list[Use]:
+    first: dict[tuple[str, date], str] = {}
+    return [
+        use._replace(currency=first.setdefault((use.account_sid, use.day), use.currency))
+        for use in uses
+    ]
+
+
+def check(world: World, rows: Rows) -> None:
+    """Check the charges of a build anew: which lines there are, their amounts, and their costs."""
+    expected = charged(world)
+    found: defaultdict[Any, dict[Any, tuple[Decimal, ...]]] = defaultdict(dict)
+    for customer, month, currency, line, plan_id, item, *numbers, is_closed in rows:
+        assert (line, plan_id, item) not in found[customer, month, currency]
+        found[customer, month, currency][line, plan_id, item] = tuple(numbers)
+        assert not is_closed
+    assert set(found) == set(expected)
+    for bill, lines in expected.items():
+        there = found[bill]
+        assert set(there) == set(lines)
+        whole = sum((line.amount for line in lines.values()), Fraction(0))
+        assert sum(amount for *_, amount, _ in there.values()) == rounded(whole, CENT)
+        for key, line in lines.items():
+            quantity, unit_price, amount, cost = there[key]
+            assert abs(Fraction(quantity) * Fraction(unit_price) - line.amount) < Fraction(1, 10**12)
+            assert amount == round(amount, 2)
+            assert abs(Fraction(amount) - line.amount) < Fraction(1, 100)
+            assert abs(cost - line.cost) < Decimal("1e-8")
+        # A line gets a cent more than its whole ones only if no line with a larger rest goes without.
+        rests = [
+            (line.amount * 100 % 1, Fraction(there[key][2]) * 100 - line.amount * 100 > 0)
+            for key, line in lines.items()
+        ]
+        raised = [rest for rest, is_raised in rests if is_raised]
+        lowered = [rest for rest, is_raised in rests if not is_raised]
+        assert not raised or not lowered or min(raised) >= max(lowered)
+    totals: defaultdict[Any, Decimal] = defaultdict(Decimal)
+    for use in world.uses:
+        totals[month_of(use.day), use.currency] += use.cost
+    costs: defaultdict[Any, Decimal] = defaultdict(Decimal)
+    for row in rows:
+        costs[row[1], row[2]] += row[9]
+    assert {k: v for k, v in costs.items() if v} == {k: v for k, v in totals.items() if v}
+
+
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@given(world=worlds())
+def test_lines_are_those_of_the_calculation_and_add_up_to_the_cent(
+    models: Models, world: World
+) -> None:
+    rows = models.build(world, anew=True)
+    check(world, rows)
+    assert sorted(models.build(world), key=str) == sorted(rows, key=str)
