@@ -194,7 +194,8 @@ class Charge:
 def charged(world: World) -> dict[Bill, dict[Line, Charge]]:
     """Return the lines of each customer's month and currency."""
     found: defaultdict[Bill, defaultdict[Line, Charge]] = defaultdict(lambda: defaultdict(Charge))
-    plans = {plan.plan_id: plan for plan in world.plans}
+    plans = {p.plan_id: p._replace(currency=p.currency.strip().upper()) for p in world.plans}
+    allowances = [a._replace(category=a.category.lower()) for a in world.allowances]
     used: defaultdict[tuple[str, str, date, str], Decimal] = defaultdict(Decimal)
     covered: defaultdict[tuple[str, str, date, str, str], Decimal] = defaultdict(Decimal)
     passed_on: defaultdict[tuple[str, str, date, str], Decimal] = defaultdict(Decimal)
@@ -208,7 +209,7 @@ def charged(world: World) -> dict[Bill, dict[Line, Charge]]:
         allowance = next(
             (
                 a
-                for a in world.allowances
+                for a in allowances
                 if a.plan_id == owner.plan_id and a.category in ancestors(use.category)
             ),
             None,
@@ -241,7 +242,7 @@ def charged(world: World) -> dict[Bill, dict[Line, Charge]]:
             bill["plan", plan_id, None].amount = Fraction(
                 rounded(part * Fraction(plan.monthly_price), TWELVE)
             )
-            for allowance in world.allowances:
+            for allowance in allowances:
                 if allowance.plan_id == plan_id:
                     key = (customer, plan_id, month, allowance.category)
                     included = rounded(Fraction(allowance.included) * part, SIX)
