@@ -14,15 +14,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 # Each with its parent, service and unit.
-CATEGORIES = {
+CATEGORIES: dict[str, tuple[str | None, str, str | None]] = {
     "totalprice": (None, "Unattributed", "usd"),
     "channels": ("totalprice", "SMS & MMS", "messages"),
     "sms": ("channels", "SMS & MMS", "segments"),
     "sms-outbound": ("sms", "SMS & MMS", "segments"),
     "sms-outbound-longcode": ("sms-outbound", "SMS & MMS", "segments"),
+    "sms-messages-carrierfees": ("channels", "SMS & MMS", "segments"),
     "calls": ("totalprice", "Voice", "minutes"),
     "calls-inbound": ("calls", "Voice", "minutes"),
     "phonenumbers": ("totalprice", "Phone Numbers", "numbers"),
+    "wireless": ("totalprice", "IoT & Wireless", None),
+    "wireless-super-sim": ("wireless", "IoT & Wireless", None),
+    "wireless-super-sim-smscommands": ("wireless-super-sim", "IoT & Wireless", None),
+    "wireless-super-sim-subscription": ("wireless-super-sim", "IoT & Wireless", None),
 }
 TABLES = """
     CREATE SCHEMA tap_twilio_usage;

@@ -5,13 +5,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import random
+import shlex
 import shutil
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -22,9 +21,10 @@ import duckdb
 import psycopg
 import pytest
 import yaml
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tap_twilio_usage.report.charges import main
 from tests.charges import (
     CENT,
     COLUMNS,
@@ -37,10 +37,11 @@ from tests.charges import (
     categories,
     charged,
     month_of,
+    read_seeds,
     rounded,
     write_seeds,
 )
-from tests.conftest import ROOT, Rows, address, clean_environment, nightly
+from tests.conftest import ROOT, Rows, address, blocks, clean_environment
 
 UTILITIES = yaml.safe_load((ROOT / "meltano.yml").read_text())["plugins"]["utilities"]
 ENGINES = ("dbt-duckdb", "dbt-postgres")
@@ -167,6 +168,9 @@ class Models:
             name: (compiled / "models" / nodes[name]["path"]).read_text() for name in wanted
         }
         assert NEVER in self.sql["customer_charges"]
+        inputs = ("plans", "plan_allowances", "customers")
+        names = [*(f"{name}_are_valid" for name in inputs), "closed_months_are_loaded"]
+        self.tests = {name: (compiled / "tests" / f"{name}.sql").read_text() for name in names}
         self.project = project
         self.duck = duckdb.connect(project.warehouse, config=OLD)
         self.duck.execute("SET threads = 1")
@@ -188,7 +192,9 @@ class Models:
                 flat = [cell for row in rows for cell in row]
                 self.duck.execute(f"INSERT INTO {table} ({columns}) VALUES {values}", flat)
 
-    def build(self, world: World, closed_through: date | None = None, *, anew: bool = False) -> Rows:
+    def build(
+        self, world: World, closed_through: date | None = None, *, anew: bool = False
+    ) -> Rows:
         """Build on what is there, or anew; return the charges."""
         self.load(world)
         for name, sql in self.sql.items():
@@ -309,7 +315,9 @@ def check(world: World, rows: Rows) -> None:
         assert sum(amount for *_, amount, _ in there.values()) == rounded(whole, CENT)
         for key, line in lines.items():
             quantity, unit_price, amount, cost = there[key]
-            assert abs(Fraction(quantity) * Fraction(unit_price) - line.amount) < Fraction(1, 10**12)
+            assert abs(Fraction(quantity) * Fraction(unit_price) - line.amount) < Fraction(
+                1, 10**12
+            )
             assert amount == round(amount, 2)
             assert abs(Fraction(amount) - line.amount) < Fraction(1, 100)
             assert abs(cost - line.cost) < Decimal("1e-8")
@@ -472,7 +480,7 @@ def go_through_the_autumn(project: Project) -> None:
     # A dearer plan, and the account of nobody belongs to Globex from the beginning.
     world.plans = [world.plans[0]._replace(monthly_price=Decimal(60)), *world.plans[1:]]
     world.customers = [*world.customers, Customer("globex", "Globex", "AC3")]
-    _, october = step("2025-10-31")
+    _, october = step(date(2025, 10, 31))  # as YAML has it without quotes
     assert october["adjustment"] == "21.00"
     assert amounts(rows, second, "globex") == {"adjustment": "3.15"}
     assert {row[-1] for row in rows if row[1] == second} == {True}
@@ -501,3 +509,221 @@ def test_a_restated_month_is_adjusted_in_postgresql_too(
     dbt: Path, tmp_path: Path, database: str
 ) -> None:
     go_through_the_autumn(Project(dbt, tmp_path, database))
+
+
+# Inputs ------------------------------------------------------------------------------------------
+
+PLAN, ALLOWANCE, CUSTOMER = PLANS[0], ALLOWANCES[0], CUSTOMERS[0]
+
+
+def failures(models: Models, world: World, closed_through: str = NEVER) -> dict[str, int]:
+    """Return the rows that each test of the inputs finds."""
+    models.build(world, anew=True)
+    return {
+        name: len(found)
+        for name, sql in models.tests.items()
+        if (found := models.duck.execute(sql.replace(NEVER, closed_through)).fetchall())
+    }
+
+
+def test_inputs_that_make_sense_are_valid(models: Models) -> None:
+    following = Customer("globex", None, "AC1", None, date(2025, 10, 1))
+    ended = CUSTOMER._replace(valid_to=date(2025, 9, 30))
+    free = Allowance("free", "sms", None, Decimal(0), Decimal(0))
+    plans = [*PLANS, Plan("free", None, Decimal(0), "EUR")]
+    world = World(plans, [*ALLOWANCES, free], [ended, following], september())
+    assert failures(models, world) == {}
+    assert failures(models, World()) == {}
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        PLAN._replace(plan_id="other", monthly_price=Decimal(-1)),
+        PLAN._replace(plan_id="other", monthly_price=None),
+        PLAN._replace(plan_id="other", markup_percent=Decimal(-1)),
+        PLAN._replace(plan_id="other", currency=None),
+        PLAN._replace(plan_id="other", currency="US dollars"),
+        PLAN._replace(plan_id=None),
+    ],
+)
+def test_a_plan_that_makes_no_sense_fails(models: Models, plan: Plan) -> None:
+    world = World([PLAN, plan], ALLOWANCES, CUSTOMERS, september())
+    assert failures(models, world) == {"plans_are_valid": 1}
+
+
+def test_a_plan_that_is_given_twice_fails(models: Models) -> None:
+    assert failures(models, World([PLAN, PLAN]))["plans_are_valid"] == 2
+
+
+@pytest.mark.parametrize(
+    "allowance",
+    [
+        ALLOWANCE,
+        ALLOWANCE._replace(category="calls-inbound"),  # a part of what the other one covers
+        Allowance("small", "sms", "messages", Decimal(1), Decimal(1)),  # they are segments
+        Allowance("small", "smss", None, Decimal(1), Decimal(1)),
+        Allowance("large", "sms", None, Decimal(1), Decimal(1)),
+        Allowance("small", "sms", None, Decimal(-1), Decimal(1)),
+        Allowance("small", "sms", None, Decimal(1), Decimal(-1)),
+        Allowance("small", "sms", None, None, Decimal(1)),  # type: ignore[arg-type]
+        Allowance("small", "sms", None, Decimal(1), None),  # type: ignore[arg-type]
+    ],
+)
+def test_an_allowance_that_makes_no_sense_fails(models: Models, allowance: Allowance) -> None:
+    world = World(PLANS, [ALLOWANCE, allowance], [], september())
+    assert "plan_allowances_are_valid" in failures(models, world)
+
+
+@pytest.mark.parametrize(
+    "customer",
+    [
+        Customer("globex", None, "AC1", None, date(2025, 12, 31)),  # the account is Acme's
+        Customer("acme", None, "AC1", "small", None, date(2025, 9, 1)),  # on its first day, twice
+        Customer("globex", None, "AC2", "large"),
+        Customer("globex", None, "AC2", None, date(2025, 9, 2), date(2025, 9, 1)),
+        Customer("globex", None, None),  # type: ignore[arg-type]
+        Customer(None, "Globex", "AC2"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_customer_who_makes_no_sense_fails(models: Models, customer: Customer) -> None:
+    world = World(PLANS, ALLOWANCES, [CUSTOMER, customer], september())
+    assert "customers_are_valid" in failures(models, world)
+
+
+def test_a_month_cannot_be_closed_before_it_is_loaded(models: Models) -> None:
+    world = World(uses=september())
+    closed = {"closed_months_are_loaded": 1}
+    assert failures(models, world, "2025-10-31") == {}
+    assert failures(models, world, "2025-11-30") == closed
+    world.uses = [use for use in world.uses if use.day < date(2025, 10, 1)]
+    assert failures(models, world, "2025-09-30") == {}
+    world.uses = [use for use in world.uses if use.day < date(2025, 9, 30)]
+    assert failures(models, world, "2025-09-30") == closed
+    assert failures(models, world, "2025-09-29") == {}  # a month that it does not close
+
+
+def test_a_day_that_closes_months_is_a_date(project: Project) -> None:
+    code, log = project.run("compile", closed_through="2025-09")
+    assert code == 2
+    assert "twilio_usage_closed_through: '2025-09' is not a valid date; use YYYY-MM-DD" in log
+
+
+def test_without_inputs_every_cost_is_unassigned(models: Models) -> None:
+    rows = models.build(World(uses=september()), anew=True)
+    assert {row[3] for row in rows} == {"unassigned"}
+    assert sum(row[8] for row in rows) == 0
+    assert sum(row[9] for row in rows) == sum(use.cost for use in september())
+    assert models.duck.execute("SELECT * FROM twilio_usage.plan_usage").fetchall() == []
+
+
+# The page ----------------------------------------------------------------------------------------
+
+PAGE = ROOT / "docs" / "rebilling.md"
+ACME, GLOBEX = (f"AC{number:032}" for number in (2, 3))
+
+
+def example() -> World:
+    """Return the plans and customers of the page, and what they use."""
+    world = read_seeds(blocks(PAGE, "csv")[:3])
+    number = Decimal
+    world.uses = [
+        Use(ACME, date(2025, 9, 1), "phonenumbers", number(3), number("3.45")),
+        Use(ACME, date(2025, 9, 12), "calls", number(2104), number("27.352")),
+        Use(ACME, date(2025, 9, 12), "sms-outbound", number(2310), number("18.249")),
+        Use(ACME, date(2025, 9, 12), "sms", number(2310), number(0)),
+        Use(ACME, date(2025, 9, 12), "sms-messages-carrierfees", number(2310), number("6.93")),
+        Use(ACME, date(2025, 9, 25), "calls", number(1210), number("15.73")),
+        Use(ACME, date(2025, 9, 25), "sms-outbound", number(2680), number("21.172")),
+        Use(ACME, date(2025, 9, 25), "sms", number(2680), number(0)),
+        Use(ACME, date(2025, 9, 25), "sms-messages-carrierfees", number(2680), number("8.04")),
+        Use(GLOBEX, date(2025, 9, 3), "calls", number(311), number("4.043")),
+        Use(GLOBEX, date(2025, 9, 30), "phonenumbers", number(1), number("1.15")),
+    ]
+    return world
+
+
+def text_table(header: str, rows: Rows) -> str:
+    """Return rows in columns that are aligned, numbers to the right."""
+    cells = [
+        header.split(),
+        *(
+            [f"{c.normalize():f}" if n in (3, 4) else f"{c or ''}" for n, c in enumerate(row)]
+            for row in rows
+        ),
+    ]
+    widths = [max(len(row[n]) for row in cells) for n in range(len(cells[0]))]
+    return "".join(
+        "  ".join(
+            cell.rjust(width) if n >= 3 else cell.ljust(width)
+            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        + "\n"
+        for row in cells
+    )
+
+
+@pytest.fixture
+def example_charges(models: Models) -> Rows:
+    return models.build(example(), date(2025, 9, 30), anew=True)
+
+
+def test_the_month_on_the_page_is_what_the_models_charge(
+    models: Models, example_charges: Rows
+) -> None:
+    assert failures(models, example()) == {}
+    rows = models.build(example(), date(2025, 9, 30), anew=True)
+    order = ["plan", "overage", "usage", "markup"]
+    acme = [(*row[3:9], row[9].quantize(Decimal("0.001"))) for row in rows if row[0] == "acme"]
+    acme.sort(key=lambda row: (order.index(row[0]), row[1] != "small", row[2] or ""))
+    (shown,) = blocks(PAGE, "text")
+    assert shown == text_table("line plan_id item quantity unit_price amount cost", acme)
+
+
+def test_every_query_of_the_page_runs(models: Models, example_charges: Rows) -> None:
+    charges, margins, usage, adjustments = blocks(PAGE, "sql")
+    execute = models.duck.execute
+    assert len(execute(charges).fetchall()) == sum(row[0] is not None for row in example_charges)
+    assert {(row[0], row[-1]) for row in execute(margins).fetchall()} == {
+        ("Acme", Decimal("111.45") - Decimal("100.923")),
+        ("Globex", Decimal("5.19") - Decimal("5.193")),
+    }
+    most_used, *others = execute(usage).fetchall()
+    assert most_used[0] == "acme"
+    assert all(row[-1] <= most_used[-1] for row in others)
+    assert execute(adjustments).fetchall() == []
+    world = example()
+    world.uses.append(Use(ACME, date(2025, 9, 7), "phonenumbers", Decimal(1), Decimal(2)))
+    models.build(world)
+    october = (date(2025, 10, 1), "Acme", Decimal("2.30"), Decimal(2), "USD")
+    assert execute(adjustments).fetchall() == [october]
+
+
+def test_the_csv_of_the_page_is_what_the_command_writes(
+    models: Models, example_charges: Rows, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models.duck.execute(f"ATTACH '{tmp_path / 'own.duckdb'}' AS own")
+    models.duck.execute("CREATE SCHEMA own.twilio_usage")
+    models.duck.execute(
+        "CREATE TABLE own.twilio_usage.customer_charges AS FROM twilio_usage.customer_charges"
+    )
+    models.duck.execute("DETACH own")
+    (command,) = (c for c in blocks(PAGE, "sh") if "report:charges" in c)
+    options = shlex.split(command.partition("report:charges")[2])[:2]
+    main([*options, "--url", f"duckdb:///{tmp_path / 'own.duckdb'}"])
+    assert capsys.readouterr().out == blocks(PAGE, "csv")[3]
+
+
+def test_the_picture_is_what_the_command_draws(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "docs.rebilling_picture", str(tmp_path)]
+    subprocess.run(command, check=True, env=clean_environment(), cwd=ROOT)
+    drawn = (tmp_path / "rebilling.svg").read_text()
+    assert drawn == (ROOT / "docs" / "rebilling.svg").read_text()
+    assert [">111.45<" in drawn, ">100.92<" in drawn] == [True, True]
+
+
+@pytest.mark.parametrize("name", ["plans", "plan_allowances", "customers"])
+def test_the_plans_of_the_sandbox_are_those_of_the_page(name: str) -> None:
+    number = ("plans", "plan_allowances", "customers").index(name)
+    own = (ROOT / "sandbox" / "seeds" / f"{name}.csv").read_text()
+    assert own == blocks(PAGE, "csv")[number]

@@ -82,7 +82,10 @@ def _rows(url: str, schema: str, month: date) -> list[Any]:
 
     from tap_twilio_usage.report.warehouse import connected  # noqa: PLC0415
 
-    names = ("customer_id", "price_unit", "line", "plan_id", "item", "amount", "is_closed")
+    names = (
+        *("customer_id", "price_unit", "line", "plan_id", "item", "quantity", "unit_price"),
+        *("amount", "is_closed"),
+    )
     charges = table(TABLE, *map(column, (*names, "month")), schema=schema)
     with connected(url) as connection:
         if not inspect(connection).has_table(TABLE, schema=schema):
@@ -127,8 +130,19 @@ def _said(row: Any, month: date) -> str:
     """Return the words on the invoice."""
     if row.line == "adjustment":
         return f"Adjustment of months before {month:%Y-%m}"
-    detail = row.item or (row.plan_id if row.line == "plan" else None)
-    return f"{LINES[row.line]}{f' {detail}' if detail else ''}, {month:%Y-%m}"
+    said = LINES[row.line]
+    if row.item:
+        said += f" {row.item}"
+    if row.plan_id:
+        said += f" {row.plan_id}" if row.line == "plan" else f" (plan {row.plan_id})"
+    if row.line == "overage":
+        said += f", {_plain(row.quantity)} at {_plain(row.unit_price)}"
+    return f"{said}, {month:%Y-%m}"
+
+
+def _plain(number: Any) -> str:
+    """Return a number without zeros at its end."""
+    return f"{Decimal(str(number)).normalize():f}"
 
 
 def _seconds(day: date) -> int:
