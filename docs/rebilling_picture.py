@@ -1,4 +1,4 @@
-"""Draw the picture of rebilling.md from the month on that page, which a test compares with the models.
+"""Draw the picture of rebilling.md from the month on that page, which a test checks.
 
 `python -m docs.rebilling_picture` draws it anew, beside this file or in the folder that is named.
 """

@@ -1,4 +1,4 @@
-"""What customers have to be charged, calculated without SQL, and the tables that it is loaded from."""
+"""What customers have to be charged, calculated without SQL."""
 
 from __future__ import annotations
 
@@ -196,78 +196,99 @@ class Charge:
     cost: Decimal = ZERO
 
 
-def charged(world: World) -> dict[Bill, dict[Line, Charge]]:
-    """Return the lines of each customer's month and currency."""
-    found: defaultdict[Bill, defaultdict[Line, Charge]] = defaultdict(lambda: defaultdict(Charge))
-    plans = {p.plan_id: p._replace(currency=p.currency.strip().upper()) for p in world.plans}
-    allowances = [a._replace(category=a.category.lower()) for a in world.allowances]
-    used: defaultdict[tuple[str, str, date, str], Decimal] = defaultdict(Decimal)
-    covered: defaultdict[tuple[str, str, date, str, str], Decimal] = defaultdict(Decimal)
-    passed_on: defaultdict[tuple[str, str, date, str], Decimal] = defaultdict(Decimal)
-    for use in world.uses:
+class Calculation:
+    """The lines of each customer's month and currency."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.plans = {
+            p.plan_id: p._replace(currency=p.currency.strip().upper()) for p in world.plans
+        }
+        self.allowances = [a._replace(category=a.category.lower()) for a in world.allowances]
+        self.bills: defaultdict[Bill, defaultdict[Line, Charge]] = defaultdict(
+            lambda: defaultdict(Charge)
+        )
+        # By customer, plan, month and category; the costs also by currency.
+        self.used: defaultdict[tuple[str, str, date, str], Decimal] = defaultdict(Decimal)
+        self.overages: dict[tuple[str, str, date, str], Decimal] = {}
+        self.covered: defaultdict[tuple[tuple[str, str, date, str], str], Decimal] = defaultdict(
+            Decimal
+        )
+        for use in world.uses:
+            self.assign(use)
+        for month in {month_of(use.day) for use in world.uses}:
+            for customer, plan_id in {(c.customer_id, c.plan_id) for c in world.customers}:
+                if plan_id:
+                    self.charge_plan(customer, plan_id, month)
+        for key, currency in self.covered:
+            self.divide_cost(key, currency)
+        for lines in self.bills.values():
+            self.charge_markup(lines)
+
+    def assign(self, use: Use) -> None:
         month = month_of(use.day)
-        owner = next((c for c in world.customers if c.has(use.account_sid, use.day)), None)
+        owner = next((c for c in self.world.customers if c.has(use.account_sid, use.day)), None)
         if owner is None:
-            line = found[None, month, use.currency]["unassigned", None, use.account_sid]
-            line.cost += use.cost
-            continue
-        allowance = next(
-            (
-                a
-                for a in allowances
-                if a.plan_id == owner.plan_id and a.category in ancestors(use.category)
-            ),
-            None,
+            unassigned = self.bills[None, month, use.currency]
+            unassigned["unassigned", None, use.account_sid].cost += use.cost
+            return
+        for allowance in self.allowances:
+            if allowance.plan_id == owner.plan_id and allowance.category in ancestors(use.category):
+                key = (owner.customer_id, allowance.plan_id, month, allowance.category)
+                self.used[key] += use.usage if use.category == allowance.category else 0
+                self.covered[key, use.currency] += use.cost
+                return
+        bill = self.bills[owner.customer_id, month, use.currency]
+        charge = bill["usage", owner.plan_id, CATEGORIES[use.category][1]]
+        charge.amount += Fraction(use.cost)
+        charge.cost += use.cost
+
+    def charge_plan(self, customer: str, plan_id: str, month: date) -> None:
+        rows = [
+            c for c in self.world.customers if (c.customer_id, c.plan_id) == (customer, plan_id)
+        ]
+        whole = days_of(month)
+        days = [day for day in whole if any(row.is_valid(day) for row in rows)]
+        if not days:
+            return
+        plan = self.plans[plan_id]
+        part = Fraction(rounded(Fraction(len(days), len(whole)), TWELVE))
+        bill = self.bills[customer, month, plan.currency]
+        bill["plan", plan_id, None].amount = Fraction(
+            rounded(part * Fraction(plan.monthly_price), TWELVE)
         )
-        if allowance and owner.plan_id:
-            key = (owner.customer_id, owner.plan_id, month, allowance.category)
-            used[key] += use.usage if use.category == allowance.category else 0
-            covered[(*key, use.currency)] += use.cost
-        else:
-            bill = found[owner.customer_id, month, use.currency]
-            line = bill["usage", owner.plan_id, CATEGORIES[use.category][1]]
-            line.amount += Fraction(use.cost)
-            line.cost += use.cost
-            if owner.plan_id:
-                passed_on[owner.customer_id, owner.plan_id, month, use.currency] += use.cost
-    for (customer, plan_id, month, currency), cost in passed_on.items():
-        rate = Fraction(plans[plan_id].markup_percent or ZERO) / 100
-        line = found[customer, month, currency]["markup", plan_id, None]
-        line.amount = Fraction(rounded(Fraction(cost) * rate, TWELVE))
-    overages: dict[tuple[str, str, date, str], Decimal] = {}
-    for month in {month_of(use.day) for use in world.uses}:
-        for customer, plan_id in {(c.customer_id, c.plan_id) for c in world.customers if c.plan_id}:
-            rows = [c for c in world.customers if (c.customer_id, c.plan_id) == (customer, plan_id)]
-            days = [day for day in days_of(month) if any(row.is_valid(day) for row in rows)]
-            if not days:
-                continue
-            plan = plans[plan_id]
-            part = Fraction(rounded(Fraction(len(days), len(days_of(month))), TWELVE))
-            bill = found[customer, month, plan.currency]
-            bill["plan", plan_id, None].amount = Fraction(
-                rounded(part * Fraction(plan.monthly_price), TWELVE)
-            )
-            for allowance in allowances:
-                if allowance.plan_id == plan_id:
-                    key = (customer, plan_id, month, allowance.category)
-                    included = rounded(Fraction(allowance.included) * part, SIX)
-                    overages[key] = max(rounded(used[key], SIX) - included, ZERO)
-                    price = Fraction(allowance.overage_unit_price)
-                    bill["overage", plan_id, allowance.category].amount = (
-                        Fraction(overages[key]) * price
-                    )
-    for (*key, currency), cost in covered.items():  # type: ignore[assignment]
-        customer, plan_id, month, category = key  # type: ignore[misc]
-        overage = overages[customer, plan_id, month, category]
-        part_over = overage and Fraction(overage) / Fraction(
-            rounded(used[customer, plan_id, month, category], SIX)
-        )
-        over = rounded(Fraction(cost) * Fraction(part_over), TWELVE)
-        bill = found[customer, month, currency]
-        bill["overage", plan_id, category].cost += over
-        bill["plan", plan_id, None].cost += cost - over
+        for allowance in self.allowances:
+            if allowance.plan_id == plan_id:
+                key = (customer, plan_id, month, allowance.category)
+                included = rounded(Fraction(allowance.included) * part, SIX)
+                over = max(rounded(self.used[key], SIX) - included, ZERO)
+                self.overages[key] = over
+                line = bill["overage", plan_id, allowance.category]
+                line.amount = Fraction(over) * Fraction(allowance.overage_unit_price)
+
+    def divide_cost(self, key: tuple[str, str, date, str], currency: str) -> None:
+        customer, plan_id, month, category = key
+        cost, over, used = self.covered[key, currency], self.overages[key], self.used[key]
+        part = Fraction(over) / Fraction(rounded(used, SIX)) if over else Fraction(0)
+        cost_of_overage = rounded(Fraction(cost) * part, TWELVE)
+        bill = self.bills[customer, month, currency]
+        bill["overage", plan_id, category].cost += cost_of_overage
+        bill["plan", plan_id, None].cost += cost - cost_of_overage
+
+    def charge_markup(self, lines: dict[Line, Charge]) -> None:
+        for (line, plan_id, _), charge in [*lines.items()]:
+            if line == "usage" and plan_id:
+                lines["markup", plan_id, None].amount += charge.amount
+        for (line, plan_id, _), charge in lines.items():
+            if line == "markup" and plan_id:
+                rate = Fraction(self.plans[plan_id].markup_percent or ZERO) / 100
+                charge.amount = Fraction(rounded(charge.amount * rate, TWELVE))
+
+
+def charged(world: World) -> dict[Bill, dict[Line, Charge]]:
+    """Return the lines of each customer's month and currency that are not zero."""
     return {
         bill: there
-        for bill, lines in found.items()
+        for bill, lines in Calculation(world).bills.items()
         if (there := {key: line for key, line in lines.items() if line.amount or line.cost})
     }

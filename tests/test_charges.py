@@ -55,8 +55,8 @@ def fill(execute: Callable[..., Any], mark: str) -> None:
     marks = ", ".join([mark] * len(ROWS[0]))
     for row in ROWS:
         execute(
-            "INSERT INTO twilio_usage.customer_charges (customer_id, month, price_unit, line, plan_id, "
-            f"item, quantity, unit_price, amount, is_closed) VALUES ({marks})",
+            "INSERT INTO twilio_usage.customer_charges (customer_id, month, price_unit, line, "
+            f"plan_id, item, quantity, unit_price, amount, is_closed) VALUES ({marks})",
             (row[0], date(2024, row[1], 1), *row[2:]),
         )
 

@@ -10,10 +10,11 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +48,12 @@ UTILITIES = yaml.safe_load((ROOT / "meltano.yml").read_text())["plugins"]["utili
 ENGINES = ("dbt-duckdb", "dbt-postgres")
 NEEDS = sorted({n for u in UTILITIES if u["name"] in ENGINES for n in u["pip_url"].split()})
 CHARGES = (
-    "SELECT customer_id, month, price_unit, line, plan_id, item, quantity, unit_price, amount, cost, "
-    "is_closed FROM twilio_usage.customer_charges"
+    "SELECT customer_id, month, price_unit, line, plan_id, item, quantity, unit_price, amount, "
+    "cost, is_closed FROM twilio_usage.customer_charges"
 )
 NEVER = "1999-12-31"
 # So that the DuckDB that dbt is installed with can read it.
-OLD = {"storage_compatibility_version": "v1.2.0"}
+OLD: dict[str, str | bool | int | float | list[str]] = {"storage_compatibility_version": "v1.2.0"}
 
 
 @pytest.fixture(scope="session")
@@ -85,10 +86,13 @@ class Project:
 
     def run(self, command: str, *options: str, closed_through: object = None) -> tuple[int, str]:
         variables = {"twilio_usage_closed_through": closed_through} if closed_through else {}
+        names = [f"+{mart}" for mart in ("customer_charges", "plan_usage", "reconciliation")]
+        # No test of a model that is not built.
+        tests = ["--indirect-selection=cautious"] if command == "build" else []
+        folder = f"--profiles-dir={self.folder}"
+        given = f"--vars={yaml.safe_dump(variables)}"
         done = subprocess.run(
-            [self.dbt, command, "--select", "+customer_charges", "+plan_usage", "+reconciliation"]
-            + (["--indirect-selection=cautious"] if command == "build" else [])
-            + ["--profiles-dir", self.folder, "--vars", yaml.safe_dump(variables), *options],
+            [str(self.dbt), command, "--select", *names, *tests, folder, given, *options],
             cwd=self.folder,
             env={
                 **clean_environment(),
@@ -127,7 +131,7 @@ class Project:
         if self.database:
             with psycopg.connect(self.database) as postgres, postgres.cursor() as cursor:
                 values = ", ".join(["%s"] * len(rows[0]))
-                cursor.executemany(f"{statement} ({values})", rows)  # type: ignore[arg-type]
+                cursor.executemany(f"{statement} ({values})", rows)
         else:
             with duckdb.connect(self.warehouse, config=OLD) as duck:
                 duck.executemany(f"{statement} ({', '.join('?' * len(rows[0]))})", rows)
@@ -135,7 +139,7 @@ class Project:
     def execute(self, statement: str) -> None:
         if self.database:
             with psycopg.connect(self.database) as postgres:
-                postgres.execute(statement)  # type: ignore[arg-type]
+                postgres.execute(statement)
         else:
             with duckdb.connect(self.warehouse, config=OLD) as duck:
                 duck.execute(statement)
@@ -143,7 +147,7 @@ class Project:
     def query(self, statement: str) -> Rows:
         if self.database:
             with psycopg.connect(self.database) as postgres:
-                return postgres.execute(statement).fetchall()  # type: ignore[arg-type]
+                return postgres.execute(statement).fetchall()
         with duckdb.connect(self.warehouse, read_only=True) as duck:
             return duck.execute(statement).fetchall()
 
@@ -274,13 +278,13 @@ def worlds(draw: st.DrawFn) -> World:
         # Who has the account, on which plan, and from when on; it may belong to nobody.
         changes = sorted(draw(st.sets(days, max_size=2)))
         bounds = [None, *changes, None]
-        for first, following in zip(bounds, bounds[1:], strict=False):
+        for first, following in pairwise(bounds):
             owner = draw(st.sampled_from([None, "Ada", "Bob"]))
             if owner:
                 last = following and following - timedelta(days=1)
                 plan = draw(st.sampled_from([None, "a", "b"]))
                 customers.append(Customer(owner, None, account, plan, first, last))
-    found = {}
+    found: dict[tuple[str, date, str], Use] = {}
     for use in draw(st.lists(uses, max_size=25)):
         found.setdefault((use.account_sid, use.day, use.category), use)
     return World(
@@ -291,7 +295,7 @@ def worlds(draw: st.DrawFn) -> World:
     )
 
 
-def one_currency_a_day(uses: Any) -> list[Use]:
+def one_currency_a_day(uses: Iterable[Use]) -> list[Use]:
     first: dict[tuple[str, date], str] = {}
     return [
         use._replace(currency=first.setdefault((use.account_sid, use.day), use.currency))
@@ -321,7 +325,7 @@ def check(world: World, rows: Rows) -> None:
             assert amount == round(amount, 2)
             assert abs(Fraction(amount) - line.amount) < Fraction(1, 100)
             assert abs(cost - line.cost) < Decimal("1e-8")
-        # A line gets a cent more than its whole ones only if no line with a larger rest goes without.
+        # No line that is rounded down has a larger rest than one that is rounded up.
         rests = [
             (line.amount * 100 % 1, Fraction(there[key][2]) * 100 - line.amount * 100 > 0)
             for key, line in lines.items()
@@ -407,7 +411,7 @@ def test_closed_months_stay_and_everything_charged_is_what_it_would_be_without(
 
 
 def september(cost: str = "10.005", *, more: list[Use] | None = None) -> list[Use]:
-    """Return the usage of two customers' accounts and of nobody's; October begins on its first day."""
+    """Return usage of the accounts of two customers and of nobody."""
     day, following = date(2025, 9, 1), date(2025, 10, 31)
     return [
         Use("AC1", day, "sms", Decimal(0), Decimal(cost)),
@@ -540,11 +544,11 @@ def test_inputs_that_make_sense_are_valid(models: Models) -> None:
     "plan",
     [
         PLAN._replace(plan_id="other", monthly_price=Decimal(-1)),
-        PLAN._replace(plan_id="other", monthly_price=None),
+        PLAN._replace(plan_id="other", monthly_price=None),  # type: ignore[arg-type]
         PLAN._replace(plan_id="other", markup_percent=Decimal(-1)),
-        PLAN._replace(plan_id="other", currency=None),
+        PLAN._replace(plan_id="other", currency=None),  # type: ignore[arg-type]
         PLAN._replace(plan_id="other", currency="US dollars"),
-        PLAN._replace(plan_id=None),
+        PLAN._replace(plan_id=None),  # type: ignore[arg-type]
     ],
 )
 def test_a_plan_that_makes_no_sense_fails(models: Models, plan: Plan) -> None:
@@ -663,14 +667,7 @@ def text_table(header: str, rows: Rows) -> str:
     )
 
 
-@pytest.fixture
-def example_charges(models: Models) -> Rows:
-    return models.build(example(), date(2025, 9, 30), anew=True)
-
-
-def test_the_month_on_the_page_is_what_the_models_charge(
-    models: Models, example_charges: Rows
-) -> None:
+def test_the_month_on_the_page_is_what_the_models_charge(models: Models) -> None:
     assert failures(models, example()) == {}
     rows = models.build(example(), date(2025, 9, 30), anew=True)
     order = ["plan", "overage", "usage", "markup"]
@@ -680,10 +677,11 @@ def test_the_month_on_the_page_is_what_the_models_charge(
     assert shown == text_table("line plan_id item quantity unit_price amount cost", acme)
 
 
-def test_every_query_of_the_page_runs(models: Models, example_charges: Rows) -> None:
+def test_every_query_of_the_page_runs(models: Models) -> None:
+    rows = models.build(example(), date(2025, 9, 30), anew=True)
     charges, margins, usage, adjustments = blocks(PAGE, "sql")
     execute = models.duck.execute
-    assert len(execute(charges).fetchall()) == sum(row[0] is not None for row in example_charges)
+    assert len(execute(charges).fetchall()) == sum(row[0] is not None for row in rows)
     assert {(row[0], row[-1]) for row in execute(margins).fetchall()} == {
         ("Acme", Decimal("111.45") - Decimal("100.923")),
         ("Globex", Decimal("5.19") - Decimal("5.193")),
@@ -700,8 +698,9 @@ def test_every_query_of_the_page_runs(models: Models, example_charges: Rows) -> 
 
 
 def test_the_csv_of_the_page_is_what_the_command_writes(
-    models: Models, example_charges: Rows, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    models: Models, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    models.build(example(), date(2025, 9, 30), anew=True)
     models.duck.execute(f"ATTACH '{tmp_path / 'own.duckdb'}' AS own")
     models.duck.execute("CREATE SCHEMA own.twilio_usage")
     models.duck.execute(

@@ -147,6 +147,8 @@ def test_each_model_and_test_compiles_and_parses(
     folder = tmp_path / "target" / "compiled"
     (categories,) = folder.rglob("stg_twilio_usage__categories.sql")
     assert "raw.twilio.twilio_categories" in re.sub('["`]', "", categories.read_text())
+    (charges,) = folder.rglob("customer_charges.sql")
+    assert ("where is_closed" in charges.read_text()) == (streams == "loaded")
     command: list[str | Path] = [python, "-c", PARSE, adapter, folder]
     parsed = subprocess.run(command, capture_output=True, text=True, check=False)
     assert parsed.returncode == 0, parsed.stderr

@@ -1,4 +1,4 @@
-"""The command `tap-twilio-usage-charges`: write a month's charges as Stripe invoice items, in CSV."""
+"""The command `tap-twilio-usage-charges`: write a month's charges as invoice items, in CSV."""
 
 from __future__ import annotations
 
@@ -110,7 +110,8 @@ def _items(rows: Sequence[Any], month: date, *, draft: bool) -> Iterator[tuple[A
         raise ReportError(f"no customer is charged for {month:%Y-%m}")
     if not draft and not all(row.is_closed for row in rows):
         raise ReportError(
-            f"{month:%Y-%m} is not closed, so its charges may still change; close it, or use --draft"
+            f"{month:%Y-%m} is not closed, so its charges may still change; close it, or use "
+            "--draft"
         )
     following = (month + timedelta(days=31)).replace(day=1)
     start, end = _seconds(month), _seconds(following) - 1
