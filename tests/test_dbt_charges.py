@@ -194,7 +194,7 @@ def check(world: World, rows: Rows) -> None:
     assert {k: v for k, v in costs.items() if v} == {k: v for k, v in totals.items() if v}
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(world=worlds())
 def test_lines_are_those_of_the_calculation_and_add_up_to_the_cent(
     models: Models, world: World
@@ -243,7 +243,7 @@ def check_step(before: Rows, after: Rows, world: World, closed_through: date | N
             assert month == (max(frozen) + timedelta(days=31)).replace(day=1)
 
 
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(
     steps=st.lists(st.tuples(worlds(), st.sampled_from(LAST_DAYS), st.booleans()), max_size=5),
     first=worlds(),
