@@ -26,7 +26,7 @@ def compile_only(adapter: str, streams: str, arguments: list[str]) -> bool:
     plugin = importlib.import_module(f"dbt.adapters.{adapter}").Plugin
 
     def get_relation(self: Any, database: str, schema: str, identifier: str) -> Any:
-        table = {"database": database, "schema": schema, "identifier": identifier}
+        table = {"database": database, "schema": schema, "identifier": identifier, "type": "table"}
         return self.Relation.create(**table) if streams == "loaded" else None
 
     plugin.adapter.get_relation = get_relation

@@ -123,7 +123,8 @@ for path in paths:
 print(len(paths), *types, sep='|')
 """
 COMMON_TYPES = {"date", "timestamp"}
-DECIMALS = {f"decimal({digits})" for digits in ("38, 12", "18, 6", "18, 15", "24, 12")}
+DIGITS = ("38, 12", "18, 2", "18, 6", "18, 15", "24, 12", "13, 8")
+DECIMALS = {f"decimal({digits})" for digits in DIGITS}
 TYPES = {
     "bigquery": {"bignumeric", "bool", "datetime", "int64", "string"},
     "databricks": {"boolean", *DECIMALS, "int", "string"},
@@ -146,6 +147,8 @@ def test_each_model_and_test_compiles_and_parses(
     folder = tmp_path / "target" / "compiled"
     (categories,) = folder.rglob("stg_twilio_usage__categories.sql")
     assert "raw.twilio.twilio_categories" in re.sub('["`]', "", categories.read_text())
+    (charges,) = folder.rglob("customer_charges.sql")
+    assert ("where is_closed" in charges.read_text()) == (streams == "loaded")
     command: list[str | Path] = [python, "-c", PARSE, adapter, folder]
     parsed = subprocess.run(command, capture_output=True, text=True, check=False)
     assert parsed.returncode == 0, parsed.stderr

@@ -60,21 +60,22 @@ def loaded(
     Raises `ReportError`, without the URL's secrets, for any failure, also in the body; and
     `ModuleNotFoundError` if a driver is not installed.
     """
+    with connected(url) as connection:
+        found = _table(connection, schema)
+        first = since or _default_start(connection, found)
+        months = _months(connection, found.schema, first)
+        rows = connection.execution_options(yield_per=10_000).execute(_query(found, first))
+        yield (_charge(row) for row in rows), months
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    """Return a connection to the warehouse; raise as `loaded` does, also in the body."""
     address = _parsed(url)
     try:
         engine = create_engine(address, poolclass=NullPool, connect_args=_connect_args(address))
         with engine.connect() as connection:
-            found = _table(connection, schema)
-            first = since or _default_start(connection, found)
-            months = _months(connection, found.schema, first)
-            query = _query(found, first)
-            yield (
-                (
-                    _charge(row)
-                    for row in connection.execution_options(yield_per=10_000).execute(query)
-                ),
-                months,
-            )
+            yield connection
     except (ReportError, ModuleNotFoundError):
         raise
     except Exception as error:  # noqa: BLE001  (a driver raises what it likes)

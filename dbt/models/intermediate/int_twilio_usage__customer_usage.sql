@@ -1,0 +1,45 @@
+{{ config(materialized='table') }}
+
+with allowances as (
+    select
+        allowances.plan_id,
+        allowances.category as allowance,
+        categories.category
+    from {{ ref('int_twilio_usage__plan_allowances') }} as allowances
+    inner join {{ ref('int_twilio_usage__category_ancestors') }} as categories
+        on allowances.category = categories.ancestor
+),
+
+costs as (
+    select
+        customers.customer_id,
+        customers.plan_id,
+        case when customers.customer_id is null then costs.account_sid end as account_sid,
+        {{ month_of('costs.start_date') }} as month,
+        costs.service,
+        allowances.allowance,
+        costs.price_unit,
+        costs.cost,
+        case when allowances.allowance = allowances.category then costs.usage else 0 end as used
+    from {{ ref('cost_by_day') }} as costs
+    left join {{ ref('int_twilio_usage__customers') }} as customers
+        on costs.account_sid = customers.account_sid
+        and costs.start_date between customers.valid_from and customers.valid_to
+    left join allowances
+        on customers.plan_id = allowances.plan_id
+        and lower(trim(costs.category)) = allowances.category
+    where costs.cost <> 0 or costs.usage <> 0
+)
+
+select
+    customer_id,
+    plan_id,
+    account_sid,
+    month,
+    service,
+    allowance,
+    price_unit,
+    sum(cost) as cost,
+    sum(used) as used
+from costs
+group by customer_id, plan_id, account_sid, month, service, allowance, price_unit
