@@ -1,0 +1,135 @@
+"""A year of invented companies' spending, for the benchmarks of the forecast and the anomalies.
+
+The categories and prices are the sandbox's. On top of them come growth, a weekly pattern, levels that
+drift, noise and holidays. No real account of a year was at hand; the spreads were chosen before the
+models were measured. The same seed gives the same companies.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from sandbox.catalogue import SOURCES, TOTAL, Rhythm, Source
+from tap_twilio_usage.money.hierarchy import shipped
+
+FIRST, LAST = date(2025, 1, 1), date(2025, 12, 31)
+DAYS = [FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1)]
+ONE_DAY = timedelta(days=1)
+# Federal holidays of the United States, and Good Friday.
+HOLIDAYS = {
+    *(date(2025, 1, 1), date(2025, 1, 20), date(2025, 2, 17), date(2025, 4, 18), date(2025, 5, 26)),
+    *(date(2025, 6, 19), date(2025, 7, 4), date(2025, 9, 1), date(2025, 10, 13)),
+    *(date(2025, 11, 11), date(2025, 11, 27), date(2025, 11, 28), date(2025, 12, 24)),
+    *(date(2025, 12, 25), date(2025, 12, 26), date(2025, 12, 31)),
+}
+KNOWN = shipped().categories.keys() - {TOTAL}
+
+
+class Row(NamedTuple):
+    """What one category of a company is charged on a day."""
+
+    company: str
+    day: date
+    category: str
+    usage: int
+    price: Decimal
+
+
+@dataclass
+class Change:
+    """Something unusual: from a day on, for some days, a category is used or costs more."""
+
+    kind: str
+    category: str
+    first: date
+    days: int
+    usage: int = 0  # that is added each day
+    factor: float = 1.0  # of the unit price
+
+    def covers(self, day: date) -> bool:
+        """Return whether the day is one of it."""
+        return self.first <= day < self.first + timedelta(days=self.days)
+
+
+@dataclass
+class Spender:
+    """A company with one account: what it uses, and how that changes."""
+
+    name: str
+    seed: str
+    changes: list[Change] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Draw the company's habits."""
+        draw = random.Random(self.seed)
+        self.scale = math.exp(draw.gauss(0, 0.8))
+        self.growth = draw.uniform(-0.02, 0.05)  # a month
+        self.weekend = draw.choice([0.15, 0.3, 0.5, 0.9, 1.15])
+        self.holiday = draw.uniform(0.25, 0.7) if self.weekend < 0.6 else draw.uniform(0.7, 1.1)
+        self.peak = draw.choice([1.0, 1.0, 1.25])  # before Christmas
+        usable = [s for s in SOURCES if s.category in KNOWN and not s.repeated_in]
+        self.sources = [source for source in usable if draw.random() < 0.3]
+        self.draw = draw
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the charges of the year."""
+        shared = [*self._drift(0.06)]
+        for source in self.sources:
+            yield from self._of_source(source, shared)
+        known = {source.category: source for source in SOURCES}
+        own = {source.category for source in self.sources}
+        for change in self.changes:
+            if change.category not in own:
+                for day in filter(change.covers, DAYS):
+                    yield self._row(known[change.category], day, change.usage)
+
+    def _drift(self, spread: float) -> Iterator[float]:
+        """Yield a level of each day, which wanders slowly around 1."""
+        level = self.draw.gauss(0, spread)
+        for _ in DAYS:
+            level = 0.98 * level + self.draw.gauss(0, spread * 0.2)
+            yield math.exp(level)
+
+    def _of_source(self, source: Source, shared: list[float]) -> Iterator[Row]:
+        draw = self.draw
+        own = [*self._drift(0.08)]
+        growth = self.growth + draw.uniform(-0.02, 0.02)
+        noise = draw.uniform(0.06, 0.25)
+        volume = source.volume * self.scale * draw.uniform(0.3, 2)
+        price = source.unit_price
+        for n, day in enumerate(DAYS):
+            grown = volume * (1 + growth) ** (n / 30.4)
+            if source.rhythm is Rhythm.MONTHLY:
+                events = math.ceil(grown) if day.day == 1 else 0
+            elif source.rhythm is Rhythm.RARE:
+                events = source.volume if draw.random() < 1 / 12 else 0
+            else:
+                level = grown * shared[n] * own[n] * math.exp(draw.gauss(0, noise))
+                if source.rhythm is Rhythm.BUSINESS:
+                    level *= self._calendar(day)
+                events = max(0, round(level + draw.gauss(0, math.sqrt(level))))
+            usage = events * source.usage_per_event
+            factor = 1.0
+            for change in self.changes:
+                if change.category == source.category and change.covers(day):
+                    usage += change.usage
+                    factor *= change.factor
+            yield self._row(source, day, usage, price * Decimal(str(factor)))
+
+    def _calendar(self, day: date) -> float:
+        factor = self.weekend if day.weekday() >= 5 else (1.05, 1.04, 1.0, 1.0, 0.92)[day.weekday()]  # noqa: PLR2004
+        if day in HOLIDAYS and day.weekday() < 5:  # noqa: PLR2004
+            factor *= self.holiday
+        if date(2025, 11, 20) <= day <= date(2025, 12, 23):
+            factor *= self.peak
+        return factor
+
+    def _row(self, source: Source, day: date, usage: int, price: Decimal | None = None) -> Row:
+        cost = (source.unit_price if price is None else price) * usage
+        return Row(self.name, day, source.category, usage, cost)

@@ -1,0 +1,160 @@
+{{ config(materialized='table') }}
+
+{#- What is still to come in the open month and in the eleven after it. -#}
+{% set series = 'account_sid, service, category, price_unit' %}
+
+with accounts as (
+    select distinct
+        account_sid,
+        today,
+        {{ month_of('today') }} as open_month
+    from {{ ref('int_twilio_usage__loaded_days') }}
+    where is_current
+),
+
+todays as (
+    select distinct today, open_month from accounts
+),
+
+digits as (
+    {%- for n in range(10) %}
+    select {{ n }} as n {{ 'union all' if not loop.last }}
+    {%- endfor %}
+),
+
+calendar as (
+    select
+        today,
+        open_month,
+        {{ days_after('today', 'n') }} as start_date
+    from (
+        select
+            todays.today,
+            todays.open_month,
+            hundreds.n * 100 + tens.n * 10 + units.n as n
+        from todays
+        cross join digits as hundreds
+        cross join digits as tens
+        cross join digits as units
+        where hundreds.n < 4
+    ) as days
+),
+
+-- How often each day of the week is still to come in each month.
+weekdays as (
+    select
+        today,
+        {{ month_of('start_date') }} as month,
+        {{ weekday_of('start_date') }} as weekday,
+        count(*) as days
+    from calendar
+    where start_date < {{ dbt.dateadd('month', 12, 'open_month') }}
+    group by today, {{ month_of('start_date') }}, {{ weekday_of('start_date') }}
+),
+
+baselines as (
+    select
+        baselines.*,
+        accounts.today,
+        accounts.open_month,
+        cast({{ dbt.dateadd('month', -1, 'accounts.open_month') }} as date) as last_month
+    from {{ ref('int_twilio_usage__baselines') }} as baselines
+    inner join accounts on baselines.account_sid = accounts.account_sid
+),
+
+series as (
+    select
+        {{ series }},
+        today,
+        open_month,
+        -- Fees, and what is charged as seldom as a fee: their weekday means nothing.
+        max(billing_kind) in ('recurring', 'one_time', 'service_fee') or sum(
+            case when cost <> 0 and start_date >= {{ days_after('today', -56) }} then 1 else 0 end
+        ) <= 4 as is_monthly,
+        max(case when is_to_come then weeks else 0 end) as weeks,
+        sum(case when is_to_come then expected else 0 end) as week,
+        sum(case when start_date >= open_month then cost else 0 end) as actual,
+        sum(case when start_date between last_month and {{ days_after('open_month', -1) }}
+            and {{ day_of_month('start_date') }} = {{ day_of_month('today') }} then cost else 0 end) as fees_of_day,
+        sum(case when start_date between last_month and {{ days_after('open_month', -1) }}
+            and {{ day_of_month('start_date') }} > {{ day_of_month('today') }} then cost else 0 end) as fees_later,
+        max(case when start_date = today then expected else 0 end) as expected_today
+    from baselines
+    group by {{ series }}, today, open_month
+),
+
+-- What the day that is not over has cost so far.
+begun as (
+    select
+        costs.account_sid,
+        costs.service,
+        costs.category,
+        costs.price_unit,
+        sum(costs.cost) as cost
+    from {{ ref('cost_by_day') }} as costs
+    inner join accounts
+        on costs.account_sid = accounts.account_sid and costs.start_date = accounts.today
+    group by costs.account_sid, costs.service, costs.category, costs.price_unit
+),
+
+-- Of the day that is not over, the rest is to come, and nothing if it has cost more than expected.
+today as (
+    select
+        series.*,
+        coalesce(begun.cost, 0) as begun,
+        case
+            when is_monthly then greatest(fees_of_day - coalesce(begun.cost, 0), 0)
+        end as fees_today,
+        least(greatest({{ double('coalesce(begun.cost, 0)') }}, 0), greatest(expected_today, 0)) as counted_today
+    from series
+    left join begun
+        on series.account_sid = begun.account_sid
+        and series.service = begun.service
+        and series.category = begun.category
+        and coalesce(series.price_unit, '') = coalesce(begun.price_unit, '')
+),
+
+usage_to_come as (
+    select
+        baselines.account_sid,
+        baselines.service,
+        baselines.category,
+        baselines.price_unit,
+        weekdays.month,
+        sum(baselines.expected * weekdays.days) as to_come
+    from baselines
+    inner join weekdays
+        on baselines.today = weekdays.today and baselines.weekday = weekdays.weekday
+    where baselines.is_to_come
+    group by
+        baselines.account_sid,
+        baselines.service,
+        baselines.category,
+        baselines.price_unit,
+        weekdays.month
+)
+
+select
+    today.account_sid,
+    today.service,
+    today.category,
+    today.price_unit,
+    months.month,
+    today.today,
+    today.is_monthly,
+    today.weeks,
+    case when is_monthly then 0 else week end as week,
+    {{ rounded(
+        "case
+            when is_monthly and months.month > open_month then actual + begun + fees_today + fees_later
+            when is_monthly then fees_today + fees_later
+            when months.month > open_month then to_come
+            else to_come - counted_today
+        end"
+    ) }} as to_come
+from today
+inner join usage_to_come as months
+    on today.account_sid = months.account_sid
+    and today.service = months.service
+    and today.category = months.category
+    and coalesce(today.price_unit, '') = coalesce(months.price_unit, '')
