@@ -41,6 +41,11 @@ class Row(NamedTuple):
     price: Decimal
 
 
+def price_of(category: str) -> Decimal:
+    """Return the price of a unit."""
+    return next(source.unit_price for source in SOURCES if source.category == category)
+
+
 @dataclass
 class Change:
     """Something unusual: from a day on, for some days, a category is used or costs more."""
@@ -62,46 +67,54 @@ class Spender:
     """A company with one account: what it uses, and how that changes."""
 
     name: str
-    seed: str
+    share: float | None = None  # of all categories, that it uses
+    scale: float = 1.0
     changes: list[Change] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Draw the company's habits."""
-        draw = random.Random(self.seed)
-        self.scale = math.exp(draw.gauss(0, 0.8))
-        self.growth = draw.uniform(-0.02, 0.05)  # a month
-        self.weekend = draw.choice([0.15, 0.3, 0.5, 0.9, 1.15])
-        self.holiday = draw.uniform(0.25, 0.7) if self.weekend < 0.6 else draw.uniform(0.7, 1.1)
-        self.peak = draw.choice([1.0, 1.0, 1.25])  # before Christmas
+        self._draw = draw = random.Random(self.name)
+        self._scale = self.scale * math.exp(draw.gauss(0, 0.8))
+        self._growth = draw.uniform(-0.02, 0.05)  # a month
+        self._weekend = draw.choice([0.15, 0.3, 0.5, 0.9, 1.15])
+        is_office = self._weekend < 0.6  # noqa: PLR2004
+        self._holiday = draw.uniform(0.25, 0.7) if is_office else draw.uniform(0.7, 1.1)
+        self._peak = draw.choice([1.0, 1.0, 1.25])  # before Christmas
+        share = draw.choice([0.15, 0.3, 0.6])
+        share = share if self.share is None else self.share
         usable = [s for s in SOURCES if s.category in KNOWN and not s.repeated_in]
-        self.sources = [source for source in usable if draw.random() < 0.3]
-        self.draw = draw
+        self._sources = [source for source in usable if draw.random() < share]
+
+    @property
+    def fees(self) -> list[Source]:
+        """What is not charged by the day."""
+        return [s for s in self._sources if s.rhythm in (Rhythm.MONTHLY, Rhythm.RARE)]
 
     def rows(self) -> Iterator[Row]:
-        """Yield the charges of the year."""
+        """Yield the charges of the year, once."""
         shared = [*self._drift(0.06)]
-        for source in self.sources:
+        for source in self._sources:
             yield from self._of_source(source, shared)
-        known = {source.category: source for source in SOURCES}
-        own = {source.category for source in self.sources}
+        own = {source.category for source in self._sources}
         for change in self.changes:
             if change.category not in own:
                 for day in filter(change.covers, DAYS):
-                    yield self._row(known[change.category], day, change.usage)
+                    cost = price_of(change.category) * change.usage
+                    yield Row(self.name, day, change.category, change.usage, cost)
 
     def _drift(self, spread: float) -> Iterator[float]:
         """Yield a level of each day, which wanders slowly around 1."""
-        level = self.draw.gauss(0, spread)
+        level = self._draw.gauss(0, spread)
         for _ in DAYS:
-            level = 0.98 * level + self.draw.gauss(0, spread * 0.2)
+            level = 0.98 * level + self._draw.gauss(0, spread * 0.2)
             yield math.exp(level)
 
     def _of_source(self, source: Source, shared: list[float]) -> Iterator[Row]:
-        draw = self.draw
+        draw = self._draw
         own = [*self._drift(0.08)]
-        growth = self.growth + draw.uniform(-0.02, 0.02)
+        growth = self._growth + draw.uniform(-0.02, 0.02)
         noise = draw.uniform(0.06, 0.25)
-        volume = source.volume * self.scale * draw.uniform(0.3, 2)
+        volume = source.volume * self._scale * draw.uniform(0.3, 2)
         price = source.unit_price
         for n, day in enumerate(DAYS):
             grown = volume * (1 + growth) ** (n / 30.4)
@@ -120,16 +133,13 @@ class Spender:
                 if change.category == source.category and change.covers(day):
                     usage += change.usage
                     factor *= change.factor
-            yield self._row(source, day, usage, price * Decimal(str(factor)))
+            cost = price * Decimal(str(factor)) * usage
+            yield Row(self.name, day, source.category, usage, cost)
 
     def _calendar(self, day: date) -> float:
-        factor = self.weekend if day.weekday() >= 5 else (1.05, 1.04, 1.0, 1.0, 0.92)[day.weekday()]  # noqa: PLR2004
+        factor = self._weekend if day.weekday() >= 5 else (1.05, 1.04, 1.0, 1.0, 0.92)[day.weekday()]  # noqa: PLR2004
         if day in HOLIDAYS and day.weekday() < 5:  # noqa: PLR2004
-            factor *= self.holiday
+            factor *= self._holiday
         if date(2025, 11, 20) <= day <= date(2025, 12, 23):
-            factor *= self.peak
+            factor *= self._peak
         return factor
-
-    def _row(self, source: Source, day: date, usage: int, price: Decimal | None = None) -> Row:
-        cost = (source.unit_price if price is None else price) * usage
-        return Row(self.name, day, source.category, usage, cost)

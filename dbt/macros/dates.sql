@@ -16,3 +16,6 @@
 {% macro day_of_month(date) -%}
     {{ dbt.datediff(twilio_usage.month_of(date), date, 'day') }} + 1
 {%- endmacro %}
+
+{#- Return the same day of a later month, or of an earlier one. -#}
+{% macro months_after(date, months) %}cast({{ dbt.dateadd('month', months, date) }} as date){% endmacro %}

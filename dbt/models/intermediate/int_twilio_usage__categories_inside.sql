@@ -1,6 +1,6 @@
 {#- Each category with every category inside it, and with itself; the tree has fewer than ten levels. -#}
 with categories as (
-    select
+    select distinct
         lower(category) as category,
         lower(parent_category) as parent_category
     from {{ ref('stg_twilio_usage__categories') }}

@@ -48,7 +48,7 @@ weekdays as (
         {{ weekday_of('start_date') }} as weekday,
         count(*) as days
     from calendar
-    where start_date < {{ dbt.dateadd('month', 12, 'open_month') }}
+    where start_date < {{ months_after('open_month', 12) }}
     group by today, {{ month_of('start_date') }}, {{ weekday_of('start_date') }}
 ),
 
@@ -57,7 +57,7 @@ baselines as (
         baselines.*,
         accounts.today,
         accounts.open_month,
-        cast({{ dbt.dateadd('month', -1, 'accounts.open_month') }} as date) as last_month
+        {{ months_after('accounts.open_month', -1) }} as last_month
     from {{ ref('int_twilio_usage__baselines') }} as baselines
     inner join accounts on baselines.account_sid = accounts.account_sid
 ),

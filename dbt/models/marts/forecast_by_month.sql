@@ -35,7 +35,7 @@ entries as (
         forecasts.weeks
     from {{ ref('int_twilio_usage__forecasts') }} as forecasts
     inner join accounts on forecasts.account_sid = accounts.account_sid
-    where forecasts.month <= {{ dbt.dateadd('month', 2, 'accounts.open_month') }}
+    where forecasts.month <= {{ months_after('accounts.open_month', 2) }}
 ),
 
 months as (
@@ -115,6 +115,7 @@ select
     case
         when month < open_month then 'actual'
         when not is_current then 'not loaded lately'
+        when to_come is null then 'short history'
         when is_weekly = 0 then 'last month'
         when weeks < 3 or days is null or days < 7 then 'short history'
         when is_monthly = 0 then 'weekday means'
