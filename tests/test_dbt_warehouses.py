@@ -125,9 +125,9 @@ print(len(paths), *types, sep='|')
 COMMON_TYPES = {"date", "timestamp"}
 DECIMALS = {f"decimal({digits})" for digits in ("38, 12", "18, 6", "18, 15", "24, 12")}
 TYPES = {
-    "bigquery": {"bignumeric", "bool", "datetime", "int64", "string"},
-    "databricks": {"boolean", *DECIMALS, "int", "string"},
-    "redshift": {"boolean", *DECIMALS, "integer", "varchar(max)"},
+    "bigquery": {"bignumeric", "bool", "datetime", "float64", "int64", "string"},
+    "databricks": {"boolean", *DECIMALS, "double", "int", "string"},
+    "redshift": {"boolean", *DECIMALS, "double precision", "integer", "varchar(max)"},
 }
 
 

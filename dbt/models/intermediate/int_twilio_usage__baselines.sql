@@ -44,16 +44,15 @@ costs as (
         costs.category,
         costs.price_unit,
         costs.start_date,
-        max(costs.billing_kind) as billing_kind,
-        sum(costs.cost) as cost,
-        sum(costs.price) as price,
-        sum(costs.usage) as quantity
+        costs.billing_kind,
+        costs.cost,
+        {{ double('costs.usage') }} as quantity,
+        {{ double('costs.price') }} / nullif({{ double('costs.usage') }}, 0) as unit_cost
     from {{ ref('cost_by_day') }} as costs
     inner join accounts
         on costs.account_sid = accounts.account_sid
         and costs.start_date < accounts.today
         and costs.start_date >= {{ days_after('accounts.today', -days) }}
-    group by costs.account_sid, costs.service, costs.category, costs.price_unit, costs.start_date
 ),
 
 series as (
@@ -74,8 +73,8 @@ complete as (
         days.is_to_come,
         {{ weekday_of('days.start_date') }} as weekday,
         case when days.is_to_come then null else coalesce(costs.cost, 0) end as cost,
-        {{ double('costs.quantity') }} as quantity,
-        {{ double('costs.price') }} / nullif({{ double('costs.quantity') }}, 0) as unit_cost
+        costs.quantity,
+        costs.unit_cost
     from series
     inner join days on series.account_sid = days.account_sid
     left join costs

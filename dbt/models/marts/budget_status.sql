@@ -207,7 +207,10 @@ forecasts as (
         actual + {{ rounded('to_come') }} as forecast,
         case
             when period_end < today then 0
-            else {{ half_range('usage_to_come', 'week', '0', 'misses.of_week', 'misses.of_4_weeks') }}
+            else {{ half_range(
+                'usage_to_come', 'week', dbt.datediff('today', 'period_end', 'day') ~ ' / 7.0 + 1', '0',
+                'misses.of_week', 'misses.of_4_weeks'
+            ) }}
         end as half_range
     from sums
     left join misses on sums.budget_id = misses.budget_id and sums.currency = misses.currency
@@ -224,7 +227,7 @@ select
     amount,
     actual,
     forecast,
-    greatest(forecast - {{ rounded('half_range') }}, least(actual, forecast)) as forecast_low,
+    {{ low_end('actual', 'forecast', 'half_range') }} as forecast_low,
     forecast + {{ rounded('half_range') }} as forecast_high,
     round(100 * cast(actual / nullif(amount, 0) as {{ type_factor(24, 12) }}), 2) as percent_used,
     {{ rounded(

@@ -90,7 +90,9 @@ misses as (
 ranges as (
     select
         months.*,
-        {{ half_range('usage_to_come', 'week', 'months_ahead', 'misses.of_week', 'misses.of_4_weeks') }}
+        {{ half_range(
+            'usage_to_come', 'week', '6', 'months_ahead', 'misses.of_week', 'misses.of_4_weeks'
+        ) }}
             as half_range,
         misses.days
     from months
@@ -107,10 +109,7 @@ select
     month,
     actual,
     actual + coalesce(to_come, 0) as forecast,
-    greatest(
-        actual + coalesce(to_come, 0) - {{ rounded('half_range') }},
-        least(actual, actual + coalesce(to_come, 0))
-    ) as low,
+    {{ low_end('actual', 'actual + coalesce(to_come, 0)', 'half_range') }} as low,
     actual + coalesce(to_come, 0) + {{ rounded('half_range') }} as high,
     case
         when month < open_month then 'actual'
