@@ -1,7 +1,8 @@
 """`python -m benchmarks.anomalies` measures the anomalies of the dbt package on injected bursts.
 
-Companies are invented (`benchmarks/spending.py`), and so are the bursts: SMS pumping, a runaway voice
-loop, a leaked key in a quiet subaccount, and changes of prices. `--quick` checks that everything works.
+Companies are invented (`benchmarks/spending.py`), and so are the bursts: SMS pumping, a runaway
+voice loop, a leaked key in a quiet subaccount, and changes of prices. `--quick` checks that
+everything works.
 """
 
 from __future__ import annotations
@@ -9,11 +10,10 @@ from __future__ import annotations
 import argparse
 import random
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from decimal import Decimal
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
@@ -29,7 +29,11 @@ PICTURE = Path(__file__).with_name("anomalies.svg")
 SEEDS = [11, 12, 13, 14]
 COMPANIES = 25
 WATCHED = 240  # days, the last ones of the year
-PUMPED = ("sms-outbound-longcode", "mms-outbound-longcode-unitedstates", "mms-inbound-longcode-canada")
+PUMPED = (
+    "sms-outbound-longcode",
+    "mms-outbound-longcode-unitedstates",
+    "mms-inbound-longcode-canada",
+)
 LOOPED = ("calls-outbound", "calls-sip-outbound", "calls-inbound-tollfree", "trunking-termination")
 LEAKED = ("sms-outbound-longcode", "calls-outbound", "verify-voice-sms")
 # A change of price shows for a week: the day it begins may be a Sunday without any use.
@@ -65,21 +69,20 @@ def main() -> int:
 def pair(name: str) -> Iterator[Spender]:
     """Yield a company's main account, and a subaccount that has little usage or none."""
     yield Spender(name)
-    yield Spender(f"{name}-sub", share=random.Random(name).choice([0, 0.03, 0.08]), scale=0.1)
+    yield Spender(f"{name}-sub", share=random.Random(name).choice([0, 0.03, 0.08]), scale=0.1)  # noqa: S311
 
 
 def with_changes(spender: Spender) -> list[Row]:
     """Return the year's rows; the changes are drawn by what the account usually spends."""
-    usual = Counter[str]()
+    usual: defaultdict[str, float] = defaultdict(float)
     for row in spender.rows():
-        usual[row.category] += row.price  # type: ignore[assignment]
-    usual = Counter({category: float(cost) / 365 for category, cost in usual.items()})  # type: ignore[misc]
-    draw = random.Random(f"changes of {spender.name}")
+        usual[row.category] += float(row.price) / 365
+    draw = random.Random(f"changes of {spender.name}")  # noqa: S311
     spender.changes = [*_changes(spender, usual, draw)]
     return [*replace(spender).rows()]
 
 
-def _changes(spender: Spender, usual: Counter[str], draw: random.Random) -> Iterator[Change]:
+def _changes(spender: Spender, usual: Mapping[str, float], draw: random.Random) -> Iterator[Change]:
     def burst(kind: str, category: str, cost: float) -> Change:
         usage = round(cost / float(price_of(category)))
         return Change(kind, category, _day(draw), draw.choice([1, 2, 3, 5]), usage)
@@ -90,10 +93,12 @@ def _changes(spender: Spender, usual: Counter[str], draw: random.Random) -> Iter
         return
     for kind, categories in (("SMS pumping", PUMPED), ("voice loop", LOOPED)):
         category = draw.choice(categories)
-        yield burst(kind, category, max(25, usual[category] * draw.uniform(2, 20)))
+        yield burst(kind, category, max(25, usual.get(category, 0) * draw.uniform(2, 20)))
     taken = {*PUMPED, *LOOPED}
     # Of a dearer category, whose change costs at least ten dollars a day.
-    dear = sorted(category for category, cost in usual.items() if cost > 0 and category not in taken)
+    dear = sorted(
+        category for category, cost in usual.items() if cost > 0 and category not in taken
+    )
     factor = draw.choice([1.2, 1.3, 1.5, 2.0, 0.7])
     dear = [category for category in dear if usual[category] * abs(factor - 1) >= 10]  # noqa: PLR2004
     fees = {source.category for source in spender.fees}
@@ -136,10 +141,9 @@ def results(warehouse: Path, spenders: Sequence[Spender]) -> Iterator[Target]:
         say(table.row(kind, len(hits), *(f"{100 * mean(x):.0f} %" for x in (hits, firsts, days))))
     false = Counter(kind for key, kind in found.items() if key not in explained)
     months = len(spenders) * WATCHED / 30.4
-    say(f"\nFalse alarms by kind: {', '.join(f'{k} {n}' for k, n in sorted(false.items())) or 'none'}.")
-    by_account = Counter(
-        (name, day.replace(day=1)) for name, _, day in found.keys() - explained
-    )
+    kinds = ", ".join(f"{kind} {number}" for kind, number in sorted(false.items()))
+    say(f"\nFalse alarms by kind: {kinds or 'none'}.")
+    by_account = Counter((name, day.replace(day=1)) for name, _, day in found.keys() - explained)
     largest = max(by_account.values(), default=0)
     say(f"Most in one account and month: {largest}.")
     yield Target("recall (bursts: on their first day), %", 100 * mean(recalls), least=95)

@@ -1,4 +1,4 @@
-"""The pictures of docs/forecast.md and docs/anomalies.md: SVG, of what the models made of a year."""
+"""The pictures of docs/forecast.md and docs/anomalies.md, as SVG."""
 
 from __future__ import annotations
 
@@ -47,8 +47,16 @@ class Chart:
         """Return where an amount is."""
         return HEIGHT - BOTTOM - amount / self.highest * (HEIGHT - TOP - BOTTOM)
 
-    def text(  # noqa: PLR0913
-        self, x: float, y: float, words: str, fill: str, size: int, anchor: str = "start", weight: int = 400
+    def text(  # noqa: PLR0913, PLR0917
+        self,
+        x: float,
+        y: float,
+        words: str,
+        fill: str,
+        size: int,
+        anchor: str = "start",
+        *,
+        weight: int = 400,
     ) -> str:
         """Return words."""
         return (
@@ -64,7 +72,9 @@ class Chart:
         """Draw a line."""
         dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
         path = self.path(points)
-        self.parts.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="2"{dashed}/>')
+        self.parts.append(
+            f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="2"{dashed}/>'
+        )
 
     def area(self, points: Points, colour: str) -> None:
         """Fill the space between points."""
@@ -99,9 +109,9 @@ class Chart:
 
 def draw_forecast(warehouse: Path) -> str:
     """Draw how a month went on after its forecast of the 10th of October."""
-    ((account, company, today, forecast, low, high),) = query(
+    ((company, today, forecast, low, high),) = query(
         warehouse,
-        "SELECT account_sid, company, last_day, forecast, forecast_low, forecast_high "
+        "SELECT company, last_day, forecast, forecast_low, forecast_high "
         "FROM accounts JOIN twilio_usage.budget_status ON scope_value = account_sid "
         "WHERE last_day = DATE '2025-10-10' AND period_start = DATE '2025-10-01' "
         "ORDER BY account_sid LIMIT 1",
@@ -111,8 +121,9 @@ def draw_forecast(warehouse: Path) -> str:
         for day, cost in query(
             warehouse,
             "SELECT day, SUM(SUM(price)) OVER (ORDER BY day) FROM spending "
-            f"WHERE company = '{company}' AND day BETWEEN DATE '2025-10-01' AND DATE '2025-10-31' "
+            "WHERE company = ? AND day BETWEEN DATE '2025-10-01' AND DATE '2025-10-31' "
             "GROUP BY day ORDER BY day",
+            company,
         )
     ]
     first, last = sums[0][0], sums[-1][0]
@@ -131,14 +142,13 @@ def draw_forecast(warehouse: Path) -> str:
 def draw_anomalies(warehouse: Path, spenders: Sequence[Spender]) -> str:
     """Draw a category in which SMS pumping was found."""
     bursts = [(s.name, c) for s in spenders for c in s.changes if c.kind == "SMS pumping"]
-    number = "SELECT COUNT(*) FROM twilio_usage.int_twilio_usage__baselines WHERE"
+    used = (
+        "SELECT COUNT(*) FROM twilio_usage.int_twilio_usage__baselines "
+        "WHERE account_sid = ? AND category = ? AND cost > 0"
+    )
     name, burst = max(
-        bursts,
-        key=lambda each: query(
-            warehouse,
-            f"{number} account_sid = 'AC-{each[0]}' AND category = '{each[1].category}' "  # noqa: S608
-            f"AND cost > 0 AND {each[1].days} >= 3",
-        ),
+        (each for each in bursts if each[1].days > 1),
+        key=lambda each: query(warehouse, used, f"AC-{each[0]}", each[1].category),
     )
     first, last = burst.first - timedelta(days=60), burst.first + timedelta(days=30)
     days = [
@@ -149,9 +159,9 @@ def draw_anomalies(warehouse: Path, spenders: Sequence[Spender]) -> str:
             "FROM twilio_usage.int_twilio_usage__baselines AS b "
             "LEFT JOIN twilio_usage.anomalies AS a ON a.account_sid = b.account_sid "
             "AND a.category = b.category AND a.start_date = b.start_date "
-            f"WHERE b.account_sid = 'AC-{name}' AND b.category = '{burst.category}' "
-            f"AND b.start_date BETWEEN DATE '{first}' AND DATE '{last}' AND b.cost IS NOT NULL "
-            "ORDER BY 1",
+            "WHERE b.account_sid = ? AND b.category = ? AND b.start_date BETWEEN ? AND ? "
+            "AND b.cost IS NOT NULL ORDER BY 1",
+            *(f"AC-{name}", burst.category, first, last),
         )
     ]
     title = f"Cost of {burst.category}, by day"

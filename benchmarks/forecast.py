@@ -43,7 +43,7 @@ WITH services AS (
     FROM accounts
 )
 """
-ACCOUNTS = f"""{TRUTH}
+ACCOUNTS = """
 SELECT DAY(last_day), actual, forecast, forecast_low, forecast_high,
        (SELECT SUM(cost) FROM services
         WHERE services.company = accounts.company AND services.month = accounts.month),
@@ -54,7 +54,7 @@ SELECT DAY(last_day), actual, forecast, forecast_low, forecast_high,
 FROM accounts_of_month AS accounts JOIN twilio_usage.budget_status AS budgets
     ON budgets.scope_value = accounts.account_sid AND budgets.period_start = accounts.month
 """
-SERVICES = f"""{TRUTH}
+SERVICES = """
 SELECT DAY(last_day), COUNT(*), AVG(CASE WHEN cost BETWEEN low AND high THEN 1.0 ELSE 0 END)
 FROM accounts_of_month AS a
 JOIN twilio_usage.forecast_by_month AS f ON f.account_sid = a.account_sid AND f.month = a.month
@@ -129,7 +129,7 @@ def results(warehouse: Path) -> Iterator[Target]:
     table = Table("day of month", "error %", "straight %", "straight (f) %", "covered %", first=14)
     for line in table.head():
         say(line)
-    found = [Case(*map(float, row)) for row in query(warehouse, ACCOUNTS)]
+    found = [Case(*map(float, row)) for row in query(warehouse, TRUTH + ACCOUNTS)]
     sums: list[float] = []
     for day in (*DAYS, None):
         rows = [row for row in found if day in (row.day, None)]
@@ -148,7 +148,7 @@ def results(warehouse: Path) -> Iterator[Target]:
     table = Table("day of month", "services", "covered %", first=14)
     for line in table.head():
         say(line)
-    services = query(warehouse, SERVICES)
+    services = query(warehouse, TRUTH + SERVICES)
     for day, number, share in services:
         say(table.row(f"{day}", number, 100 * float(share)))
     total = sum(number for _, number, _ in services)

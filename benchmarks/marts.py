@@ -17,7 +17,7 @@ import yaml
 
 from benchmarks.spending import Row
 from benchmarks.surroundings import ROOT, environment
-from tap_twilio_usage.money.hierarchy import TOTAL, shipped
+from tap_twilio_usage.money.hierarchy import shipped
 
 # As Meltano installs it, but once for all benchmarks.
 DBT = ROOT / ".benchmarks" / "dbt"
@@ -42,7 +42,8 @@ WITH own AS (
         ON accounts.company = spending.company
         AND spending.day BETWEEN accounts.first_day AND accounts.last_day
 ), entries AS (
-    SELECT account_sid, last_day, day, category, usage, price, price AS counted, 'leaf' AS dedup_role
+    SELECT account_sid, last_day, day, category, usage, price, price AS counted,
+           'leaf' AS dedup_role
     FROM own
     UNION ALL
     SELECT account_sid, last_day, day, 'totalprice', SUM(usage), SUM(price), 0, 'total'
@@ -54,7 +55,8 @@ SELECT account_sid, day AS start_date, day AS end_date, entries.category, NULL A
        CAST(counted AS DECIMAL(38, 12)) AS deduplicated_price, 'USD' AS price_unit,
        TRUE AS counts_in_total, FALSE AS includes_subaccounts,
        CAST(last_day + 1 AS TIMESTAMP) AS as_of
-FROM entries JOIN tap_twilio_usage.categories AS categories ON entries.category = categories.category
+FROM entries JOIN tap_twilio_usage.categories AS categories
+    ON entries.category = categories.category
 """
 
 
@@ -72,18 +74,20 @@ def load(path: Path, rows: Iterable[Row], accounts: Iterable[Account]) -> None:
     table = shipped()
     with duckdb.connect(str(path)) as connection:
         connection.execute(TABLES)
-        for name, values in (
-            ("spending", rows),
-            ("accounts", accounts),
-            (
-                "tap_twilio_usage.categories",
-                (
-                    (c.category, None, c.parent, None, c.service, table.level(c.category), None)
-                    + (c.billing_kind, None, None, True, True, c.confidence, True)
-                    for c in table.categories.values()
-                ),
-            ),
-        ):
+        categories = (
+            (c.category, None, c.parent, None, c.service, table.level(c.category), None)
+            for c in table.categories.values()
+        )
+        kinds = (
+            (c.billing_kind, None, None, True, True, c.confidence, True)
+            for c in table.categories.values()
+        )
+        tables: dict[str, Iterable[Sequence[Any]]] = {
+            "spending": rows,
+            "accounts": accounts,
+            "tap_twilio_usage.categories": map(tuple.__add__, categories, kinds),
+        }
+        for name, values in tables.items():
             _fill(connection, name, values, path.with_suffix(".csv"))
         connection.execute(RECORDS)
 
@@ -143,10 +147,7 @@ def dbt() -> Path:
     return command
 
 
-def query(path: Path, statement: str) -> list[tuple[Any, ...]]:
-    """Return the rows of a query."""
+def query(path: Path, statement: str, *values: str | date) -> list[tuple[Any, ...]]:
+    """Return the rows of a query, whose ? are the values."""
     with duckdb.connect(str(path), read_only=True) as connection:
-        return connection.execute(statement).fetchall()
-
-
-__all__ = ["TOTAL", "Account", "build", "dbt", "load", "query"]
+        return connection.execute(statement, values).fetchall()

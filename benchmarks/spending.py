@@ -1,8 +1,8 @@
-"""A year of invented companies' spending, for the benchmarks of the forecast and the anomalies.
+"""A year of invented companies' spending, for the benchmarks of forecasts and anomalies.
 
-The categories and prices are the sandbox's. On top of them come growth, a weekly pattern, levels that
-drift, noise and holidays. No real account of a year was at hand; the spreads were chosen before the
-models were measured. The same seed gives the same companies.
+The categories and prices are the sandbox's. On top of them come growth, a weekly pattern, levels
+that drift, noise and holidays. No real account of a year was at hand; the spreads were chosen
+before the models were measured. The same name gives the same company.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ HOLIDAYS = {
     *(date(2025, 11, 11), date(2025, 11, 27), date(2025, 11, 28), date(2025, 12, 24)),
     *(date(2025, 12, 25), date(2025, 12, 26), date(2025, 12, 31)),
 }
+WORKING_DAYS = (1.05, 1.04, 1.0, 1.0, 0.92)
 KNOWN = shipped().categories.keys() - {TOTAL}
 
 
@@ -73,7 +74,7 @@ class Spender:
 
     def __post_init__(self) -> None:
         """Draw the company's habits."""
-        self._draw = draw = random.Random(self.name)
+        self._draw = draw = random.Random(self.name)  # noqa: S311
         self._scale = self.scale * math.exp(draw.gauss(0, 0.8))
         self._growth = draw.uniform(-0.02, 0.05)  # a month
         self._weekend = draw.choice([0.15, 0.3, 0.5, 0.9, 1.15])
@@ -137,8 +138,9 @@ class Spender:
             yield Row(self.name, day, source.category, usage, cost)
 
     def _calendar(self, day: date) -> float:
-        factor = self._weekend if day.weekday() >= 5 else (1.05, 1.04, 1.0, 1.0, 0.92)[day.weekday()]  # noqa: PLR2004
-        if day in HOLIDAYS and day.weekday() < 5:  # noqa: PLR2004
+        is_weekend = day.weekday() >= len(WORKING_DAYS)
+        factor = self._weekend if is_weekend else WORKING_DAYS[day.weekday()]
+        if day in HOLIDAYS and not is_weekend:
             factor *= self._holiday
         if date(2025, 11, 20) <= day <= date(2025, 12, 23):
             factor *= self._peak
