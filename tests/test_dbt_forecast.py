@@ -100,9 +100,10 @@ ops,owner,Ops,month,1000000,USD,,
 nobody,owner,Nobody,month,10,USD,,
 euros,all,,month,1000000,EUR,,
 """
-RULES = """rule_id,priority,account_sid,category,owner,weight
-r,1,owned,sms*,Sales,3
-r,1,owned,sms*,Ops,1
+RULES = """\
+rule_id,priority,account_sid,service,category,owner,cost_center,weight,valid_from,valid_to
+r,1,owned,,sms*,Sales,,3,,
+r,1,owned,,sms*,Ops,,1,,
 """
 EMPTY = BUDGETS.splitlines()[0] + "\n"
 MODELS = ("+forecast_by_month", "+budget_status", "+anomalies", "+reconciliation")
@@ -142,7 +143,8 @@ def load(uri: str) -> None:
         cursor.execute(
             "CREATE TABLE tap_twilio_usage.usage_records_daily (account_sid TEXT, start_date DATE, "
             "category TEXT, service TEXT, billing_kind TEXT, parent_category TEXT, "
-            "dedup_role TEXT, usage NUMERIC, price NUMERIC, deduplicated_price NUMERIC, end_date DATE, "
+            "dedup_role TEXT, "
+            "usage NUMERIC, price NUMERIC, deduplicated_price NUMERIC, end_date DATE, "
             "description TEXT, count NUMERIC, count_unit TEXT, usage_unit TEXT, price_unit TEXT, "
             "counts_in_total BOOLEAN, includes_subaccounts BOOLEAN, as_of TIMESTAMP)"
         )
@@ -172,8 +174,8 @@ def marts(
     package = tmp_path_factory.mktemp("forecasts") / "dbt"
     shutil.copytree(ROOT / "dbt", package, ignore=shutil.ignore_patterns("target", "logs"))
     without = build(plugins, package, uri, budgets=EMPTY, rules=RULES)
-    found = query(uri, "SELECT * FROM twilio_usage.budget_status ORDER BY currency")
     assert without.returncode == 0, without.stdout
+    found = query(uri, "SELECT * FROM twilio_usage.budget_status ORDER BY currency")
     done = build(plugins, package, uri, budgets=BUDGETS, rules=RULES)
     assert done.returncode == 0, done.stdout
     return lambda statement: found if statement == "without" else query(uri, statement)
