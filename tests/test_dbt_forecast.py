@@ -64,7 +64,7 @@ ACCOUNTS: dict[str, Charges] = {
     "odd day": changed(spending(CALLS, noise=0), (date(2026, 5, 13), CALLS, 900000)),
     "busy today": changed(spending(CALLS), (TODAY, CALLS, 50000)),
     "fees": {**spending(CALLS), **FEES, **SETUP},
-    "new": spending(CALLS, first=TODAY - 5 * DAY),
+    "new": spending(CALLS, first=TODAY - 3 * DAY),
     "of one day": spending(CALLS, first=TODAY),
     "stale": spending(CALLS, last=date(2026, 6, 5)),
     "noisy": spending(CALLS, noise=40),
@@ -426,7 +426,7 @@ def test_a_category_is_new_from_the_smallest_excess_on(marts: Marts) -> None:
 
 def test_an_account_that_was_never_used_is_watched(marts: Marts) -> None:
     assert anomalies(marts, "leaked key")[0] == (WEDNESDAY, SMS, "new_category")
-    assert anomalies(marts, "new") == [(TODAY - 5 * DAY, CALLS, "new_category")]
+    assert anomalies(marts, "new") == [(TODAY - 3 * DAY, CALLS, "new_category")]
 
 
 def test_a_category_that_stops_alone_is_a_drop(marts: Marts) -> None:

@@ -16,7 +16,7 @@ series as (
         service,
         category,
         price_unit
-    from {{ ref('cost_by_day') }}
+    from {{ ref('int_twilio_usage__cost_by_month') }}
 ),
 
 -- An owner's share is that of the last five weeks, which have the fees of a month in them.

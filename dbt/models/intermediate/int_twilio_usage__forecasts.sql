@@ -67,17 +67,23 @@ series as (
         {{ series }},
         today,
         open_month,
-        -- Fees, and what is charged as seldom as a fee: their weekday means nothing.
-        max(billing_kind) in ('recurring', 'one_time', 'service_fee') or sum(
+        max(billing_kind) in ('recurring', 'one_time', 'service_fee') as is_fee,
+        min({{ dbt.datediff('first_cost', 'today', 'day') }}) as days_of_use,
+        sum(
             case when cost <> 0 and start_date >= {{ days_after('today', -56) }} then 1 else 0 end
-        ) <= 4 as is_monthly,
+        ) as days_with_cost,
         max(case when is_to_come then weeks else 0 end) as weeks,
         sum(case when is_to_come then expected else 0 end) as week,
         sum(case when start_date >= open_month then cost else 0 end) as actual,
-        sum(case when start_date between last_month and {{ days_after('open_month', -1) }}
-            and {{ day_of_month('start_date') }} = {{ day_of_month('today') }} then cost else 0 end) as fees_of_day,
-        sum(case when start_date between last_month and {{ days_after('open_month', -1) }}
-            and {{ day_of_month('start_date') }} > {{ day_of_month('today') }} then cost else 0 end) as fees_later,
+        {%- for name, sign in [('fees_of_day', '='), ('fees_later', '>')] %}
+        sum(
+            case
+                when start_date >= last_month and start_date < open_month
+                    and {{ day_of_month('start_date') }} {{ sign }} {{ day_of_month('today') }} then cost
+                else 0
+            end
+        ) as {{ name }},
+        {%- endfor %}
         max(case when start_date = today then expected else 0 end) as expected_today
     from baselines
     group by {{ series }}, today, open_month
@@ -98,14 +104,17 @@ begun as (
 ),
 
 -- Of the day that is not over, the rest is to come, and nothing if it has cost more than expected.
-today as (
+of_today as (
     select
         series.*,
         coalesce(begun.cost, 0) as begun,
-        case
-            when is_monthly then greatest(fees_of_day - coalesce(begun.cost, 0), 0)
-        end as fees_today,
-        least(greatest({{ double('coalesce(begun.cost, 0)') }}, 0), greatest(expected_today, 0)) as counted_today
+        -- Fees, and what is charged as seldom as a fee: their weekday means nothing.
+        coalesce(is_fee, false) or (days_with_cost <= 4 and days_with_cost * 3 <= days_of_use)
+            as is_monthly,
+        greatest(fees_of_day - coalesce(begun.cost, 0), 0) as fees_today,
+        least(
+            greatest({{ double('coalesce(begun.cost, 0)') }}, 0), greatest(expected_today, 0)
+        ) as counted_today
     from series
     left join begun
         on series.account_sid = begun.account_sid
@@ -135,14 +144,14 @@ usage_to_come as (
 )
 
 select
-    today.account_sid,
-    today.service,
-    today.category,
-    today.price_unit,
+    of_today.account_sid,
+    of_today.service,
+    of_today.category,
+    of_today.price_unit,
     months.month,
-    today.today,
-    today.is_monthly,
-    today.weeks,
+    of_today.today,
+    of_today.is_monthly,
+    of_today.weeks,
     case when is_monthly then 0 else week end as week,
     {{ rounded(
         "case
@@ -152,9 +161,9 @@ select
             else to_come - counted_today
         end"
     ) }} as to_come
-from today
+from of_today
 inner join usage_to_come as months
-    on today.account_sid = months.account_sid
-    and today.service = months.service
-    and today.category = months.category
-    and coalesce(today.price_unit, '') = coalesce(months.price_unit, '')
+    on of_today.account_sid = months.account_sid
+    and of_today.service = months.service
+    and of_today.category = months.category
+    and coalesce(of_today.price_unit, '') = coalesce(months.price_unit, '')

@@ -62,18 +62,6 @@ periods as (
         and (budgets.amount is not null or starts.period_start = budgets.current_period)
 ),
 
-costs as (
-    select
-        account_sid,
-        service,
-        category,
-        price_unit,
-        {{ month_of('start_date') }} as month,
-        sum(cost) as cost
-    from {{ ref('cost_by_day') }}
-    group by account_sid, service, category, price_unit, {{ month_of('start_date') }}
-),
-
 owned as (
     select
         owner,
@@ -95,7 +83,7 @@ entries as (
         {{ double('0') }} as usage_to_come,
         {{ double('0') }} as week
     from members
-    inner join costs
+    inner join {{ ref('int_twilio_usage__cost_by_month') }} as costs
         on members.account_sid = costs.account_sid
         and members.service = costs.service
         and members.category = costs.category

@@ -11,7 +11,7 @@ entries as (
         account_sid,
         service,
         price_unit,
-        {{ month_of('start_date') }} as month,
+        month,
         cost as actual,
         {{ exact('null') }} as to_come,
         {{ double('null') }} as usage_to_come,
@@ -19,7 +19,7 @@ entries as (
         0 as is_monthly,
         0 as is_weekly,
         0 as weeks
-    from {{ ref('cost_by_day') }}
+    from {{ ref('int_twilio_usage__cost_by_month') }}
     union all
     select
         forecasts.account_sid,
@@ -92,8 +92,7 @@ ranges as (
         months.*,
         {{ half_range(
             'usage_to_come', 'week', '6', 'months_ahead', 'misses.of_week', 'misses.of_4_weeks'
-        ) }}
-            as half_range,
+        ) }} as half_range,
         misses.days
     from months
     left join misses
