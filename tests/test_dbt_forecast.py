@@ -70,7 +70,11 @@ ACCOUNTS: dict[str, Charges] = {
     "noisy": spending(CALLS, noise=40),
     "burst": changed(spending(SMS, CALLS), *((day, SMS, 5000) for day in SUDDEN)),
     "small burst": changed(spending(SMS), (SUNDAY, SMS, 700)),
-    "no spread": changed(spending(SMS, noise=0), (WEDNESDAY, SMS, 1040)),
+    "no spread": {
+        (day, category): (usage * times, price * times)
+        for (day, category), (usage, price) in spending(SMS, noise=0).items()
+        for times in [Decimal("11.5") if day == WEDNESDAY else 10]
+    },
     "country": changed(spending(CALLS), (WEDNESDAY, MMS, 2000)),
     "little of a country": changed(spending(CALLS), (WEDNESDAY, MMS, 400)),
     "leaked key": changed({}, *((day, SMS, 9000) for day in SUDDEN)),

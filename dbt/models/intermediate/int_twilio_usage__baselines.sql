@@ -5,7 +5,7 @@
 {% set days = [var('twilio_usage_anomaly_days') + 112, 202] | max %}
 {% set series = 'account_sid, service, category, price_unit' %}
 {% set weeks %}over (
-        partition by {{ series }}, weekday order by start_date rows between 8 preceding and 1 preceding
+        partition by series_id, weekday order by start_date rows between 8 preceding and 1 preceding
     ){% endset %}
 
 with accounts as (
@@ -55,9 +55,11 @@ costs as (
         and costs.start_date >= {{ days_after('accounts.today', -days) }}
 ),
 
+-- A number for each of them, because sorting by four texts is slow.
 series as (
     select
         {{ series }},
+        row_number() over (order by {{ series }}) as series_id,
         max(billing_kind) as billing_kind,
         min(case when cost <> 0 then start_date end) as first_cost
     from costs
@@ -68,7 +70,8 @@ series as (
 -- A category has no row on days before its first use; these days cost nothing.
 complete as (
     select
-        series.*,
+        series.series_id,
+        series.first_cost,
         days.start_date,
         days.is_to_come,
         {{ weekday_of('days.start_date') }} as weekday,
@@ -109,16 +112,20 @@ weekdays as (
         min(unit_cost) {{ weeks }} as smallest_unit_cost,
         max(unit_cost) {{ weeks }} as largest_unit_cost,
         avg(value) over (
-            partition by {{ series }} order by start_date rows between 14 preceding and 1 preceding
+            partition by series_id order by start_date rows between 14 preceding and 1 preceding
         ) as recent_mean,
-        row_number() over (partition by {{ series }} order by start_date) - 1 as days_before
+        row_number() over (partition by series_id order by start_date) - 1 as days_before
     from used
 )
 
 select
-    {{ series }},
-    billing_kind,
-    first_cost,
+    weekdays.series_id,
+    series.account_sid,
+    series.service,
+    series.category,
+    series.price_unit,
+    series.billing_kind,
+    series.first_cost,
     start_date,
     is_to_come,
     weekday,
@@ -140,3 +147,4 @@ select
         as expected_unit_cost,
     largest_unit_cost - smallest_unit_cost as range_of_unit_cost
 from weekdays
+inner join series on weekdays.series_id = series.series_id

@@ -1,7 +1,7 @@
 {{ config(materialized='table') }}
 
 {#- What the same forecast would have missed, at the end of a week and of four. -#}
-{% set series = 'partition by account_sid, service, category, price_unit order by start_date' %}
+{% set series = 'partition by series_id order by start_date' %}
 
 select
     account_sid,

@@ -1,7 +1,7 @@
 {#- A day is unusual if it is this many spreads from what is expected. -#}
 {% set limit = 5 %}
 {% set minimum = var('twilio_usage_anomaly_minimum') %}
-{% set series = 'partition by account_sid, service, category, price_unit order by start_date' %}
+{% set series = 'partition by series_id order by start_date' %}
 
 with loaded as (
     select
@@ -13,6 +13,8 @@ with loaded as (
 baselines as (
     select
         baselines.*,
+        loaded.first_day,
+        loaded.today,
         {{ double('cost') }} as value,
         coalesce(billing_kind, '') in ('recurring', 'one_time', 'service_fee') as is_fee,
         sum(case when cost <> 0 then 1 else 0 end) over (
@@ -32,24 +34,26 @@ baselines as (
         sum({{ double('cost') }}) over (partition by account_sid, price_unit, start_date) as cost_of_all,
         sum(expected) over (partition by account_sid, price_unit, start_date) as expected_of_all
     from {{ ref('int_twilio_usage__baselines') }} as baselines
-    where not is_to_come
+    cross join loaded
+    where
+        not is_to_come
+        and start_date >= {{ days_after('loaded.today', -(var('twilio_usage_anomaly_days') + 56)) }}
 ),
 
 signals as (
     select
         baselines.*,
-        {{ dbt.datediff('loaded.first_day', 'baselines.start_date', 'day') }} as days_known,
+        {{ dbt.datediff('first_day', 'start_date', 'day') }} as days_known,
         case
             when start_date = first_cost then 'new'
             when is_fee or days_with_cost * 3 <= least(
-                {{ dbt.datediff('baselines.first_cost', 'baselines.start_date', 'day') }}, 56
+                {{ dbt.datediff('first_cost', 'start_date', 'day') }}, 56
             ) then 'seldom'
             when spread is null then 'young'
             else 'regular'
         end as pattern
     from baselines
-    cross join loaded
-    where baselines.start_date >= {{ days_after('loaded.today', -var('twilio_usage_anomaly_days')) }}
+    where start_date >= {{ days_after('today', -var('twilio_usage_anomaly_days')) }}
 ),
 
 -- What is charged seldom is compared with the largest day of eight weeks, such as last month's fee.
