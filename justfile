@@ -48,6 +48,14 @@ focus:
 benchmarks:
     .venv/bin/python -m benchmarks
 
+# Measure the forecast
+benchmarks-forecast:
+    .venv/bin/python -m benchmarks.forecast
+
+# Measure the anomalies
+benchmarks-anomalies:
+    .venv/bin/python -m benchmarks.anomalies
+
 # Measure shards
 benchmarks-shards:
     .venv/bin/python -m benchmarks.shards

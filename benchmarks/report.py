@@ -23,7 +23,9 @@ class Target(NamedTuple):
     def __str__(self) -> str:
         """Return the verdict in one line."""
         verdict = "holds" if self.holds else "FAILS"
-        limit = f"at least {self.least:g}" if self.least else f"at most {self.most:g}"
+        limits = [f"at least {self.least:g}"] if self.least else []
+        limits += [f"at most {self.most:g}"] if self.most < math.inf else []
+        limit = ", ".join(limits)
         return f"- {verdict}: {self.claim}: {round(self.measured, 2):g} ({limit})"
 
 

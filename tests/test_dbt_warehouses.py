@@ -126,9 +126,9 @@ COMMON_TYPES = {"date", "timestamp"}
 DIGITS = ("38, 12", "18, 2", "18, 6", "18, 15", "24, 12", "13, 8")
 DECIMALS = {f"decimal({digits})" for digits in DIGITS}
 TYPES = {
-    "bigquery": {"bignumeric", "bool", "datetime", "int64", "string"},
-    "databricks": {"boolean", *DECIMALS, "int", "string"},
-    "redshift": {"boolean", *DECIMALS, "integer", "varchar(max)"},
+    "bigquery": {"bignumeric", "bool", "datetime", "float64", "int64", "string"},
+    "databricks": {"boolean", *DECIMALS, "double", "int", "string"},
+    "redshift": {"boolean", *DECIMALS, "double precision", "integer", "varchar(max)"},
 }
 
 

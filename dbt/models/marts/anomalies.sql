@@ -1,0 +1,129 @@
+{#- A day is unusual if it is this many spreads from what is expected. -#}
+{% set limit = 5 %}
+{% set minimum = var('twilio_usage_anomaly_minimum') %}
+{% set series = 'partition by series_id order by start_date' %}
+
+with loaded as (
+    select
+        max(first_day_of_all) as first_day,
+        max(today) as today
+    from {{ ref('int_twilio_usage__loaded_days') }}
+),
+
+baselines as (
+    select
+        baselines.*,
+        loaded.first_day,
+        loaded.today,
+        {{ double('cost') }} as value,
+        coalesce(billing_kind, '') in ('recurring', 'one_time', 'service_fee') as is_fee,
+        sum(case when cost <> 0 then 1 else 0 end) over (
+            {{ series }} rows between 56 preceding and 1 preceding
+        ) as days_with_cost,
+        max({{ double('cost') }}) over ({{ series }} rows between 56 preceding and 1 preceding) as largest,
+        -- How far days are from their baseline, in parts of it. One burst does not hide the next.
+        avg(
+            case
+                when start_date > first_cost and expected > 0
+                    then least(abs({{ double('cost') }} - expected) / expected, 1)
+            end
+        ) over ({{ series }} rows between 56 preceding and 1 preceding) as usual_miss,
+        avg(unit_cost) over ({{ series }} rows between 7 preceding and 1 preceding) as recent_unit_cost,
+        sum({{ double('cost') }}) over ({{ series }} rows between 7 preceding and 1 preceding) as recent_cost,
+        sum(expected) over ({{ series }} rows between 7 preceding and 1 preceding) as recent_expected,
+        sum({{ double('cost') }}) over (partition by account_sid, price_unit, start_date) as cost_of_all,
+        sum(expected) over (partition by account_sid, price_unit, start_date) as expected_of_all
+    from {{ ref('int_twilio_usage__baselines') }} as baselines
+    cross join loaded
+    where
+        not is_to_come
+        and start_date >= {{ days_after('loaded.today', -(var('twilio_usage_anomaly_days') + 56)) }}
+),
+
+signals as (
+    select
+        baselines.*,
+        {{ dbt.datediff('first_day', 'start_date', 'day') }} as days_known,
+        case
+            when start_date = first_cost then 'new'
+            when is_fee or days_with_cost * 3 <= least(
+                {{ dbt.datediff('first_cost', 'start_date', 'day') }}, 56
+            ) then 'seldom'
+            when spread is null then 'young'
+            else 'regular'
+        end as pattern
+    from baselines
+    where start_date >= {{ days_after('today', -var('twilio_usage_anomaly_days')) }}
+),
+
+-- What is charged seldom is compared with the largest day of eight weeks, such as last month's fee.
+expectations as (
+    select
+        signals.*,
+        case when pattern = 'seldom' then greatest(largest, 0) else expected end as expectation,
+        case
+            when pattern = 'new' then {{ minimum }} / {{ limit }}.0
+            when pattern = 'seldom' then greatest(largest * 0.5, {{ minimum }}) / {{ limit }}.0
+            when pattern = 'young' then (2 * greatest(largest, 0) - expected + {{ minimum }}) / {{ limit }}
+            else greatest(1.6 * spread, 1.25 * expected * coalesce(usual_miss, 1), 0.05 * expected)
+        end as width,
+        unit_cost / nullif(expected_unit_cost, 0) - 1 as change_of_unit_cost,
+        recent_unit_cost / nullif(expected_unit_cost, 0) - 1 as recent_change_of_unit_cost
+    from signals
+),
+
+kinds as (
+    select
+        expectations.*,
+        case
+            when pattern = 'new' then
+                case when value >= {{ minimum }} and days_known >= (case when is_fee then 35 else 14 end)
+                    then 'new_category' end
+            when pattern <> 'seldom' and cost <> 0
+                and abs(change_of_unit_cost) >= 0.05
+                and abs(unit_cost - expected_unit_cost) > 2 * range_of_unit_cost
+                and abs(coalesce(recent_change_of_unit_cost, 0)) < abs(change_of_unit_cost) / 2
+                and quantity between expected_quantity / 2 and expected_quantity * 2
+                and abs(value * (1 - expected_unit_cost / nullif(unit_cost, 0))) >= {{ minimum }}
+                then 'price_change'
+            when value - expectation >= {{ minimum }}
+                and value - expectation > {{ limit }} * width
+                and (
+                    pattern = 'seldom'
+                    or coalesce(quantity >= 1.2 * expected_quantity, true)
+                )
+                then 'spike'
+            when pattern = 'regular'
+                and expectation - value >= {{ minimum }}
+                and expectation - value > {{ limit }} * width
+                and value <= 0.1 * expectation
+                and recent_cost >= 0.5 * recent_expected
+                and cost_of_all - value >= 0.5 * (expected_of_all - expectation)
+                then 'drop'
+        end as kind
+    from expectations
+)
+
+select
+    account_sid,
+    service,
+    category,
+    start_date,
+    price_unit,
+    cost,
+    {{ rounded('expectation') }} as expected,
+    -- A cost is below zero only where credits are usual.
+    {{ rounded(
+        'greatest(expectation - ' ~ limit ~ ' * width, case when expectation >= 0 then 0 else -1e18 end)'
+    ) }} as low,
+    {{ rounded('expectation + ' ~ limit ~ ' * width') }} as high,
+    {{ rounded('(value - expectation) / nullif(width, 0)', 2) }} as score,
+    {{ rounded(
+        "value - case
+            when kind = 'price_change' then value * expected_unit_cost / nullif(unit_cost, 0)
+            else expectation
+        end"
+    ) }} as excess_cost,
+    kind
+from kinds
+where kind is not null
