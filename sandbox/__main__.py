@@ -1,4 +1,4 @@
-"""The sandbox from the command line: `python -m sandbox serve`, `start`, `stop` and `invoice`."""
+"""The sandbox from the command line: `python -m sandbox serve`, `start`, `stop` and others."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import argparse
 import contextlib
 import http.client
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from datetime import date
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from sandbox.invoice import invoice
 from sandbox.server import HOST, SERVER_NAME, Server
 
 _HOME = Path(".sandbox")
+_ROOT = Path(__file__).parent.parent
 _PATIENCE = 20.0
 
 
@@ -34,7 +36,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(words)
     options.words = words[1:]
     try:
-        commands = {"serve": _serve, "start": _start, "stop": _stop, "invoice": _invoice}
+        commands = {
+            "serve": _serve,
+            "start": _start,
+            "stop": _stop,
+            "invoice": _invoice,
+            "demo": _demo,
+        }
         commands[options.command](options)
     except (Failure, OSError) as error:
         sys.stderr.write(f"sandbox: {error}\n")
@@ -64,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_world(invoice)
     invoice.add_argument("--month", type=_month, required=True, metavar="YYYY-MM")
     invoice.add_argument("--folder", type=Path, default=Path(), help="where to write the file")
+    demo = commands.add_parser("demo", help="write the seeds of the demo, and last month's invoice")
+    _add_world(demo)
+    demo.add_argument("folder", type=Path, help="where to write the files")
     return parser
 
 
@@ -96,6 +107,12 @@ def _add_world(command: argparse.ArgumentParser) -> None:
         help="approximate number of rows for each day; most are zero",
     )
     add("--new-category-from", type=date.fromisoformat, default=date(2025, 9, 15))
+    add(
+        "--leaked-key-days-ago",
+        type=int,
+        default=0,
+        help="how long ago somebody used the key of the first subaccount; 0: never",
+    )
     add(
         "--late-fee",
         type=_late_fee,
@@ -152,17 +169,41 @@ def _company(options: argparse.Namespace) -> Company:
         categories=options.categories,
         new_category_from=options.new_category_from,
         late_fees=dict(options.late_fee),
+        leaked_key_on=_days_ago(options) if options.leaked_key_days_ago else None,
+    )
+
+
+def _days_ago(options: argparse.Namespace) -> date:
+    return (options.today or datetime.now(timezone.utc).date()) - timedelta(
+        days=options.leaked_key_days_ago
     )
 
 
 def _invoice(options: argparse.Namespace) -> None:
+    _write_invoice(_company(options), options.month, options.folder)
+
+
+def _write_invoice(company: Company, month: date, folder: Path) -> None:
     try:
-        written = invoice(_company(options), options.month)
+        written = invoice(company, month)
     except ValueError as error:
         raise Failure(error) from None
-    path = options.folder / written.file_name
+    path = folder / written.file_name
     path.write_text(written.csv(), encoding="utf-8", newline="")
     _say(f"{path}")
+
+
+def _demo(options: argparse.Namespace) -> None:
+    company = _company(options)
+    seeds = options.folder / "seeds"
+    for examples in ("dbt", "sandbox"):
+        shutil.copytree(_ROOT / examples / "seeds", seeds, dirs_exist_ok=True)
+    last_month = (company.last_day().replace(day=1) - timedelta(days=1)).replace(day=1)
+    invoices = options.folder / "invoices"
+    invoices.mkdir(exist_ok=True)
+    for old in invoices.glob("*.csv"):
+        old.unlink()
+    _write_invoice(company, last_month, invoices)
 
 
 def _start(options: argparse.Namespace) -> None:

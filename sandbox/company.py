@@ -178,8 +178,9 @@ class Company:
     `today` of None is the real day, GMT. `categories` is about how many rows a day has: those in
     use and as many that are always zero. The two categories that no table knows are reported from
     `new_category_from` on. `late_fees`, by the first day of a month, are in Twilio's own record of
-    that month of the main account and in none of its days. Every method may be called from any
-    thread.
+    that month of the main account and in none of its days. On the day `leaked_key_on`, somebody
+    sends a great many messages with the key of the first subaccount. Every method may be called
+    from any thread.
     """
 
     seed: int = 1
@@ -189,6 +190,7 @@ class Company:
     categories: int = 290
     new_category_from: date = date(2025, 9, 15)
     late_fees: Mapping[date, Decimal] = field(default_factory=dict)
+    leaked_key_on: date | None = None
     version: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
@@ -385,6 +387,8 @@ class Company:
         percent = self._share(source, account, day)
         if not percent:
             return None
+        if day == self.leaked_key_on and account.number == 2 and source.family == "sms":  # noqa: PLR2004
+            percent *= 40
         draw = _draw(self.seed, account.sid, day, source.key)
         events = _events(source, day, percent, draw)
         if not events:

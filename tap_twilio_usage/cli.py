@@ -70,7 +70,8 @@ class Command(SingerCommand):
             self._fail(str(error))
         except OSError as error:
             drop_stdout()  # which may be what failed
-            self._fail(f"{error.filename or 'stdout'}: {error.strerror}")
+            reason = error.strerror or type(error).__name__
+            self._fail(f"{error.filename or 'stdout'}: {reason}")
         except MemoryError:
             self._fail(
                 "no memory is left; raise its limit, or lower max_concurrent_requests; the next "

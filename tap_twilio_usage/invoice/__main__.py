@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     with localcontext(EXACT):
         try:
-            lines = lines_of_all(asked.files, hints)
+            lines = lines_of_all(_files(asked.files), hints)
             _write(lines, asked.output)
         except InvoiceError as error:
             problems = error.problems
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Read Twilio's invoice CSVs; write their lines as the table invoice_lines.",
     )
     add = parser.add_argument
-    add("files", nargs="+", type=Path, metavar="FILE")
+    add("files", nargs="+", type=Path, metavar="FILE", help="a file, or a folder of .csv files")
     add(
         "--output",
         type=Path,
@@ -81,6 +81,17 @@ def _currency(text: str) -> str:
     if not (len(text) == 3 and text.isascii() and text.isalpha()):  # noqa: PLR2004
         raise argparse.ArgumentTypeError(f"{text!r} is not a currency; use a code such as USD")
     return text.upper()
+
+
+def _files(paths: Iterable[Path]) -> list[Path]:
+    """Return the files, those of folders included. Raises InvoiceError for a folder without any."""
+    found = []
+    for path in paths:
+        inside = sorted(path.glob("*.csv")) if path.is_dir() else [path]
+        if not inside:
+            raise InvoiceError(f"{path} is a folder without a .csv file")
+        found += inside
+    return found
 
 
 def lines_of_all(paths: Iterable[Path], hints: Hints) -> list[Line]:
