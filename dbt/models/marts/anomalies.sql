@@ -77,8 +77,10 @@ kinds as (
         expectations.*,
         case
             when pattern = 'new' then
-                case when value >= {{ minimum }} and days_known >= (case when is_fee then 35 else 14 end)
-                    then 'new_category' end
+                case
+                    when value >= {{ minimum }} and days_known >= case when is_fee then 35 else 14 end
+                        then 'new_category'
+                end
             when pattern <> 'seldom' and cost <> 0
                 and abs(change_of_unit_cost) >= 0.05
                 and abs(unit_cost - expected_unit_cost) > 2 * range_of_unit_cost

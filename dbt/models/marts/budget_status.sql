@@ -110,7 +110,10 @@ entries as (
         forecasts.month,
         0,
         members.share_of_cost * {{ double('forecasts.to_come') }},
-        case when forecasts.is_monthly then 0 else members.share_of_cost * {{ double('forecasts.to_come') }} end,
+        case
+            when forecasts.is_monthly then 0
+            else members.share_of_cost * {{ double('forecasts.to_come') }}
+        end,
         members.share_of_cost * forecasts.week
     from members
     inner join {{ ref('int_twilio_usage__forecasts') }} as forecasts
