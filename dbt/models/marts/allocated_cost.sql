@@ -1,50 +1,109 @@
--- Every rule that claims a cost; rank 1 is the first of them, which may have several owners.
-with claims as (
+{%- set cost_keys = 'account_sid, start_date, category, price_unit' %}
+{%- set kinds = 'account_sid, service, category' %}
+
+with costs as (
+    select account_sid, start_date, service, category, price_unit, cost
+    from {{ ref('cost_by_day') }}
+    where cost <> 0
+),
+
+-- The rules are matched with kinds of costs, which are few, and not with each cost.
+matches as (
     select
-        costs.account_sid,
-        costs.start_date,
-        costs.service,
-        costs.category,
-        costs.price_unit,
-        costs.cost,
+        kinds.account_sid,
+        kinds.service,
+        kinds.category,
         rules.rule_id,
+        rules.priority,
         rules.owner,
         rules.cost_center,
         rules.weight,
-        dense_rank() over (
-            partition by costs.account_sid, costs.start_date, costs.category, costs.price_unit
-            order by rules.priority, rules.rule_id
-        ) as rank
-    from {{ ref('cost_by_day') }} as costs
-    left join {{ ref('int_twilio_usage__allocation_rules') }} as rules
-        on (rules.account_sid is null or rules.account_sid = costs.account_sid)
-        and (rules.service is null or rules.service = costs.service)
+        rules.valid_from,
+        rules.valid_to
+    from (select distinct {{ kinds }} from costs) as kinds
+    inner join {{ ref('int_twilio_usage__allocation_rules') }} as rules
+        on (rules.account_sid is null or rules.account_sid = kinds.account_sid)
+        and (rules.service is null or rules.service = kinds.service)
         and (
             rules.category_pattern is null
-            or {{ plain_text('lower(costs.category)') }} like rules.category_pattern
+            or {{ plain_text('lower(kinds.category)') }} like rules.category_pattern
         )
-        and costs.start_date between rules.valid_from and rules.valid_to
         and rules.weight > 0
-    where costs.cost <> 0
+        and rules.valid_from <= rules.valid_to
+),
+
+-- Within a period, the same rules hold on each day.
+periods as (
+    select
+        {{ kinds }},
+        since,
+        lead(since) over (partition by {{ kinds }} order by since) as next_since
+    from (
+        select distinct {{ kinds }}, since
+        from (
+            select {{ kinds }}, valid_from as since from matches
+            union all
+            select {{ kinds }}, {{ day_after('valid_to') }} from matches
+        ) as ends
+    ) as days
+),
+
+-- Every rule that claims a cost; rank 1 is the first of them, which may have several owners.
+claims as (
+    select
+        matches.*,
+        periods.since,
+        periods.next_since,
+        dense_rank() over (
+            partition by matches.account_sid, matches.service, matches.category, periods.since
+            order by matches.priority, matches.rule_id
+        ) as rank
+    from periods
+    inner join matches
+        on periods.account_sid = matches.account_sid
+        and periods.service = matches.service
+        and periods.category = matches.category
+        and periods.since between matches.valid_from and matches.valid_to
+),
+
+owners as (
+    select
+        claims.*,
+        count(*) over (partition by {{ kinds }}, since) as sharers,
+        cast(
+            weight / sum(weight) over (partition by {{ kinds }}, since) as {{ type_factor(18, 15) }}
+        ) as part,
+        row_number() over (
+            partition by {{ kinds }}, since order by weight desc, owner, cost_center
+        ) as place
+    from claims
+    where rank = 1
+),
+
+owned as (
+    select
+        costs.*,
+        owners.rule_id,
+        owners.owner,
+        owners.cost_center,
+        owners.part,
+        owners.place,
+        coalesce(owners.sharers, 1) as sharers
+    from costs
+    left join owners
+        on costs.account_sid = owners.account_sid
+        and costs.service = owners.service
+        and costs.category = owners.category
+        and costs.start_date >= owners.since
+        and costs.start_date < owners.next_since
 ),
 
 shares as (
     select
-        claims.*,
-        case
-            when rule_id is null then cost
-            else cast(
-                round(cost * cast(weight / sum(weight) over (
-                    partition by account_sid, start_date, category, price_unit
-                ) as {{ type_factor(18, 15) }}), 12) as {{ type_exact() }}
-            )
-        end as share,
-        row_number() over (
-            partition by account_sid, start_date, category, price_unit
-            order by weight desc, owner, cost_center
-        ) as place
-    from claims
-    where rank = 1
+        owned.*,
+        cast(round(cost * part, 12) as {{ type_exact() }}) as share
+    from owned
+    where sharers > 1
 ),
 
 -- What rounding leaves goes to the largest share, so that the shares add up to the cost.
@@ -52,9 +111,7 @@ exact_shares as (
     select
         shares.*,
         case
-            when place = 1 then cost - sum(share) over (
-                partition by account_sid, start_date, category, price_unit
-            )
+            when place = 1 then cost - sum(share) over (partition by {{ cost_keys }})
             else 0
         end as rounding
     from shares
@@ -69,6 +126,19 @@ select
     category,
     price_unit,
     rule_id,
-    sum(share + rounding) as cost
+    cost
+from owned
+where sharers = 1
+union all
+select
+    owner,
+    cost_center,
+    account_sid,
+    start_date,
+    service,
+    category,
+    price_unit,
+    rule_id,
+    cast(sum(share + rounding) as {{ type_exact() }})
 from exact_shares
 group by owner, cost_center, account_sid, start_date, service, category, price_unit, rule_id
