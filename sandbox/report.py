@@ -17,7 +17,8 @@ HAS_TABLE = f"SELECT 1 FROM duckdb_tables() WHERE schema_name || '.' || table_na
 SUMS = """
 SELECT
     min(start_date), max(start_date), string_agg(DISTINCT price_unit, ', '),
-    sum(price) FILTER (NOT is_total), sum(deduplicated_price), sum(price) FILTER (is_total)
+    sum(price) FILTER (NOT is_total), sum(deduplicated_price), sum(price) FILTER (is_total),
+    count(DISTINCT account_sid)
 FROM rows
 """
 SERVICES = """
@@ -36,7 +37,7 @@ class Failure(Exception):
 
 @dataclass(frozen=True)
 class Report:
-    """Sums over all loaded days; a day is its date, deduplicated sum and `totalprice`."""
+    """Sums over all loaded days; a day of an account is its date, deduplicated sum and total."""
 
     first_day: date
     last_day: date
@@ -44,6 +45,7 @@ class Report:
     naive: Decimal
     deduplicated: Decimal
     total: Decimal
+    accounts: int
     services: list[tuple[str, Decimal]]
     days: list[tuple[date, Decimal | None, Decimal | None]]
 
@@ -60,7 +62,7 @@ class Report:
         sums = [
             ("Sum of all categories", self.naive, self._factor()),
             ("SUM(deduplicated_price)", self.deduplicated, "each dollar counted once"),
-            ("Twilio's totalprice", self.total, f"equal on all {len(self.days)} days"),
+            ("Twilio's totalprice", self.total, f"equal on all {self._days()}"),
         ]
         services = [(name, spend, f"{self._share(spend):>6}") for name, spend in self.services]
         decimals = max(_decimals(amount) for _, amount, _ in (*services, *sums))
@@ -77,6 +79,10 @@ class Report:
         )
         return [head, rule, *table, rule, *proof]
 
+    def _days(self) -> str:
+        days = len({day for day, *_ in self.days})
+        return f"{days} days" + (f" of {self.accounts} accounts" if self.accounts > 1 else "")
+
     def _share(self, spend: Decimal) -> str:
         return f"{100 * spend / self.total:.1f}%" if self.total else ""
 
@@ -92,7 +98,8 @@ def read(path: Path) -> Report:
         if not _fetch(connection, HAS_TABLE):
             raise Failure(f"{path} has no usage_records_daily; load it again: meltano run demo")
         connection.execute(f"CREATE TEMP VIEW rows AS {ROWS}")
-        ((first_day, last_day, unit, naive, deduplicated, total),) = _fetch(connection, SUMS)
+        ((first_day, last_day, unit, *sums, accounts),) = _fetch(connection, SUMS)
+        naive, deduplicated, total = sums
         if None in {naive, deduplicated, total}:
             raise Failure(f"{path} has no prices or no totalprice row")
         return Report(
@@ -102,6 +109,7 @@ def read(path: Path) -> Report:
             naive,
             deduplicated,
             total,
+            accounts,
             services=_fetch(connection, SERVICES),
             days=_fetch(connection, DAYS),
         )

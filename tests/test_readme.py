@@ -191,6 +191,9 @@ def demo_reconciles(command: str, project: Path) -> None:
         Decimal(sums[name].replace(",", "")) for name in ("Sum of all", "SUM", "Twilio's total")
     )
     assert naive > deduplicated == total
+    for answer in ("Who spent", "Invoice of Acme", "Budget for", "expected at the end", "spike"):
+        assert answer in report
+    assert "Each of these sums was compared with Twilio's totalprice: all are equal." in report
     page = (project / "output" / "report.html").read_text()
     assert f"Deduplicated spend {total:,f} USD" in text_of(page)
     assert "Every loaded day reconciles" in page
