@@ -20,7 +20,7 @@ from benchmarks.surroundings import ROOT, environment
 from tap_twilio_usage.money.hierarchy import shipped
 
 # Installed once for all benchmarks, with the requirements of meltano.yml.
-DBT = ROOT / ".benchmarks" / "dbt"
+DBT = ROOT / ".benchmarks" / "dbt-models"
 TABLES = """
 CREATE SCHEMA tap_twilio_usage;
 CREATE TABLE spending (
@@ -138,14 +138,24 @@ def dbt() -> Path:
     command = DBT / "bin" / "dbt"
     if not command.exists():
         plugins = yaml.safe_load((ROOT / "meltano.yml").read_text("utf-8"))["plugins"]["utilities"]
-        (needs,) = (plugin["pip_url"] for plugin in plugins if plugin["name"] == "dbt-duckdb")
+        adapters = ("dbt-duckdb", "dbt-postgres")
+        needs = " ".join(plugin["pip_url"] for plugin in plugins if plugin["name"] in adapters)
         uv = Path(sys.executable).with_name("uv")
         subprocess.run([uv, "venv", "-q", "-p", sys.executable, DBT], check=True)  # noqa: S603
         python = DBT / "bin" / "python"
         # With the DuckDB of this process: an older one cannot open its files.
-        dbt_only = [need for need in needs.split() if not need.startswith("duckdb")]
+        dbt_only = {need for need in needs.split() if not need.startswith("duckdb")}
         duckdb_too = f"duckdb=={duckdb.__version__}"
-        install = [uv, "pip", "install", "-q", "-p", python, *dbt_only, duckdb_too]
+        install: list[str | Path] = [
+            uv,
+            "pip",
+            "install",
+            "-q",
+            "-p",
+            python,
+            *map(str, sorted(dbt_only)),
+            duckdb_too,
+        ]
         subprocess.run(install, check=True)  # noqa: S603
     return command
 
