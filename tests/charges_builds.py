@@ -63,6 +63,8 @@ class Project:
     def build(self, world: World, *options: str, closed_through: object = None) -> Rows:
         """Load the world, build the models, and return the charges."""
         self.load(world)
+        # cost_by_day would keep the records of another world; customer_charges is never refreshed.
+        options = ("--full-refresh", *options)
         code, log = self.run("build", *options, closed_through=closed_through)
         assert code == 0, log
         return self.query(CHARGES)
@@ -149,7 +151,10 @@ class Models:
         self.load(world)
         for name, sql in self.sql.items():
             table = f"twilio_usage.{name}"
-            if name == "customer_charges":
+            if name == "cost_by_day":
+                self.duck.execute(f"DELETE FROM {table}")
+                self.duck.execute(f"INSERT INTO {table} BY NAME {sql}")
+            elif name == "customer_charges":
                 closed = sql.replace(NEVER, str(closed_through or NEVER))
                 self.duck.execute(f"DELETE FROM {table} WHERE {anew} OR NOT is_closed")
                 self.duck.execute(f"INSERT INTO {table} BY NAME {closed}")

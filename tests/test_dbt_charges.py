@@ -356,6 +356,7 @@ def go_through_the_autumn(project: Project) -> None:
     assert set(project.query(CHARGES)) == set(rows)
 
 
+@pytest.mark.nightly
 def test_a_restated_month_is_adjusted_in_the_next_one(project: Project) -> None:
     go_through_the_autumn(project)
 
