@@ -27,13 +27,17 @@ OLD: dict[str, str | bool | int | float | list[str]] = {"storage_compatibility_v
 class Project:
     """A copy of the package that is built from a world, in a warehouse of its own."""
 
-    def __init__(self, dbt: Path, folder: Path, database: str | None = None) -> None:
+    def __init__(
+        self, dbt: Path, folder: Path, database: str | None = None, *, is_made: bool = False
+    ) -> None:
         self.dbt = dbt
         self.folder = folder / "dbt"
         self.warehouse = folder / "w.duckdb"
         self.database = database
-        shutil.copytree(ROOT / "dbt", self.folder, ignore=shutil.ignore_patterns("target", "logs"))
-        self.execute(TABLES)
+        if not is_made:
+            ignored = shutil.ignore_patterns("target", "logs")
+            shutil.copytree(ROOT / "dbt", self.folder, ignore=ignored)
+            self.execute(TABLES)
 
     def run(self, command: str, *options: str, closed_through: object = None) -> tuple[int, str]:
         variables = {"twilio_usage_closed_through": closed_through} if closed_through else {}

@@ -268,23 +268,34 @@ BY_DAY = (
     "report",
     "load",
     "dbt-postgres",
+    "dbt-demo",
 )
+
+
+def once_for_all(
+    factory: pytest.TempPathFactory, worker_id: str, name: str, make: Callable[[Path], None]
+) -> Path:
+    """Return a folder that all workers share, which the first of them makes."""
+    own = factory.getbasetemp()
+    folder = (own if worker_id == "master" else own.parent) / name
+    with folder.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not lock.seek(0, os.SEEK_END):
+            make(folder)
+            lock.write("done")
+    return folder
 
 
 @pytest.fixture(scope="session")
 def plugins(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """Return the environments of Meltano's plugins, which are installed once for all workers."""
-    own = tmp_path_factory.getbasetemp()
-    everyones = own if worker_id == "master" else own.parent
-    project = everyones / "installed"
-    with (everyones / "installed.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not lock.seek(0, os.SEEK_END):  # it is the first one
-            copy_project(project)
-            command: list[str | Path] = [MELTANO, "install", *BY_DAY]
-            subprocess.run(command, cwd=project, env=clean_environment(), check=True)
-            lock.write("done")
-    return project / ".meltano"
+
+    def install(project: Path) -> None:
+        copy_project(project)
+        command: list[str | Path] = [MELTANO, "install", *BY_DAY]
+        subprocess.run(command, cwd=project, env=clean_environment(), check=True)
+
+    return once_for_all(tmp_path_factory, worker_id, "installed", install) / ".meltano"
 
 
 @pytest.fixture(scope="session")

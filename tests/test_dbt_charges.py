@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -35,7 +34,7 @@ from tests.charges import (
     rounded,
 )
 from tests.charges_builds import CHARGES, NEVER, Models, Project
-from tests.conftest import ROOT, Rows, blocks, clean_environment
+from tests.conftest import ROOT, Rows, blocks, clean_environment, once_for_all
 
 UTILITIES = yaml.safe_load((ROOT / "meltano.yml").read_text())["plugins"]["utilities"]
 ENGINES = ("dbt-duckdb", "dbt-postgres")
@@ -45,18 +44,14 @@ NEEDS = sorted({n for u in UTILITIES if u["name"] in ENGINES for n in u["pip_url
 @pytest.fixture(scope="session")
 def dbt(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """Return dbt with two adapters, installed once for all workers."""
-    own = tmp_path_factory.getbasetemp()
-    everyones = own if worker_id == "master" else own.parent
-    environment = everyones / "dbt"
-    with (everyones / "dbt.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not lock.seek(0, os.SEEK_END):
-            uv = Path(sys.executable).with_name("uv")
-            subprocess.run([uv, "venv", "-q", "-p", sys.executable, environment], check=True)
-            install: list[str | Path] = [uv, "pip", "install", "-q", "-p", environment]
-            subprocess.run([*install, *NEEDS], check=True)
-            lock.write("done")
-    return environment / "bin" / "dbt"
+
+    def install(environment: Path) -> None:
+        uv = Path(sys.executable).with_name("uv")
+        subprocess.run([uv, "venv", "-q", "-p", sys.executable, environment], check=True)
+        packages: list[str | Path] = [uv, "pip", "install", "-q", "-p", environment]
+        subprocess.run([*packages, *NEEDS], check=True)
+
+    return once_for_all(tmp_path_factory, worker_id, "dbt", install) / "bin" / "dbt"
 
 
 @pytest.fixture
@@ -65,13 +60,19 @@ def project(dbt: Path, tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def models(dbt: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
+def models(dbt: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Models]:
     """Return the models as they are compiled for tables that exist."""
-    project = Project(dbt, tmp_path_factory.mktemp("models"))
-    project.build(World())
-    code, log = project.run("compile", closed_through=NEVER)
-    assert code == 0, log
-    found = Models(project)
+
+    def compile_them(folder: Path) -> None:
+        project = Project(dbt, folder)
+        project.build(World())
+        code, log = project.run("compile", closed_through=NEVER)
+        assert code == 0, log
+
+    compiled = once_for_all(tmp_path_factory, worker_id, "charges", compile_them)
+    own = tmp_path_factory.mktemp("models") / "charges"
+    shutil.copytree(compiled, own)
+    found = Models(Project(dbt, own, is_made=True))
     yield found
     found.duck.close()
 
