@@ -294,9 +294,10 @@ def status_of_june(compiled: Path, database: str) -> Status:
     ) -> str:
         with psycopg.connect(database) as connection:
             connection.execute(
-                "CREATE TEMP TABLE stg_twilio_usage__usage_records_daily ON COMMIT DROP AS "
+                "CREATE TEMP TABLE int_twilio_usage__day_totals ON COMMIT DROP AS "
                 "SELECT 'AC1' AS account_sid, 'USD' AS price_unit, %s::DATE + n AS start_date, "
-                "1::DECIMAL(38, 12) AS deduplicated_price FROM generate_series(0, %s::INT) AS n",
+                "0.75 AS attributed, 0.25::DECIMAL(38, 12) AS unattributed "
+                "FROM generate_series(0, %s::INT) AS n",
                 [since, last - 1 + (date(2026, 6, 1) - since).days],
             )
             connection.execute(

@@ -4,8 +4,8 @@ with records as (
         {{ month_of('start_date') }} as month,
         start_date,
         price_unit,
-        deduplicated_price
-    from {{ ref('stg_twilio_usage__usage_records_daily') }}
+        attributed + coalesce(unattributed, 0) as cost
+    from {{ ref('int_twilio_usage__day_totals') }}
 ),
 
 loaded_days as (
@@ -58,7 +58,7 @@ entries as (
         cast(null as {{ dbt.type_int() }}),
         {{ exact('null') }},
         cast(null as {{ dbt.type_int() }}),
-        deduplicated_price
+        cost
     from records
 ),
 

@@ -22,41 +22,39 @@ with records as (
     from {{ source('twilio_usage', 'usage_records_daily') }}
 ),
 
--- As in the tap: a row without a currency gets that of the total, or the only one of the day.
 units as (
     select
-        account_sid,
-        start_date,
-        coalesce(
-            max(case when dedup_role = 'total' then named_unit end),
-            case when min(named_unit) = max(named_unit) then min(named_unit) end
-        ) as unit_of_day
+        records.*,
+        max(case when dedup_role = 'total' then named_unit end)
+            over (partition by account_sid, start_date) as unit_of_total,
+        min(named_unit) over (partition by account_sid, start_date) as first_unit,
+        max(named_unit) over (partition by account_sid, start_date) as last_unit
     from records
-    group by account_sid, start_date
-    having count(*) > count(named_unit)
 )
 
 select
-    records.account_sid,
-    records.start_date,
-    records.end_date,
-    records.category,
-    records.description,
-    records.service,
-    records.billing_kind,
-    records.parent_category,
-    records.dedup_role,
-    records.count,
-    records.count_unit,
-    records.usage,
-    records.usage_unit,
-    records.price,
-    records.deduplicated_price,
-    coalesce(records.named_unit, units.unit_of_day) as price_unit,
-    records.counts_in_total,
-    records.includes_subaccounts,
-    records.as_of
-from records
-left join units
-    on records.account_sid = units.account_sid
-    and records.start_date = units.start_date
+    account_sid,
+    start_date,
+    end_date,
+    category,
+    description,
+    service,
+    billing_kind,
+    parent_category,
+    dedup_role,
+    count,
+    count_unit,
+    usage,
+    usage_unit,
+    price,
+    deduplicated_price,
+    -- As in the tap: a row without a currency gets that of the total, or the only one of the day.
+    coalesce(
+        named_unit,
+        unit_of_total,
+        case when first_unit = last_unit then first_unit end
+    ) as price_unit,
+    counts_in_total,
+    includes_subaccounts,
+    as_of
+from units
