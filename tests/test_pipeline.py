@@ -639,13 +639,13 @@ def test_a_category_that_is_renamed_or_withdrawn_is_said_once(
         load(account, state, day(last), lookback_days=7)
         assert ("does not list" in caplog.text) is False
         assert ("'sms-renamed' is listed since" in caplog.text) == (last == 8)
-        assert gaps(caplog, LISTED_NO_LONGER) == (["sms, sms-outbound"] if last == 8 else [])
+        assert gaps(caplog, LISTED_NO_LONGER) == (["'sms', 'sms-outbound'"] if last == 8 else [])
     account.days = {**account.days, day(11): PRICES}
     load(account, state, day(11), lookback_days=35)
     assert "AC1: 'sms' is listed again since 2026-01-12" in caplog.text
     caplog.clear()
     load(account, state, day(13), lookback_days=35)
-    assert gaps(caplog, LISTED_NO_LONGER) == ["sms, sms-outbound"]
+    assert gaps(caplog, LISTED_NO_LONGER) == ["'sms', 'sms-outbound'"]
 
 
 @pytest.mark.parametrize("lookback", [0, 7, 35])
@@ -658,7 +658,7 @@ def test_so_is_one_that_is_gone_from_every_day_that_is_read_again(
     for last in (31, 32, 40):
         account = FakeAccount(only(range(last + 1), WITHOUT_SMS), spent=spent)
         load(account, state, day(last), lookback_days=lookback)
-        assert gaps(caplog, LISTED_NO_LONGER) == (["sms"] if last == 31 else [])
+        assert gaps(caplog, LISTED_NO_LONGER) == (["'sms'"] if last == 31 else [])
 
 
 @pytest.mark.parametrize("name", ["yesterday", "this_month", "last_month", "all_time"])
@@ -670,7 +670,7 @@ def test_so_is_one_of_a_stream_with_one_period(caplog: pytest.LogCaptureFixture,
         prices = {start: WITHOUT_SMS if 3 <= number < 7 else PRICES}
         load(History(prices), state, day(max(number, 1) + 1), granularity=granularity)
         said.append(gaps(caplog, LISTED_NO_LONGER))
-    assert said == [[], [], [], ["sms"], [], [], [], [], []]
+    assert said == [[], [], [], ["'sms'"], [], [], [], [], []]
 
 
 @pytest.mark.parametrize(
@@ -679,8 +679,8 @@ def test_so_is_one_of_a_stream_with_one_period(caplog: pytest.LogCaptureFixture,
         ({10}, ["'sms' for 2026-01-11"]),
         ({15, 16}, ["'sms' for 2026-01-16..2026-01-17"]),
         ({14, 15}, ["'sms' for 2026-01-15..2026-01-16"]),
-        ({*range(15, 30)}, ["sms"]),
-        ({*range(30)}, ["sms"]),
+        ({*range(15, 30)}, ["'sms'"]),
+        ({*range(30)}, ["'sms'"]),
     ],
 )
 def test_a_gap_that_grows_or_is_another_one_is_said(
@@ -741,6 +741,18 @@ def test_days_between_those_that_are_read_are_not_claimed(
     assert gaps(caplog) == [f"'sms' for {day(5)}"]
 
 
+def test_a_name_of_a_category_is_logged_without_control_characters(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    state, odd = UsageState(), {**PRICES, "sms\x1b[2J": "0"}
+    account = FakeAccount(only(range(4), odd), spent={"never\x07": "1", "sms\x1b[2J": "1"})
+    load(account, state, day(3))
+    account.days = only(range(6))
+    load(account, state, day(5))
+    assert {*gaps(caplog, LISTED_NO_LONGER)} == {r"'sms\x1b[2J'"}
+    assert all(line.isprintable() for line in caplog.text.splitlines())
+
+
 def test_a_category_that_the_last_day_lacks_is_said_unless_that_is_today(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -751,7 +763,7 @@ def test_a_category_that_the_last_day_lacks_is_said_unless_that_is_today(
     for _ in range(2):
         load(account, state, day(8), end_date=day(4))
         found = gaps(caplog, LISTED_NO_LONGER)
-        assert found == (["sms"] if _ == 0 else [])
+        assert found == (["'sms'"] if _ == 0 else [])
 
 
 def test_a_category_with_spend_that_no_day_lists_is_said_once(
@@ -763,7 +775,7 @@ def test_a_category_with_spend_that_no_day_lists_is_said_once(
         state = UsageState()
         for last in (8, 9):
             load(account, state, day(last), start_date=day(start))
-            said = re.findall(r"(\w+) .* shows spend of sms, which no day lists", caplog.text)
+            said = re.findall(r"(\w+) .* shows spend of 'sms', which no day lists", caplog.text)
             assert said == ([level] if last == 8 else [])
             caplog.clear()
 

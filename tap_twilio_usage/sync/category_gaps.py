@@ -70,7 +70,7 @@ class CategoryGaps:
                 "%s: Twilio's AllTime shows spend of %s, which no day lists; what a day has of it "
                 "counts in a category that contains it, or in totalprice",
                 state.name,
-                some(sorted(never)),
+                some([*map(repr, sorted(never))]),
             )
             for category in never:
                 self._note_logged(category, NEVER)
@@ -84,7 +84,7 @@ class CategoryGaps:
             log.warning(
                 "%s: Twilio no longer lists %s, since %s; what it has there counts in its new "
                 "name, in a category that contains it, or in totalprice",
-                *(state.name, some(names), since),
+                *(state.name, some([*map(repr, names)]), since),
             )
             for category in names:
                 self._note_logged(category, Window(since, since))
