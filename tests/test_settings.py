@@ -324,3 +324,39 @@ def test_secrets_are_marked_and_everything_is_described() -> None:
     }
     assert set(SECRETS) == {"auth_token", "api_key_secret", "client_secret", "billing_group_ids"}
     assert all(schema["description"] for schema in properties.values())
+
+
+def test_discovery_says_which_setting_is_wrong(sync: Sync) -> None:
+    run = sync({"lookback_days": -3}, "--discover")
+    assert (run.code, run.messages) == (1, [])
+    assert run.last_line.endswith("lookback_days: -3 is less than the minimum of 0")
+    assert "Traceback" not in run.log
+
+
+def test_only_the_env_file_of_the_working_folder_is_read_and_what_is_exported_wins(
+    installed_command: Sync, tmp_path: Path
+) -> None:
+    """The SDK would search the folders above its own, and override what is exported."""
+    (tmp_path / ".env").write_text(
+        f"TWILIO_ACCOUNT_SID={SID}\nTWILIO_AUTH_TOKEN=token\nTAP_TWILIO_USAGE_PAGE_SIZE=-7\n"
+    )
+    exported = {"TAP_TWILIO_USAGE_LOOKBACK_DAYS": "-3"}
+    lookback, page = (f"{name}: {n} is less than the minimum of" for name, n in WRONG)
+
+    def said() -> str:
+        return installed_command(None, "--config=ENV", "--discover", env=exported).log
+
+    assert page in (log := said())
+    assert lookback in log
+    exported["TAP_TWILIO_USAGE_PAGE_SIZE"] = "5"
+    assert page not in (log := said())
+    assert lookback in log
+    del exported["TAP_TWILIO_USAGE_PAGE_SIZE"]
+    above = (tmp_path / ".env").rename(tmp_path.parent / ".env")
+    try:
+        assert page not in said()
+    finally:
+        above.unlink()
+
+
+WRONG = (("lookback_days", -3), ("page_size", -7))

@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dotenv import load_dotenv
 from singer_sdk import Stream, Tap
 from singer_sdk.batch import Batcher
 from singer_sdk.configuration._dict_config import parse_environment_config
@@ -38,12 +39,16 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import SchemaMessage
 
 
+# In place of .env. The SDK would search the folders above its own, and override what is exported.
+NO_FILE = os.devnull
+
+
 def unreadable_variables(schema: Mapping[str, Any], prefix: str) -> Iterator[str]:
     """Yield an error for each environment variable that does not have the type of its setting."""
     for name, described in schema["properties"].items():
         try:
             # Parsed by the SDK, so that both accept the same values.
-            parse_environment_config({"properties": {name: described}}, prefix)
+            parse_environment_config({"properties": {name: described}}, prefix, NO_FILE)
         except ValueError:
             variable, kind = f"{prefix}{name.upper()}", described["type"][0]
             yield f"{name}: the environment variable {variable} is not a valid {kind}; use JSON"
@@ -156,25 +161,27 @@ class SdkTap(Tap):
         """
         prefix, schema = cls._env_var_prefix, cls.config_jsonschema
         cls.append_builtin_config(schema)
-        parse_environment_config({}, prefix)  # so that the variables of .env are there too
+        load_dotenv(".env")  # of the working folder; what is exported wins
         given = {
             name: described
             for name, described in schema["properties"].items()
             if os.environ.get(f"{prefix}{name.upper()}", "").strip()
         }
         try:
-            return parse_environment_config({"properties": given}, prefix)
+            return parse_environment_config({"properties": given}, prefix, NO_FILE)
         except ValueError:
             raise SettingsError([*unreadable_variables({"properties": given}, prefix)]) from None
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Check the settings with `check_settings`, because the SDK's errors contain the values."""
+        """Check the settings with `check_settings`, because the SDK's errors contain the values.
+
+        Also for discovery, which works without any setting, but not with a wrong one.
+        """
         self.append_builtin_config(self.config_jsonschema)
-        problems = self.check_settings(self._config)
-        if problems and raise_errors:
+        if problems := self.check_settings(self._config):
             raise SettingsError(problems)
-        return problems or super()._validate_config(raise_errors=raise_errors)
+        return super()._validate_config(raise_errors=raise_errors)
 
     @override
     def _setup_signal_handlers(self) -> None:
