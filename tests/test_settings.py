@@ -341,7 +341,8 @@ def test_only_the_env_file_of_the_working_folder_is_read_and_what_is_exported_wi
         f"TWILIO_ACCOUNT_SID={SID}\nTWILIO_AUTH_TOKEN=token\nTAP_TWILIO_USAGE_PAGE_SIZE=-7\n"
     )
     exported = {"TAP_TWILIO_USAGE_LOOKBACK_DAYS": "-3"}
-    lookback, page = (f"{name}: {n} is less than the minimum of" for name, n in WRONG)
+    lookback = "lookback_days: -3 is less than the minimum of"
+    page = "page_size: -7 is less than the minimum of"
 
     def said() -> str:
         return installed_command(None, "--config=ENV", "--discover", env=exported).log
@@ -357,6 +358,3 @@ def test_only_the_env_file_of_the_working_folder_is_read_and_what_is_exported_wi
         assert page not in said()
     finally:
         above.unlink()
-
-
-WRONG = (("lookback_days", -3), ("page_size", -7))
