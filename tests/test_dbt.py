@@ -448,6 +448,31 @@ def test_amounts_are_exact_however_they_arrive(compiled: Path, database: str) ->
                 assert execute(f"SELECT {exact} FROM {arrived}").fetchall() == [(amount,)]
 
 
+ONE_MOMENT = (
+    ("TIMESTAMPTZ", "2026-07-01 22:30:00+00"),
+    ("TIMESTAMPTZ", "2026-07-02 00:30:00+02"),
+    ("TIMESTAMP", "2026-07-01 22:30:00"),
+    ("VARCHAR", "2026-07-01T22:30:00Z"),
+    ("VARCHAR", "2026-07-01T20:30:00-02:00"),
+    ("VARCHAR", "2026-07-01 22:30:00.000"),
+)
+
+
+def test_a_moment_is_utc_in_every_time_zone(compiled: Path, database: str) -> None:
+    staging = compiled / "models" / "staging" / "stg_twilio_usage__usage_records_daily.sql"
+    pattern = r"(?s)boolean\) as includes_subaccounts,(.*) as as_of\s+from"
+    (utc,) = re.findall(pattern, staging.read_text())
+    for zone in ("UTC", "Asia/Tokyo", "America/New_York"):
+        with psycopg.connect(database) as postgres, duckdb.connect() as duck:
+            postgres.execute(f"SET TIME ZONE '{zone}'")
+            duck.execute(f"SET TimeZone = '{zone}'")
+            for execute in (postgres.execute, duck.execute):
+                for kind, written in ONE_MOMENT:
+                    arrived = f"(SELECT CAST('{written}' AS {kind}) AS as_of) AS records"
+                    ((moment,),) = execute(f"SELECT {utc} FROM {arrived}").fetchall()
+                    assert f"{moment}" == "2026-07-01 22:30:00", (zone, kind, written)
+
+
 @pytest.mark.nightly
 def test_duckdb_marts_are_exact_without_optional_streams(
     meltano: Meltano, company: Company

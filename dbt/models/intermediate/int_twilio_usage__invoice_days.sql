@@ -46,7 +46,7 @@ days as (
     left join accounts on costs.account_sid = accounts.account_sid
 ),
 
-candidates as (
+possible as (
     select
         days.account_sid,
         days.start_date,
@@ -77,12 +77,12 @@ candidates as (
 
 ranked as (
     select
-        candidates.*,
+        possible.*,
         row_number() over (
             partition by account_sid, start_date, price_unit
             order by place, usage_amount desc, invoice_id
         ) as choice
-    from candidates
+    from possible
     where place < 3 or candidates = 1
 )
 

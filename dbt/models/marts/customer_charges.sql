@@ -151,7 +151,7 @@ lines as (
 
 -- Largest remainder: all lines are rounded down to cents, and what this leaves of the rounded total
 -- goes, a cent each, to the lines that lost most.
-cents as (
+in_cents as (
     select
         lines.*,
         cast(exact_amount as {{ type_factor(24, 12) }}) * 100 as cents,
@@ -161,7 +161,7 @@ cents as (
 
 places as (
     select
-        cents.*,
+        in_cents.*,
         round(sum(cents) over (partition by customer_id, month, price_unit), 0)
             - sum(whole_cents) over (partition by customer_id, month, price_unit) as cents_left,
         row_number() over (
@@ -172,7 +172,7 @@ places as (
                 coalesce(plan_id, ''),
                 coalesce(item, '')
         ) as place
-    from cents
+    from in_cents
 ),
 
 charges as (

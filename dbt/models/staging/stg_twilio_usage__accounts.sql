@@ -4,6 +4,6 @@ select
     status,
     type,
     owner_account_sid,
-    cast(date_created as {{ dbt.type_timestamp() }}) as date_created,
-    cast(date_updated as {{ dbt.type_timestamp() }}) as date_updated
+    {{ utc('date_created') }} as date_created,
+    {{ utc('date_updated') }} as date_updated
 from {{ if_loaded('accounts') }}

@@ -9,5 +9,5 @@ select
     {{ exact('monthly_total') }} as monthly_total,
     {{ exact('difference') }} as difference,
     cast(includes_subaccounts as {{ dbt.type_boolean() }}) as includes_subaccounts,
-    cast(as_of as {{ dbt.type_timestamp() }}) as as_of
+    {{ utc('as_of') }} as as_of
 from {{ if_loaded('usage_reconciliation') }}

@@ -18,7 +18,7 @@ with records as (
         nullif(upper(trim(price_unit)), '') as named_unit,
         cast(counts_in_total as {{ dbt.type_boolean() }}) as counts_in_total,
         cast(includes_subaccounts as {{ dbt.type_boolean() }}) as includes_subaccounts,
-        cast(as_of as {{ dbt.type_timestamp() }}) as as_of
+        {{ utc('as_of') }} as as_of
     from {{ source('twilio_usage', 'usage_records_daily') }}
 ),
 
