@@ -7,7 +7,7 @@ import csv
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from fractions import Fraction
 from pathlib import Path
@@ -104,8 +104,11 @@ class World:
             "customers": self.customers,
         }
 
-    def records(self) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of usage_records_daily: those of the uses, and the total of each day."""
+    def records(self, *, every_day: bool = False) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of usage_records_daily: those of the uses, and the total of each day.
+
+        With `every_day`, also zero totals of the days up to the last use of any account.
+        """
         totals: defaultdict[tuple[str, date, str], Decimal] = defaultdict(Decimal)
         for use in self.uses:
             parent, service, unit = CATEGORIES[use.category]
@@ -114,6 +117,13 @@ class World:
                 *(use.account_sid, use.day, use.category, service, parent, "leaf"),
                 *(use.usage, unit, use.cost, use.cost, use.currency),
             )
+        used = {(sid, day) for sid, day, _ in totals}
+        last = max((day for _, day in used), default=date.min)
+        for account in sorted({sid for sid, _ in used}) if every_day else ():
+            first = min(day for sid, day in used if sid == account)
+            for n in range((last - first).days + 1):
+                if (account, first + timedelta(days=n)) not in used:
+                    totals[account, first + timedelta(days=n), "USD"] = ZERO
         for (sid, day, currency), total in totals.items():
             yield (
                 *(sid, day, "totalprice", "Unattributed", None, "total"),

@@ -78,7 +78,8 @@ class Project:
         self.execute("DELETE FROM tap_twilio_usage.usage_records_daily")
         self.execute("DELETE FROM tap_twilio_usage.categories")
         insert = "INSERT INTO tap_twilio_usage."
-        self.insert(f"{insert}usage_records_daily ({COLUMNS}) VALUES", [*world.records()])
+        records = [*world.records(every_day=True)]
+        self.insert(f"{insert}usage_records_daily ({COLUMNS}) VALUES", records)
         names = "category, parent_category, service, is_known"
         self.insert(f"{insert}categories ({names}) VALUES", categories())
 
@@ -131,9 +132,10 @@ class Models:
         self.duck = duckdb.connect(project.warehouse, config=OLD)
         self.duck.execute("SET threads = 1")
 
-    def load(self, world: World) -> None:
+    def load(self, world: World, *, every_day: bool = False) -> None:
+        records = [*world.records(every_day=every_day)]
         tables = {
-            "tap_twilio_usage.usage_records_daily": (COLUMNS, [*world.records()]),
+            "tap_twilio_usage.usage_records_daily": (COLUMNS, records),
             **{
                 f"twilio_usage.{name}": (", ".join(row_type), rows)
                 for name, rows in world.seeds().items()
@@ -149,10 +151,15 @@ class Models:
                 self.duck.execute(f"INSERT INTO {table} ({columns}) VALUES {values}", flat)
 
     def build(
-        self, world: World, closed_through: date | None = None, *, anew: bool = False
+        self,
+        world: World,
+        closed_through: date | None = None,
+        *,
+        anew: bool = False,
+        every_day: bool = False,
     ) -> Rows:
         """Build on what is there, or anew; return the charges."""
-        self.load(world)
+        self.load(world, every_day=every_day)
         for name, sql in self.sql.items():
             table = f"twilio_usage.{name}"
             if name == "cost_by_day":
