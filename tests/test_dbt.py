@@ -261,7 +261,7 @@ def test_the_job_builds_exact_marts_and_fails_on_a_broken_day(
         assert f"FAIL 2 {test}" in log
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def compiled(project: Path, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of the SQL that dbt makes of the package for PostgreSQL."""
     meltano = Meltano(project, tmp_path_factory.mktemp("compile"), f"{postgres}/postgres")

@@ -166,7 +166,7 @@ def load(uri: str) -> None:
         )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def marts(
     plugins: Path, postgres: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Rows]:
