@@ -46,6 +46,8 @@ TABLES = {
     "reconciliation": f"account_sid TEXT, start_date DATE, price_unit TEXT, total {DOLLARS}",
     "stg_twilio_usage__usage_records_daily": "account_sid TEXT, start_date DATE, price_unit TEXT, "
     f"deduplicated_price {DOLLARS}",
+    "int_twilio_usage__day_totals": "account_sid TEXT, start_date DATE, price_unit TEXT, "
+    f"attributed {DOLLARS}, unattributed {DOLLARS}",
     "stg_twilio_usage__usage_reconciliation": "account_sid TEXT, start_date DATE, end_date DATE, "
     f"price_unit TEXT, days_expected INT, monthly_total {DOLLARS}, as_of TIMESTAMP",
 }
@@ -113,6 +115,7 @@ def reconcile(execute: Execute, compiled: Path, world: World, lines: list[list[s
     fill(execute, "cost_by_day", ((c.sid, c.day, c.service, c.unit, c.cost) for c in costs))
     fill(execute, "reconciliation", totals)
     fill(execute, "stg_twilio_usage__usage_records_daily", totals)
+    fill(execute, "int_twilio_usage__day_totals", ((*each, 0) for each in totals))
     fill(
         execute,
         "stg_twilio_usage__usage_reconciliation",
