@@ -128,7 +128,14 @@ DECIMALS = {f"decimal({digits})" for digits in DIGITS}
 TYPES = {
     "bigquery": {"bignumeric", "bool", "datetime", "float64", "int64", "string"},
     "databricks": {"boolean", *DECIMALS, "double", "int", "string"},
-    "redshift": {"boolean", *DECIMALS, "double precision", "integer", "varchar(max)"},
+    "redshift": {
+        "boolean",
+        *DECIMALS,
+        "timestamp with time zone",
+        "double precision",
+        "integer",
+        "varchar(max)",
+    },
 }
 
 
