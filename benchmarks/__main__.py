@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.comparison import accounts, night, year
 from benchmarks.growth import growth
 from benchmarks.limited import limited
-from benchmarks.report import Target
+from benchmarks.report import Target, say
 from benchmarks.sizes import FULL, QUICK, Sizes
 from benchmarks.versions import versions
 
@@ -39,17 +39,17 @@ def main() -> int:
     if unknown := set(options.parts) - set(parts):
         parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(parts)}")
     sizes = QUICK if options.quick else FULL
-    _say(f"{_surroundings()}; {sizes}.")
+    say(f"{_surroundings()}; {sizes}.")
     targets = []
     for name in options.parts or parts:
         for result in parts[name](sizes):
             if isinstance(result, Target):
                 targets.append(result)
             else:
-                _say(result)
-    _say(f"\n### Targets{' (these sizes are too small for a verdict)' * options.quick}\n")
+                say(result)
+    say(f"\n### Targets{' (these sizes are too small for a verdict)' * options.quick}\n")
     for target in targets:
-        _say(f"{target}")
+        say(f"{target}")
     return 0 if options.quick or all(target.holds for target in targets) else 1
 
 
@@ -66,11 +66,6 @@ def _parser() -> argparse.ArgumentParser:
 def _surroundings() -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return f"Python {platform.python_version()}, {os.cpu_count()} cores, {packages}"
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -19,9 +19,8 @@ from statistics import mean
 from tempfile import TemporaryDirectory
 
 from benchmarks.chart import draw_anomalies
-from benchmarks.forecast import say
 from benchmarks.marts import Account, build, load, query
-from benchmarks.report import Table, Target
+from benchmarks.report import Table, Target, say
 from benchmarks.spending import FIRST, LAST, Change, Row, Spender, price_of
 
 PICTURE = Path(__file__).with_name("anomalies.svg")

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from benchmarks.chart import draw_forecast
 from benchmarks.marts import Account, build, load, query
-from benchmarks.report import Table, Target
+from benchmarks.report import Table, Target, say
 from benchmarks.spending import FIRST, Spender
 
 PICTURE = Path(__file__).with_name("forecast.svg")
@@ -160,12 +160,6 @@ def results(warehouse: Path) -> Iterator[Target]:
     )
     yield Target("coverage of accounts, %", 100 * covered, 85, 75)
     yield Target("coverage of services, %", 100 * of_services, 85, 75)
-
-
-def say(text: str) -> None:
-    """Print a line at once."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

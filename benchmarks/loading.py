@@ -30,7 +30,7 @@ from benchmarks.destinations import (
     Way,
     place,
 )
-from benchmarks.report import Table, Target
+from benchmarks.report import Table, Target, say
 from benchmarks.runs import Cost, spend
 from benchmarks.sandboxed import Sandbox
 from benchmarks.sizes import AGE, FEW
@@ -90,11 +90,11 @@ def main() -> int:
                 case=replace(load.case, days=3, accounts=min(load.case.accounts, 2))
             )
         for line in _measure(name, load, results, states):
-            _say(line)
+            say(line)
     targets = [*_targets(results, states)]
-    _say(f"\n### Targets{' (these sizes are too small for a verdict)' * options.quick}\n")
+    say(f"\n### Targets{' (these sizes are too small for a verdict)' * options.quick}\n")
     for target in targets:
-        _say(f"{target}")
+        say(f"{target}")
     return 0 if options.quick or all(target.holds for target in targets) else 1
 
 
@@ -162,11 +162,6 @@ def _targets(results: dict[tuple[str, Way], Result], states: dict[str, float]) -
         what = "year: wall, times that of"
         yield Target(f"{what} the floor: dlt", year[DLT_POSTGRES].wall / year[copy].wall, 3)
         yield Target(f"{what} target-duckdb: dlt", year[DLT_DUCKDB].wall / year[DUCKDB].wall, 1 / 3)
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

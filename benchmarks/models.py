@@ -27,7 +27,7 @@ from benchmarks.case import TODAY, Case
 from benchmarks.destinations import LOAD
 from benchmarks.marts import dbt
 from benchmarks.postgres import postgres
-from benchmarks.report import Table, Target
+from benchmarks.report import Table, Target, say
 from benchmarks.runs import MEGABYTE, spend
 from benchmarks.sandboxed import Sandbox
 from benchmarks.sizes import AGE, FEW
@@ -93,21 +93,21 @@ def main() -> int:
     with TemporaryDirectory() as home:
         raw = Path(home, "raw.duckdb")
         rows = _read(raw, days, copies)
-        _say(f"### {READ * copies} accounts, {days} days, {rows:,} rows\n")
+        say(f"### {READ * copies} accounts, {days} days, {rows:,} rows\n")
         for line in table.head():
-            _say(line)
+            say(line)
         for name, measure in (("DuckDB", _in_duckdb), ("PostgreSQL", _in_postgres)):
             first, second, difference = measure(raw, Path(home))
-            _say(table.row(f"{name}: first", *first))
-            _say(table.row(f"{name}: second", *second))
+            say(table.row(f"{name}: first", *first))
+            say(table.row(f"{name}: second", *second))
             targets += [
                 Target(f"{name}: peak MB", max(first.peak, second.peak), LAPTOP),
                 Target(f"{name}: second build, times the first", second.wall / first.wall, 0.1),
                 Target(f"{name}: difference to the total", abs(difference), 0),
             ]
-    _say("\n### Targets\n")
+    say("\n### Targets\n")
     for target in targets:
-        _say(f"{target}")
+        say(f"{target}")
     return 0 if options.quick or all(target.holds for target in targets) else 1
 
 
@@ -250,11 +250,6 @@ def _memory(process: Path) -> float:
 def _one(connection: Any, statement: str) -> tuple[Any, ...]:
     row: tuple[Any, ...] = connection.execute(statement).fetchone()
     return row
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -58,3 +59,9 @@ class Table:
 
 def _text(value: float | str) -> str:
     return f"{value:.2f}" if isinstance(value, float) else f"{value}"
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

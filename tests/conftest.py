@@ -286,16 +286,23 @@ def once_for_all(
     return folder
 
 
+def install(environment: Path, *packages: str) -> None:
+    """Make an environment with the packages."""
+    uv = Path(sys.executable).with_name("uv")
+    subprocess.run([uv, "venv", "-q", "-p", sys.executable, environment], check=True)
+    subprocess.run([uv, "pip", "install", "-q", "-p", environment, *packages], check=True)
+
+
 @pytest.fixture(scope="session")
 def plugins(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """Return the environments of Meltano's plugins, which are installed once for all workers."""
 
-    def install(project: Path) -> None:
+    def install_plugins(project: Path) -> None:
         copy_project(project)
         command: list[str | Path] = [MELTANO, "install", *BY_DAY]
         subprocess.run(command, cwd=project, env=clean_environment(), check=True)
 
-    return once_for_all(tmp_path_factory, worker_id, "installed", install) / ".meltano"
+    return once_for_all(tmp_path_factory, worker_id, "installed", install_plugins) / ".meltano"
 
 
 @pytest.fixture(scope="session")

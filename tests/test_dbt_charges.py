@@ -34,7 +34,7 @@ from tests.charges import (
     rounded,
 )
 from tests.charges_builds import CHARGES, NEVER, Models, Project
-from tests.conftest import ROOT, Rows, blocks, clean_environment, once_for_all
+from tests.conftest import ROOT, Rows, blocks, clean_environment, install, once_for_all
 
 UTILITIES = yaml.safe_load((ROOT / "meltano.yml").read_text())["plugins"]["utilities"]
 ENGINES = ("dbt-duckdb", "dbt-postgres")
@@ -44,14 +44,8 @@ NEEDS = sorted({n for u in UTILITIES if u["name"] in ENGINES for n in u["pip_url
 @pytest.fixture(scope="session")
 def dbt(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """Return dbt with two adapters, installed once for all workers."""
-
-    def install(environment: Path) -> None:
-        uv = Path(sys.executable).with_name("uv")
-        subprocess.run([uv, "venv", "-q", "-p", sys.executable, environment], check=True)
-        packages: list[str | Path] = [uv, "pip", "install", "-q", "-p", environment]
-        subprocess.run([*packages, *NEEDS], check=True)
-
-    return once_for_all(tmp_path_factory, worker_id, "dbt", install) / "bin" / "dbt"
+    made = once_for_all(tmp_path_factory, worker_id, "dbt", lambda each: install(each, *NEEDS))
+    return made / "bin" / "dbt"
 
 
 @pytest.fixture

@@ -6,14 +6,11 @@ Databricks it is compiled and parsed, not run.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import pickle
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +29,8 @@ from tests.conftest import (
     blocks,
     catalog_of,
     clean_environment,
+    install,
+    once_for_all,
 )
 from tests.test_dbt import check_marts, check_months
 
@@ -56,20 +55,14 @@ Script = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """Return the Python of an environment with the adapters, installed once for all workers."""
-    own = tmp_path_factory.getbasetemp()
-    everyones = own if worker_id == "master" else own.parent
-    environment = everyones / "adapters"
-    found = environment / "bin" / "python"
-    with (everyones / "adapters.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not lock.seek(0, os.SEEK_END):
-            uv = Path(sys.executable).with_name("uv")
-            needs = sorted({need for needs in INSTALLED.values() for need in needs})
-            subprocess.run([uv, "venv", "-q", "-p", sys.executable, environment], check=True)
-            install: list[str | Path] = [uv, "pip", "install", "-q", "-p", found]
-            subprocess.run([*install, "fakesnow~=0.12.1", *needs], check=True)
-            lock.write("done")
-    return found
+    needs = sorted({need for needs in INSTALLED.values() for need in needs})
+    made = once_for_all(
+        tmp_path_factory,
+        worker_id,
+        "adapters",
+        lambda each: install(each, "fakesnow~=0.12.1", *needs),
+    )
+    return made / "bin" / "python"
 
 
 @pytest.fixture

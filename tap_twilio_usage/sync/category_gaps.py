@@ -137,9 +137,9 @@ class CategoryGaps:
     def _lists_since(self, category: str, day: date) -> None:
         before = self._state.listed_since.get(category)
         self._state.listed_since[category] = day
-        if before == LATEST and day < self._loaded_since:
-            self._before[category] = self._loaded_since  # all later days that were read lack it
         if before == LATEST:
+            if day < self._loaded_since:  # all later days that were read lack it
+                self._before[category] = self._loaded_since
             self._logger.info("%s: %r is listed since %s", self._state.name, category, day)
 
     def _end_gap(self, category: str, since: date, day: date) -> None:

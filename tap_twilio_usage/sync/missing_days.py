@@ -122,18 +122,15 @@ class MissingDays:
     def _must_have_amounts(self) -> bool:
         """Whether this run loads the whole life of an account that has spend."""
         created, asked = self._created, self._asked
-        is_whole = created and asked and asked[0].start <= created and self._reads_up_to_today
+        is_whole = (
+            created and asked and asked[0].start <= created and self._planner.reads_up_to_today
+        )
         return bool(is_whole) and self._is_first_load and self._has_spend
-
-    @property
-    def _reads_up_to_today(self) -> bool:
-        """Whether no `end_date` leaves out days that AllTime has."""
-        return self._planner.settings.last_day(self._planner.today) == self._planner.today
 
     def _found_nothing(self, days: Window) -> None:
         """Log that there is nothing at all, or raise ApiError if that cannot be."""
         state, logger = self._state, self._planner.logger
-        existed = self._reads_up_to_today or bool(self._created and self._missing)
+        existed = self._planner.reads_up_to_today or bool(self._created and self._missing)
         state.missing_days = list(self._before)
         if self._has_spend and existed:
             what = "spend in any day" if self._had_rows else "record for any day"

@@ -69,6 +69,11 @@ class Planner:
         """The first day of the last period to load."""
         return self.granularity.first(self.settings.last_day(self.today))
 
+    @property
+    def reads_up_to_today(self) -> bool:
+        """Whether no `end_date` leaves out days that AllTime has."""
+        return self.settings.last_day(self.today) == self.today
+
     def is_over(self, period: Window) -> bool:
         """Return whether the whole period is in the past."""
         return self.granularity.following(period.start) <= self.today

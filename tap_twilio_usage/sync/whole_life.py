@@ -16,12 +16,11 @@ from tap_twilio_usage.money.amounts import EXACT, ZERO
 from tap_twilio_usage.money.dedup import ROUNDING_OF_A_ROW
 from tap_twilio_usage.money.hierarchy import TOTAL, normalise
 from tap_twilio_usage.money.usage_record import UsageRecord
+from tap_twilio_usage.sync.missing_days import NEW
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.state import AccountState
-from tap_twilio_usage.twilio.periods import DAY, Window
+from tap_twilio_usage.twilio.periods import Window
 from tap_twilio_usage.twilio.usage_records import Reported
-
-NEWEST = 3 * DAY  # days that may come later than the AllTime that has them
 
 
 class WholeLife:
@@ -71,14 +70,15 @@ class WholeLife:
         if self._sum is None:
             state.uncompared = {}
             return False
-        is_cut_off = planner.settings.last_day(today) < today
-        if is_cut_off or state.missing_days or first is None or first > today - NEWEST:
+        if state.missing_days or not planner.reads_up_to_today:
             return False  # a later run compares
+        if first is None or first > today - NEW:
+            return False  # so it does for a new account
         state.uncompared = {}
         with localcontext(EXACT):
             whole = sum((_price(each) for each in history), ZERO)
             left = whole - self._up_to_now
-            late = sum((price for day, price in self._newest if day > today - NEWEST), ZERO)
+            late = sum((price for day, price in self._newest if day > today - NEW), ZERO)
         if left > ROUNDING_OF_A_ROW * ((today - first).days + 1):
             # What is spent in a day may be in AllTime before the day has it.
             (planner.logger.info if left <= late else planner.logger.warning)(
@@ -93,5 +93,5 @@ class WholeLife:
 
 
 def _price(reported: Reported) -> Decimal:
-    is_total = reported.amounts and normalise(reported.category) == TOTAL
+    is_total = normalise(reported.category) == TOTAL
     return reported.amounts[-1] if reported.amounts and is_total else ZERO
