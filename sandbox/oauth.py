@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
+from time import monotonic as clock
 from typing import TYPE_CHECKING
 
 from sandbox.errors import invalid, unauthorized
@@ -35,7 +35,7 @@ class Tokens:
             raise invalid("grant_type")
         token = secrets.token_urlsafe(48)
         self.given.append(token)
-        self._ends[token] = time.monotonic() + self._lifetime
+        self._ends[token] = clock() + self._lifetime
         answer = {
             "access_token": token,
             "token_type": "bearer",
@@ -47,7 +47,7 @@ class Tokens:
         """Raise ApiError 401 unless the `Authorization` header has a valid token."""
         scheme, _, token = (authorization or "").partition(" ")
         end = self._ends.get(token) if scheme.lower() == "bearer" else None
-        if end is None or time.monotonic() >= end:
+        if end is None or clock() >= end:
             raise unauthorized("Bearer")
 
     def revoke(self) -> None:

@@ -232,6 +232,10 @@ class Server:
         """Revoke all tokens issued so far."""
         self._tokens.revoke()
 
+    def work(self) -> None:
+        """Take the time that an answer takes."""
+        time.sleep(self.latency)
+
     @contextlib.contextmanager
     def _slot(self) -> Iterator[None]:
         # Released before the answer is sent: the client may send its next request at once.
@@ -240,7 +244,7 @@ class Server:
                 raise too_many_requests(self.retry_after)
             self._running += 1
         try:
-            time.sleep(self.latency)
+            self.work()
             yield
         finally:
             with self._lock:

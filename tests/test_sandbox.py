@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta, timezone
@@ -26,6 +27,7 @@ from sandbox import (
     Company,
     Server,
 )
+from tests.busy import Busy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -347,7 +349,7 @@ def test_too_many_concurrent_requests_are_refused(company: Company) -> None:
     def ask(_: int) -> requests.Response:
         return requests.get(url, auth=AUTH, timeout=30)
 
-    with Server(company, latency=0.4, max_concurrent=2, retry_after="3") as running:
+    with Busy(company, max_concurrent=2, retry_after="3", refusals=4) as running:
         url = f"{running.url}/2010-04-01/Accounts/{MAIN_SID}.json"
         with ThreadPoolExecutor(6) as pool:
             answers = list(pool.map(ask, range(6)))
@@ -357,6 +359,13 @@ def test_too_many_concurrent_requests_are_refused(company: Company) -> None:
     assert {answer.json()["code"] for answer in refused} == {20429}
     assert {answer.headers["Retry-After"] for answer in refused} == {"3"}
     assert after.status_code == 200
+
+
+def test_an_answer_takes_as_long_as_the_latency(company: Company) -> None:
+    with Server(company, latency=0.2) as running:
+        began = time.monotonic()
+        requests.get(f"{running.url}/2010-04-01/Accounts/{MAIN_SID}.json", auth=AUTH, timeout=30)
+        assert time.monotonic() - began >= 0.2
 
 
 def test_as_many_clients_as_allowed_are_never_refused(company: Company) -> None:
@@ -372,7 +381,7 @@ def test_as_many_clients_as_allowed_are_never_refused(company: Company) -> None:
 
 
 def test_retry_after_is_left_out_unless_given(company: Company) -> None:
-    with Server(company, latency=0.5, max_concurrent=1) as running:
+    with Busy(company, max_concurrent=1, refusals=1) as running:
         url = f"{running.url}/2010-04-01/Accounts/{MAIN_SID}.json"
         with ThreadPoolExecutor(2) as pool:
             asked = [pool.submit(requests.get, url, auth=AUTH, timeout=30) for _ in range(2)]
