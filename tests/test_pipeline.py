@@ -53,10 +53,12 @@ class FakeAccount:
     fails_on: date | None = None
     created: date | None = None
     spent: Mapping[str, str] = field(default_factory=dict)  # by AllTime, beside the days
+    today: date = LATEST
 
     def fetch_all_time(self) -> list[Reported]:
         prices: dict[str, Decimal] = {}
-        for rows in (*self.days.values(), self.spent):
+        past = [rows for day, rows in self.days.items() if day <= self.today]
+        for rows in (*past, self.spent):
             for category, price in rows.items():
                 prices[category] = prices.get(category, Decimal(0)) + Decimal(price)
         return [
@@ -110,6 +112,8 @@ def pipeline(
     of_run = {"listed": accounts} | {
         name: options.pop(name) for name in ("listed", "together") if name in options
     }
+    for account in accounts:
+        account.today = today
     planner = Planner(
         settings=Options(**{"lookback_days": 1, **options}),
         granularity=granularity,

@@ -42,14 +42,16 @@ class AllAccounts:
             state.accounts_compared = None  # what is loaded without a comparison is compared later
         if not together or not days:
             return
+        is_known = any(days.start in each and days.end in each for each in self._run.compared)
         try:
-            missing = self._fetch_missing(together, days)
+            missing = {} if is_known else self._fetch_missing(together, days)
         except ApiError as error:
             self._run.planner.logger.warning(
                 "whether Twilio lists all accounts cannot be checked; the next run tries again: %s",
                 error,
             )
             return
+        self._run.compared.append(days)
         compared = state.accounts_compared
         state.accounts_compared = Window(min(days.start, *(compared or days)), days.end)
         more = {day: amount for day, amount in missing.items() if amount > 0}

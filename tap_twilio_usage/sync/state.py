@@ -65,9 +65,8 @@ class History(msgspec.Struct, omit_defaults=True):
     """How AllTime compares with the sum of all days since the `first` one."""
 
     first: date
-    # What all days before have. It is exact, or to be asked for, or an estimate.
+    # What all days before have; None until it was asked for.
     before: Decimal | None = None
-    is_exact: bool = False
     # Since when AllTime has more, how much it had in every run since, and what the log has said.
     more_since: date | None = None
     more: Decimal = ZERO

@@ -7,7 +7,6 @@ state. AllTime may be ahead of the days for a while, so what it has more counts 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection
 from datetime import date
 from decimal import Decimal, localcontext
@@ -18,6 +17,7 @@ from tap_twilio_usage.money.hierarchy import TOTAL, normalise
 from tap_twilio_usage.money.usage_record import UsageRecord
 from tap_twilio_usage.sync.missing_days import NEW
 from tap_twilio_usage.sync.plan import Planner
+from tap_twilio_usage.sync.restatements import MAX_AGE
 from tap_twilio_usage.sync.run import Account
 from tap_twilio_usage.sync.state import AccountState, History
 from tap_twilio_usage.twilio.errors import ApiError
@@ -44,73 +44,66 @@ class WholeLife:
         self._state = state
         self._planner = planner
         self._starts = days.start
-        self._newest: deque[tuple[date, Decimal]] = deque()
-        self._sum: Decimal | None = None  # of all days before those in _newest
-        bookmark = planner.bookmark(state)
-        if days.days > 0 and not (bookmark and planner.granularity.first(days.end) < bookmark):
-            self._begin(days.start, created, earlier, is_first_load=bookmark is None)
-        self._up_to_now = self._sum or ZERO
+        self._bookmark = state.bookmark or days.start
+        self._newest: dict[date, Decimal] = {}
+        self._is_counting = days.days > 0 and planner.granularity.first(days.end) >= self._bookmark
+        if self._is_counting:
+            self._begin(days.start, created, earlier)
+        self._sums = {**state.sums}
+        self._up_to_now = self._sums.get(days.start, ZERO)
 
-    def _begin(
-        self, start: date, created: date | None, earlier: Window | None, *, is_first_load: bool
-    ) -> None:
+    def _begin(self, start: date, created: date | None, earlier: Window | None) -> None:
         state, known = self._state, self._state.history
-        if is_first_load:
+        said = known.said if known else ZERO
+        if state.bookmark is None or known is None or start not in state.sums:
+            # A first load; or an older version wrote the state, or a setting has changed.
             is_whole = created is not None and start <= created
-            before, since = (ZERO, start) if is_whole else (None, None)
-            state.history = History(start, before=before, is_exact=is_whole, more_since=since)
+            state.history = History(start, ZERO if is_whole else None, start, said=said)
             state.sums = {start: ZERO}
-        elif known is None or start not in state.sums:
-            # An older version wrote the state, or a setting has changed: sum up from here on.
-            state.history = History(start, is_exact=known is not None)
-            state.sums = {start: ZERO}
-            if known:
-                state.history.more_since, state.history.said = start, known.said
         elif earlier and earlier.end + DAY == known.first:
-            state.history = History(
-                earlier.start, is_exact=True, more_since=earlier.start, said=known.said
-            )
-        self._sum = state.sums[start]
+            state.history = History(earlier.start, None, earlier.start, said=said)
 
     def note(self, day: date, total: UsageRecord | None) -> None:
         """Add the `totalprice` of a day, and put the sums into the state."""
-        state, first = self._state, self._planner.granularity.first
+        state, planner, sums = self._state, self._planner, self._sums
         price = (total and total.price) or ZERO
+        following = planner.granularity.following(day)
         if day < self._starts:
             was_missing = any(day in window for window in state.missing_days)
             if was_missing and state.history and day >= state.history.first:
                 self._add_missing(day, price)
             return
-        if self._sum is None:
+        if not self._is_counting or not state.history:
             return
+        self._newest[day] = price
+        sums[day] = self._up_to_now
         with localcontext(EXACT):
             self._up_to_now += price
-            self._newest.append((day, price))
-            again = max(first(self._planner.less_lookback(day)), self._starts)
-            while self._newest[0][0] < again:
-                self._sum += self._newest.popleft()[1]
-            # The days on which the next run may begin.
-            state.sums = {
-                again: self._sum,
-                day: self._up_to_now - price,
-                self._planner.granularity.following(day): self._up_to_now,
-            }
+        sums[following] = self._up_to_now
+        # The next run may begin with the bookmark, or as long before as its lookback; and if runs
+        # begin with the bookmark for a while, the one after them with a later day.
+        again = max(planner.less_lookback(max(day, self._bookmark)), state.history.first)
+        first, last = planner.granularity.first(again), again + MAX_AGE * DAY
+        for each in [each for each in sums if each < first]:
+            del sums[each]
+        state.sums = {
+            each: before
+            for each, before in sums.items()
+            if each <= last or each in {day, following}
+        }
 
     def _add_missing(self, day: date, price: Decimal) -> None:
         with localcontext(EXACT):
-            self._state.sums = {
-                each: before + price if each > day else before
-                for each, before in self._state.sums.items()
-            }
-            if self._sum is not None:
-                self._sum += price
-                self._up_to_now += price
+            for each in [each for each in self._sums if each > day]:
+                self._sums[each] += price
+            self._up_to_now += price
+        self._state.sums = {**self._sums}
 
     def end(self, account: Account, history: Collection[Reported]) -> bool:
         """Log what the history has and no day. Return whether the days are the whole history."""
         state, planner, known = self._state, self._planner, self._state.history
         totals = [each for each in history if normalise(each.category) == TOTAL]
-        if self._sum is None or known is None or not totals or not planner.reads_up_to_today:
+        if not self._is_counting or known is None or not totals or not planner.reads_up_to_today:
             return False  # a later run compares
         if state.first_rows is None or state.first_rows > planner.today - NEW:
             return False  # so it does for a new account
@@ -126,15 +119,13 @@ class WholeLife:
                 *(state.name, error),
             )
             return False
-        return known.is_exact and known.before == 0 and not state.missing_days
+        return known.before == 0 and not state.missing_days
 
     def _compare(self, account: Account, known: History, left: Decimal) -> None:
         """Compare what AllTime has and no loaded day with what the days before have."""
-        if known.before is None and known.is_exact:
-            known.before = self._fetch_before(account, known.first)
-            known.is_exact = known.before is not None
-        if known.before is None or (not known.is_exact and left < known.before):
-            known.before = max(ZERO, left)  # at most, because AllTime may be ahead of the days
+        if known.before is None:
+            before = self._fetch_before(account, known.first)
+            known.before = max(ZERO, left) if before is None else before
         today, few = self._planner.today, self._rounding(known.first)
         with localcontext(EXACT):
             more = left - known.before
@@ -157,7 +148,7 @@ class WholeLife:
         if before is not None:  # Twilio may have restated days before the first one
             with localcontext(EXACT):
                 more += known.before - before
-            known.before, known.is_exact = before, True
+            known.before = before
         if more > known.said + few:
             known.said = more
             self._log(more, known)
@@ -165,7 +156,8 @@ class WholeLife:
     def _log(self, more: Decimal, known: History) -> None:
         state, planner = self._state, self._planner
         new = planner.today - NEW + DAY
-        late = [abs(each) for day, each in self._newest if planner.granularity.following(day) > new]
+        newest = self._newest.items()
+        late = [abs(each) for day, each in newest if planner.granularity.following(day) > new]
         # What is spent in a day may be in AllTime before the day has it.
         is_normal = state.missing_days or more <= sum(late, ZERO)
         (planner.logger.info if is_normal else planner.logger.warning)(
