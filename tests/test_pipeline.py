@@ -652,6 +652,29 @@ def test_a_category_that_is_renamed_or_withdrawn_is_said_once(
     assert gaps(caplog, LISTED_NO_LONGER) == ["'sms', 'sms-outbound'"]
 
 
+@pytest.mark.parametrize("late", [1, 2])
+@pytest.mark.parametrize("separates", [True, False])
+def test_a_category_whose_rows_come_late_every_day_is_said_once(
+    caplog: pytest.LogCaptureFixture, late: int, *, separates: bool
+) -> None:
+    caplog.set_level(logging.INFO)
+    state, said = UsageState(), []
+    options = {"lookback_days": 7, "separates_accounts": separates}
+
+    def run(last: int, late: int) -> None:
+        listed = {**only(range(last - late)), **only(range(last - late, last + 1), WITHOUT_SMS)}
+        load(FakeAccount(listed, created=day(-50)), state, day(last), **options)
+        assert "listed again" not in caplog.text
+        said.extend(gaps(caplog, LISTED_NO_LONGER))
+
+    for last in range(20, 40):
+        run(last, late)
+    assert said == ["'sms'"]
+    for last in range(40, 50):  # as before, then later, then not at all
+        run(last, late + 1 if last < 44 else last - 40)
+    assert said == ["'sms'"] * 3
+
+
 @pytest.mark.parametrize("lookback", [0, 7, 35])
 @pytest.mark.parametrize("spent", [{}, {"sms": "5"}])
 def test_so_is_one_that_is_gone_from_every_day_that_is_read_again(

@@ -74,10 +74,13 @@ class CategoryGaps:
             )
             for category in never:
                 self._note_logged(category, NEVER)
+        today = self._planner.today
         gone = {
             category: since
             for category, since in self._open.items()
-            if since < self._planner.today and not self._was_logged(category, since)
+            if since < today and not self._was_logged(category, since)
+            # Its rows may come late every day: those of the day that was logged have come.
+            and (today - since).days > state.late_by.get(category, 0)
         }
         for since in sorted({*gone.values()}):
             names = sorted(category for category in gone if gone[category] == since)
@@ -88,6 +91,7 @@ class CategoryGaps:
             )
             for category in names:
                 self._note_logged(category, Window(since, since))
+                state.late_by[category] = (today - since).days
         for category, since in self._before.items():
             is_over = self._last and self._last >= since and category not in self._open
             if is_over and self._was_logged(category, since):
@@ -147,6 +151,7 @@ class CategoryGaps:
         gap = Window(since, day - DAY)
         if self._was_logged(category, since):
             del self._before[category]
+            self._state.late_by.pop(category, None)  # these days lack it for ever
             self._logger.info("%s: %r is listed again since %s", self._state.name, category, day)
             self._note_logged(category, gap)
         else:
@@ -172,8 +177,10 @@ class CategoryGaps:
         logged[category] = merged([*logged.get(category, []), days])
 
     def _forget_logged(self) -> None:
-        """Forget the gaps before the days that are read again."""
-        first, state = self._first or EARLIEST, self._state
+        """Forget the gaps before the days that any run reads again."""
+        state, planner = self._state, self._planner
+        again = planner.granularity.first(planner.less_lookback(state.bookmark or EARLIEST))
+        first = min(self._first or EARLIEST, again)
         for category, windows in [*state.logged_gaps.items()]:
             since = min(first, state.unlisted.get(category, first))
             state.logged_gaps[category] = [each for each in windows if each.end >= since]
