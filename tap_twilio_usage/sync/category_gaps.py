@@ -75,13 +75,18 @@ class CategoryGaps:
             for category in never:
                 self._note_logged(category, NEVER)
         today = self._planner.today
-        gone = {
-            category: since
-            for category, since in self._open.items()
-            if since < today and not self._was_logged(category, since)
-            # Its rows may come late every day: those of the day that was logged have come.
-            and (today - since).days > state.late_by.get(category, 0)
-        }
+        gone: dict[str, date] = {}
+        if self._last and self._last < self._loaded_up_to:
+            self._log_open()  # there are days after these, which end_date leaves out
+        else:
+            gone = {
+                category: since
+                for category, since in self._open.items()
+                if since < today
+                and not self._was_logged(category, since)
+                # Its rows may come late every day: those of the day that was logged have come.
+                and (today - since).days > state.late_by.get(category, 0)
+            }
         for since in sorted({*gone.values()}):
             names = sorted(category for category in gone if gone[category] == since)
             log.warning(
@@ -100,15 +105,19 @@ class CategoryGaps:
 
     def _begin_at(self, day: date, listed: AbstractSet[str]) -> None:
         """Begin with a day that does not follow the one before."""
-        for category, since in self._open.items():
-            if self._last and since != self._before.get(category):
-                self._log_gap(category, Window(since, self._last))
+        self._log_open()
         self._open = {name: since for name, since in self._before.items() if since < day}
         if self._first is None:
             self._first = day
             if day < self._loaded_since < LATEST:  # start_date is earlier now
                 for category in self._known - listed:
                     self._state.listed_since.setdefault(category, self._loaded_since)
+
+    def _log_open(self) -> None:
+        """Log the gaps that began in the days that were noted last."""
+        for category, since in self._open.items():
+            if self._last and since != self._before.get(category):
+                self._log_gap(category, Window(since, self._last))
 
     def _note_new(self, day: date, listed: AbstractSet[str]) -> None:
         since = self._state.listed_since
