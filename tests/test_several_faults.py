@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-from collections import Counter
 from datetime import date
 from decimal import Decimal
 from random import Random
@@ -17,7 +16,6 @@ from tap_twilio_usage.sync.state import UsageState
 from tap_twilio_usage.twilio.periods import DAILY, DAY, Window
 from tests.conftest import nightly
 from tests.test_pipeline import FakeAccount, day, pipeline
-from tests.test_whole_life import ZEROS
 
 CATEGORIES = ("sms", "calls", "mms")
 DATES = r"(\d{4}-\d\d-\d\d)(?:\.\.(\d{4}-\d\d-\d\d))?"
@@ -38,7 +36,6 @@ class Life:
         share = pick([0.02, 0.1])
         chosen = [each for each in range(1, 50) if self.random.random() < share]
         self.faults = {day(n): pick(["missing", "zeros", *CATEGORIES]) for n in chosen}
-        # On its first days it has answered well; then a run sees them with their fault.
         self.answers = {day(n): self._answer(day(n)) for n in range(-9, 60)}
         self.state = UsageState()
 
@@ -54,7 +51,7 @@ class Life:
         if fault == "missing":
             return {}
         if fault == "zeros":
-            return {**ZEROS, **dict.fromkeys(truth, "0")}
+            return dict.fromkeys(truth, "0")
         return {name: price for name, price in truth.items() if name != fault}
 
     def night(self, last: int) -> None:
@@ -69,7 +66,7 @@ class Life:
             created=self.created,
             includes_subaccounts=not self.separates,
         )
-        lacking = Counter[str]()
+        lacking = dict.fromkeys([*CATEGORIES, "totalprice"], Decimal(0))
         for each, truth in self.truth.items():
             if self.created <= each <= day(last):
                 for name, price in truth.items():

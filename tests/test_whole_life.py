@@ -228,6 +228,12 @@ def test_a_restatement_before_the_first_day_is_not_said(nights: Nights) -> None:
     assert nights.load_all(range(21, 30)) == []
 
 
+def test_a_day_that_is_restated_after_its_lookback_is_said(nights: Nights) -> None:
+    assert nights.load_all(range(10, 21), lookback_days=3) == []
+    nights.days[day(9)] = {**PRICES, "totalprice": "9"}
+    assert nights.load_all(range(21, 30), lookback_days=3) == ["4"]
+
+
 def test_an_answer_without_a_total_or_an_error_says_nothing_and_the_next_run_compares(
     nights: Nights, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -149,8 +149,8 @@ class AccountState(PeriodState, kw_only=True):
     billed: BilledDays | None = None
     # The used categories that the newest day does not list any more, with the first such day. Those
     # that the first day did not list, with the first one that did; LATEST if none has. And the days
-    # without a category that the log has named. And for how many days a category had not been listed
-    # any more when the log last said so.
+    # without a category that the log has named. And how many days a category had been gone when the
+    # log said so.
     unlisted: dict[str, date] = {}
     listed_since: dict[str, date] = {}
     logged_gaps: dict[str, list[Window]] = {}
