@@ -114,7 +114,7 @@ def gone(name: str, text: str) -> set[date]:
     }
 
 
-@pytest.mark.parametrize("seed", [*range(20), *map(nightly, range(20, 500))])
+@pytest.mark.parametrize("seed", [*range(8), *map(nightly, range(8, 300))])
 def test_each_has_its_word(caplog: pytest.LogCaptureFixture, seed: int) -> None:
     caplog.set_level(logging.INFO)
     life = Life(seed, caplog)
