@@ -496,6 +496,27 @@ def leaves_out(sid: str) -> Plan:
     return lambda request: changed(change) if request.path.endswith("/Accounts.json") else None
 
 
+@pytest.mark.parametrize("mode", nightly_except({"separate"}, MODES))
+def test_a_day_that_answers_zeros_for_ever_is_said_once(lab: Lab, mode: str) -> None:
+    def no_amounts(page: Any) -> None:
+        for row in filter(on(MISSING), rows_of(page)):
+            row |= dict.fromkeys(("count", "usage", "price"), "0")
+
+    noon = datetime(TODAY.year, TODAY.month, TODAY.day, 12).astimezone()
+    settings = {
+        "subaccounts": mode,
+        "focus": True,
+        "end_date": f"{TODAY}",
+        "overrides": Overrides(SPEED, now=noon),
+    }
+    price = lab.company.total(MISSING, MAIN_SID, include_subaccounts=mode == "rolled_up")
+    said = f"{MAIN_SID}: Twilio's AllTime has {price:,f} more than all days before and since"
+    run = lab.with_faults(of(DAILY, changed(no_amounts)), DAILY, **settings)
+    assert (run.code, said in run.log) == (0, True)
+    again = lab.with_faults(of(DAILY, changed(no_amounts)), DAILY, state=run.states[-1], **settings)
+    assert (again.code, "AllTime has" in again.log) == (0, False)
+
+
 @pytest.mark.parametrize("stream", [DAILY, nightly(MONTHLY)])
 def test_spend_of_an_account_that_is_never_listed_is_warned_of_once_a_month(
     lab: Lab, stream: str
