@@ -476,7 +476,11 @@ class Hostile:
         Requests `without` a parameter: that of totals alone is only made to compare.
         """
         for (path, query), answers in self.sent.items():
-            if kind_of(path) == kind and without not in query and not says_no_data(answers[-1], kind):
+            if (
+                kind_of(path) == kind
+                and without not in query
+                and not says_no_data(answers[-1], kind)
+            ):
                 found = [read(each.body) for each in answers if each.status == 200]
                 yield path, [page for page in found if isinstance(page, dict)]
 

@@ -265,7 +265,7 @@ def test_it_is_said_that_the_days_add_up_again(
     nights: Nights, caplog: pytest.LogCaptureFixture
 ) -> None:
     nights.answers_zeros(9)
-    assert nights.load(20) == FIVE
+    assert nights.load(20, lookback_days=35) == FIVE
     nights.account.spent, nights.days[day(9)] = {}, PRICES
     for last in (21, 22):
         assert nights.load(last, lookback_days=35) == []

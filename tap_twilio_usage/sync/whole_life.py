@@ -124,13 +124,13 @@ class WholeLife:
     def _compare(self, account: Account, known: History, left: Decimal) -> None:
         """Compare what AllTime has and no loaded day with what the days before have."""
         if known.before is None:
-            before = self._fetch_before(account, known.first)
+            before = _fetch_before(account, known.first)
             known.before = max(ZERO, left) if before is None else before
         today, few = self._planner.today, self._rounding(known.first)
         with localcontext(EXACT):
             more = left - known.before
         if more <= few:
-            if known.said:
+            if known.said and known.more_since != known.first:  # the first comparison since then
                 self._planner.logger.info(
                     "%s: its days add up to Twilio's AllTime again", self._state.name
                 )
@@ -144,7 +144,7 @@ class WholeLife:
         if more <= known.said + few:
             known.said = min(known.said, more)
             return
-        before = self._fetch_before(account, known.first)
+        before = _fetch_before(account, known.first)
         if before is not None:  # Twilio may have restated days before the first one
             with localcontext(EXACT):
                 more += known.before - before
@@ -173,15 +173,14 @@ class WholeLife:
     def _rounding(self, first: date) -> Decimal:
         return ROUNDING_OF_A_ROW * ((self._planner.today - first).days + 1)
 
-    def _fetch_before(self, account: Account, first: date) -> Decimal | None:
-        """Return what the account has spent before a day; None if that cannot be known."""
-        created, first_rows = account.fetch_date_created(), self._state.first_rows
-        if created is None and first_rows and first_rows > first:
-            return ZERO  # there was nothing on that day
-        if created is None:
-            return None
-        if created >= first:
-            return ZERO
-        months = account.fetch_totals(MONTHLY, Window(created, first - DAY))
-        with localcontext(EXACT):
-            return sum((each.price or ZERO for each in months.values()), ZERO) if months else None
+
+def _fetch_before(account: Account, first: date) -> Decimal | None:
+    """Return what the account has spent before a day; None if that cannot be known."""
+    created = account.fetch_date_created()
+    if created is None:
+        return None
+    if created >= first:
+        return ZERO
+    months = account.fetch_totals(MONTHLY, Window(created, first - DAY))
+    with localcontext(EXACT):
+        return sum((each.price or ZERO for each in months.values()), ZERO) if months else None

@@ -500,7 +500,7 @@ def leaves_out(sid: str) -> Plan:
 def test_a_day_that_answers_zeros_for_ever_is_said_once(lab: Lab, mode: str) -> None:
     def no_amounts(page: Any) -> None:
         for row in filter(on(MISSING), rows_of(page)):
-            row |= dict.fromkeys(("count", "usage", "price"), "0")
+            row.update(count="0", usage="0", price="0")
 
     noon = datetime(TODAY.year, TODAY.month, TODAY.day, 12).astimezone()
     settings = {
