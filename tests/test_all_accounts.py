@@ -158,6 +158,17 @@ def test_rounding_of_each_account_is_no_difference(caplog: pytest.LogCaptureFixt
     assert said(caplog, (main, together), UsageState(), 8, start_date=day(0)) == ""
 
 
+def test_an_account_is_asked_for_no_day_before_it_was_created(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Twilio answers these with 404, and then each day is asked for by itself."""
+    main, together = with_closed(100)
+    young, younger = (Account({}, sid=f"AC{n}", created=day(n)) for n in (50, 99))
+    options = {"start_date": day(0), "listed": [main, young, younger]}
+    said(caplog, (main, together), UsageState(), 100, **options)
+    assert (young.asked_totals, younger.asked_totals) == ([Window(day(50), day(97))], [])
+
+
 def test_an_excluded_account_that_cannot_be_read_is_no_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -99,16 +99,21 @@ class AllAccounts:
 
     def _fetch_missing(self, together: Account, days: Window) -> dict[date, Decimal]:
         """Return what the listed accounts lack, by day."""
-        listed, whole = self._run.listed, together.fetch_totals(DAILY, days)
+
+        def own(account: Account) -> Window:  # Twilio has no answer for days before the creation
+            created = account.fetch_date_created() or days.start
+            return Window(max(days.start, created), days.end)
 
         def fetch(account: Account) -> Totals:
             try:
-                return account.fetch_totals(DAILY, days)
+                return account.fetch_totals(DAILY, own(account))
             except ApiError:
                 if account.sid in self._run.accounts:
                     raise
                 return {}
 
+        listed = [each for each in self._run.listed if own(each).days > 0]
+        whole = together.fetch_totals(DAILY, days)
         parts = [*InOrder(fetch, listed, self._run.max_requests)]
         self._unreadable = [
             account.sid
