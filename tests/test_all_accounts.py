@@ -6,7 +6,6 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,10 +15,10 @@ from tap_twilio_usage.money.usage_record import Periods, Totals
 from tap_twilio_usage.sync.state import UsageState
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import ALL_TIME, EARLIEST, LATEST, Granularity, Window
-from tap_twilio_usage.twilio.usage_records import Reported
+from tap_twilio_usage.twilio.periods import DAILY as DAYS
 from tests.faults.conftest import RECONCILIATION, Lab, company, lab, warned
 from tests.faults.test_missing import ACTIVE, DAILY, leaves_out
-from tests.test_pipeline import FakeAccount, day, only, pipeline, record_of
+from tests.test_pipeline import FakeAccount, day, only, pipeline
 
 __all__ = ["company", "lab"]  # fixtures
 FIVE, TWELVE = ({"totalprice": price, "sms": price} for price in ("5", "12"))
@@ -28,35 +27,20 @@ CANNOT = "whether Twilio lists all accounts cannot be checked; the next run trie
 
 @dataclass
 class Account(FakeAccount):
-    """An account whose months are the sums of its days."""
+    """An account that may not answer for the totals of its days."""
 
     created: date | None = date(2025, 1, 1)
     includes_subaccounts: bool = False
     fails: bool = False
-    answers: bool = True  # of its months
-    grown: int = 0  # its history, since the run began
-    asked_months: list[Window] = field(default_factory=list)
-
-    def fetch_all_time(self) -> list[Reported]:
-        if self.fails:
-            raise ApiError("no answer")
-        found = super().fetch_all_time()
-        return [
-            each._replace(amounts=(price, price, price + self.grown) if price else None)
-            for each in found
-            for price in [each.amounts[-1] if each.amounts else None]
-        ]
+    answers: bool = True
+    asked_totals: list[Window] = field(default_factory=list)
 
     def fetch_totals(self, granularity: Granularity, window: Window) -> Totals:
-        self.asked_months.append(window)
+        if granularity is DAYS:
+            self.asked_totals.append(window)
         if self.fails:
             raise ApiError("no answer")
-        sums: dict[date, Decimal] = {}
-        for start, prices in self.days.items() if self.answers else ():
-            if start in window:
-                first = granularity.first(start)
-                sums[first] = sums.get(first, Decimal(0)) + Decimal(prices["totalprice"])
-        return {first: record_of("totalprice", f"{price}", first) for first, price in sums.items()}
+        return super().fetch_totals(granularity, window) if self.answers else {}
 
     def fetch_current_usage(self, granularity: Granularity) -> Periods:
         return self.fetch_usage(granularity, Window(EARLIEST, LATEST))
@@ -92,13 +76,13 @@ def said(
 
 def test_each_month_is_compared_once(caplog: pytest.LogCaptureFixture) -> None:
     state, accounts = UsageState(), with_closed(200)
-    months = "its spend in 2026-01-01..2026-01-31 is 77 more than that of the accounts that"
-    assert months in said(caplog, accounts, state, 100, start_date=day(0))
+    days = "its spend in 2026-01-11..2026-01-21 is 77 more than that of the accounts that"
+    assert days in said(caplog, accounts, state, 100, start_date=day(0))
     for last in (101, 130, 160):
         assert said(caplog, accounts, state, last, start_date=day(0)) == ""
     whole = accounts[1]
     assert whole
-    assert [window.start for window in whole.asked_months] == [day(0), day(90), day(120)]
+    assert [window.start for window in whole.asked_totals] == [day(0), day(90), day(120)]
 
 
 def test_months_of_another_mode_are_compared_after_the_change(
@@ -118,21 +102,45 @@ def test_months_that_a_start_date_adds_are_compared(caplog: pytest.LogCaptureFix
     assert " is 77 more " in said(caplog, accounts, state, 200, start_date=day(0))
 
 
-def test_what_the_listed_accounts_spend_during_the_run_hides_nothing(
+def test_the_newest_days_are_compared_once_they_have_settled(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    main, together = with_closed(100)
-    main.grown = 1000
-    assert " is 77 more " in said(caplog, (main, together), UsageState(), 100, start_date=day(0))
+    """What is spent between two requests makes them differ: without fail until a month's third."""
+    state, accounts = UsageState(), with_closed(200, closed=[119, 121])
+    assert said(caplog, accounts, state, 121, start_date=day(0)) == ""
+    assert "in 2026-04-30 is 7 more" in said(caplog, accounts, state, 123, start_date=day(0))
+    assert said(caplog, accounts, state, 130, start_date=day(0)) == ""
+    assert "in 2026-05-02 is 7 more" in said(caplog, accounts, state, 160, start_date=day(0))
+    assert said(caplog, accounts, UsageState(), 2, start_date=day(0)) == ""
 
 
-def test_equal_histories_take_no_other_request(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("charges", [{10: "7", 50: "-7"}, {10: "7", 11: "-7"}, {50: "-7"}])
+def test_amounts_that_cancel_each_other_out_are_seen(
+    caplog: pytest.LogCaptureFixture, charges: dict[int, str]
+) -> None:
+    """The histories are equal in every category, and so may be the months."""
     main, together = with_closed(100, closed=())
-    assert said(caplog, (main, together), UsageState(), 100, start_date=day(0)) == ""
-    assert main.asked_months == together.asked_months == []
+    both = {day(n): f"{5 + int(amount)}" for n, amount in charges.items()}
+    changed = {each: {"totalprice": price, "sms": price} for each, price in both.items()}
+    together.days = {**together.days, **changed}
+    found = said(caplog, (main, together), UsageState(), 100, start_date=day(0)).splitlines()
+    assert len(found) == len(charges)
+    for line, (number, amount) in zip(found, charges.items(), strict=True):
+        how = "less" if amount.startswith("-") else "more"
+        assert f"its spend in {day(number)} is 7 {how} than that of the accounts" in line
 
 
-@pytest.mark.parametrize("how", ["fails", "lists no month"])
+def test_it_takes_one_request_for_each_account_once_a_month(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    main, together = with_closed(102, closed=())
+    state = UsageState()
+    for last in (100, 101, 102):
+        assert said(caplog, (main, together), state, last, start_date=day(0)) == ""
+    assert main.asked_totals == together.asked_totals == [Window(day(0), day(97))]
+
+
+@pytest.mark.parametrize("how", ["fails", "lists no day"])
 def test_what_cannot_be_compared_is_compared_by_the_next_run(
     caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
@@ -144,36 +152,28 @@ def test_what_cannot_be_compared_is_compared_by_the_next_run(
     assert " is 77 more " in said(caplog, (main, together), state, 100, start_date=day(0))
 
 
-def test_histories_with_equal_spend_but_other_quantities_are_not_equal(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    main = Account(only(range(101), FIVE))
-    refund = {day(40): {"totalprice": "-2", "sms": "-2"}}
-    together = Account({**main.days, **only([10], TWELVE), **refund}, includes_subaccounts=True)
-    assert main.fetch_all_time() == together.fetch_all_time()
-    two = (Decimal(2), Decimal(0), Decimal(0))
-    history = [*main.fetch_all_time(), Reported("sms-outbound", None, None, None, "usd", two)]
-    together.fetch_all_time = history.copy  # type: ignore[method-assign]
-    said_of = said(caplog, (main, together), UsageState(), 100, start_date=day(0))
-    assert "its spend in 2026-01-01..2026-01-31 is 7 more than" in said_of
-
-
-def test_a_history_without_a_category_is_no_answer(caplog: pytest.LogCaptureFixture) -> None:
-    main, together = with_closed(100)
-    together.fetch_all_time = list  # type: ignore[method-assign]
-    assert " is 77 more " in said(caplog, (main, together), UsageState(), 100, start_date=day(0))
-
-
 def test_rounding_of_each_account_is_no_difference(caplog: pytest.LogCaptureFixture) -> None:
     main = Account(only(range(9), FIVE))
     together = Account({**only(range(9), FIVE), day(3): {"totalprice": "5.0001", "sms": "5"}})
     assert said(caplog, (main, together), UsageState(), 8, start_date=day(0)) == ""
 
 
+def test_an_account_is_asked_for_no_day_before_it_was_created(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Twilio answers these with 404, and then each day is asked for by itself."""
+    main, together = with_closed(100)
+    young, younger = (Account({}, sid=f"AC{n}", created=day(n)) for n in (50, 99))
+    options = {"start_date": day(0), "listed": [main, young, younger]}
+    said(caplog, (main, together), UsageState(), 100, **options)
+    assert (young.asked_totals, younger.asked_totals) == ([Window(day(50), day(97))], [])
+
+
 def test_an_excluded_account_that_cannot_be_read_is_no_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    excluded = Account(only(range(101)), sid="AC2", fails=True)
+    seven = {"totalprice": "7", "sms": "7"}
+    excluded = Account(only(range(10, 21), seven), sid="AC2", fails=True)
     for answers in (False, True):
         main, together = with_closed(100)
         options = {"start_date": day(0), "listed": [main, excluded]}
@@ -186,12 +186,12 @@ def test_an_excluded_account_that_cannot_be_read_is_no_warning(
     assert "cannot be read" not in caplog.text
 
 
-def test_a_month_that_the_accounts_together_lack_is_compared_later(
+def test_a_day_that_the_accounts_together_lack_is_compared_later(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     state, (main, together) = UsageState(), with_closed(100)
     whole = together.days
-    together.days = {each: prices for each, prices in whole.items() if each.month > 1}
+    together.days = {each: prices for each, prices in whole.items() if each != day(4)}
     assert CANNOT in said(caplog, (main, together), state, 100, start_date=day(0))
     together.days = whole
     assert " is 77 more " in said(caplog, (main, together), state, 100, start_date=day(0))

@@ -53,10 +53,12 @@ class FakeAccount:
     fails_on: date | None = None
     created: date | None = None
     spent: Mapping[str, str] = field(default_factory=dict)  # by AllTime, beside the days
+    today: date = LATEST
 
     def fetch_all_time(self) -> list[Reported]:
         prices: dict[str, Decimal] = {}
-        for rows in (*self.days.values(), self.spent):
+        past = [rows for day, rows in self.days.items() if day <= self.today]
+        for rows in (*past, self.spent):
             for category, price in rows.items():
                 prices[category] = prices.get(category, Decimal(0)) + Decimal(price)
         return [
@@ -110,6 +112,8 @@ def pipeline(
     of_run = {"listed": accounts} | {
         name: options.pop(name) for name in ("listed", "together") if name in options
     }
+    for account in accounts:
+        account.today = today
     planner = Planner(
         settings=Options(**{"lookback_days": 1, **options}),
         granularity=granularity,
@@ -648,6 +652,29 @@ def test_a_category_that_is_renamed_or_withdrawn_is_said_once(
     assert gaps(caplog, LISTED_NO_LONGER) == ["'sms', 'sms-outbound'"]
 
 
+@pytest.mark.parametrize("late", [1, 2])
+@pytest.mark.parametrize("separates", [True, False])
+def test_a_category_whose_rows_come_late_every_day_is_said_once(
+    caplog: pytest.LogCaptureFixture, late: int, *, separates: bool
+) -> None:
+    caplog.set_level(logging.INFO)
+    state, said = UsageState(), []
+    options = {"lookback_days": 7, "separates_accounts": separates}
+
+    def run(last: int, late: int) -> None:
+        listed = {**only(range(last - late)), **only(range(last - late, last + 1), WITHOUT_SMS)}
+        load(FakeAccount(listed, created=day(-50)), state, day(last), **options)
+        assert "listed again" not in caplog.text
+        said.extend(gaps(caplog, LISTED_NO_LONGER))
+
+    for last in range(20, 40):
+        run(last, late)
+    assert said == ["'sms'"]
+    for last in range(40, 50):  # as before, then later, then not at all
+        run(last, late + 1 if last < 44 else last - 40)
+    assert said == ["'sms'"] * 3
+
+
 @pytest.mark.parametrize("lookback", [0, 7, 35])
 @pytest.mark.parametrize("spent", [{}, {"sms": "5"}])
 def test_so_is_one_that_is_gone_from_every_day_that_is_read_again(
@@ -712,7 +739,7 @@ def test_days_before_a_category_was_introduced_are_no_gap(
 ) -> None:
     """Also after a kill, after a change of `subaccounts`, and if start_date is earlier now."""
     new = {**PRICES, "mms": "1", "totalprice": "6"}
-    days = {**only(range(20)), **only(range(20, 60), new)}
+    days = {**only(range(20)), **only(range(20, 44), new)}
     for stop in (3, 15, 25):
         saved: list[bytes] = []
         account = FakeAccount(days, created=day(-9))
@@ -838,9 +865,9 @@ def test_so_it_is_after_kills_missing_days_an_end_date_and_for_a_new_account(
         assert run(state, 30, end_date=day(20), lookback_days=lookback) == []
         assert run(state, 30, lookback_days=lookback) == found
     state, missing = UsageState(), whole.pop(day(5))
-    assert run(state, 20) == []
+    assert run(state, 20) == [("INFO", "50")]  # missing days are warned of already
     whole[day(5)] = missing
-    assert run(state, 21) == found
+    assert run(state, 21) == []
 
 
 def test_a_year_that_twilio_leaves_out_before_the_creation_is_warned_of(

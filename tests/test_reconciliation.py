@@ -805,7 +805,7 @@ def test_each_mode_has_the_months_of_its_accounts(
         # read by itself, one more, once a month, and one for all accounts together.
         compared = len(sids) + 1 if is_apart else 0
         assert sorted(p for p in paths(server) if "Daily" in p or "Monthly" in p) == (
-            ["Daily.json"] * (len(sids) + 1) + ["Monthly.json"] * (len(sids) + 1 + compared)
+            ["Daily.json"] * (len(sids) + 1 + compared) + ["Monthly.json"] * (len(sids) + 1)
         )
 
 

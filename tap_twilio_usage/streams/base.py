@@ -137,6 +137,7 @@ class PeriodStream(TwilioStream):
             emits_focus=self.emits_focus,
             listed=accounts.listed,
             together=None if self.is_test else accounts.together,
+            compared=accounts.compared,
         )
 
     def save(self, rows: int | None = None) -> None:

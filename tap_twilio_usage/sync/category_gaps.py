@@ -74,11 +74,19 @@ class CategoryGaps:
             )
             for category in never:
                 self._note_logged(category, NEVER)
-        gone = {
-            category: since
-            for category, since in self._open.items()
-            if since < self._planner.today and not self._was_logged(category, since)
-        }
+        today = self._planner.today
+        gone: dict[str, date] = {}
+        if self._last and self._last < self._loaded_up_to:
+            self._log_open()  # there are days after these, which end_date leaves out
+        else:
+            gone = {
+                category: since
+                for category, since in self._open.items()
+                if since < today
+                and not self._was_logged(category, since)
+                # Its rows may come late every day: those of the day that was logged have come.
+                and (today - since).days > state.late_by.get(category, 0)
+            }
         for since in sorted({*gone.values()}):
             names = sorted(category for category in gone if gone[category] == since)
             log.warning(
@@ -88,6 +96,7 @@ class CategoryGaps:
             )
             for category in names:
                 self._note_logged(category, Window(since, since))
+                state.late_by[category] = (today - since).days
         for category, since in self._before.items():
             is_over = self._last and self._last >= since and category not in self._open
             if is_over and self._was_logged(category, since):
@@ -96,15 +105,19 @@ class CategoryGaps:
 
     def _begin_at(self, day: date, listed: AbstractSet[str]) -> None:
         """Begin with a day that does not follow the one before."""
-        for category, since in self._open.items():
-            if self._last and since != self._before.get(category):
-                self._log_gap(category, Window(since, self._last))
+        self._log_open()
         self._open = {name: since for name, since in self._before.items() if since < day}
         if self._first is None:
             self._first = day
             if day < self._loaded_since < LATEST:  # start_date is earlier now
                 for category in self._known - listed:
                     self._state.listed_since.setdefault(category, self._loaded_since)
+
+    def _log_open(self) -> None:
+        """Log the gaps that began in the days that were noted last."""
+        for category, since in self._open.items():
+            if self._last and since != self._before.get(category):
+                self._log_gap(category, Window(since, self._last))
 
     def _note_new(self, day: date, listed: AbstractSet[str]) -> None:
         since = self._state.listed_since
@@ -147,6 +160,7 @@ class CategoryGaps:
         gap = Window(since, day - DAY)
         if self._was_logged(category, since):
             del self._before[category]
+            self._state.late_by.pop(category, None)  # these days lack it for ever
             self._logger.info("%s: %r is listed again since %s", self._state.name, category, day)
             self._note_logged(category, gap)
         else:
@@ -172,8 +186,10 @@ class CategoryGaps:
         logged[category] = merged([*logged.get(category, []), days])
 
     def _forget_logged(self) -> None:
-        """Forget the gaps before the days that are read again."""
-        first, state = self._first or EARLIEST, self._state
+        """Forget the gaps before the days that any run reads again."""
+        state, planner = self._state, self._planner
+        again = planner.granularity.first(planner.less_lookback(state.bookmark or EARLIEST))
+        first = min(self._first or EARLIEST, again)
         for category, windows in [*state.logged_gaps.items()]:
             since = min(first, state.unlisted.get(category, first))
             state.logged_gaps[category] = [each for each in windows if each.end >= since]

@@ -38,12 +38,11 @@ class Pipeline:
         self._empty = EmptyPeriods(run.planner.granularity, run.planner.today)
 
     def begin(self) -> list[AccountContext]:
-        """Return the contexts to pass to `rows`, in this order; make one request, once a month."""
+        """Return the contexts to pass to `rows`, in this order; make no request yet."""
         run = self._run
         if not run.planner.granularity.is_named_period:
             run.begin()
         withdrawn, to_read = subaccount_switch.contexts(run)
-        self._all_accounts.begin()
         self._queue = Queue(run, to_read)
         self._progress.accounts = len(to_read)
         run.write_state()
@@ -93,7 +92,13 @@ class Pipeline:
         before = subaccount_switch.days_before(state, prefetch.all_days.start)
         gaps = CategoryGaps(state, categories.used, self._run.planner)
         created = prefetch.first_day.created if prefetch.first_day else None
-        life = WholeLife(state, self._run.planner, prefetch.days, created)
+        life = WholeLife(
+            state,
+            self._run.planner,
+            prefetch.days,
+            created=created,
+            earlier=prefetch.earlier_days,
+        )
         missing = self._start(prefetch, before)
         days = prefetch.read_windows[-1]
         self._progress.begin(prefetch.account, days, prefetch.read_days, prefetch.requests)
@@ -109,8 +114,8 @@ class Pipeline:
             ):
                 emitted = subaccount_switch.zeros(self._run, state, period)
             yield emitted
-            missing.note(period, fetched)
             life.note(period.start, total(rows))
+            missing.note(period, fetched)
             if self._run.emits_focus:
                 state.days_without_focus = without(state.days_without_focus or [], period)
             if restatements:
@@ -121,7 +126,7 @@ class Pipeline:
             self._progress.add(period, rows, len(emitted))
         missing.end(prefetch.all_days)
         history = prefetch.account.fetch_all_time()
-        gaps.end(history, is_whole=life.end(history))
+        gaps.end(history, is_whole=life.end(prefetch.account, history))
         self._progress.end()
         if restatements:
             restatements.record(period.start, rows, were_read=prefetch.reads_all_days)

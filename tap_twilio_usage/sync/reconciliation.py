@@ -54,7 +54,7 @@ class Reconciliation:
     def __init__(self, run: Run) -> None:
         """Take the run; make no request yet."""
         self._run = run
-        self._all_accounts = AllAccounts(run, has_histories=False)
+        self._all_accounts = AllAccounts(run)
 
     def begin(self) -> list[AccountContext]:
         """Return the contexts to pass to `months`, in this order; make no request yet."""

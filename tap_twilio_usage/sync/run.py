@@ -58,7 +58,8 @@ class Run:
     emitted rows, only if there are enough since the last STATE. `version` is the tap's.
     `emits_focus` is whether each row goes out with its FOCUS row. `listed` are all accounts that
     Twilio lists, also those that this run does not read, and `together` is the main account with
-    its subaccounts, if the rows of all accounts have to add up to it.
+    its subaccounts, if the rows of all accounts have to add up to it; `compared` are the days for
+    which another stream of this run has compared them.
     """
 
     main: Account
@@ -72,6 +73,7 @@ class Run:
     emits_focus: bool = False
     listed: Collection[Account] = ()
     together: Account | None = None
+    compared: list[Window] = field(default_factory=list)
     _main_usage: Periods | None = field(init=False, default=None)
     _interrupted_up_to: date | None = field(init=False, default=None)
     _interrupted_categories: tuple[str, ...] = field(init=False, default=())

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from tap_twilio_usage.errors import TapError
+from tap_twilio_usage.money.amounts import ZERO
 from tap_twilio_usage.money.parsers import canonical_sid
 from tap_twilio_usage.twilio.periods import DAY, EARLIEST, LATEST, Window, merged, without_all
 
@@ -58,6 +59,18 @@ class BilledDays(msgspec.Struct, omit_defaults=True):
 
     days: dict[str, str] = {}
     up_to: date | None = None  # the last complete day, in states of version 0.1.0
+
+
+class History(msgspec.Struct, omit_defaults=True):
+    """How AllTime compares with the sum of all days since the `first` one."""
+
+    first: date
+    # What all days before have; None until it was asked for.
+    before: Decimal | None = None
+    # Since when AllTime has more, how much it had in every run since, and what the log has said.
+    more_since: date | None = None
+    more: Decimal = ZERO
+    said: Decimal = ZERO
 
 
 class PeriodState(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -136,13 +149,16 @@ class AccountState(PeriodState, kw_only=True):
     billed: BilledDays | None = None
     # The used categories that the newest day does not list any more, with the first such day. Those
     # that the first day did not list, with the first one that did; LATEST if none has. And the days
-    # without a category that the log has named.
+    # without a category that the log has named. And how many days a category had been gone when the
+    # log said so.
     unlisted: dict[str, date] = {}
     listed_since: dict[str, date] = {}
     logged_gaps: dict[str, list[Window]] = {}
-    # Until the days of a whole life are compared with AllTime: the days on which the next run may
-    # begin, with the sum of all days before.
-    uncompared: dict[date, Decimal] = {}
+    late_by: dict[str, int] = {}
+    # The days on which the next run may begin, with the sum of all counted days before; and how
+    # these days compare with AllTime.
+    sums: dict[date, Decimal] = {}
+    history: History | None = None
     # Of `usage_records_all_time`: the days on which the rows in the target begin.
     first_days: list[date] = []
     # The days whose rows were emitted without FOCUS rows since; None if that was never decided.

@@ -13,6 +13,7 @@ from tap_twilio_usage.money.parsers import Fields, InvalidRecordError, Record
 from tap_twilio_usage.twilio.client import Client
 from tap_twilio_usage.twilio.errors import ApiError, InvalidResponseError
 from tap_twilio_usage.twilio.pages import fetch_pages
+from tap_twilio_usage.twilio.periods import Window
 from tap_twilio_usage.twilio.usage_records import API, Account, day_created, friendly_name
 
 
@@ -63,7 +64,8 @@ class Accounts:
     """The main account; those to read (`chosen`), the main one first; and `missing` SIDs.
 
     `listed` are all that Twilio lists, and `together` is the main account with its subaccounts, if
-    the rows of all accounts have to add up to it.
+    the rows of all accounts have to add up to it; `compared` are the days for which a stream of
+    this run has compared them.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Accounts:
         self.main = main
         self.listed = listed
         self.together = together
+        self.compared: list[Window] = []
         self.chosen = chosen
         self.missing = missing
         self._by_sid = {account.sid: account for account in (main, *chosen)}

@@ -496,12 +496,33 @@ def leaves_out(sid: str) -> Plan:
     return lambda request: changed(change) if request.path.endswith("/Accounts.json") else None
 
 
+@pytest.mark.parametrize("mode", nightly_except({"separate"}, MODES))
+def test_a_day_that_answers_zeros_for_ever_is_said_once(lab: Lab, mode: str) -> None:
+    def no_amounts(page: Any) -> None:
+        for row in filter(on(MISSING), rows_of(page)):
+            row.update(count="0", usage="0", price="0")
+
+    noon = datetime(TODAY.year, TODAY.month, TODAY.day, 12).astimezone()
+    settings = {
+        "subaccounts": mode,
+        "focus": True,
+        "end_date": f"{TODAY}",
+        "overrides": Overrides(SPEED, now=noon),
+    }
+    price = lab.company.total(MISSING, MAIN_SID, include_subaccounts=mode == "rolled_up")
+    said = f"{MAIN_SID}: Twilio's AllTime has {price:,f} more than all days before and since"
+    run = lab.with_faults(of(DAILY, changed(no_amounts)), DAILY, **settings)
+    assert (run.code, said in run.log) == (0, True)
+    again = lab.with_faults(of(DAILY, changed(no_amounts)), DAILY, state=run.states[-1], **settings)
+    assert (again.code, "AllTime has" in again.log) == (0, False)
+
+
 @pytest.mark.parametrize("stream", [DAILY, nightly(MONTHLY)])
 def test_spend_of_an_account_that_is_never_listed_is_warned_of_once_a_month(
     lab: Lab, stream: str
 ) -> None:
-    def spend_of_active(first: date) -> Decimal:
-        days = (first + timedelta(days=number) for number in range((TODAY - first).days + 1))
+    def spend_of_active(first: date, last: date) -> Decimal:
+        days = (first + timedelta(days=number) for number in range((last - first).days + 1))
         totals = (lab.company.total(day, ACTIVE, include_subaccounts=False) for day in days)
         return sum(totals, Decimal(0))
 
@@ -513,15 +534,16 @@ def test_spend_of_an_account_that_is_never_listed_is_warned_of_once_a_month(
         return run
 
     settings = {"subaccounts": "separate", "lookback_days": 0}
-    said = "with all its subaccounts, its spend in {} is {:,f} more than that of the accounts that"
-    first = load(None, leaves_out(ACTIVE))
-    both = said.format("2025-09-01..2025-10-31", spend_of_active(date(2025, 9, 1)))
-    assert both in warned(first)
-    assert both in warned(load(first.states[0], leaves_out(ACTIVE)))  # it was killed
-    assert "all its subaccounts" not in warned(load(first.states[-1], leaves_out(ACTIVE)))
-    later = load(first.states[-1], leaves_out(ACTIVE), date(2025, 11, 2))
-    october = said.format("2025-10-01..2025-10-31", spend_of_active(date(2025, 10, 1)))
-    assert october in warned(later)
+    said = "with all its subaccounts, its spend in {}..{} is {:,f} more than that of the accounts"
+    first, settled = date(2025, 9, 1), TODAY - timedelta(days=3)
+    whole = said.format(first, settled, spend_of_active(first, settled))
+    run = load(None, leaves_out(ACTIVE))
+    assert whole in warned(run)
+    assert whole in warned(load(run.states[0], leaves_out(ACTIVE)))  # it was killed
+    assert "all its subaccounts" not in warned(load(run.states[-1], leaves_out(ACTIVE)))
+    later = load(run.states[-1], leaves_out(ACTIVE), date(2025, 11, 5))
+    first = date(2025, 10, 1)
+    assert said.format(first, TODAY, spend_of_active(first, TODAY)) in warned(later)
     assert "all its subaccounts" not in warned(load(None, lambda _: None))
 
 
