@@ -668,7 +668,7 @@ def test_requests_are_recorded_without_the_secret(changing: Client) -> None:
             {"startDate": "2026-13-01", "pageSize": "7", "productCategory": "null"},
             400,
         ),
-        ("POST", PATH, {}, 400),
+        ("POST", PATH, {"a": "b"}, 400),
         ("GET", PATH, {"a": "b"}, 405),
     ]
 
