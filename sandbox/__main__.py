@@ -138,7 +138,7 @@ def _add_server(command: argparse.ArgumentParser) -> None:
         default=BillingForm(),
         metavar="NAME=VALUE,...",
         help="the form of billing groups' requests: parameters=json|form|query, "
-        "next_page=body|query|get, max_page_size (0: made smaller), refusal (a status; 0: ignored), "
+        "next_page=body|query|get, max_page_size (0: made smaller), refusal (status; 0: ignored), "
         "array, status",
     )
 

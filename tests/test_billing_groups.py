@@ -499,8 +499,8 @@ WRONG = {
     "no records": ({"meta": {}}, "answered without records or meta"),
     "records that are not a list": (page() | {"records": {}}, "answered without records or meta"),
     "no meta": ({"records": []}, "answered without records or meta"),
-    "a record that is not an object": (page(7), "record 1 of 2025-09-20: it is not a JSON object"),
-    "no product": (page(record(productName=None)), "record 1 of 2025-09-20: its productName is"),
+    "a record that is not an object": (page(7), "record 1 of a page of 2025-09-20: it is not a JSON object"),
+    "no product": (page(record(productName=None)), "record 1 of a page of 2025-09-20: its productName is"),
     "no date": (page(record(startDate="soon")), "its startDate is not a date"),
     "an amount that is not a number": (
         page(record(price={"amount": "1,0"})),
@@ -510,14 +510,15 @@ WRONG = {
     "an unreadable asOf": (page(asOf="now"), "its asOf is not a date"),
     "another day": (
         page(record(startDate="2025-09-19", endDate="2025-09-19")),
-        "'Outbound SMS' for 2025-09-19..2025-09-19, which was not requested",
+        "rows of 2025-09-19, which were not requested",
     ),
-    "a whole month": (page(record(endDate="2025-09-30")), "which was not requested"),
+    "a whole month": (page(record(endDate="2025-09-30")), "rows of 2025-09-20..2025-09-30, which"),
     "two rows of one key": (
         page(record(), record(price={"amount": 1, "currency": "EUR"})),
         "two rows with different values for 'Outbound SMS' on 2025-09-20",
     ),
-    "a repeated token": (page(record(), token="a"), "the paging returns to an earlier page"),
+    "a repeated token": (page(record(), token="a"), "the first page again"),
+    "a cycle": ([page(record(n), token=n) for n in "abca"], "the paging returns to an earlier page"),
     "a token of another type": (page(record(), token=["a"]), "nextToken is not text"),
 }
 

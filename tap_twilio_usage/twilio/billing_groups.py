@@ -72,9 +72,7 @@ class BillingGroup:
             row = self._row(raw, f"record {position} of a page of {window}")
             start, end = row["start_date"], row["end_date"]
             if not granularity.is_single_period(start, end) or start not in window:
-                raise NotRequested(
-                    f"{self.name}: {window}", f"{row['product_name']!r} for {start}..{end}"
-                )
+                raise NotRequested(self.name, window, row["product_name"], Window(start, end))
             yield {"as_of": as_of, **row}
 
     def _as_of(self, page: Json) -> str | None:

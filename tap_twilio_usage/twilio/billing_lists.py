@@ -42,12 +42,14 @@ class Asked(NamedTuple):
 
 
 class NotRequested(InvalidResponseError):
-    """A row of another day or period than those of the request; `row` says which."""
+    """A row of other `days` than those of the request, or of another period."""
 
-    def __init__(self, where: str, row: str) -> None:
-        """Keep what came."""
-        super().__init__(f"{where}: Twilio sent {row}, which was not requested")
-        self.row = row
+    def __init__(self, group: str, asked: Window, product: str, days: Window) -> None:
+        """Keep the days."""
+        super().__init__(
+            f"{group}: {asked}: Twilio sent {product!r} for {days}, which was not requested"
+        )
+        self.days = days
 
 
 class Page(NamedTuple):
@@ -88,7 +90,8 @@ class Lists:
             with self._lock:
                 if self._form.chosen is None:
                     return self._rows_in_some_form(group, asked)
-        return self._read(group, asked, self._form.chosen)
+        form = self._form.chosen
+        return self._read(group, asked, form, self._first(group, asked, form))
 
     def _rows_in_some_form(self, group: Group, asked: Asked) -> Rows:
         """Return the rows of a list, read in the first form that Twilio understands."""
@@ -97,8 +100,9 @@ class Lists:
         empty = []
         for form in self._form.untried(billing_form.forms(self._page_size)):
             try:
-                rows = self._read(group, asked, form)
-                rows |= self._unlisted_end(group, asked, form, rows)
+                first = self._first(group, asked, form)
+                more = self._rows_that_prove(group, asked, form, first)
+                rows = {**self._read(group, asked, form, first), **more}
             except ApiError as error:
                 self._refuse(form, error, group)
                 continue
@@ -117,14 +121,18 @@ class Lists:
             self._choose(*empty)
         return {}
 
-    def _unlisted_end(self, group: Group, asked: Asked, form: Form, rows: Rows) -> Rows:
-        """Return the rows of the days before or after those with rows, asked for alone.
+    def _rows_that_prove(self, group: Group, asked: Asked, form: Form, first: Page) -> Rows:
+        """Ask for days alone that are not on the first page, and return their rows, if any are new.
 
-        A server that ignores the dates sends other days again. Raises NotRequested if it does.
+        A server that ignores the dates sends the first page again. Raises NotRequested if it does.
         """
-        listed = [Window(row["start_date"], row["end_date"]) for row in rows.values()]
+        listed = [Window(row["start_date"], row["end_date"]) for row in first.rows]
         days = billing_form.unlisted_end(asked.window, listed, asked.granularity)
-        return self._read(group, asked._replace(window=days), form) if days else {}
+        if days is None:
+            return {}
+        others = asked._replace(window=days)
+        page = self._first(group, others, form)
+        return {} if first.token else self._read(group, others, form, page)
 
     def _refuse(self, form: Form, error: ApiError, group: Group) -> None:
         """Note that Twilio does not understand a form; raise an error that has another cause."""
@@ -132,6 +140,7 @@ class Lists:
         if not is_ignored and not billing_form.is_of_the_form(error.status, error.code):
             raise error
         self._form.refuse(form, _answer(error, group))
+        self._token = Choice()  # what was found out with this form is not true of another
         if is_ignored or not billing_form.is_of_the_page_size(error.status):
             self._form.exclude(billing_form.other_sizes(form, self._page_size))
 
@@ -148,13 +157,16 @@ class Lists:
                 f", and the token of the next page in {token}" if token else "",
             )
 
-    def _read(self, group: Group, asked: Asked, form: Form) -> Rows:
+    def _first(self, group: Group, asked: Asked, form: Form) -> Page:
+        return self._page(group, asked, billing_form.first_page(form, asked.parameters))
+
+    def _read(self, group: Group, asked: Asked, form: Form, first: Page) -> Rows:
         """Return the rows of all pages of a list."""
         limits = self._client.limits
         rows: Rows = {}
         tokens: set[str] = set()
         without = 0  # new rows: pages, one after the other
-        page = first = self._page(group, asked, billing_form.first_page(form, asked.parameters))
+        page = first
         while True:
             before = len(rows)
             _add(rows, page.rows, group)
@@ -245,5 +257,5 @@ def _add(rows: Rows, page: list[Record], group: Group) -> None:
 
 def _answer(error: ApiError, group: Group) -> str:
     if isinstance(error, NotRequested):
-        return error.row
+        return f"rows of {error.days}, which were not requested"
     return f"{error}".removeprefix(f"{group.name} answered ")
