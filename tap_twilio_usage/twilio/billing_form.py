@@ -42,7 +42,7 @@ class Form(NamedTuple):
 
     def __str__(self) -> str:
         """Return it as logs show it."""
-        return f"{self.place.value}, pages of up to {self.page_size:,}"
+        return ", ".join((self.place.value, f"pages of up to {self.page_size:,}"))
 
 
 class TokenPlace(Enum):

@@ -9,7 +9,7 @@ from typing import Any
 from tap_twilio_usage.logs.anomalies import Findings
 from tap_twilio_usage.money import parsers
 from tap_twilio_usage.money.parsers import Fields, InvalidRecordError, Record
-from tap_twilio_usage.twilio.billing_lists import Asked, Lists, NotRequested
+from tap_twilio_usage.twilio.billing_lists import Asked, Lists, NotRequestedError
 from tap_twilio_usage.twilio.errors import ApiError, InvalidResponseError, NotFound
 from tap_twilio_usage.twilio.periods import Granularity, Window
 from tap_twilio_usage.twilio.transport import Json
@@ -63,16 +63,20 @@ class BillingGroup:
         return periods
 
     def read(self, answer: Json, records: Sequence[Any], asked: Asked) -> list[Record]:
-        """Return the rows of a page. Raises NotRequested, InvalidResponseError."""
+        """Return the rows of a page. Raises NotRequestedError, InvalidResponseError."""
         return list(self._rows(records, self._as_of(answer), asked))
 
     def _rows(self, records: Sequence[Any], as_of: str | None, asked: Asked) -> Iterator[Record]:
         granularity, window = asked
         for position, raw in enumerate(records, 1):
             row = self._row(raw, f"record {position} of a page of {window}")
-            start, end = row["start_date"], row["end_date"]
-            if not granularity.is_single_period(start, end) or start not in window:
-                raise NotRequested(self.name, window, row["product_name"], Window(start, end))
+            days = Window(row["start_date"], row["end_date"])
+            if not granularity.is_single_period(*days) or days.start not in window:
+                raise NotRequestedError(
+                    f"{self.name}: {window}: Twilio sent {row['product_name']!r} for {days}, which "
+                    "was not requested",
+                    days,
+                )
             yield {"as_of": as_of, **row}
 
     def _as_of(self, page: Json) -> str | None:

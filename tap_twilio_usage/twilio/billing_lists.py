@@ -41,14 +41,12 @@ class Asked(NamedTuple):
         }
 
 
-class NotRequested(InvalidResponseError):
+class NotRequestedError(InvalidResponseError):
     """A row of other `days` than those of the request, or of another period."""
 
-    def __init__(self, group: str, asked: Window, product: str, days: Window) -> None:
-        """Keep the days."""
-        super().__init__(
-            f"{group}: {asked}: Twilio sent {product!r} for {days}, which was not requested"
-        )
+    def __init__(self, message: str, days: Window) -> None:
+        """Keep the message and the days."""
+        super().__init__(message)
         self.days = days
 
 
@@ -68,7 +66,7 @@ class Group(Protocol):
     findings: Findings
 
     def read(self, answer: Json, records: Sequence[Any], asked: Asked) -> list[Record]:
-        """Return the rows of a page. Raises NotRequested, InvalidResponseError."""
+        """Return the rows of a page. Raises NotRequestedError, InvalidResponseError."""
 
 
 class Lists:
@@ -124,7 +122,7 @@ class Lists:
     def _rows_that_prove(self, group: Group, asked: Asked, form: Form, first: Page) -> Rows:
         """Ask for days alone that are not on the first page, and return their rows, if any are new.
 
-        A server that ignores the dates sends the first page again. Raises NotRequested if it does.
+        A server that ignores the dates sends the first page again. Raises NotRequestedError if it does.
         """
         listed = [Window(row["start_date"], row["end_date"]) for row in first.rows]
         days = billing_form.unlisted_end(asked.window, listed, asked.granularity)
@@ -136,7 +134,7 @@ class Lists:
 
     def _refuse(self, form: Form, error: ApiError, group: Group) -> None:
         """Note that Twilio does not understand a form; raise an error that has another cause."""
-        is_ignored = isinstance(error, NotRequested)
+        is_ignored = isinstance(error, NotRequestedError)
         if not is_ignored and not billing_form.is_of_the_form(error.status, error.code):
             raise error
         self._form.refuse(form, _answer(error, group))
@@ -206,7 +204,7 @@ class Lists:
                 page = self._page(group, asked, parts)
             except ApiError as error:
                 # Another 404 than that of an unknown group: the page before was found.
-                is_ignored = isinstance(error, NotRequested)
+                is_ignored = isinstance(error, NotRequestedError)
                 if not is_ignored and error.status not in billing_form.OF_THE_FORM:
                     raise
                 self._token.refuse(place, _answer(error, group))
@@ -256,6 +254,7 @@ def _add(rows: Rows, page: list[Record], group: Group) -> None:
 
 
 def _answer(error: ApiError, group: Group) -> str:
-    if isinstance(error, NotRequested):
+    if isinstance(error, NotRequestedError):
         return f"rows of {error.days}, which were not requested"
-    return f"{error}".removeprefix(f"{group.name} answered ")
+    said = f"{error}"
+    return said.removeprefix(f"{group.name} answered ")
