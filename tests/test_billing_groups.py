@@ -20,6 +20,7 @@ from sandbox import (
     CLIENT_SECRET,
     LEGACY_BILLING_GROUP_ID,
     MAIN_SID,
+    BillingForm,
     Company,
     Server,
 )
@@ -176,6 +177,43 @@ def test_a_state_with_billing_groups_is_kept_by_a_run_without_them(
     assert bookmarks(run) == dict.fromkeys(BILLING_GROUP_IDS, f"{LAST}")
 
 
+# The form of the requests. test_billing_form.py has the rules.
+
+
+def test_the_form_is_found_out_once_for_all_groups_windows_and_streams(
+    sync: Sync, company: Company
+) -> None:
+    form = BillingForm("form", "get", max_page_size=100, refusal=0, array="items", status=201)
+    with Server(company, billing=form) as server:
+        settings = oauth(server.url, start_date="2025-08-01", max_concurrent_requests=8)
+        run = load(sync, settings, DAILY, MONTHLY)
+        statuses = [r.status for r in server.requests if r.path.endswith("Records")]
+    assert run.code == 0
+    days = [date.fromisoformat(day) for day in between("2025-08-01", f"{LAST}")]
+    truth = sum(company.billing_total(group, day) for group in BILLING_GROUP_IDS for day in days)
+    for stream in (DAILY, MONTHLY):
+        assert sum(sums(run.records(stream)).values()) == truth
+    assert set(statuses) == {201, 400}
+    assert statuses.count(400) == 1  # the page size, in a form; a JSON body was ignored
+    (line,) = (line for line in run.log.splitlines() if "Twilio takes" in line)
+    assert "INFO" in line
+    assert line.endswith(
+        "billing groups: Twilio takes the parameters in a form, pages of up to 100, and the token "
+        "of the next page in a GET"
+    )
+
+
+def test_no_form_that_is_understood_is_the_last_line(sync: Sync) -> None:
+    with serve(answering(Answer.error(400, 20001, "Invalid body"))) as server:
+        run = load(sync, one_group(server))
+    assert run.code == 1
+    assert (
+        "Twilio understood the parameters in no form that was tried (a JSON body, pages of up "
+        in (run.last_line)
+    )
+    assert run.last_line.endswith("check billing_api_url, and report this line")
+
+
 # Periods that are missing, renamed or added. test_billing_gaps.py has the rules.
 
 
@@ -222,6 +260,45 @@ def test_an_empty_answer_leaves_all_rows_and_is_asked_for_until_it_lists_product
     assert upserted(third, stream=stream) == upserted(first, stream=stream)
     assert "missing_days" not in f"{third.states[-1]}"
     assert len(fourth.records(stream)) < len(first.records(stream))
+
+
+class Renaming(Server):
+    """Lists a product under another name, and one not at all, while `is_renamed`."""
+
+    is_renamed = False
+    old, new, gone = "Long Code Outbound SMS", "SMS Outbound", "Carrier Fees"
+
+    def post(self, path: str, body: Any, authorization: str | None) -> bytes:
+        answer = super().post(path, body, authorization)
+        if not self.is_renamed or not path.endswith("/Records"):
+            return answer
+        page = json.loads(answer.decode().replace(f'"{self.old}"', f'"{self.new}"'))
+        page["records"] = [row for row in page["records"] if row["productName"] != self.gone]
+        return json.dumps(page).encode()
+
+
+@pytest.mark.parametrize("stream", [DAILY, MONTHLY])
+def test_renamed_and_vanished_products_leave_no_old_money_whenever_a_run_was_killed(
+    sync: Sync, company: Company, stream: str
+) -> None:
+    with (server := Renaming(company)):
+        settings = oauth(server.url, BILLING_GROUP_IDS[0], lookback_days=60, page_size=1000)
+        first = load(sync, settings, stream)
+        assert {server.old, server.gone} <= {r["product_name"] for r in first.records(stream)}
+        server.is_renamed = True
+        truth = spend(load(sync, settings, stream), stream=stream)
+        second = load(sync, settings, stream, state=first.states[-1])
+        for killed, before in ((first, []), (second, [first])):
+            ends = [n for n, each in enumerate(killed.messages) if each["type"] == "STATE"]
+            for end, following in [*pairwise([*ends, len(killed.messages)])][::8]:
+                # The target has also rows that came after the last STATE that it wrote.
+                lines = killed.out.splitlines(keepends=True)[:following]
+                rest = load(sync, settings, stream, state=killed.messages[end]["value"])
+                done = upserted(*before, Run(0, "".join(lines), ""), rest, stream=stream)
+                assert sums([*done.values()]) == truth
+                assert {row["product_name"] for row in done.values() if row["price"]}.isdisjoint(
+                    {server.old, server.gone}
+                )
 
 
 @pytest.mark.parametrize("stream", [DAILY, MONTHLY])

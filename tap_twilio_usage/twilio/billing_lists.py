@@ -122,7 +122,7 @@ class Lists:
     def _rows_that_prove(self, group: Group, asked: Asked, form: Form, first: Page) -> Rows:
         """Ask for days alone that are not on the first page, and return their rows, if any are new.
 
-        A server that ignores the dates sends the first page again. Raises NotRequestedError if it does.
+        A server that ignores the dates sends the first page again: that is a NotRequestedError.
         """
         listed = [Window(row["start_date"], row["end_date"]) for row in first.rows]
         days = billing_form.unlisted_end(asked.window, listed, asked.granularity)
