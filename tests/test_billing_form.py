@@ -33,7 +33,7 @@ from tests.conftest import nightly_except
 from tests.http_server import Answer, Request, serve
 
 TODAY = date(2025, 10, 5)
-DAYS = Window(date(2025, 9, 24), TODAY)
+DAYS = Window(date(2025, 10, 3), TODAY)
 MONTHS = Window(date(2025, 8, 1), TODAY)
 PAGE_SIZE = 150
 PLACES: tuple[Any, ...] = ("json", "form", "query")
