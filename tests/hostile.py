@@ -484,7 +484,7 @@ class Hostile:
         """Yield the path and the JSON answers of each request of this kind that has data."""
         for (path, _), answers in self.sent.items():
             if kind_of(path) == kind and not says_no_data(answers[-1], kind):
-                found = [read(each.body) for each in answers if each.status == 200]
+                found = [read(each.body) for each in answers if 200 <= each.status < 300]
                 yield path, [page for page in found if isinstance(page, dict)]
 
 
