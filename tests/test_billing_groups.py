@@ -138,9 +138,9 @@ def test_ranges_have_at_most_365_days_and_cover_all_days(sync: Sync) -> None:
             settings = oauth(server.url, group, start_date="2023-11-15", page_size=1000)
             assert load(sync, settings, stream).code == 0
             windows = {Window(*map(date.fromisoformat, pair)) for pair in asked(server)}
-            whole, *_ = sorted(windows, key=lambda each: each.days, reverse=True)
-            proof = {each for each in windows if each != whole and each.start == whole.start}
-            ranges = sorted(windows - proof)
+            # One request asks for a part of another one, to prove the form.
+            inside = {w for w in windows for o in windows - {w} if w.start in o and w.end in o}
+            ranges = sorted(windows - inside)
             assert all((last - first).days + 1 <= 365 for first, last in ranges)
             assert ranges[0][0] == (date(2023, 11, 15) if stream == DAILY else date(2023, 11, 1))
             assert ranges[-1][1] == LAST
