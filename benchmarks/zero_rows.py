@@ -12,5 +12,5 @@ def _all(_: SentRows, rows: list[UsageRecord]) -> list[UsageRecord]:
 
 
 if __name__ == "__main__":
-    SentRows.select = _all  # type: ignore[method-assign]
+    SentRows.select = _all  # type: ignore[assignment, method-assign]
     main()

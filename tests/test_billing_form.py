@@ -291,6 +291,22 @@ def test_an_empty_list_is_believed_if_all_other_forms_are_refused(
     assert "takes the parameters in a JSON body" in said(caplog)[0]
 
 
+def test_an_empty_list_in_another_form_decides_nothing_if_the_likeliest_is_refused() -> None:
+    """The refusal may be of the dates, and the other form be ignored."""
+    answers = {"json": Answer.error(400, 20001, "Invalid startDate"), "query": Answer(status=415)}
+
+    def answer(request: Request) -> Answer:
+        other_days = page(record(day=date(2025, 1, 1)))
+        is_today = f"{TODAY}".encode() in request.body
+        return answers.get(kind(request)) or (other_days if is_today else page())
+
+    with serve(answering(answer)) as server:
+        group, _ = groups(server.url)
+        assert group.fetch_usage(DAILY, Window(date(2025, 9, 1), date(2025, 9, 1))) == {}
+        with pytest.raises(ApiError, match=r"Invalid startDate.*rows of 2025-01-01"):
+            group.fetch_usage(DAILY, DAY)
+
+
 def test_an_error_after_the_form_is_known_is_the_error_itself() -> None:
     answers = iter([page(record()), Answer.error(400, 20001, "Invalid range")])
     with serve(answering(lambda _: next(answers))) as server:

@@ -115,8 +115,8 @@ class Lists:
                 f"({self._form.give_up()}); check billing_api_url, and report this line"
             )
             raise failure
-        if len(empty) == 1:
-            self._choose(*empty)
+        if [form.place for form in empty] == [billing_form.Place.JSON]:
+            self._choose(*empty)  # the likeliest one, and all others are refused
         return {}
 
     def _rows_that_prove(self, group: Group, asked: Asked, form: Form, first: Page) -> Rows:
