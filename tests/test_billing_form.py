@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
-from itertools import product
+from itertools import count, product
 from typing import Any
 
 import pytest
@@ -257,6 +257,19 @@ def test_a_token_that_is_taken_nowhere_is_one_line() -> None:
     )
 
 
+def test_the_first_page_again_is_noticed_though_its_token_is_another() -> None:
+    def answer(request: Request) -> Answer:
+        if "pageToken" in request.query and not request.body:
+            return page(record("MMS"))
+        return page(record(), token=f"next {next(numbers)}")
+
+    numbers = count()
+    with serve(answering(answer)) as server:
+        group, _ = groups(server.url)
+        names = [row["product_name"] for row in group.fetch_usage(DAILY, DAY)[TODAY]]
+    assert names == ["MMS", "SMS"]
+
+
 def test_an_empty_list_decides_nothing_and_another_form_may_have_rows(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -328,10 +341,10 @@ def test_a_last_page_without_rows_is_the_end_only_if_no_other_place_has_more() -
     assert names == ["MMS", "SMS"]
 
 
-def pages(rows: Callable[[int], list[Any]], count: int) -> Callable[[Request], Answer]:
+def pages(rows: Callable[[int], list[Any]], number_of_pages: int) -> Callable[[Request], Answer]:
     def answer(request: Request) -> Answer:
         number = int(request.json.get("pageToken", 0))
-        return page(*rows(number), token=f"{number + 1}" if number + 1 < count else None)
+        return page(*rows(number), token=f"{number + 1}" if number + 1 < number_of_pages else None)
 
     return answering(answer)
 
