@@ -1,5 +1,6 @@
 """A local server in place of Twilio, which reports the usage of an invented company."""
 
+from sandbox.billing_form import BillingForm
 from sandbox.company import (
     API_KEY_SECRET,
     API_KEY_SID,
@@ -29,6 +30,7 @@ __all__ = [
     "MAIN_SID",
     "Account",
     "AtRandom",
+    "BillingForm",
     "BillingRow",
     "Charge",
     "Company",

@@ -16,6 +16,7 @@ from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 
+from sandbox.billing_form import BillingForm, read_form
 from sandbox.company import Company
 from sandbox.faults import AtRandom
 from sandbox.invoice import invoice
@@ -131,6 +132,15 @@ def _add_server(command: argparse.ArgumentParser) -> None:
     add("--retry-after", help="value of the Retry-After header of a 429")
     add("--fault-rate", type=float, default=0.0, help="share of answers that are faults, 0 to 1")
     add("--order", choices=("newest", "oldest"), default="newest")
+    add(
+        "--billing",
+        type=read_form,
+        default=BillingForm(),
+        metavar="NAME=VALUE,...",
+        help="the form of billing groups' requests: parameters=json|form|query, "
+        "next_page=body|query|get, max_page_size (0: made smaller), refusal (status; 0: ignored), "
+        "array, status",
+    )
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -142,6 +152,7 @@ def _serve(options: argparse.Namespace) -> None:
         max_concurrent=options.max_concurrent,
         retry_after=options.retry_after,
         order=options.order,
+        billing=options.billing,
         plan=AtRandom(options.fault_rate, options.seed),
     )
     ended = threading.Event()

@@ -1,7 +1,7 @@
 """The Usage API v2: the records of a billing group.
 
 Twilio does not document these points; the sandbox chooses them, and no client may rely on them:
-- parameters are sent as a JSON object, in which null means absent;
+- parameters are sent as a JSON object, in which null means absent, or as `BillingForm` says;
 - `endDate` is today by default, and `startDate` the first day of the month of `endDate`;
 - a range that ends before it begins is an error; days without usage are not;
 - `aggregationPeriod` is MONTHLY by default, as in Twilio's sample; months are cut to the range and
@@ -14,9 +14,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sandbox.billing_form import BillingForm
 from sandbox.company import BILLING_GROUP_IDS, LEGACY_BILLING_GROUP_ID, BillingRow, Company
 from sandbox.errors import ApiError, invalid, not_found
 from sandbox.periods import Period, cut, named_period, read_day
@@ -66,17 +67,16 @@ class BillingApi:
 
     company: Company
     order: Order
+    form: BillingForm = field(default_factory=BillingForm)
 
     def has(self, path: str) -> bool:
         """Return whether the path is that of a billing group's records; the group may not exist."""
         return _PATH.fullmatch(path) is not None
 
-    def records(self, path: str, body: Body) -> bytes:
+    def records(self, method: str, path: str, body: Body) -> bytes:
         """Return the JSON of a page of records; raise ApiError for every other answer."""
         group = _group(path)
-        parameters = body.json_object()
-        if parameters is None:
-            raise invalid("body: a JSON object is needed")
+        parameters = self.form.read(method, body)
         asked = _asked(group, parameters, self.company.last_day())
         number = _page_number(asked, _text(parameters, "pageToken"))
         return self._page(asked, number)
@@ -85,14 +85,15 @@ class BillingApi:
         records = self._found(asked)
         start, end = number * asked.page_size, (number + 1) * asked.page_size
         meta = {
-            "key": "items",
+            "key": self.form.key,
             "pageSize": asked.page_size,
             "previousToken": _token(asked, number - 1) if number else None,
             "nextToken": _token(asked, number + 1) if end < len(records) else None,
         }
         texts = ", ".join(map(_rendered, records[start:end]))
         as_of = json.dumps(str(self.company.last_day()))
-        return f'{{"asOf": {as_of}, "records": [{texts}], "meta": {json.dumps(meta)}}}'.encode()
+        array = json.dumps(self.form.array)
+        return f'{{"asOf": {as_of}, {array}: [{texts}], "meta": {json.dumps(meta)}}}'.encode()
 
     def _found(self, asked: Asked) -> list[Record]:
         days = asked.days._replace(last=min(asked.days.last, self.company.last_day()))

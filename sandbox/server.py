@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from sandbox.api import Api, Order
 from sandbox.billing import BillingApi
+from sandbox.billing_form import BillingForm
 from sandbox.errors import ApiError, length_required, not_allowed, not_found, too_many_requests
 from sandbox.faults import Reply
 from sandbox.oauth import TOKEN_PATH, Tokens
@@ -32,7 +33,7 @@ SERVER_NAME = "twilio-sandbox"
 
 
 class Request(NamedTuple):
-    """An answered request without its credentials. The `query` of a POST comes from its body."""
+    """An answered request without its credentials. The `query` of a POST includes its body."""
 
     method: str
     path: str
@@ -92,12 +93,13 @@ class _Handler(BaseHTTPRequestHandler):
         sandbox = self.server.sandbox
         try:
             # Read it for a GET too: the rest would otherwise be parsed as the next request.
-            body = self._body()
+            body = self._body()._replace(query=query)
             if self.command == "POST":
                 query = body.parameters()
-                status, content = 200, sandbox.post(url.path, body, authorization)
+                content = sandbox.post(url.path, body, authorization)
             else:
-                status, content = 200, sandbox.get(url.path, query, authorization)
+                content = sandbox.get(url.path, query, authorization)
+            status = sandbox.status(url.path)
         except ApiError as error:
             status, content, headers = error.status, error.body(), error.headers
         request = Request(self.command, url.path, query, status)
@@ -149,8 +151,9 @@ class Server:
 
     With `port` 0 it uses a free port. `latency` is in seconds, and so is `token_lifetime`, the
     lifetime of a Bearer token. If there are more than `max_concurrent` requests at the same time
-    (0: no limit), it answers 429, with the header `Retry-After` if `retry_after` is given. `plan`
-    returns the fault for a request, or None.
+    (0: no limit), it answers 429, with the header `Retry-After` if `retry_after` is given.
+    `billing` is the form in which the billing groups API takes requests. `plan` returns the fault
+    for a request, or None.
     """
 
     company: Company
@@ -160,6 +163,7 @@ class Server:
     retry_after: str | None = None
     order: Order = "newest"
     token_lifetime: float = 3600.0
+    billing: BillingForm = field(default_factory=BillingForm)
     plan: Callable[[Request], Callable[[Reply], Reply] | None] | None = None
     requests: list[Request] = field(default_factory=list, init=False)
     faulty: list[Request] = field(default_factory=list, init=False)
@@ -168,7 +172,7 @@ class Server:
     def __post_init__(self) -> None:
         """Create the APIs and the lock."""
         self._api = Api(self.company, self.order)
-        self._billing = BillingApi(self.company, self.order)
+        self._billing = BillingApi(self.company, self.order, self.billing)
         self._tokens = Tokens(self.token_lifetime)
         self._lock = threading.Lock()
         self._running = 0
@@ -206,8 +210,10 @@ class Server:
 
     def get(self, path: str, query: dict[str, str], authorization: str | None) -> bytes:
         """Return the body of the answer to a GET; raise ApiError for an error."""
-        if path == TOKEN_PATH or self._billing.has(path):
+        if path == TOKEN_PATH or (self._billing.has(path) and self.billing.next_page != "get"):
             raise not_allowed("POST")
+        if self._billing.has(path):
+            return self._records("GET", path, Body("", b"", query), authorization)
         caller = self._api.authenticate(authorization)
         with self._slot():
             return self._api.get(path, query, caller)
@@ -219,9 +225,16 @@ class Server:
                 return self._tokens.grant(body)
         if not self._billing.has(path):
             raise not_found(path)
+        return self._records("POST", path, body, authorization)
+
+    def status(self, path: str) -> int:
+        """Return the status of an answer that is not an error."""
+        return self.billing.status if self._billing.has(path) else 200
+
+    def _records(self, method: str, path: str, body: Body, authorization: str | None) -> bytes:
         self._tokens.check(authorization)
         with self._slot():
-            return self._billing.records(path, body)
+            return self._billing.records(method, path, body)
 
     @property
     def tokens(self) -> list[str]:

@@ -1,22 +1,25 @@
-"""The body of a POST request, and decimals as text."""
+"""What a POST request sends, and decimals as text."""
 
 from __future__ import annotations
 
 import json
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from decimal import Decimal
 
 _SECRET = "client_secret"  # noqa: S105 - the name of the parameter
 
 
 class Body(NamedTuple):
-    """The content of a request and its media type."""
+    """The content of a request and its media type, and the query of its URL."""
 
     media_type: str
     content: bytes
+    query: Mapping[str, str] = MappingProxyType({})
 
     def form(self) -> dict[str, str]:
         """Return the fields of a form; an empty dict if the body is not sent as a form."""
@@ -36,7 +39,7 @@ class Body(NamedTuple):
 
     def parameters(self) -> dict[str, str]:
         """Return the parameters as text, without the secret, for the list of requests."""
-        found = self.json_object() or self.form()
+        found = {**self.query, **(self.json_object() or self.form())}
         return {
             name: value if isinstance(value, str) else json.dumps(value)
             for name, value in found.items()

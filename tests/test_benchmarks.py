@@ -63,6 +63,13 @@ def test_all_ways_to_load_have_the_same_rows() -> None:
 
 
 @pytest.mark.nightly
+def test_checksums_save_focus_rows_and_no_records() -> None:
+    ((_, (checksums, all_rows)),) = tables(run(module="benchmarks.billed"))
+    assert checksums[1] == all_rows[1] == all_rows[2]
+    assert 0 < int(checksums[2]) < int(all_rows[2])
+
+
+@pytest.mark.nightly
 def test_all_tools_read_the_same_number_of_rows() -> None:
     said = run("year", "accounts", "night")
     found = tables(said)

@@ -20,10 +20,12 @@ from sandbox import (
     CLIENT_SECRET,
     LEGACY_BILLING_GROUP_ID,
     MAIN_SID,
+    BillingForm,
     Company,
     Server,
 )
-from tests.conftest import Run, Sync, catalog_of
+from tap_twilio_usage.twilio.periods import Window
+from tests.conftest import Run, Sync, catalog_of, nightly
 from tests.http_server import Answer, LocalServer, Request, serve
 from tests.twilio import between
 
@@ -135,7 +137,10 @@ def test_ranges_have_at_most_365_days_and_cover_all_days(sync: Sync) -> None:
             group = BILLING_GROUP_IDS[1]
             settings = oauth(server.url, group, start_date="2023-11-15", page_size=1000)
             assert load(sync, settings, stream).code == 0
-            ranges = sorted({tuple(map(date.fromisoformat, pair)) for pair in asked(server)})
+            windows = {Window(*map(date.fromisoformat, pair)) for pair in asked(server)}
+            # One request asks for a part of another one, to prove the form.
+            inside = {w for w in windows for o in windows - {w} if w.start in o and w.end in o}
+            ranges = sorted(windows - inside)
             assert all((last - first).days + 1 <= 365 for first, last in ranges)
             assert ranges[0][0] == (date(2023, 11, 15) if stream == DAILY else date(2023, 11, 1))
             assert ranges[-1][1] == LAST
@@ -174,6 +179,43 @@ def test_a_state_with_billing_groups_is_kept_by_a_run_without_them(
     run = sync({**account, "start_date": f"{LAST}", "end_date": f"{LAST}"}, state=state)
     assert run.code == 0
     assert bookmarks(run) == dict.fromkeys(BILLING_GROUP_IDS, f"{LAST}")
+
+
+# The form of the requests. test_billing_form.py has the rules.
+
+
+def test_the_form_is_found_out_once_for_all_groups_windows_and_streams(
+    sync: Sync, company: Company
+) -> None:
+    form = BillingForm("form", "get", max_page_size=100, refusal=0, array="items", status=201)
+    with Server(company, billing=form) as server:
+        settings = oauth(server.url, start_date="2025-09-01", max_concurrent_requests=8)
+        run = load(sync, settings, DAILY, MONTHLY)
+        statuses = [r.status for r in server.requests if r.path.endswith("Records")]
+    assert run.code == 0
+    days = [date.fromisoformat(day) for day in between("2025-09-01", f"{LAST}")]
+    truth = sum(company.billing_total(group, day) for group in BILLING_GROUP_IDS for day in days)
+    for stream in (DAILY, MONTHLY):
+        assert sum(sums(run.records(stream)).values()) == truth
+    assert set(statuses) == {201, 400}
+    assert statuses.count(400) == 1  # the page size, in a form; a JSON body was ignored
+    (line,) = (line for line in run.log.splitlines() if "Twilio takes" in line)
+    assert "INFO" in line
+    assert line.endswith(
+        "billing groups: Twilio takes the parameters in a form, pages of up to 100, and the token "
+        "of the next page in a GET"
+    )
+
+
+def test_no_form_that_is_understood_is_the_last_line(sync: Sync) -> None:
+    with serve(answering(Answer.error(400, 20001, "Invalid body"))) as server:
+        run = load(sync, one_group(server))
+    assert run.code == 1
+    assert (
+        "Twilio understood the parameters in no form that was tried (a JSON body, pages of up "
+        in (run.last_line)
+    )
+    assert run.last_line.endswith("check billing_api_url, and report this line")
 
 
 # Periods that are missing, renamed or added. test_billing_gaps.py has the rules.
@@ -222,6 +264,47 @@ def test_an_empty_answer_leaves_all_rows_and_is_asked_for_until_it_lists_product
     assert upserted(third, stream=stream) == upserted(first, stream=stream)
     assert "missing_days" not in f"{third.states[-1]}"
     assert len(fourth.records(stream)) < len(first.records(stream))
+
+
+class Renaming(Server):
+    """Lists a product under another name, and one not at all, while `is_renamed`."""
+
+    is_renamed = False
+    old, new, gone = "Long Code Outbound SMS", "SMS Outbound", "Carrier Fees"
+
+    def post(self, path: str, body: Any, authorization: str | None) -> bytes:
+        answer = super().post(path, body, authorization)
+        if not self.is_renamed or not path.endswith("/Records"):
+            return answer
+        page = json.loads(answer.decode().replace(f'"{self.old}"', f'"{self.new}"'))
+        page["records"] = [row for row in page["records"] if row["productName"] != self.gone]
+        return json.dumps(page).encode()
+
+
+@pytest.mark.parametrize(
+    ("stream", "step"), [(DAILY, 15), (MONTHLY, 5), nightly(DAILY, 1), nightly(MONTHLY, 1)]
+)
+def test_renamed_and_vanished_products_leave_no_old_money_whenever_a_run_was_killed(
+    sync: Sync, company: Company, stream: str, step: int
+) -> None:
+    with (server := Renaming(company)):
+        settings = oauth(server.url, BILLING_GROUP_IDS[0], lookback_days=60, page_size=1000)
+        first = load(sync, settings, stream)
+        assert {server.old, server.gone} <= {r["product_name"] for r in first.records(stream)}
+        server.is_renamed = True
+        truth = spend(load(sync, settings, stream), stream=stream)
+        second = load(sync, settings, stream, state=first.states[-1])
+        for killed, before in ((first, []), (second, [first])):
+            ends = [n for n, each in enumerate(killed.messages) if each["type"] == "STATE"]
+            for end, following in [*pairwise([*ends, len(killed.messages)])][::step]:
+                # The target has also rows that came after the last STATE that it wrote.
+                lines = killed.out.splitlines(keepends=True)[:following]
+                rest = load(sync, settings, stream, state=killed.messages[end]["value"])
+                done = upserted(*before, Run(0, "".join(lines), ""), rest, stream=stream)
+                assert sums([*done.values()]) == truth
+                assert {row["product_name"] for row in done.values() if row["price"]}.isdisjoint(
+                    {server.old, server.gone}
+                )
 
 
 @pytest.mark.parametrize("stream", [DAILY, MONTHLY])
@@ -507,8 +590,14 @@ WRONG = {
     "no records": ({"meta": {}}, "answered without records or meta"),
     "records that are not a list": (page() | {"records": {}}, "answered without records or meta"),
     "no meta": ({"records": []}, "answered without records or meta"),
-    "a record that is not an object": (page(7), "record 1 of 2025-09-20: it is not a JSON object"),
-    "no product": (page(record(productName=None)), "record 1 of 2025-09-20: its productName is"),
+    "a record that is not an object": (
+        page(7),
+        "record 1 of a page of 2025-09-20: it is not a JSON object",
+    ),
+    "no product": (
+        page(record(productName=None)),
+        "record 1 of a page of 2025-09-20: its productName is",
+    ),
     "no date": (page(record(startDate="soon")), "its startDate is not a date"),
     "an amount that is not a number": (
         page(record(price={"amount": "1,0"})),
@@ -518,14 +607,14 @@ WRONG = {
     "an unreadable asOf": (page(asOf="now"), "its asOf is not a date"),
     "another day": (
         page(record(startDate="2025-09-19", endDate="2025-09-19")),
-        "'Outbound SMS' for 2025-09-19..2025-09-19, which was not requested",
+        "rows of 2025-09-19, which were not requested",
     ),
-    "a whole month": (page(record(endDate="2025-09-30")), "which was not requested"),
+    "a whole month": (page(record(endDate="2025-09-30")), "rows of 2025-09-20..2025-09-30, which"),
     "two rows of one key": (
         page(record(), record(price={"amount": 1, "currency": "EUR"})),
         "two rows with different values for 'Outbound SMS' on 2025-09-20",
     ),
-    "a repeated token": (page(record(), token="a"), "the paging returns to an earlier page"),
+    "a repeated token": (page(record(), token="a"), "the first page again"),
     "a token of another type": (page(record(), token=["a"]), "nextToken is not text"),
 }
 
@@ -539,6 +628,13 @@ def test_an_invalid_response_is_an_error_and_no_row_is_emitted(
     assert (run.code, run.records(DAILY)) == (1, [])
     assert says in run.last_line
     assert "replication_key_value" not in f"{run.states[-1]}"
+
+
+def test_pages_that_form_a_cycle_are_an_error(sync: Sync) -> None:
+    with serve(answering(*(page(record(productName=n), token=n) for n in "abca"))) as server:
+        run = load(sync, one_group(server))
+    assert (run.code, run.records(DAILY)) == (1, [])
+    assert "the paging returns to an earlier page" in run.last_line
 
 
 def test_a_duplicate_row_is_emitted_once(sync: Sync) -> None:

@@ -28,6 +28,7 @@ from tap_twilio_usage.streams.lists import AccountsStream, UsageTriggersStream
 from tap_twilio_usage.twilio.accounts import Accounts, fetch_list, find
 from tap_twilio_usage.twilio.auth import OAuth, Unsigned
 from tap_twilio_usage.twilio.billing_groups import BillingGroup
+from tap_twilio_usage.twilio.billing_lists import Lists
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import (
     DAILY,
@@ -110,7 +111,7 @@ def history(answers: Answers) -> Rows:
 
 
 def billing_group(answers: Answers) -> Rows:
-    group = BillingGroup(by_oauth(answers), BILLING_GROUP_IDS[0], 1, 40)
+    group = BillingGroup(Lists(by_oauth(answers), 40, LOGGER), BILLING_GROUP_IDS[0], 1)
     return [row for rows in group.fetch_usage(DAILY, DAYS).values() for row in rows]
 
 
@@ -361,8 +362,8 @@ REFUSED = {
     ),
     "a product's day that was not asked for": (
         "Records",
-        lambda page: page["records"][0].update(startDate=f"{TODAY}", endDate=f"{TODAY}"),
-        "which was not requested",
+        lambda page: page.get("records", [{}])[0].update(startDate=f"{TODAY}", endDate=f"{TODAY}"),
+        f"rows of {TODAY}, which were not requested",
     ),
     "another account": ("Daily", field("account_sid", "AC" + "f" * 32), "is of another account"),
     "a number of other digits": ("Daily", field("price", "١٢"), "its price is not a number"),

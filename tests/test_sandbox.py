@@ -23,6 +23,9 @@ from sandbox import (
     API_KEY_SECRET,
     API_KEY_SID,
     AUTH_TOKEN,
+    BILLING_GROUP_IDS,
+    CLIENT_ID,
+    CLIENT_SECRET,
     MAIN_SID,
     Company,
     Server,
@@ -645,7 +648,8 @@ def test_the_server_starts_and_stops(tmp_path: Path, free_port: int) -> None:
     port = f"--port={free_port}"
     url = f"http://127.0.0.1:{free_port}"
     try:
-        started = command("start", port, "--today=2026-01-02", cwd=tmp_path)
+        form = "--billing=parameters=form,status=201"
+        started = command("start", port, "--today=2026-01-02", form, cwd=tmp_path)
         assert (started.returncode, started.stdout, started.stderr) == (0, f"{url}\n", "")
         again = command("start", port, cwd=tmp_path)
         assert (again.returncode, again.stdout) == (0, f"{url} (already running)\n")
@@ -653,6 +657,14 @@ def test_the_server_starts_and_stops(tmp_path: Path, free_port: int) -> None:
             f"{url}/2010-04-01/Accounts/{MAIN_SID}/Usage/Records/Today.json", auth=AUTH, timeout=30
         )
         assert answer.json()["usage_records"][0]["start_date"] == "2026-01-02"
+        app = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+        grant = {"grant_type": "client_credentials", **app}
+        token = requests.post(f"{url}/v2/token", data=grant, timeout=30).json()["access_token"]
+        group = f"{url}/v2/Usage/BillingGroups/{BILLING_GROUP_IDS[0]}/Records"
+        bearer = {"Authorization": f"Bearer {token}"}
+        sent = {"startDate": "2026-01-02"}
+        assert requests.post(group, json=sent, headers=bearer, timeout=30).status_code == 400
+        assert requests.post(group, data=sent, headers=bearer, timeout=30).status_code == 201
     finally:
         stopped = command("stop", port, cwd=tmp_path)
     assert (stopped.returncode, stopped.stdout, stopped.stderr) == (0, "", "")

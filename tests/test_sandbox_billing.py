@@ -21,10 +21,13 @@ from sandbox import (
     CLIENT_SECRET,
     LEGACY_BILLING_GROUP_ID,
     MAIN_SID,
+    BillingForm,
     Company,
     Server,
     oauth,
 )
+from sandbox.__main__ import main
+from sandbox.billing_form import read_form
 from tests.busy import Busy
 
 if TYPE_CHECKING:
@@ -654,6 +657,56 @@ def test_further_pages_use_the_sums_of_the_first_page(
     assert changing.page({**FOREVER, "pageToken": page["meta"]["nextToken"]})["records"]
 
 
+# --- forms of requests
+
+
+def test_the_form_of_requests_can_be_another(company: Company, session: requests.Session) -> None:
+    form = BillingForm("form", "get", max_page_size=100, array="items", status=201)
+    with Server(company, billing=form) as running:
+        client = Client(running, session)
+        assert error(client.ask(on(DAY))) == (400, 20001)
+        too_many = client.post(PATH, data=on(DAY, pageSize=101), headers=client.bearer)
+        assert error(too_many) == (400, 20001)
+        answer = client.post(PATH, data=on(DAY, pageSize=10), headers=client.bearer)
+        page = answer.json()
+        assert (answer.status_code, page["meta"]["key"], len(page["items"])) == (201, "items", 10)
+        query = on(DAY, pageSize=10, pageToken=page["meta"]["nextToken"])
+        url = running.url + PATH
+        following = session.get(url, params=query, headers=client.bearer, timeout=30).json()
+    assert products(following["items"]).isdisjoint(products(page["items"]))
+
+
+def test_what_is_not_in_its_place_can_be_ignored(
+    company: Company, session: requests.Session
+) -> None:
+    with Server(company, billing=BillingForm("query", "query", refusal=0)) as running:
+        client = Client(running, session)
+        ignored = client.page(on(DAY, pageToken="PT1"))
+        assert ignored == client.page({})
+    assert periods(ignored["records"]) == [("2026-03-01", "2026-03-20")]
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("parameters=form,next_page=get", BillingForm("form", "get")),
+        (
+            "max_page_size=100,refusal=0,array=items,status=201",
+            BillingForm("json", "body", 100, 0, "items", 201),
+        ),
+    ],
+)
+def test_the_form_is_an_option_of_the_command(text: str, form: BillingForm) -> None:
+    assert read_form(text) == form
+
+
+@pytest.mark.parametrize("text", ["parameters=xml", "next_page=", "status=ok", "token=get", "form"])
+def test_an_invalid_form_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["serve", "--billing", text])
+    assert f"argument --billing: invalid read_form value: '{text}'" in capsys.readouterr().err
+
+
 # --- server
 
 
@@ -674,7 +727,7 @@ def test_requests_are_recorded_without_the_secret(changing: Client) -> None:
             {"startDate": "2026-13-01", "pageSize": "7", "productCategory": "null"},
             400,
         ),
-        ("POST", PATH, {}, 400),
+        ("POST", PATH, {"a": "b"}, 400),
         ("GET", PATH, {"a": "b"}, 405),
     ]
 

@@ -17,6 +17,7 @@ from tap_twilio_usage.sync.state import State
 from tap_twilio_usage.twilio import accounts, auth
 from tap_twilio_usage.twilio.accounts import Accounts
 from tap_twilio_usage.twilio.billing_groups import BillingGroup
+from tap_twilio_usage.twilio.billing_lists import Lists
 from tap_twilio_usage.twilio.client import Client
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.limits import Limits
@@ -91,8 +92,9 @@ class Session:
             settings.client_secret or "",
         )
         client = self._client("billing_api_url", oauth)
+        lists = Lists(client, settings.page_size, self._logger)
         return {
-            group_id: BillingGroup(client, group_id, number, settings.page_size)
+            group_id: BillingGroup(lists, group_id, number)
             for number, group_id in enumerate(settings.billing_group_ids, 1)
         }
 

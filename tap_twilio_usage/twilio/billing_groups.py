@@ -1,26 +1,20 @@
-"""Twilio's Usage API v2: the usage of one billing group.
-
-Three points are not in Twilio's documentation, and were not checked against a live account: the
-host (setting `billing_api_url`), that parameters are sent as a JSON body, and that `TOKEN` requests
-the next page. This module is the only place that depends on them.
-"""
+"""Twilio's Usage API v2: the usage of one billing group."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
 from tap_twilio_usage.logs.anomalies import Findings
 from tap_twilio_usage.money import parsers
 from tap_twilio_usage.money.parsers import Fields, InvalidRecordError, Record
-from tap_twilio_usage.twilio.client import Client
+from tap_twilio_usage.twilio.billing_lists import Asked, Lists, NotRequestedError
 from tap_twilio_usage.twilio.errors import ApiError, InvalidResponseError, NotFound
 from tap_twilio_usage.twilio.periods import Granularity, Window
 from tap_twilio_usage.twilio.transport import Json
 
 PATH = "/v2/Usage/BillingGroups/{}/Records"
-TOKEN = "pageToken"  # noqa: S105  (the name of a parameter)
 
 NOT_ELIGIBLE = "71001"
 FIELDS: Fields = {
@@ -36,86 +30,25 @@ FIELDS: Fields = {
 class BillingGroup:
     """Usage of one billing group. Its id is a credential: logs name it by its number."""
 
-    def __init__(self, client: Client, group_id: str, number: int, page_size: int) -> None:
+    def __init__(self, lists: Lists, group_id: str, number: int) -> None:
         """Request nothing yet; the number is its position in the settings, from 1."""
         self.id = group_id
         self.name = f"billing group {number}"
-        self._client = client
-        self._page_size = page_size
+        self.path = PATH.format(group_id)
         self.findings = Findings()
+        self._lists = lists
 
     def fetch_usage(self, granularity: Granularity, window: Window) -> dict[date, list[Record]]:
         """Return the rows of each period of the window that has any, by its first day.
 
         One row per product, ordered by category and name. Raises ApiError.
         """
-        keyed: dict[tuple[date, str, str], Record] = {}
-        for row in self._rows(granularity, window):
-            day, product = row["start_date"], row["product_name"]
-            before = keyed.setdefault((day, row["product_category"], product), row)
-            self.findings.repeated_rows += before is not row
-            if before | {"as_of": row["as_of"]} != row:
-                raise InvalidResponseError(
-                    f"{self.name}: Twilio sent two rows with different values for {product!r} on "
-                    f"{day}"
-                )
-        periods: dict[date, list[Record]] = {}
-        for (day, _, _), row in sorted(keyed.items()):
-            periods.setdefault(day, []).append(row)
-        return periods
-
-    def _rows(self, granularity: Granularity, window: Window) -> Iterator[Record]:
-        body = {
-            "startDate": f"{window.start}",
-            "endDate": f"{window.end}",
-            "aggregationPeriod": granularity.name.upper(),
-            "pageSize": self._page_size,
-        }
-        position = 0
-        for page in self._pages(body):
-            as_of = self._as_of(page)
-            for raw in page["records"]:
-                position += 1
-                row = self._row(raw, f"record {position} of {window}")
-                start, end = row["start_date"], row["end_date"]
-                if not granularity.is_single_period(start, end) or start not in window:
-                    raise InvalidResponseError(
-                        f"{self.name}: {window}: Twilio sent {row['product_name']!r} for "
-                        f"{start}..{end}, which was not requested"
-                    )
-                yield {"as_of": as_of, **row}
-
-    def _pages(self, body: Json) -> Iterator[Json]:
-        seen: set[str] = set()
-        while True:
-            page = self._post(body)
-            meta = page.get("meta")
-            if not isinstance(page.get("records"), list) or not isinstance(meta, dict):
-                raise InvalidResponseError(f"{self.name} answered without records or meta")
-            yield page
-            token = meta.get("nextToken")
-            if token is None or token == "":
-                return
-            if not isinstance(token, str):
-                raise InvalidResponseError(f"{self.name}: nextToken is not text")
-            if token in seen:
-                raise InvalidResponseError(
-                    f"{self.name}: the paging returns to an earlier page; stopped"
-                )
-            if len(seen) >= self._client.limits.pages:
-                raise InvalidResponseError(
-                    f"{self.name}: the paging does not end after {len(seen):,} pages; stopped"
-                )
-            seen.add(token)
-            body = {**body, TOKEN: token}
-
-    def _post(self, body: Json) -> Json:
         try:
-            return self._client.post(PATH.format(self.id), json=body, name=self.name)
+            rows = self._lists.rows(self, Asked(granularity, window))
         except NotFound as error:
             raise ApiError(
                 f"{error}: this OAuth app has no such billing group, or the group did not exist on "
-                f"{body['startDate']}; check billing_group_ids and start_date"
+                f"{window.start}; check billing_group_ids, start_date and billing_api_url"
             ) from None
         except ApiError as error:
             if error.code != NOT_ELIGIBLE:
@@ -124,6 +57,27 @@ class BillingGroup:
                 f"{self.name} cannot use this version of the API (Twilio's error 71001); remove it "
                 "from billing_group_ids: usage_records_daily has the usage of its accounts"
             ) from None
+        periods: dict[date, list[Record]] = {}
+        for (day, _, _), row in sorted(rows.items()):
+            periods.setdefault(day, []).append(row)
+        return periods
+
+    def read(self, answer: Json, records: Sequence[Any], asked: Asked) -> list[Record]:
+        """Return the rows of a page. Raises NotRequestedError, InvalidResponseError."""
+        return list(self._rows(records, self._as_of(answer), asked))
+
+    def _rows(self, records: Sequence[Any], as_of: str | None, asked: Asked) -> Iterator[Record]:
+        granularity, window = asked
+        for position, raw in enumerate(records, 1):
+            row = self._row(raw, f"record {position} of a page of {window}")
+            days = Window(row["start_date"], row["end_date"])
+            if not granularity.is_single_period(*days) or days.start not in window:
+                raise NotRequestedError(
+                    f"{self.name}: {window}: Twilio sent {row['product_name']!r} for {days}, which "
+                    "was not requested",
+                    days,
+                )
+            yield {"as_of": as_of, **row}
 
     def _as_of(self, page: Json) -> str | None:
         as_of = page.get("asOf")

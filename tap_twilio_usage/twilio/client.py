@@ -54,6 +54,7 @@ class Client:
         path: str,
         query: str = "",
         *,
+        name: str = "",
         decoder: Decoder | None = None,
         retry_if_denied: bool = True,
     ) -> Json:
@@ -61,15 +62,17 @@ class Client:
 
         Numbers in it are left as text, so that no price ever becomes a float. A 401 or 403 is
         retried once these credentials have worked: Twilio sends some in the middle of good runs.
-        What the `decoder` can read is returned as it decodes it, in a dictionary.
+        What the `decoder` can read is returned as it decodes it, in a dictionary. Logs show the
+        `name`, or else the path.
         Raises ApiError: Denied, NotFound, RetriesExhausted, InvalidResponseError, or itself.
         """
-        request = Request(path, query, decoder=decoder)
+        request = Request(path, query, label=name, decoder=decoder)
         return self._call(request, retry_if_denied=retry_if_denied)
 
     def post(
         self,
         path: str,
+        query: str = "",
         *,
         name: str,
         json: Json | None = None,
@@ -79,7 +82,7 @@ class Client:
 
         For requests that only read: a POST is retried as a GET is. Logs show the `name`.
         """
-        return self._call(Request(path, json=json, form=form, label=name))
+        return self._call(Request(path, query, json=json, form=form, label=name))
 
     def _call(self, request: Request, *, retry_if_denied: bool = True) -> Json:
         limits = self.limits
@@ -100,7 +103,7 @@ class Client:
         response, auth = self._send(request)
         if response.status == requests.codes.unauthorized and self._credentials.renew(auth):
             response, _ = self._send(request)
-        if response.status == requests.codes.ok:
+        if requests.codes.ok <= response.status < requests.codes.multiple_choices:
             return responses.read(request, response, self.redactor)
         raise responses.error_of(
             request,

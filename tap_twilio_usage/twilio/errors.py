@@ -8,13 +8,14 @@ from tap_twilio_usage.errors import TapError
 class ApiError(TapError):
     """A response from Twilio, or from a server in between, that the tap cannot continue from.
 
-    `code` is Twilio's error code as text, if the response has one.
+    `status` is that of the response, if there was one, and `code` Twilio's error code as text.
     """
 
-    def __init__(self, message: str, code: str | None = None) -> None:
-        """Keep the message, which is one line without secrets, and the code."""
+    def __init__(self, message: str, code: str | None = None, status: int | None = None) -> None:
+        """Keep the message, which is one line without secrets, the code and the status."""
         super().__init__(message)
         self.code = code
+        self.status = status
 
 
 class Denied(ApiError):
@@ -39,7 +40,7 @@ class Transient(ApiError):
 
 
 class InvalidResponseError(ApiError):
-    """A response with status 200 that is not what Twilio documents; none of it is loaded."""
+    """A response that says success and is not what Twilio documents; none of it is loaded."""
 
     def __init__(self, message: str) -> None:
         """Keep the message, and add what to do."""

@@ -18,7 +18,8 @@ class Limits:
     longest_wait: float = 60.0
     longest_retry_after: float = 300.0  # a longer Retry-After ends the run
     pace: float = 1.0  # waits before a retry are divided by it: tests hurry them
-    pages: int = 1000  # of one list
+    pages: int = 1000  # of one list; of a billing group, one after another without a new row
+    billing_rows: int = 1_000_000  # of one list of a billing group, which is held in memory
     connect_timeout: float = 10.0
     read_timeout: float = 60.0  # of each read from the socket
     deadline: float = 120.0  # for a complete response, however slowly it arrives

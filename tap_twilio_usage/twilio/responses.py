@@ -26,7 +26,7 @@ LONGEST_DETAILS = 200  # characters
 
 
 def read(request: Request, response: Response, redactor: Redactor) -> Json:
-    """Return the JSON object of a response with status 200; its numbers are left as text.
+    """Return the JSON object of a response that says success; its numbers are left as text.
 
     Raises Transient if the body is not JSON, InvalidResponseError if it is not an object.
     """
@@ -39,7 +39,8 @@ def read(request: Request, response: Response, redactor: Redactor) -> Json:
         kind = redactor.text(response.headers.get("Content-Type", "no content type"))[:50]
         size = len(response.content)
         raise Transient(
-            f"Twilio answered 200, but the body ({kind!r}, {size:,} bytes) is not JSON"
+            f"Twilio answered {response.status}, but the body ({kind!r}, {size:,} bytes) is not "
+            "JSON"
         ) from None
     if not isinstance(value, dict):
         raise InvalidResponseError(
@@ -72,11 +73,11 @@ def error_of(  # noqa: PLR0913  (each is one thing, passed by name)
         )
     if status in {requests.codes.unauthorized, requests.codes.forbidden}:
         return Denied(
-            f"Twilio refused the credentials ({summary}); check {credential_settings}", code
+            f"Twilio refused the credentials ({summary}); check {credential_settings}", code, status
         )
     if status == requests.codes.not_found and code == NO_DATA:
-        return NotFound(f"{request.name} answered {summary}", code)
-    return ApiError(f"{request.name} answered {summary}", code)
+        return NotFound(f"{request.name} answered {summary}", code, status)
+    return ApiError(f"{request.name} answered {summary}", code, status)
 
 
 def _decode(response: Response) -> Any:

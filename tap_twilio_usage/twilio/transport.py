@@ -37,7 +37,7 @@ Decoder = msgspec.json.Decoder[Any]
 
 
 class Request(NamedTuple):
-    """A GET, or a POST of `json` or `form`.
+    """A GET, or a POST of `json` or `form`, which may be empty.
 
     `label` replaces the path in logs. `decoder` reads responses of the form that Twilio documents;
     any other response is read as generic JSON.
@@ -57,9 +57,13 @@ class Request(NamedTuple):
 
     def __str__(self) -> str:
         """Return the name and the dates of the request; no other parameter is for the log."""
-        body = (f"{key}={value}" for key, value in (self.json or {}).items())
-        parameters = self.query.split("&") if self.query else body
-        dates = "&".join(parameter for parameter in parameters if "Date=" in parameter)
+        body = {**(self.json or {}), **(self.form or {})}
+        dates = "&".join(
+            [
+                *(each for each in self.query.split("&") if "Date=" in each),
+                *(f"{key}={value}" for key, value in body.items() if key.endswith("Date")),
+            ]
+        )
         return f"{self.name} {dates}".strip()
 
 
