@@ -42,7 +42,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"account_sids": ["AC12"], "subaccounts": "separate"},
         "account_sids: SID 1, 'AC12', must be AC followed by 32 hex digits",
     ),
-    "accounts that are not a list": ({"account_sids": SID}, "is not of type 'array'"),
+    "accounts that are not a list": ({"account_sids": {"sid": SID}}, "is not of type 'array'"),
     "a billing group ID that is not valid": (
         {"billing_group_ids": ["commerce_billingprofile_1", "s3cret"]},
         "billing_group_ids: ID 2 is not valid; use the form commerce_billingprofile_...",
@@ -52,7 +52,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "billing_group_ids: ID 1 is not valid; use the form commerce_billingprofile_...",
     ),
     "billing groups that are not a list": (
-        {"billing_group_ids": "s3cret"},
+        {"billing_group_ids": '["s3cret"'},
         "billing_group_ids: must be a list of strings",
     ),
     "a client secret with a space": (
@@ -316,13 +316,12 @@ def test_the_settings_are_typed_without_the_sdk() -> None:
 
 def test_secrets_are_marked_and_everything_is_described() -> None:
     properties = SCHEMA["properties"]
-    assert {name for name, schema in properties.items() if schema.get("writeOnly")} == {
-        "auth_token",
-        "api_key_secret",
-        "client_secret",
-        "billing_group_ids",
+    secrets = {
+        *("auth_token", "api_key_secret", "account_client_secret", "client_secret"),
+        *("billing_group_ids", "connections"),
     }
-    assert set(SECRETS) == {"auth_token", "api_key_secret", "client_secret", "billing_group_ids"}
+    assert {name for name, schema in properties.items() if schema.get("writeOnly")} == secrets
+    assert set(SECRETS) == secrets
     assert all(schema["description"] for schema in properties.values())
 
 

@@ -16,7 +16,7 @@ from tap_twilio_usage.logs.wording import some
 from tap_twilio_usage.money.amounts import EXACT, ZERO
 from tap_twilio_usage.money.dedup import ROUNDING_OF_A_ROW
 from tap_twilio_usage.money.usage_record import Amounts, Totals
-from tap_twilio_usage.sync.run import Account, Run
+from tap_twilio_usage.sync.run import Account, Company, Run
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import MONTHLY, Window, merged
 from tap_twilio_usage.twilio.threads import InOrder
@@ -28,13 +28,14 @@ Sums = dict[str, Amounts]
 class AllAccounts:
     """The comparison of one run; it does nothing if an earlier run of this month has made it."""
 
-    def __init__(self, run: Run, *, has_histories: bool = True) -> None:
+    def __init__(self, run: Run, company: Company, *, has_histories: bool = True) -> None:
         """Take the run, and whether it fetches the history of each account; make no request yet."""
         self._run = run
-        self._together = run.together
+        self._company = company
+        self._together = company.together
         self._days = self._to_compare()
         self._whole: Sums | None = None
-        self._reads_all = len(run.accounts) == len(run.listed)
+        self._reads_all = len(company.accounts) == len(company.listed)
         self._unreadable: list[str] = []  # of the accounts that are excluded
         self._has_histories = has_histories and self._reads_all
 
@@ -52,8 +53,10 @@ class AllAccounts:
         The state must be written afterwards.
         """
         state, together, days = self._run.state, self._together, self._days
-        if not self._run.together:
-            state.accounts_compared = None  # what is loaded without a comparison is compared later
+        if not self._company.together:
+            state.compared.pop(
+                self._company.main.sid, None
+            )  # what is loaded without a comparison is compared later
         if not together or not days:
             return
         try:
@@ -61,8 +64,8 @@ class AllAccounts:
         except ApiError as error:
             self._cannot_compare(error)
             return
-        compared = state.accounts_compared
-        state.accounts_compared = Window(min(days.start, *(compared or days)), days.end)
+        compared = state.compared.get(together.sid)
+        state.compared[together.sid] = Window(min(days.start, *(compared or days)), days.end)
         if missing:
             self._log(missing, together.sid)
 
@@ -85,7 +88,8 @@ class AllAccounts:
 
     def _to_compare(self) -> Window | None:
         """Return the days to compare, which begin with a month; None if there are none."""
-        planner, compared = self._run.planner, self._run.state.accounts_compared
+        planner = self._run.planner
+        compared = self._run.state.compared.get(self._company.main.sid)
         today, start = planner.today, planner.settings.start_date
         if compared is None:
             loaded = (partition.first_day for partition in self._run.state.partitions)
@@ -100,21 +104,21 @@ class AllAccounts:
 
     def _is_equal(self) -> bool:
         """Return whether the histories say that no account is left out."""
-        accounts = self._run.accounts.values()
+        accounts = self._company.accounts.values()
         return self._whole is not None and self._whole == _sums(
             each.fetch_all_time() for each in accounts
         )
 
     def _fetch_missing(self, together: Account, days: Window) -> dict[date, Decimal]:
         """Return what the listed accounts lack, by month."""
-        listed = self._run.listed
+        listed = self._company.listed
         whole = together.fetch_totals(MONTHLY, days)  # before those of each, which only grow
 
         def months(account: Account) -> Totals:
             try:
                 return account.fetch_totals(MONTHLY, days)
             except ApiError:
-                if account.sid in self._run.accounts:
+                if account.sid in self._company.accounts:
                     raise
                 return {}
 
@@ -122,7 +126,7 @@ class AllAccounts:
         self._unreadable = [
             account.sid
             for account, part in zip(listed, parts, strict=True)
-            if not part and account.sid not in self._run.accounts
+            if not part and account.sid not in self._company.accounts
         ]
         used = {month for part in parts for month, total in part.items() if total.price}
         if lacking := sorted(used - whole.keys()):

@@ -34,7 +34,7 @@ class Pipeline:
         """Take the run; make no request yet."""
         self._run = run
         self._progress = progress
-        self._all_accounts = AllAccounts(run)
+        self._all_accounts = [AllAccounts(run, company) for company in run.companies]
         self._empty = EmptyPeriods(run.planner.granularity, run.planner.today)
 
     def begin(self) -> list[AccountContext]:
@@ -43,7 +43,8 @@ class Pipeline:
         if not run.planner.granularity.is_named_period:
             run.begin()
         withdrawn, to_read = subaccount_switch.contexts(run)
-        self._all_accounts.begin()
+        for each in self._all_accounts:
+            each.begin()
         self._queue = Queue(run, to_read)
         self._progress.accounts = len(to_read)
         run.write_state()
@@ -52,7 +53,8 @@ class Pipeline:
 
     def end(self) -> None:
         """Note that all rows of all accounts have been emitted."""
-        self._all_accounts.end()
+        for each in self._all_accounts:
+            each.end()
         self._run.end(self._contexts)
 
     def rows(self, context: AccountContext) -> Iterator[Rows]:

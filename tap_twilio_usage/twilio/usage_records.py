@@ -57,6 +57,11 @@ class Account:
         self._today = today
         self._date_created = date_created
 
+    @property
+    def client(self) -> Client:
+        """The client that can read the account."""
+        return self._client
+
     @once
     def fetch_all_time(self) -> list[Reported]:
         """Return each category with its whole history; requested once per run.
