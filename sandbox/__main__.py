@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
+import json
 import os
 import shutil
 import signal
@@ -16,7 +17,7 @@ from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 
-from sandbox.company import Company
+from sandbox.company import Company, connections
 from sandbox.faults import AtRandom
 from sandbox.invoice import invoice
 from sandbox.server import HOST, SERVER_NAME, Server
@@ -42,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
             "stop": _stop,
             "invoice": _invoice,
             "demo": _demo,
+            "connections": _connections,
         }
         commands[options.command](options)
     except (Failure, OSError) as error:
@@ -75,6 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="write the seeds of the demo, and last month's invoice")
     _add_world(demo)
     demo.add_argument("folder", type=Path, help="where to write the files")
+    connections = commands.add_parser(
+        "connections", help="write the tap's setting `connections`, with Restricted API keys"
+    )
+    _add_world(connections)
     return parser
 
 
@@ -100,6 +106,7 @@ def _add_world(command: argparse.ArgumentParser) -> None:
         help="the last day with usage; by default the current day, GMT",
     )
     add("--subaccounts", type=int, default=3)
+    add("--companies", type=int, default=1, help="main accounts, each with its subaccounts")
     add(
         "--categories",
         type=int,
@@ -137,6 +144,7 @@ def _serve(options: argparse.Namespace) -> None:
     company = _company(options)
     server = Server(
         company,
+        others=[_company(options, number) for number in range(2, options.companies + 1)],
         port=options.port,
         latency=float(options.latency_ms) / 1000,
         max_concurrent=options.max_concurrent,
@@ -160,8 +168,9 @@ def _serve(options: argparse.Namespace) -> None:
     server.stop()
 
 
-def _company(options: argparse.Namespace) -> Company:
+def _company(options: argparse.Namespace, number: int = 1) -> Company:
     return Company(
+        number=number,
         seed=options.seed,
         since=options.since,
         today=options.today,
@@ -204,6 +213,11 @@ def _demo(options: argparse.Namespace) -> None:
     for old in invoices.glob("*.csv"):
         old.unlink()
     _write_invoice(company, last_month, invoices)
+
+
+def _connections(options: argparse.Namespace) -> None:
+    companies = [_company(options, number) for number in range(1, options.companies + 1)]
+    _say(json.dumps(connections(companies)))
 
 
 def _start(options: argparse.Namespace) -> None:

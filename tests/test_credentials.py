@@ -158,8 +158,10 @@ def test_incomplete_credentials_are_refused_before_the_first_request(
         (
             KEY,
             "api_key_secret",
-            "account_sid, api_key_sid and api_key_secret, and that a Restricted key has the "
-            "permission /twilio/billing/usage/read",
+            (
+                "account_sid, api_key_sid and api_key_secret, and that a Restricted key has the "
+                "permission /twilio/billing/usage/read"
+            ),
         ),
     ],
 )

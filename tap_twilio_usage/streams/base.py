@@ -103,11 +103,13 @@ class TwilioStream(SdkStream):
         """Raise the error, or record it if the other contexts do not depend on this one."""
         if context is None or not self.session.settings.separates_accounts:
             raise error
+        sid = context["account_sid"]
         if isinstance(error, Denied | NotFound):
-            error = ApiError(
-                f"{error}; if it always does so for this account, add it to exclude_account_sids"
-            )
-        self.session.failures.add("accounts", context["account_sid"], error)
+            company = self.session.fetch_accounts().company(sid)
+            is_listed = company and company.separates
+            to_do = "add it to exclude_account_sids" if is_listed else "remove its connection"
+            error = ApiError(f"{error}; if it always does so for this account, {to_do}")
+        self.session.failures.add("accounts", sid, error)
 
     def summarize(self) -> None:
         """Log, after the run, what was loaded of all contexts."""
