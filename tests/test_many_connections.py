@@ -400,8 +400,8 @@ def test_an_account_of_a_connection_cannot_be_the_main_one_or_excluded() -> None
     separate = {"account_sid": OTHER, "auth_token": "x", "subaccounts": "separate"}
     assert refusals({**separate, "exclude_account_sids": [SID], "connections": [ONE]}) == [
         (
-            f"connections: connection 1: {SID} is in exclude_account_sids too; remove it from one of "
-            "them"
+            f"connections: connection 1: {SID} is in exclude_account_sids too; remove it from one "
+            "of them"
         )
     ]
     assert refusals({**separate, "exclude_account_sids": [SID], "account_sids": [SID]}) == [

@@ -6,18 +6,17 @@ import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
-from urllib.parse import urlsplit
 
 from jsonschema import Draft7Validator, ValidationError
 
 from tap_twilio_usage.config import connection_problems as of_connections
+from tap_twilio_usage.config import urls
 from tap_twilio_usage.config.connection import OAUTH_APP, OF_CREDENTIALS, connections
 from tap_twilio_usage.config.connection_problems import API_KEY_SID, SECRET
 from tap_twilio_usage.config.schema import SECRETS
 from tap_twilio_usage.config.settings import ACCOUNT_LISTS, URLS, Shard, parse_date
 from tap_twilio_usage.logs.redaction import Redactor, long_values, shown
 from tap_twilio_usage.money.parsers import ACCOUNT_SID, canonical_sid
-from tap_twilio_usage.twilio.connections import is_loopback
 
 BILLING_GROUP_ID = re.compile(r"commerce_billingprofile_[0-9A-Za-z_-]+")
 LONGEST_ERROR = 300  # characters of a message that may quote a value
@@ -61,6 +60,9 @@ def _schema_problems(
     elif name:
         redactor = Redactor(long_values([*error.path, error.instance]))
         where = ".".join([name, *(redactor.text(f"{key}") for key in [*error.path][1:])])
+        if error.validator == "type" and "boolean" in error.validator_value:
+            yield f"{where}: {shown(error.instance)} is not a boolean; use true or false"
+            return
         yield f"{where}: {redactor.text(error.message)[:LONGEST_ERROR]}"
     else:
         for unknown in sorted(set(config) - set(schema["properties"])):
@@ -136,20 +138,5 @@ def _name_problems(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _url_problems(config: Mapping[str, Any]) -> Iterator[str]:
     for name in URLS:
-        if name in config and (problem := _url_problem(config[name])):
+        if name in config and (problem := urls.problem(name, config[name])):
             yield f"{name}: {problem}"
-
-
-def _url_problem(text: str) -> str | None:
-    try:
-        url = urlsplit(text)
-        host, _ = url.hostname, url.port
-    except ValueError:
-        return "is not a URL; use one such as https://api.twilio.com"
-    if url.scheme not in {"http", "https"} or not host or "\\" in text:
-        return "is not a URL; use one such as https://api.twilio.com"
-    if url.username is not None or url.password is not None or url.query or url.fragment:
-        return "must not contain a user, password, query or fragment"
-    if url.scheme == "http" and not is_loopback(host):
-        return "must use https, because each request contains credentials (http on loopback only)"
-    return None
