@@ -13,10 +13,11 @@ import pytest
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Request, Server, connections
 from sandbox.company import Account
+from sandbox.faults import error
 from tap_twilio_usage.errors import SettingsError
 from tap_twilio_usage.tap import TapTwilioUsage
 from tests.canary import leaks
-from tests.conftest import Run, Sync
+from tests.conftest import Run, Sync, catalog_of
 from tests.forked import Overrides
 from tests.twilio import between
 
@@ -310,6 +311,104 @@ def test_the_test_command_has_a_line_for_each_connection_that_fails(
     good = sync(everything(server), "--test", overrides=IN_A_HURRY)
     assert good.code == 0
     assert f"{DAILY} can be read" in good.log
+
+
+# Streams of several connections.
+
+
+def test_focus_has_the_billing_account_of_each_connection(sync: Sync, server: Server) -> None:
+    main, sub, _ = server.company.accounts()
+    other = server.others[0].accounts()[0]
+    run = sync(
+        settings(
+            server,
+            token(main, name="Not shown", subaccounts="separate"),
+            key(sub, name="Not shown either"),
+            key(other, name="Europe", subaccounts="excluded"),
+            focus=True,
+            billing_account_name="Of another account",
+        )
+    )
+    assert run.code == 0
+    rows = run.records("focus_cost_and_usage")
+    assert {
+        (
+            row["BillingAccountId"],
+            row["BillingAccountName"],
+            row["SubAccountId"],
+            row["SubAccountName"],
+        )
+        for row in rows
+        if row["x_AccountSid"] in {main.sid, sub.sid, other.sid}
+    } == {
+        (main.sid, "Sandbox Company", None, None),
+        (main.sid, "Sandbox Company", sub.sid, "Sandbox Subaccount 1"),
+        (other.sid, "Europe", None, None),
+    }
+    costs: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for row in rows:
+        costs[row["x_AccountSid"], row["ChargePeriodStart"][:10]] += row["BilledCost"]
+    assert costs == own_spend(server, *server.company.accounts(), other)
+
+
+def test_shards_divide_the_accounts_of_all_connections(sync: Sync, server: Server) -> None:
+    runs = [sync(everything(server, shard=f"{number}/2")) for number in (1, 2)]
+    assert [run.code for run in runs] == [0, 0, 0]
+    shares = [{row["account_sid"] for row in run.records()} for run in runs]
+    assert sorted(map(len, shares)) == [0, 1, 4]
+    assert spend(*runs) == own_spend(server)
+
+
+def test_the_other_streams_read_every_connection(sync: Sync, server: Server) -> None:
+    main, *_ = server.company.accounts()
+    other = server.others[0].accounts()[0]
+    config = settings(server, token(main), token(other), start_date=f"{LAST}")
+    names = "accounts", "usage_triggers", "usage_reconciliation", "categories"
+    catalog = catalog_of(sync(config, "--discover").catalog, *names)
+    run = sync(config, catalog=catalog)
+    assert run.code == 0
+    every = {account.sid for _, account in accounts(server)}
+    assert [*sorted(row["account_sid"] for row in run.records("accounts"))] == sorted(every)
+    assert {row["account_sid"] for row in run.records("usage_triggers")} == {main.sid, other.sid}
+    assert {
+        row["account_sid"]: row["monthly_total"] for row in run.records("usage_reconciliation")
+    } == {company.main_sid: company.total(LAST) for company in (server.company, *server.others)}
+    assert any(row["is_reported"] for row in run.records("categories"))
+    by_keys = settings(server, token(main), key(other))
+    partly = sync(by_keys, catalog=catalog_of(sync(config, "--discover").catalog, "accounts"))
+    assert partly.code == 0
+    assert {row["account_sid"] for row in partly.records("accounts")} == {
+        account.sid for account in server.company.accounts()
+    }
+    assert f"{other.sid}: its list of accounts is not loaded: an API key reads" in partly.log
+
+
+def test_an_account_that_is_throttled_lowers_no_other_connection(
+    sync: Sync, server: Server
+) -> None:
+    main, other = server.company.accounts()[0], server.others[0].accounts()[0]
+    refused: list[Request] = []
+
+    def throttle(request: Request) -> Any:
+        if f"/{main.sid}/" in request.path and len(refused) < 6:
+            refused.append(request)
+            return error(429, 20429, "Too Many Requests")
+        return None
+
+    server.plan = throttle
+    run = sync(settings(server, key(main), key(other)), overrides=IN_A_HURRY)
+    assert run.code == 0
+    assert spend(run).keys() == {(sid, f"{day}") for sid in (main.sid, other.sid) for day in DAYS}
+    assert len(refused) == 6
+    assert not any(other.sid in line for line in run.log.splitlines() if "; try " in line)
+
+
+def test_each_connection_has_a_throttle_of_its_own() -> None:
+    given = [{**ONE, "account_sid": sid} for sid in (SID, OTHER)]
+    session = TapTwilioUsage(config={"connections": given, "max_concurrent_requests": 5}).session
+    first, second = session.clients.values()
+    assert first._throttle is not second._throttle
+    assert session.max_requests == 10
 
 
 # Settings.

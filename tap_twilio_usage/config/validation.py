@@ -60,7 +60,7 @@ def _schema_problems(
     elif name:
         redactor = Redactor(long_values([*error.path, error.instance]))
         where = ".".join([name, *(redactor.text(f"{key}") for key in [*error.path][1:])])
-        if error.validator == "type" and "boolean" in error.validator_value:
+        if error.validator == "type" and "boolean" in f"{error.validator_value}":
             yield f"{where}: {shown(error.instance)} is not a boolean; use true or false"
             return
         yield f"{where}: {redactor.text(error.message)[:LONGEST_ERROR]}"
