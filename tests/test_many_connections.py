@@ -352,7 +352,7 @@ def test_focus_has_the_billing_account_of_each_connection(sync: Sync, server: Se
 
 
 def test_shards_divide_the_accounts_of_all_connections(sync: Sync, server: Server) -> None:
-    runs = [sync(everything(server, shard=f"{number}/2")) for number in (1, 2)]
+    runs = [sync(everything(server, shard=f"{number}/3")) for number in (1, 2, 3)]
     assert [run.code for run in runs] == [0, 0, 0]
     shares = [{row["account_sid"] for row in run.records()} for run in runs]
     assert sorted(map(len, shares)) == [0, 1, 4]
