@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -546,3 +547,30 @@ def test_a_secret_of_a_connection_is_masked_wherever_it_appears(sync: Sync, serv
         assert run.code == 1
         assert not leaks(run.log, [secret])
         assert "no ***" in run.log or given is app
+
+
+def test_a_subaccount_of_a_rolled_up_account_is_refused_if_it_says_so(
+    sync: Sync, server: Server
+) -> None:
+    main, sub, _ = server.company.accounts()
+    run = sync(settings(server, token(main), token(sub)))
+    assert run.code == 1
+    assert not run.records()
+    assert f"{sub.sid} is a subaccount of {main.sid}, whose rows include it" in run.last_line
+    apart = sync(settings(server, token(main, subaccounts="excluded"), token(sub)))
+    assert apart.code == 0
+    assert spend(apart) == own_spend(server, main, sub)
+
+
+def test_requests_are_made_ahead_for_the_next_connection(sync: Sync, server: Server) -> None:
+    main, other = server.company.accounts()[0], server.others[0].accounts()[0]
+    together = Barrier(2)
+
+    def meet(request: Request) -> None:
+        if request.path.endswith("AllTime.json"):
+            together.wait(60)
+
+    config = settings(server, key(main), key(other), max_concurrent_requests=1)
+    catalog = catalog_of(sync(config, "--discover").catalog, DAILY)
+    server.plan = meet
+    assert sync(config, catalog=catalog).code == 0

@@ -12,7 +12,6 @@ REGIONAL_HOST = re.compile(
     r"(?:api|oauth)\.((?:[a-z-]+\.)?)(ie1|au1|br1|de1|jp1|sg1|us2)\.twilio\.com"
 )
 API_HOSTS = {"api.twilio.com", "api.us1.twilio.com", "api.ashburn.us1.twilio.com"}
-INVALID = "is not a URL; use one such as https://api.twilio.com"
 
 
 def problem(setting: str, text: str) -> str | None:
@@ -21,9 +20,9 @@ def problem(setting: str, text: str) -> str | None:
         url = urlsplit(text)
         host, _ = (url.hostname or "").rstrip("."), url.port
     except ValueError:
-        return INVALID
+        return "is not a URL; use one such as https://api.twilio.com"
     if url.scheme not in {"http", "https"} or not host or "\\" in text:
-        return INVALID
+        return "is not a URL; use one such as https://api.twilio.com"
     if url.username is not None or url.password is not None or url.query or url.fragment:
         return "must not contain a user, password, query or fragment"
     if url.scheme == "http" and not is_loopback(host):
@@ -42,7 +41,9 @@ def _problem_at_twilio(setting: str, url: SplitResult, host: str) -> str | None:
             f"{setting}, and use credentials of US1"
         )
     if setting == "oauth_token_url":
-        return None if url.path.strip("/") else "has no path; use https://oauth.twilio.com/v2/token"
+        if url.path.strip("/"):
+            return None
+        return "has no path; use https://oauth.twilio.com/v2/token"
     if setting == "api_url" and host not in API_HOSTS:
         return f"{host} has no usage records; use https://api.twilio.com"
     if url.path.strip("/"):

@@ -85,15 +85,30 @@ class Session:
 
     def _refuse_double_reading(self, accounts: Accounts) -> None:
         """Raise TapError if a subaccount is read by itself and in the rows of its main account."""
-        for company in accounts.companies:
-            main = company.main
-            subaccounts = self.state.subaccounts(main.sid) if main.includes_subaccounts else ()
-            for sid in filter(accounts.get, subaccounts):
+        mains = [each.main for each in accounts.companies]
+        including = [each for each in mains if each.includes_subaccounts]
+        if len(mains) < 2 or not including:  # noqa: PLR2004
+            return
+        names = some([each.sid for each in including])
+        self._logger.info(
+            "rows of %s include subaccounts (rolled_up): none of these may have a connection", names
+        )
+        owners = {each.sid: self._fetch_owner(each) for each in mains}
+        for main in including:
+            known = {*self.state.subaccounts(main.sid)}
+            known |= {sid for sid, owner in owners.items() if owner == main.sid != sid}
+            for sid in sorted(filter(accounts.get, known)):
                 raise TapError(
                     f"{sid} is a subaccount of {main.sid}, whose rows include it (subaccounts: "
                     f"rolled_up), so it must not have a connection of its own: remove it from "
                     f"connections, or set subaccounts of {main.sid} to excluded"
                 )
+
+    def _has_token(self, sid: str) -> bool:
+        """Return whether the account has an Auth Token, which can read the account itself."""
+        return any(
+            each.account_sid == sid and each.auth_token for each in self.settings.connections
+        )
 
     def _warn_of_unlisted(self, since: Mapping[str, date | None]) -> None:
         """Warn of subaccounts that earlier runs have read and that Twilio does not list."""
