@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import date
 from functools import cached_property
 
@@ -23,6 +24,7 @@ from tap_twilio_usage.twilio.client import Client
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.limits import Limits
 from tap_twilio_usage.twilio.threads import once
+from tap_twilio_usage.twilio.usage_records import Account
 
 MAX_REQUESTS = 32  # at the same time; more would take more memory than they save time
 
@@ -104,11 +106,12 @@ class Session:
                     f"connections, or set subaccounts of {main.sid} to excluded"
                 )
 
-    def _has_token(self, sid: str) -> bool:
-        """Return whether the account has an Auth Token, which can read the account itself."""
-        return any(
-            each.account_sid == sid and each.auth_token for each in self.settings.connections
-        )
+    def _fetch_owner(self, account: Account) -> str | None:
+        """Return the main account's SID; None if it cannot be read, which an Auth Token can."""
+        connections = {each.account_sid: each for each in self.settings.connections}
+        with suppress(ApiError):
+            return account.fetch_owner() if connections[account.sid].auth_token else None
+        return None
 
     def _warn_of_unlisted(self, since: Mapping[str, date | None]) -> None:
         """Warn of subaccounts that earlier runs have read and that Twilio does not list."""
