@@ -147,6 +147,7 @@ def test_a_subaccount_of_separate_is_read_by_its_own_connection(sync: Sync, serv
     run = sync(settings(server, token(main, subaccounts="separate"), key(sub)))
     assert run.code == 0
     assert spend(run) == own_spend(server, main, sub, other)
+    assert by_tokens(sync, server) == spend(run)
     (partition,) = (each for each in partitions(run) if each["context"]["account_sid"] == sub.sid)
     assert partition["main_account_sid"] == main.sid
     assert not partition["context"]["includes_subaccounts"]
@@ -154,6 +155,16 @@ def test_a_subaccount_of_separate_is_read_by_its_own_connection(sync: Sync, serv
     refused = sync(settings(server, token(main, subaccounts="separate"), key(sub)))
     assert refused.code == 1
     assert f"{sub.sid}: categories: Twilio refused the credentials (403: " in refused.last_line
+
+
+def by_tokens(sync: Sync, server: Server) -> dict[tuple[str, str], Decimal]:
+    """Load with a subaccount's own Auth Token, which can list the subaccount itself."""
+    main, sub, _ = server.company.accounts()
+    run = sync(settings(server, token(sub), token(main), subaccounts="separate"))
+    assert run.code == 0
+    (partition,) = (each for each in partitions(run) if each["context"]["account_sid"] == sub.sid)
+    assert partition["main_account_sid"] == main.sid
+    return spend(run)
 
 
 def partitions(run: Run, stream: str = DAILY) -> list[dict[str, Any]]:
@@ -493,7 +504,7 @@ def refusals(config: dict[str, Any]) -> list[str]:
 def test_an_account_of_a_connection_cannot_be_the_main_one_or_excluded() -> None:
     assert refusals({"account_sid": SID, "auth_token": "x", "connections": [ONE]}) == [
         (
-            f"connections: connection 1: {SID} is named by account_sid outside of connections too; "
+            f"connections: connection 1: {SID} is named by account_sid (TWILIO_ACCOUNT_SID) too; "
             "remove one of them"
         )
     ]

@@ -70,7 +70,7 @@ def problems(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"{where}: account_sid must be AC followed by 32 hex digits"
         elif sid in positions:
             other = positions[sid]
-            there = f"connection {other}" if other else "account_sid outside of connections"
+            there = f"connection {other}" if other else "account_sid (TWILIO_ACCOUNT_SID)"
             yield f"{where}: {sid} is named by {there} too; remove one of them"
         elif sid in excluded:
             yield f"{where}: {sid} is in exclude_account_sids too; remove it from one of them"

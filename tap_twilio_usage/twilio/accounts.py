@@ -159,12 +159,17 @@ class Finder:
                         raise
                     refused[sid] = error
         listed = {row["sid"] for rows in lists.values() for row in rows}
+        subaccounts = {
+            row["sid"] for main, rows in lists.items() for row in rows if row["sid"] != main
+        }
         companies = []
         for each, client in self._connections:
             sid = each.account_sid or ""
+            if sid in subaccounts:
+                continue  # its main account is of another connection
             if sid in lists:
                 companies.append(self._separate(each, client, lists[sid], listed))
-            elif sid not in {*listed, *refused} and self._is_in_shard(sid):
+            elif sid not in refused and self._is_in_shard(sid):
                 companies.append(self._single(each, client, among=refused))
         return Accounts(companies, refused)
 
