@@ -508,14 +508,13 @@ class Company:
 
 
 def connections(companies: Iterable[Company]) -> list[dict[str, str]]:
-    """Return the tap's setting `connections`: each account by itself, with its Restricted key."""
+    """Return the tap's setting `connections`, for `subaccounts: separate`, with Restricted keys."""
     return [
         {
             "account_sid": account.sid,
             "name": account.friendly_name,
             "api_key_sid": account.restricted_key[0],
             "api_key_secret": account.restricted_key[1],
-            "subaccounts": "excluded",
         }
         for company in companies
         for account in company.accounts()

@@ -57,8 +57,12 @@ def settings(server: Server, *given: dict[str, Any], **more: Any) -> dict[str, A
     }
 
 
+def apart(server: Server, *given: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return settings(server, *given, subaccounts="separate", **more)
+
+
 def everything(server: Server, **more: Any) -> dict[str, Any]:
-    return settings(server, *connections([server.company, *server.others]), **more)
+    return apart(server, *connections([server.company, *server.others]), **more)
 
 
 def accounts(server: Server) -> list[tuple[Company, Account]]:
@@ -176,15 +180,15 @@ def test_a_connection_that_is_added_or_removed_leaves_the_others_right(
     sync: Sync, server: Server
 ) -> None:
     both = connections([server.company])[:2]
-    one = sync(settings(server, both[0]))
-    added = sync(settings(server, *both), state=one.states[-1])
+    one = sync(apart(server, both[0]))
+    added = sync(apart(server, *both), state=one.states[-1])
     assert (one.code, added.code) == (0, 0)
     assert spend(one, added) == own_spend(server, *server.company.accounts()[:2])
-    removed = sync(settings(server, both[1]), state=added.states[-1])
+    removed = sync(apart(server, both[1]), state=added.states[-1])
     assert removed.code == 0
     assert partitions(removed)[0] == partitions(added)[0]
     assert {row["account_sid"] for row in removed.records()} == {both[1]["account_sid"]}
-    back = sync(settings(server, *both), state=removed.states[-1])
+    back = sync(apart(server, *both), state=removed.states[-1])
     assert spend(one, added, removed, back) == spend(one, added)
 
 
@@ -192,12 +196,13 @@ def test_a_change_from_separate_to_connections_and_back_keeps_each_dollar_once(
     sync: Sync, server: Server
 ) -> None:
     main, *subs = server.company.accounts()
-    separate = settings(server, token(main), subaccounts="separate")
-    apart = settings(server, *connections([server.company]))
+    separate = apart(server, token(main))
+    keys = connections([server.company])
+    by_keys = apart(server, *keys)
     rolled_up = settings(server, key(main))
     of_each = own_spend(server, main, *subs)
     runs: list[Run] = []
-    for config in (separate, apart, separate):
+    for config in (separate, by_keys, apart(server, *keys[:2]), separate):
         runs.append(sync(config, state=runs[-1].states[-1] if runs else None))
         assert runs[-1].code == 0
         assert spend(*runs) == of_each
@@ -209,7 +214,7 @@ def test_a_change_from_separate_to_connections_and_back_keeps_each_dollar_once(
     )
     runs.append(sync(rolled_up, state=runs[-1].states[-1]))
     assert sum(spend(*runs).values()) == sum(map(server.company.total, DAYS))
-    runs.append(sync(apart, state=runs[-1].states[-1]))
+    runs.append(sync(by_keys, state=runs[-1].states[-1]))
     assert {p: total for p, total in spend(*runs).items() if total} == of_each
 
 
@@ -528,7 +533,7 @@ def test_an_oauth_app_beside_other_credentials_is_refused() -> None:
 
 def test_connections_in_the_environment_are_json(sync: Sync, server: Server) -> None:
     given = connections([server.company])[:2]
-    config = settings(server, start_date=f"{LAST}")
+    config = apart(server, start_date=f"{LAST}")
     del config["connections"]
     run = sync(config, "--config=ENV", env={"TAP_TWILIO_USAGE_CONNECTIONS": json.dumps(given)})
     assert run.code == 0

@@ -14,7 +14,11 @@ from tests.canary import leaks
 from tests.conftest import DAYS, FIRST, LAST, MELTANO, Meltano, Query, clean_environment
 
 SINCE = FIRST - timedelta(days=15)  # so that all subaccounts exist
-NONE = {"TWILIO_ACCOUNT_SID": "", "TWILIO_AUTH_TOKEN": ""}
+BY_KEYS = {
+    "TWILIO_ACCOUNT_SID": "",
+    "TWILIO_AUTH_TOKEN": "",
+    "TAP_TWILIO_USAGE_SUBACCOUNTS": "separate",
+}
 
 
 @pytest.mark.nightly
@@ -28,7 +32,7 @@ def test_one_meltano_run_loads_three_companies_with_restricted_keys(
     given = connections(companies)
     with Server(companies[0], others=companies[1:]) as server:
         log = meltano.run(
-            server, "target-postgres", TAP_TWILIO_USAGE_CONNECTIONS=json.dumps(given), **NONE
+            server, "target-postgres", TAP_TWILIO_USAGE_CONNECTIONS=json.dumps(given), **BY_KEYS
         )
     assert not leaks(log, [each["api_key_secret"] for each in given])
     loaded = {

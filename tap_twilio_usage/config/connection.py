@@ -23,6 +23,7 @@ OAUTH_APP = Kind(("account_client_id", "account_client_secret"), "an OAuth app")
 KINDS = (AUTH_TOKEN, API_KEY, OAUTH_APP)
 SUBACCOUNTS = ["rolled_up", "separate", "excluded"]
 DEFAULT_SUBACCOUNTS = "rolled_up"
+BY_ITSELF = "by itself"  # for `separate`, by credentials that cannot list the subaccounts
 OF_CREDENTIALS = tuple(name for kind in KINDS for name in kind.names)
 
 
@@ -53,6 +54,11 @@ class Connection:
     def separates_accounts(self) -> bool:
         """Whether each of its subaccounts has its own rows."""
         return self.subaccounts == "separate"
+
+    @property
+    def is_by_itself(self) -> bool:
+        """Whether its subaccounts have their own rows too, as far as they have connections."""
+        return self.subaccounts == BY_ITSELF
 
     @property
     def kind(self) -> Kind | None:
@@ -101,7 +107,7 @@ def _one_of_several(
     """
     found = _connection(given, position, name, given.get("subaccounts") or default)
     if found.separates_accounts and found.kind is not AUTH_TOKEN:
-        return replace(found, subaccounts="excluded")
+        return replace(found, subaccounts=BY_ITSELF)
     return found
 
 

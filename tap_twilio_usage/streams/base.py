@@ -106,7 +106,7 @@ class TwilioStream(SdkStream):
         sid = context["account_sid"]
         if isinstance(error, Denied | NotFound):
             company = self.session.fetch_accounts().company(sid)
-            is_listed = company and company.separates
+            is_listed = company and company.listed
             to_do = "add it to exclude_account_sids" if is_listed else "remove its connection"
             error = ApiError(f"{error}; if it always does so for this account, {to_do}")
         self.session.failures.add("accounts", sid, error)

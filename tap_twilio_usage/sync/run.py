@@ -53,9 +53,9 @@ class Account(Protocol):
 class Company:
     """A main account with its accounts to read, by SID.
 
-    With `separates`, these are of Twilio's list. `listed` are all that it has, also those that this
-    run does not read, and `together` is the main account with its subaccounts, if the rows of all
-    accounts have to add up to it.
+    With `separates`, subaccounts have rows of their own. `listed` are all of Twilio's list, also
+    those that this run does not read, and `together` is the main account with its subaccounts, if
+    the rows of all accounts have to add up to it.
     """
 
     main: Account

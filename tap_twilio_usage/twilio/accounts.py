@@ -67,6 +67,10 @@ class Connection(Protocol):
     def separates_accounts(self) -> bool:
         """Whether the account and each of its subaccounts are read by themselves."""
 
+    @property
+    def is_by_itself(self) -> bool:
+        """Whether its subaccounts are read by themselves too, but not found in a list."""
+
     def setting(self, *names: str) -> str:
         """Return the names of settings for a message."""
 
@@ -75,8 +79,9 @@ class Connection(Protocol):
 class Company:
     """A main account; the accounts to read (`chosen`), the main one first; and `missing` SIDs.
 
-    `separates` is whether the accounts are those of Twilio's list, which is `listed`. `missing` are
-    the SIDs that were selected or known but are not in it. `together` is the main account with its
+    `separates` is whether subaccounts have rows of their own. `listed` are all of Twilio's list, if
+    it says which to read; `missing` are the SIDs that were selected or known but are not in it.
+    `together` is the main account with its
     subaccounts, if the rows of all accounts have to add up to it. `name` is what the user calls it.
     """
 
@@ -186,7 +191,7 @@ class Finder:
             client,
             includes_subaccounts=connection.includes_subaccounts and not is_subaccount,
         )
-        return Company(main, [main], name=connection.name)
+        return Company(main, [main], separates=connection.is_by_itself, name=connection.name)
 
     def _separate(
         self,
