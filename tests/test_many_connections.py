@@ -159,6 +159,11 @@ def test_a_subaccount_of_separate_is_read_by_its_own_connection(sync: Sync, serv
     refused = sync(settings(server, token(main, subaccounts="separate"), key(sub)))
     assert refused.code == 1
     assert f"{sub.sid}: categories: Twilio refused the credentials (403: " in refused.last_line
+    config = settings(server, token(main, subaccounts="separate"), key(sub))
+    tested = sync(config, "--test", overrides=IN_A_HURRY)
+    assert tested.code == 1
+    assert f"{DAILY}: Twilio refused the credentials (403: " in tested.last_line
+    assert "of connection 2, and that" in tested.last_line
 
 
 def by_tokens(sync: Sync, server: Server) -> dict[tuple[str, str], Decimal]:

@@ -56,10 +56,6 @@ class Connection(Protocol):
         """The SID of the account."""
 
     @property
-    def name(self) -> str | None:
-        """What the user calls the account."""
-
-    @property
     def includes_subaccounts(self) -> bool:
         """Whether the usage of the account includes its subaccounts."""
 
@@ -81,8 +77,8 @@ class Company:
 
     `separates` is whether subaccounts have rows of their own. `listed` are all of Twilio's list, if
     it says which to read; `missing` are the SIDs that were selected or known but are not in it.
-    `together` is the main account with its
-    subaccounts, if the rows of all accounts have to add up to it. `name` is what the user calls it.
+    `together` is the main account with its subaccounts, if the rows of all accounts have to add up
+    to it.
     """
 
     main: Account
@@ -91,7 +87,6 @@ class Company:
     separates: bool = False
     listed: Collection[Account] = ()
     together: Account | None = None
-    name: str | None = None
 
 
 class Accounts:
@@ -115,8 +110,9 @@ class Accounts:
 
     @property
     def first_of_each(self) -> list[Account]:
-        """The first account to read of each company."""
-        return [company.chosen[0] for company in self.companies if company.chosen]
+        """The first account to read of each connection."""
+        firsts = {account.client: account for account in reversed(self.chosen)}
+        return [account for account in self.chosen if firsts[account.client] is account]
 
     def __getitem__(self, sid: str) -> Account:
         """Return an account that can be read."""
@@ -191,7 +187,7 @@ class Finder:
             client,
             includes_subaccounts=connection.includes_subaccounts and not is_subaccount,
         )
-        return Company(main, [main], separates=connection.is_by_itself, name=connection.name)
+        return Company(main, [main], separates=connection.is_by_itself)
 
     def _separate(
         self,
@@ -234,7 +230,6 @@ class Finder:
             separates=True,
             listed=[*found.values()],
             together=together,
-            name=connection.name,
         )
 
     def _list(self, connection: Connection, client: Client) -> list[Record]:
