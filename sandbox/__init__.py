@@ -13,6 +13,7 @@ from sandbox.company import (
     Charge,
     Company,
     Row,
+    connections,
 )
 from sandbox.faults import FAULTS, AtRandom, Reply
 from sandbox.oauth import CLIENT_ID, CLIENT_SECRET
@@ -38,4 +39,5 @@ __all__ = [
     "Request",
     "Row",
     "Server",
+    "connections",
 ]

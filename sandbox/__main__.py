@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
+import json
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from sandbox.billing_form import BillingForm, read_form
-from sandbox.company import Company
+from sandbox.company import Company, connections
 from sandbox.faults import AtRandom
 from sandbox.invoice import invoice
 from sandbox.server import HOST, SERVER_NAME, Server
@@ -43,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
             "stop": _stop,
             "invoice": _invoice,
             "demo": _demo,
+            "connections": _connections,
         }
         commands[options.command](options)
     except (Failure, OSError) as error:
@@ -76,6 +78,10 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="write the seeds of the demo, and last month's invoice")
     _add_world(demo)
     demo.add_argument("folder", type=Path, help="where to write the files")
+    connections = commands.add_parser(
+        "connections", help="write the tap's setting `connections`, with Restricted API keys"
+    )
+    _add_world(connections)
     return parser
 
 
@@ -101,6 +107,7 @@ def _add_world(command: argparse.ArgumentParser) -> None:
         help="the last day with usage; by default the current day, GMT",
     )
     add("--subaccounts", type=int, default=3)
+    add("--companies", type=int, default=1, help="main accounts, each with its subaccounts")
     add(
         "--categories",
         type=int,
@@ -147,6 +154,7 @@ def _serve(options: argparse.Namespace) -> None:
     company = _company(options)
     server = Server(
         company,
+        others=[_company(options, number) for number in range(2, options.companies + 1)],
         port=options.port,
         latency=float(options.latency_ms) / 1000,
         max_concurrent=options.max_concurrent,
@@ -171,8 +179,9 @@ def _serve(options: argparse.Namespace) -> None:
     server.stop()
 
 
-def _company(options: argparse.Namespace) -> Company:
+def _company(options: argparse.Namespace, number: int = 1) -> Company:
     return Company(
+        number=number,
         seed=options.seed,
         since=options.since,
         today=options.today,
@@ -215,6 +224,11 @@ def _demo(options: argparse.Namespace) -> None:
     for old in invoices.glob("*.csv"):
         old.unlink()
     _write_invoice(company, last_month, invoices)
+
+
+def _connections(options: argparse.Namespace) -> None:
+    companies = [_company(options, number) for number in range(1, options.companies + 1)]
+    _say(json.dumps(connections(companies)))
 
 
 def _start(options: argparse.Namespace) -> None:

@@ -18,14 +18,13 @@ from sandbox.catalogue import TOTAL, Category
 from sandbox.company import (
     API_KEY_SECRET,
     API_KEY_SID,
-    MAIN_SID,
     TRIGGERS,
     Account,
     Company,
     Row,
     Trigger,
 )
-from sandbox.errors import invalid, not_found, unauthorized
+from sandbox.errors import forbidden, invalid, not_found, unauthorized
 from sandbox.periods import Period, cut, named_period, read_day
 from sandbox.wire import plain
 
@@ -54,10 +53,14 @@ _RECORDS_PARAMETERS = ("Category", "StartDate", "EndDate", "IncludeSubaccounts")
 
 
 class Caller(NamedTuple):
-    """The account whose credentials a request has."""
+    """The account whose credentials a request has.
+
+    With `only_usage` they have no other permission than to read usage records.
+    """
 
     sid: str
     by_api_key: bool
+    only_usage: bool = False
 
 
 class Page(NamedTuple):
@@ -97,11 +100,13 @@ class Api:
             raise unauthorized("Basic") from None
         user, _, password = pair.partition(":")
         if scheme.lower() == "basic":
-            if (user, password) == (API_KEY_SID, API_KEY_SECRET):
-                return Caller(MAIN_SID, by_api_key=True)
+            if (user, password) == (API_KEY_SID, API_KEY_SECRET) and self.company.number == 1:
+                return Caller(self.company.main_sid, by_api_key=True)
             for account in self.company.accounts():
                 if (user, password) == (account.sid, account.auth_token):
                     return Caller(account.sid, by_api_key=False)
+                if (user, password) == account.restricted_key:
+                    return Caller(account.sid, by_api_key=True, only_usage=True)
         raise unauthorized("Basic")
 
     def get(self, path: str, query: Mapping[str, str], caller: Caller) -> bytes:
@@ -109,6 +114,8 @@ class Api:
         for pattern, handler in _ROUTES:
             match = pattern.fullmatch(path)
             if match:
+                if caller.only_usage and handler is not Api.records:
+                    raise unauthorized("Basic") if handler is not Api.triggers else forbidden()
                 return handler(self, Request(path, match.groupdict(), query, caller))
         raise not_found(path)
 
@@ -169,15 +176,36 @@ class Api:
         """Return a page of the accounts that the caller can see, newest first as in Twilio."""
         if request.caller.by_api_key:
             raise unauthorized("Basic")
-        seen = [a for a in self.company.accounts() if request.caller.sid in (MAIN_SID, a.sid)]
+        seen = [
+            a
+            for a in self.company.accounts()
+            if request.caller.sid in (self.company.main_sid, a.sid)
+        ]
         seen.reverse()
         page = _page(request, ())
-        texts = [_account_json(account) for account in seen[page.start :][: page.size]]
+        texts = [self._account_json(account) for account in seen[page.start :][: page.size]]
         return _envelope(request, (), page, Listed("accounts", texts, len(seen)))
 
     def account(self, request: Request) -> bytes:
         """Return one account."""
-        return _account_json(self._account(request)).encode()
+        return self._account_json(self._account(request)).encode()
+
+    def _account_json(self, account: Account) -> str:
+        uri = f"{_ACCOUNTS}/{account.sid}"
+        created = _mail_date(account.date_created)
+        record = {
+            "auth_token": account.auth_token,
+            "date_created": created,
+            "date_updated": created,
+            "friendly_name": account.friendly_name,
+            "owner_account_sid": self.company.main_sid,
+            "sid": account.sid,
+            "status": account.status,
+            "subresource_uris": {"usage": f"{uri}/Usage.json"},
+            "type": "Full",
+            "uri": f"{uri}.json",
+        }
+        return json.dumps(record)
 
     def triggers(self, request: Request) -> bytes:
         """Return a page of the account's usage triggers: only the main account has any."""
@@ -226,7 +254,7 @@ class Api:
         if sid != request.caller.sid and request.caller.by_api_key:
             raise unauthorized("Basic")
         for account in self.company.accounts():
-            if account.sid == sid and request.caller.sid in (MAIN_SID, sid):
+            if account.sid == sid and request.caller.sid in (self.company.main_sid, sid):
                 return account
         raise not_found(request.path)
 
@@ -378,21 +406,3 @@ def _record_texts(sid: str, resource: str | None, category: Category) -> tuple[s
 
 def _mail_date(day: date) -> str:
     return day.strftime("%a, %d %b %Y 00:00:00 +0000")
-
-
-def _account_json(account: Account) -> str:
-    uri = f"{_ACCOUNTS}/{account.sid}"
-    created = _mail_date(account.date_created)
-    record = {
-        "auth_token": account.auth_token,
-        "date_created": created,
-        "date_updated": created,
-        "friendly_name": account.friendly_name,
-        "owner_account_sid": MAIN_SID,
-        "sid": account.sid,
-        "status": account.status,
-        "subresource_uris": {"usage": f"{uri}/Usage.json"},
-        "type": "Full",
-        "uri": f"{uri}.json",
-    }
-    return json.dumps(record)

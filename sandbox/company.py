@@ -44,25 +44,45 @@ _GROWTH_FROM = date(2024, 1, 1)
 _MICRO = Decimal("0.000001")
 _ZERO = Decimal(0)
 _SUSPENDED_AFTER = timedelta(days=150)
+_MOST_ACCOUNTS = 1_000_000  # of a company
 
 
 class Account(NamedTuple):
-    """An account as `Accounts.json` describes it; `number` is 1 for the main account."""
+    """An account as `Accounts.json` describes it; `number` is 1 for the main account.
+
+    `company` is the number of its company.
+    """
 
     number: int
     friendly_name: str
     status: str
     date_created: date
+    company: int = 1
+
+    @property
+    def place(self) -> int:
+        """The number of the account among those of all companies."""
+        return (self.company - 1) * _MOST_ACCOUNTS + self.number
 
     @property
     def sid(self) -> str:
         """The Account SID: `AC` and the number."""
-        return "AC" + str(self.number).zfill(32)
+        return "AC" + str(self.place).zfill(32)
 
     @property
     def auth_token(self) -> str:
         """The Auth Token, which Twilio includes in the account's JSON."""
-        return AUTH_TOKEN if self.number == 1 else f"{AUTH_TOKEN}-{self.number}"
+        return AUTH_TOKEN if self.place == 1 else f"{AUTH_TOKEN}-{self.place}"
+
+    @property
+    def restricted_key(self) -> tuple[str, str]:
+        """The SID and secret of an API key that reads this account's usage records only."""
+        return f"SK{self.place:030}22", f"sandbox-restricted-key-secret-{self.place}"
+
+    @property
+    def oauth_app(self) -> tuple[str, str]:
+        """The client ID and secret of an OAuth app that reads this account's usage records only."""
+        return f"OQ{self.place:030}33", f"sandbox-account-client-secret-{self.place}"
 
     @property
     def is_main(self) -> bool:
@@ -179,8 +199,8 @@ class Company:
     use and as many that are always zero. The two categories that no table knows are reported from
     `new_category_from` on. `late_fees`, by the first day of a month, are in Twilio's own record of
     that month of the main account and in none of its days. On the day `leaked_key_on`, somebody
-    sends a great many messages with the key of the first subaccount. Every method may be called
-    from any thread.
+    sends a great many messages with the key of the first subaccount. `number` tells several
+    companies apart. Every method may be called from any thread.
     """
 
     seed: int = 1
@@ -191,6 +211,7 @@ class Company:
     new_category_from: date = date(2025, 9, 15)
     late_fees: Mapping[date, Decimal] = field(default_factory=dict)
     leaked_key_on: date | None = None
+    number: int = 1
     version: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
@@ -218,12 +239,19 @@ class Company:
         )
 
     def _account(self, number: int) -> Account:
+        suffix = f" of Company {self.number}" if self.number > 1 else ""
         if number == 1:
-            return Account(1, "Sandbox Company", "active", self.since)
+            return Account(1, f"Sandbox{suffix or ' Company'}", "active", self.since, self.number)
         status = {3: "suspended", 4: "closed"}.get(number, "active")
         # The first four begin two weeks apart; with this gap, hundreds would take years.
         created = self.since + timedelta(days=14 * ((number - 1) % 4))
-        return Account(number, f"Sandbox Subaccount {number - 1}", status, created)
+        name = f"Sandbox Subaccount {number - 1}{suffix}"
+        return Account(number, name, status, created, self.number)
+
+    @property
+    def main_sid(self) -> str:
+        """The SID of the main account."""
+        return next(iter(self._accounts))
 
     def last_day(self) -> date:
         """Return today, GMT: the last day that has usage."""
@@ -254,21 +282,31 @@ class Company:
         self,
         first: date,
         last: date | None = None,
-        account: str = MAIN_SID,
+        account: str | None = None,
         *,
         include_subaccounts: bool = True,
     ) -> list[Row]:
         """Return Twilio's rows for a period of one or more days, one for each reported category."""
         last = min(last or first, self.last_day())
+        account = account or self.main_sid
         found = self._sparse_rows(self.version, account, first, last, include_subaccounts)
         return [found.get(name) or self._zero_rows[name] for name in self.reported(last)]
 
     def month_rows(
-        self, first: date, last: date, account: str = MAIN_SID, *, include_subaccounts: bool = True
+        self,
+        first: date,
+        last: date,
+        account: str | None = None,
+        *,
+        include_subaccounts: bool = True,
     ) -> list[Row]:
         """Return the rows of a month, or of a part of it, as `Monthly` has them."""
         rows = self.rows(first, last, account, include_subaccounts=include_subaccounts)
-        fee = self.late_fees.get(first.replace(day=1), _ZERO) if account == MAIN_SID else _ZERO
+        fee = (
+            self.late_fees.get(first.replace(day=1), _ZERO)
+            if account in {None, self.main_sid}
+            else _ZERO
+        )
         return [
             row._replace(price=row.price + fee, usage=row.usage + fee)
             if row.category == TOTAL
@@ -277,17 +315,19 @@ class Company:
         ]
 
     def truth(
-        self, day: date, account: str = MAIN_SID, *, include_subaccounts: bool = True
+        self, day: date, account: str | None = None, *, include_subaccounts: bool = True
     ) -> dict[str, Decimal]:
         """Return the spend of each category without its subcategories; the rest is `totalprice`."""
         homes: dict[str, Decimal] = {}
-        for sid in self._included(account, include_subaccounts=include_subaccounts):
+        for sid in self._included(
+            account or self.main_sid, include_subaccounts=include_subaccounts
+        ):
             for charge in self.charges(sid, day):
                 homes[charge.category] = homes.get(charge.category, _ZERO) + charge.price
         return homes
 
     def total(
-        self, day: date, account: str = MAIN_SID, *, include_subaccounts: bool = True
+        self, day: date, account: str | None = None, *, include_subaccounts: bool = True
     ) -> Decimal:
         """Return the spend of the day, which is the price of the `totalprice` row."""
         homes = self.truth(day, account, include_subaccounts=include_subaccounts)
@@ -315,13 +355,14 @@ class Company:
         *,
         price: Decimal | str | int | None = None,
         price_factor: Decimal | str | int | None = None,
-        account: str = MAIN_SID,
+        account: str | None = None,
     ) -> None:
         """Change a past day: set a new price, or a factor, for the category's own charges.
 
         An overlap category restates the charges that it repeats. Raises ValueError if there is
         nothing to apply a factor to.
         """
+        account = account or self.main_sid
         with self._lock:
             kept, own = self._split(account, day, category)
             if price is None:
@@ -341,9 +382,10 @@ class Company:
         price: Decimal | str | int,
         *,
         parent: str = TOTAL,
-        account: str = MAIN_SID,
+        account: str | None = None,
     ) -> None:
         """Add a charge of one event; a category seen for the first time gets the given parent."""
+        account = account or self.main_sid
         with self._lock:
             new = Charge(account, day, category, 1, Decimal(1), Decimal(price))
             self._report(category, day, parent)
@@ -463,6 +505,20 @@ class Company:
         while category:
             yield category
             category = self._tree[category].parent
+
+
+def connections(companies: Iterable[Company]) -> list[dict[str, str]]:
+    """Return the tap's setting `connections`, for `subaccounts: separate`, with Restricted keys."""
+    return [
+        {
+            "account_sid": account.sid,
+            "name": account.friendly_name,
+            "api_key_sid": account.restricted_key[0],
+            "api_key_secret": account.restricted_key[1],
+        }
+        for company in companies
+        for account in company.accounts()
+    ]
 
 
 def _summed(charges: Iterable[Charge]) -> list[Charge]:

@@ -38,6 +38,11 @@ def unauthorized(scheme: str | None) -> ApiError:
     return ApiError(401, 20003, "Authenticate", headers)
 
 
+def forbidden() -> ApiError:
+    """Return the answer to credentials without the permission for the resource."""
+    return ApiError(403, 403, "Forbidden")
+
+
 def not_found(path: str) -> ApiError:
     """Return the answer for a resource that does not exist, or not for this caller."""
     return ApiError(404, 20404, f"The requested resource {path} was not found")

@@ -15,20 +15,29 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
-from sandbox.api import Api, Order
+from sandbox.api import Api, Caller, Order
 from sandbox.billing import BillingApi
 from sandbox.billing_form import BillingForm
-from sandbox.errors import ApiError, length_required, not_allowed, not_found, too_many_requests
+from sandbox.errors import (
+    ApiError,
+    forbidden,
+    length_required,
+    not_allowed,
+    not_found,
+    too_many_requests,
+    unauthorized,
+)
 from sandbox.faults import Reply
-from sandbox.oauth import TOKEN_PATH, Tokens
+from sandbox.oauth import CLIENT_ID, CLIENT_SECRET, TOKEN_PATH, Tokens
 from sandbox.wire import Body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from sandbox.company import Company
 
 HOST = "127.0.0.1"
+BILLING = "billing groups"  # what the token of the organization's app stands for
 SERVER_NAME = "twilio-sandbox"
 
 
@@ -149,6 +158,9 @@ class _Handler(BaseHTTPRequestHandler):
 class Server:
     """An HTTP server for a company: a context manager that serves inside the `with` block.
 
+    `others` are companies with main accounts of their own; only `company` has billing groups. The
+    Restricted keys and OAuth apps of the accounts in `unpermitted` have no permission at all.
+
     With `port` 0 it uses a free port. `latency` is in seconds, and so is `token_lifetime`, the
     lifetime of a Bearer token. If there are more than `max_concurrent` requests at the same time
     (0: no limit), it answers 429, with the header `Retry-After` if `retry_after` is given.
@@ -165,15 +177,27 @@ class Server:
     token_lifetime: float = 3600.0
     billing: BillingForm = field(default_factory=BillingForm)
     plan: Callable[[Request], Callable[[Reply], Reply] | None] | None = None
+    others: Sequence[Company] = ()
+    unpermitted: set[str] = field(default_factory=set, init=False)
     requests: list[Request] = field(default_factory=list, init=False)
     faulty: list[Request] = field(default_factory=list, init=False)
     last_used: float = field(default_factory=time.monotonic, init=False)
 
     def __post_init__(self) -> None:
         """Create the APIs and the lock."""
-        self._api = Api(self.company, self.order)
+        self._apis = [Api(each, self.order) for each in (self.company, *self.others)]
         self._billing = BillingApi(self.company, self.order, self.billing)
-        self._tokens = Tokens(self.token_lifetime)
+        self._tokens = Tokens(
+            self.token_lifetime,
+            {
+                (CLIENT_ID, CLIENT_SECRET): BILLING,
+                **{
+                    account.oauth_app: (api, Caller(account.sid, by_api_key=True, only_usage=True))
+                    for api in self._apis
+                    for account in api.company.accounts()
+                },
+            },
+        )
         self._lock = threading.Lock()
         self._running = 0
         self._http: _HttpServer | None = None
@@ -214,9 +238,23 @@ class Server:
             raise not_allowed("POST")
         if self._billing.has(path):
             return self._records("GET", path, Body("", b"", query), authorization)
-        caller = self._api.authenticate(authorization)
+        api, caller = self._authenticate(authorization)
         with self._slot():
-            return self._api.get(path, query, caller)
+            if caller.only_usage and caller.sid in self.unpermitted:
+                raise forbidden()
+            return api.get(path, query, caller)
+
+    def _authenticate(self, authorization: str | None) -> tuple[Api, Caller]:
+        """Return the caller, and the API of its company; raise ApiError 401 if there is none."""
+        if (authorization or "").lower().startswith("bearer "):
+            owner = self._tokens.check(authorization)
+            if not isinstance(owner, tuple):
+                raise unauthorized("Basic")
+            return owner
+        for api in self._apis:
+            with contextlib.suppress(ApiError):
+                return api, api.authenticate(authorization)
+        raise unauthorized("Basic")
 
     def post(self, path: str, body: Body, authorization: str | None) -> bytes:
         """Return the body of the answer to a POST; raise ApiError for an error."""
@@ -232,7 +270,8 @@ class Server:
         return self.billing.status if self._billing.has(path) else 200
 
     def _records(self, method: str, path: str, body: Body, authorization: str | None) -> bytes:
-        self._tokens.check(authorization)
+        if self._tokens.check(authorization) is not BILLING:
+            raise forbidden()
         with self._slot():
             return self._billing.records(method, path, body)
 

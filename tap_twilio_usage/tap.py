@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_twilio_usage._compat import override
 from tap_twilio_usage.cli import Command
-from tap_twilio_usage.config import access, settings, validation
+from tap_twilio_usage.config import access, settings, text, validation
 from tap_twilio_usage.config.schema import SCHEMA
 from tap_twilio_usage.config.settings import Settings
 from tap_twilio_usage.focus import columns as focus
@@ -67,6 +67,7 @@ class TapTwilioUsage(SdkTap):
     @override
     def check_settings(self, config: dict[str, Any]) -> list[str]:
         settings.complete(config)
+        text.parse(config, self.config_jsonschema)
         self.redactor.install()
         return validation.problems(config, self.config_jsonschema)
 

@@ -397,8 +397,24 @@ def _oauth(url: str) -> dict[str, Any]:
     }
 
 
+def _credentials(case: Case, subaccounts: str) -> dict[str, Any]:
+    """Return the Auth Token, or in some cases connections that read the same accounts."""
+    random = Random(f"{case.company.seed} {case.last_day} {subaccounts}")
+    if random.random() < 0.7:
+        return {"account_sid": MAIN_SID, "auth_token": AUTH_TOKEN, "connections": []}
+    main, *others = case.company.accounts()
+    own = random.sample(others, 1) if subaccounts == "separate" and others else []
+    connections = [
+        {"account_sid": each.sid, "name": each.friendly_name, "auth_token": each.auth_token}
+        for each in (main, *own)
+    ]
+    return {"account_sid": "", "auth_token": "", "connections": connections}
+
+
 def _set(case: Case, subaccounts: str) -> None:
     case.settings |= {"subaccounts": subaccounts, "end_date": f"{case.last_day}"}
+    if case.streams != BILLING:
+        case.settings |= _credentials(case, subaccounts)
     if case.are_nights:
         case.settings["start_date"] = f"{case.first}"
 

@@ -155,7 +155,14 @@ def test_incomplete_credentials_are_refused_before_the_first_request(
     ("given", "wrong", "to_check"),
     [
         (AUTH, "auth_token", "account_sid and auth_token"),
-        (KEY, "api_key_secret", "account_sid, api_key_sid and api_key_secret"),
+        (
+            KEY,
+            "api_key_secret",
+            (
+                "account_sid, api_key_sid and api_key_secret, and that a Restricted key has the "
+                "permission /twilio/billing/usage/read"
+            ),
+        ),
     ],
 )
 def test_what_is_refused_is_named_by_the_settings_that_were_used(

@@ -25,7 +25,7 @@ from tap_twilio_usage.config.settings import Settings
 from tap_twilio_usage.money.parsers import Fields, Record
 from tap_twilio_usage.money.usage_record import Periods
 from tap_twilio_usage.streams.lists import AccountsStream, UsageTriggersStream
-from tap_twilio_usage.twilio.accounts import Accounts, fetch_list, find
+from tap_twilio_usage.twilio.accounts import Accounts, Finder, fetch_list
 from tap_twilio_usage.twilio.auth import OAuth, Unsigned
 from tap_twilio_usage.twilio.billing_groups import BillingGroup
 from tap_twilio_usage.twilio.billing_lists import Lists
@@ -118,7 +118,8 @@ def billing_group(answers: Answers) -> Rows:
 def listed_accounts(answers: Answers) -> Accounts:
     urls = dict.fromkeys(("api_url", "billing_api_url", "oauth_token_url"), "http://127.0.0.1")
     selection = Settings.from_config({**SEPARATE, **urls, "page_size": 2})
-    return find(by_token(answers), selection, today)
+    (connection,) = selection.connections
+    return Finder([(connection, by_token(answers))], selection, today, lambda _: ()).find()
 
 
 def entries(answers: Answers, path: str, key: str, fields: Fields) -> Rows:
@@ -239,7 +240,7 @@ def test_every_account_of_a_mutated_list_has_a_sid(seed: int) -> None:
     answers = Hostile("Accounts", seed % 2, seed, always=seed % 5 > 0)
     found = outcome(answers, listed_accounts)
     if not isinstance(found, ApiError):
-        assert found.main in found.chosen
+        assert found.companies[0].main in found.chosen
         assert all(re.fullmatch("AC[0-9a-fA-F]{32}", each.sid) for each in found.chosen)
 
 

@@ -19,7 +19,7 @@ from tap_twilio_usage.logs.progress import Progress
 from tap_twilio_usage.money.usage_record import Periods, Totals
 from tap_twilio_usage.sync.pipeline import Pipeline
 from tap_twilio_usage.sync.plan import Planner
-from tap_twilio_usage.sync.run import Run
+from tap_twilio_usage.sync.run import Company, Run
 from tap_twilio_usage.sync.state import AccountContext, BilledDays, UsageState
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import (
@@ -109,11 +109,15 @@ def pipeline(
     granularity: Granularity = DAILY,
     **options: Any,
 ) -> Pipeline:
-    of_run = {"listed": accounts} | {
-        name: options.pop(name) for name in ("listed", "together") if name in options
-    }
     for account in accounts:
         account.today = today
+    company = Company(
+        accounts[0],
+        {account.sid: account for account in accounts},
+        options.get("separates_accounts", False),
+        options.pop("listed", accounts),
+        options.pop("together", None),
+    )
     planner = Planner(
         settings=Options(**{"lookback_days": 1, **options}),
         granularity=granularity,
@@ -123,15 +127,13 @@ def pipeline(
         anomalies=Anomalies(LOGGER),
     )
     run = Run(
-        main=accounts[0],
-        accounts={account.sid: account for account in accounts},
+        companies=[company],
         state=state,
         planner=planner,
         write_state=lambda: saved.append(msgspec.json.encode(("in any case", state))),
         save=lambda rows: saved.append(msgspec.json.encode((rows, state))),
         max_requests=1,
         version="1",
-        **of_run,
     )
     return Pipeline(run, Progress(LOGGER))
 

@@ -178,4 +178,4 @@ def test_a_run_with_retries_ends_with_their_number(sync: Sync) -> None:
 
 
 def test_an_account_without_spend_is_not_the_sum_of_others() -> None:
-    assert not Progress(logging.getLogger("progress")).is_sum_of_others("AC1")
+    assert not Progress(logging.getLogger("progress")).is_sum_of("AC1", ["AC2"])

@@ -142,7 +142,10 @@ def test_without_billing_group_ids_there_are_no_billing_group_streams(sync: Sync
 def test_the_sandbox_extractor_sets_every_credential() -> None:
     """Meltano would take a missing one from the environment, where it is a real secret."""
     child = MELTANO["plugins"]["extractors"][1]
-    credentials = {*NAMES_OF_TWILIOS_TOOLS, "client_id", "client_secret", "billing_group_ids"}
+    credentials = {
+        *(*NAMES_OF_TWILIOS_TOOLS, "account_client_id", "account_client_secret", "connections"),
+        *("client_id", "client_secret", "billing_group_ids"),
+    }
     assert {*credentials, "api_url"} <= child["config"].keys()
     of_dlt = json.loads((ROOT / "sandbox" / "settings.json").read_text())
     assert of_dlt == {**child["config"], "subaccounts": "separate"}
@@ -152,7 +155,10 @@ def test_the_secrets_example_lists_every_credential_without_a_value() -> None:
     text = (ROOT / ".secrets.example").read_text()
     for name in ("ACCOUNT_SID", "AUTH_TOKEN", "API_KEY", "API_SECRET"):
         assert f"\nTWILIO_{name}=\n" in text
-    for name in ("CLIENT_ID", "CLIENT_SECRET", "BILLING_GROUP_IDS"):
+    for name in (
+        *("ACCOUNT_CLIENT_ID", "ACCOUNT_CLIENT_SECRET", "CONNECTIONS"),
+        *("CLIENT_ID", "CLIENT_SECRET", "BILLING_GROUP_IDS"),
+    ):
         assert f"\n# TAP_TWILIO_USAGE_{name}=" in text
 
 

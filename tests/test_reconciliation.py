@@ -20,10 +20,10 @@ from sandbox.faults import error
 from sandbox.server import Request as Asked
 from tap_twilio_usage.logs.anomalies import Anomalies, Findings
 from tap_twilio_usage.money.usage_record import Periods, Totals, UsageRecord
+from tap_twilio_usage.sync import run as of_sync
 from tap_twilio_usage.sync.months import Month, compared
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.reconciliation import Reconciliation
-from tap_twilio_usage.sync.run import Run
 from tap_twilio_usage.sync.state import UsageState
 from tap_twilio_usage.twilio.errors import ApiError, InvalidResponseError
 from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Granularity, Window
@@ -278,9 +278,14 @@ class Target:
             logger=LOGGER,
             anomalies=Anomalies(LOGGER),
         )
-        run = Run(
-            main=accounts[0],
-            accounts={account.sid: account for account in accounts},
+        run = of_sync.Run(
+            companies=[
+                of_sync.Company(
+                    accounts[0],
+                    {account.sid: account for account in accounts},
+                    options.get("separates_accounts", False),
+                )
+            ],
             state=self.state,
             planner=planner,
             write_state=lambda: self.saved.append(self.copy()),

@@ -742,5 +742,5 @@ def test_an_api_key_is_refused_before_the_first_request(sync: Sync, server: Serv
     assert not server.requests
     assert run.last_line.endswith(
         "categories, usage_records_daily: an API key reads the main account only: set auth_token "
-        "(TWILIO_AUTH_TOKEN), or subaccounts to rolled_up"
+        "(TWILIO_AUTH_TOKEN), or subaccounts to rolled_up, or name each account in connections"
     )

@@ -13,6 +13,7 @@ import pytest
 
 from tap_twilio_usage.config.schema import SCHEMA, SECRETS
 from tap_twilio_usage.config.settings import Settings, Shard
+from tap_twilio_usage.tap import TapTwilioUsage
 from tests.conftest import Sync, config
 from tests.http_server import serve
 from tests.twilio import SID, TOKEN, account, between
@@ -42,7 +43,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"account_sids": ["AC12"], "subaccounts": "separate"},
         "account_sids: SID 1, 'AC12', must be AC followed by 32 hex digits",
     ),
-    "accounts that are not a list": ({"account_sids": SID}, "is not of type 'array'"),
+    "accounts that are not a list": ({"account_sids": {"sid": SID}}, "is not of type 'array'"),
     "a billing group ID that is not valid": (
         {"billing_group_ids": ["commerce_billingprofile_1", "s3cret"]},
         "billing_group_ids: ID 2 is not valid; use the form commerce_billingprofile_...",
@@ -52,7 +53,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "billing_group_ids: ID 1 is not valid; use the form commerce_billingprofile_...",
     ),
     "billing groups that are not a list": (
-        {"billing_group_ids": "s3cret"},
+        {"billing_group_ids": '["s3cret"'},
         "billing_group_ids: must be a list of strings",
     ),
     "a client secret with a space": (
@@ -86,6 +87,38 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "api_url: must not contain",
     ),
     "a URL without a scheme": ({"api_url": "twilio"}, "api_url: is not a URL; use one such as"),
+    "a host that has ended": (
+        {"api_url": "https://api.ie1.twilio.com"},
+        "api_url: api.ie1.twilio.com ended on 2026-04-28, and the API of the Region US1 has the",
+    ),
+    "a host of another Region": (
+        {"api_url": "https://api.dublin.ie1.twilio.com"},
+        "api_url: api.dublin.ie1.twilio.com belongs to the Region IE1, and the API of",
+    ),
+    "a token URL of another Region": (
+        {"oauth_token_url": "https://oauth.au1.twilio.com/v2/token"},
+        "oauth_token_url: oauth.au1.twilio.com ended on 2026-04-28",
+    ),
+    "a token URL without a path": (
+        {"oauth_token_url": "https://oauth.twilio.com"},
+        "oauth_token_url: has no path; use https://oauth.twilio.com/v2/token",
+    ),
+    "another API of Twilio's": (
+        {"api_url": "https://messaging.twilio.com"},
+        "api_url: messaging.twilio.com has no usage records; use https://api.twilio.com",
+    ),
+    "a URL with a path": (
+        {"api_url": "https://api.twilio.com/2010-04-01"},
+        "api_url: must have no path; use https://api.twilio.com",
+    ),
+    "a billing URL with a path": (
+        {"billing_api_url": "https://api.twilio.com/v2"},
+        "billing_api_url: must have no path; use https://api.twilio.com",
+    ),
+    "a boolean that is neither": (
+        {"focus": "maybe"},
+        "focus: 'maybe' is not a boolean; use true or",
+    ),
     "a broken URL": ({"api_url": "https://["}, "api_url: is not a URL; use one such as"),
     "a map of an unknown stream": (
         {"stream_maps": {"usage": {}}},
@@ -195,6 +228,38 @@ def test_the_whole_configuration_can_come_from_the_environment(sync: Sync) -> No
         run = sync(None, "--config=ENV", env=env)
     assert (run.code, len(run.records())) == (0, 4)
     assert {r.query["PageSize"] for r in server.requests if r.query} == {"500"}
+
+
+def test_booleans_and_lists_may_be_text(sync: Sync) -> None:
+    """As Meltano passes on what is in the environment."""
+    env = {
+        "TAP_TWILIO_USAGE_FOCUS": "Yes",
+        "TAP_TWILIO_USAGE_ACCOUNT_SIDS": f" {SID}, {'AC' + '2' * 32},",
+        "TAP_TWILIO_USAGE_EXCLUDE_ACCOUNT_SIDS": f'["{"AC" + "3" * 32}"]',
+        "TAP_TWILIO_USAGE_BILLING_GROUP_IDS": "commerce_billingprofile_1",
+        "TAP_TWILIO_USAGE_SKIP_UNUSED_CATEGORIES": "0",
+    }
+    given = TapTwilioUsage(
+        config={
+            "subaccounts": "separate",
+            "account_sid": SID,
+            **{name.removeprefix("TAP_TWILIO_USAGE_").lower(): text for name, text in env.items()},
+        }
+    ).settings
+    assert (given.focus, given.skip_unused_categories) == (True, False)
+    assert given.account_sids == (SID, "AC" + "2" * 32)
+    assert given.exclude_account_sids == ("AC" + "3" * 32,)
+    assert given.billing_group_ids == ("commerce_billingprofile_1",)
+    run = sync({"subaccounts": "separate"}, "--config=ENV", "--discover", env=env)
+    assert run.code == 0
+    assert "billing_group_records" in {each["tap_stream_id"] for each in run.catalog["streams"]}
+
+
+@pytest.mark.parametrize("name", ["FOCUS", "FLATTENING_ENABLED"])
+def test_a_boolean_in_the_environment_that_is_neither_is_refused(sync: Sync, name: str) -> None:
+    run = sync(config(NOWHERE), "--config=ENV", env={f"TAP_TWILIO_USAGE_{name}": "maybe"})
+    assert run.code == 1
+    assert run.last_line.endswith(f"{name.lower()}: 'maybe' is not a boolean; use true or false")
 
 
 @pytest.mark.parametrize(
@@ -316,13 +381,12 @@ def test_the_settings_are_typed_without_the_sdk() -> None:
 
 def test_secrets_are_marked_and_everything_is_described() -> None:
     properties = SCHEMA["properties"]
-    assert {name for name, schema in properties.items() if schema.get("writeOnly")} == {
-        "auth_token",
-        "api_key_secret",
-        "client_secret",
-        "billing_group_ids",
+    secrets = {
+        *("auth_token", "api_key_secret", "account_client_secret", "client_secret"),
+        *("billing_group_ids", "connections"),
     }
-    assert set(SECRETS) == {"auth_token", "api_key_secret", "client_secret", "billing_group_ids"}
+    assert {name for name, schema in properties.items() if schema.get("writeOnly")} == secrets
+    assert set(SECRETS) == secrets
     assert all(schema["description"] for schema in properties.values())
 
 

@@ -10,6 +10,7 @@ from singer_sdk.metrics import get_metrics_logger
 from singer_sdk.singerlib import Catalog
 
 from tap_twilio_usage.config import credentials
+from tap_twilio_usage.config.connection import OF_CREDENTIALS
 from tap_twilio_usage.config.credentials import Need
 from tap_twilio_usage.config.settings import Settings
 from tap_twilio_usage.errors import SettingsError, TapError
@@ -35,11 +36,14 @@ class Stream(Protocol):
         """What its credentials must be allowed to read."""
 
     @property
-    def partitions(self) -> Sequence[dict[str, Any]] | None:
-        """The contexts to read, if it has any."""
+    def refused(self) -> Sequence[str]:
+        """Why the contexts of some connections are not known, one line each."""
 
     def prepare(self) -> None:
         """Find out the contexts."""
+
+    def contexts_to_test(self) -> Sequence[dict[str, Any]]:
+        """Return a context for each set of credentials; none if it has no contexts."""
 
     def sync(self, context: Any = None) -> None:
         """Read one context, or all of them."""
@@ -67,7 +71,7 @@ class Tap(Protocol):
 
 def has_only_oauth(config: Mapping[str, Any]) -> bool:
     """Return whether the configuration has credentials for billing groups alone."""
-    of_account = ("auth_token", "api_key_sid", "api_key_secret")
+    of_account = ("connections", *OF_CREDENTIALS)
     return bool(config.get("billing_group_ids")) and not any(map(config.get, of_account))
 
 
@@ -76,7 +80,7 @@ def check(tap: Tap) -> None:
     _refuse(
         (name, why)
         for name, need in _needs(tap)
-        if (why := credentials.problem(tap.settings, need))
+        for why in credentials.problems(tap.settings, need)
     )
     if tap.settings.focus and FOCUS_SOURCE not in _selected(tap):
         tap.logger.warning(
@@ -94,12 +98,14 @@ def read_one_of_each(tap: Tap) -> None:
     for stream in tap.twilio_streams:
         stream.logger.setLevel(logging.ERROR)  # its progress and anomalies are not asked for here
         selected, stream.selected = stream.selected, True
-        why = credentials.problem(tap.settings, stream.need) or _failure(stream)
-        if why and selected:
-            unreadable.append((stream.name, why))
-        elif why:
-            tap.logger.info("%s cannot be read, and is not selected: %s", stream.name, why)
-        else:
+        found = credentials.problems(tap.settings, stream.need) or _failures(
+            stream, of_each_connection=selected
+        )
+        if selected:
+            unreadable += [(stream.name, why) for why in found]
+        elif found:
+            tap.logger.info("%s cannot be read, and is not selected: %s", stream.name, found[0])
+        if not found:
             tap.logger.info("%s can be read", stream.name)
     _refuse(unreadable)
 
@@ -118,18 +124,23 @@ def _needs(tap: Tap) -> Iterator[tuple[str, Need]]:
             yield name, Need.BILLING_GROUPS
 
 
-def _failure(stream: Stream) -> str | None:
+def _failures(stream: Stream, *, of_each_connection: bool) -> list[str]:
+    """Return why the stream cannot be read: a line for each connection, or the first one."""
     stream.ABORT_AT_RECORD_COUNT = 1
     try:
         stream.prepare()
-        contexts = stream.partitions or []
-        for context in contexts if stream.need is Need.BILLING_GROUPS else contexts[:1]:
-            stream.sync(context)
-        if not contexts:
-            stream.sync()
+        found = [*stream.refused]
+        contexts = [*stream.contexts_to_test()]
     except TapError as error:
-        return str(error)
-    return None
+        return [str(error)]
+    is_billing = stream.need is Need.BILLING_GROUPS
+    asked = contexts if of_each_connection or is_billing else contexts[:1]
+    for context in asked or (None,):
+        try:
+            stream.sync(context)
+        except TapError as error:
+            found.append(str(error))
+    return found
 
 
 def _refuse(unreadable: Iterable[tuple[str, str]]) -> None:

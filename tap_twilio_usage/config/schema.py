@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
+from tap_twilio_usage.config.connection import DEFAULT_SUBACCOUNTS, OF_CREDENTIALS, SUBACCOUNTS
+
 SCHEMA = th.PropertiesList(
     th.Property(
         "account_sid",
@@ -34,12 +36,47 @@ SCHEMA = th.PropertiesList(
         description="Secret of that API key",
     ),
     th.Property(
+        "account_client_id",
+        th.StringType,
+        title="Account OAuth client ID",
+        description=(
+            "Client ID of an OAuth app of the account with the permission "
+            "/twilio/billing/usage/read, instead of the Auth Token; it reads the main account only"
+        ),
+    ),
+    th.Property(
+        "account_client_secret",
+        th.StringType,
+        secret=True,
+        title="Account OAuth client secret",
+        description="Client secret of that OAuth app",
+    ),
+    th.Property(
+        "connections",
+        th.ArrayType(
+            th.ObjectType(
+                th.Property("account_sid", th.StringType, required=True),
+                *(th.Property(name, th.StringType) for name in ("name", *OF_CREDENTIALS)),
+                th.Property("subaccounts", th.StringType, allowed_values=SUBACCOUNTS),
+                additional_properties=False,
+            )
+        ),
+        default=[],
+        secret=True,
+        title="Connections",
+        description=(
+            "Further accounts to load in the same run, each an object with account_sid, name, one "
+            "of auth_token, api_key_sid + api_key_secret or account_client_id + "
+            "account_client_secret, and subaccounts (default: that of the tap)"
+        ),
+    ),
+    th.Property(
         "client_id",
         th.StringType,
         title="OAuth client ID",
         description=(
-            "Client ID of an OAuth app with the scope twilio/billing-insights/usage/read; required "
-            "for billing groups"
+            "Client ID of an OAuth app of the organization with the scope "
+            "twilio/billing-insights/usage/read; required for billing groups"
         ),
     ),
     th.Property(
@@ -63,12 +100,12 @@ SCHEMA = th.PropertiesList(
     th.Property(
         "subaccounts",
         th.StringType,
-        default="rolled_up",
-        allowed_values=["rolled_up", "separate", "excluded"],
+        default=DEFAULT_SUBACCOUNTS,
+        allowed_values=SUBACCOUNTS,
         title="Subaccounts",
         description=(
             "rolled_up: one set of rows for the main account, including all subaccounts; "
-            "separate: one set for each account (requires the Auth Token); "
+            "separate: one set for each account (requires the Auth Token, or connections); "
             "excluded: only the main account's own usage"
         ),
     ),
@@ -162,7 +199,10 @@ SCHEMA = th.PropertiesList(
         th.IntegerType(minimum=1, maximum=32),
         default=4,
         title="Concurrent requests",
-        description="Maximum number of parallel requests, 1 to 32; reduced automatically on 429",
+        description=(
+            "Maximum number of parallel requests of each connection, 1 to 32; reduced "
+            "automatically on 429"
+        ),
     ),
     th.Property(
         "page_size",
@@ -190,7 +230,7 @@ SCHEMA = th.PropertiesList(
         th.StringType,
         default="https://oauth.twilio.com/v2/token",
         title="OAuth token URL",
-        description="URL that issues the OAuth tokens for the billing groups API",
+        description="URL that issues the OAuth tokens",
     ),
     additional_properties=False,
 ).to_dict()

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any, NamedTuple
 from zlib import crc32
 
+from tap_twilio_usage.config.connection import Connection, connections
 from tap_twilio_usage.money import parsers
 from tap_twilio_usage.money.parsers import canonical_sid
 from tap_twilio_usage.twilio.periods import six_months_back
@@ -44,16 +45,15 @@ class Shard(NamedTuple):
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings, validated and typed. Its `repr` shows no secret."""
+    """The settings, validated and typed. Its `repr` shows no secret.
 
-    account_sid: str | None
-    auth_token: str | None = field(repr=False)
-    api_key_sid: str | None
-    api_key_secret: str | None = field(repr=False)
+    The settings of an account and its credentials are the first of the `connections`.
+    """
+
+    connections: tuple[Connection, ...]
     client_id: str | None
     client_secret: str | None = field(repr=False)
     billing_group_ids: tuple[str, ...] = field(repr=False)
-    subaccounts: str
     account_sids: tuple[str, ...]
     exclude_account_sids: tuple[str, ...]
     shard: Shard | None
@@ -62,7 +62,6 @@ class Settings:
     lookback_days: int
     skip_unused_categories: bool
     focus: bool
-    billing_account_name: str | None
     use_singer_decimal: bool
     max_concurrent_requests: int
     page_size: int
@@ -79,7 +78,7 @@ class Settings:
         values["shard"] = Shard.parse(values["shard"] or "")
         for name in URLS:
             values[name] = values[name].rstrip("/")
-        values["account_sid"] = canonical_sid(values["account_sid"] or "") or None
+        values["connections"] = connections(config)
         for name in ACCOUNT_LISTS:
             values[name] = [canonical_sid(sid) for sid in values[name] or ()]
         for name in (*ACCOUNT_LISTS, "billing_group_ids"):
@@ -87,14 +86,14 @@ class Settings:
         return cls(**values)
 
     @property
-    def includes_subaccounts(self) -> bool:
-        """Whether the main account's rows include its subaccounts."""
-        return self.subaccounts == "rolled_up"
+    def lists_accounts(self) -> bool:
+        """Whether Twilio's list of accounts says which ones to read."""
+        return any(each.separates_accounts for each in self.connections)
 
     @property
     def separates_accounts(self) -> bool:
-        """Whether each account has its own rows."""
-        return self.subaccounts == "separate"
+        """Whether there may be several accounts, each with its own rows."""
+        return self.lists_accounts or len(self.connections) > 1
 
     def first_day(self, today: date) -> date:
         """Return the day to start at if there is no bookmark."""
@@ -109,8 +108,8 @@ def complete(config: MutableMapping[str, Any], environment: Mapping[str, str] = 
     """Fill in missing settings from the environment variables of Twilio's own tools, in place.
 
     An empty setting counts as missing, and `4.0` as 4, as in JSON Schema. The settings decide
-    between the Auth Token and the API key: the environment can complete that choice, but never add
-    the other kind.
+    between the kinds of credentials: the environment can complete that choice, but never add
+    another kind.
     """
     for name in [name for name, value in config.items() if value is None or value == ""]:
         del config[name]
@@ -125,6 +124,8 @@ def complete(config: MutableMapping[str, Any], environment: Mapping[str, str] = 
             config.setdefault(name, value)
 
     fill("account_sid", "TWILIO_ACCOUNT_SID", "TWILIO_SID")
+    if given & {"account_client_id", "account_client_secret"}:
+        return
     if not given & {"api_key_sid", "api_key_secret"}:
         fill("auth_token", "TWILIO_AUTH_TOKEN")
     if "auth_token" not in given:

@@ -6,17 +6,18 @@ import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
-from urllib.parse import urlsplit
 
 from jsonschema import Draft7Validator, ValidationError
 
+from tap_twilio_usage.config import connection_problems as of_connections
+from tap_twilio_usage.config import urls
+from tap_twilio_usage.config.connection import OAUTH_APP, OF_CREDENTIALS, connections
+from tap_twilio_usage.config.connection_problems import API_KEY_SID, SECRET
 from tap_twilio_usage.config.schema import SECRETS
 from tap_twilio_usage.config.settings import ACCOUNT_LISTS, URLS, Shard, parse_date
 from tap_twilio_usage.logs.redaction import Redactor, long_values, shown
-from tap_twilio_usage.money.parsers import ACCOUNT_SID
-from tap_twilio_usage.twilio.connections import is_loopback
+from tap_twilio_usage.money.parsers import ACCOUNT_SID, canonical_sid
 
-API_KEY_SID = re.compile(r"SK[0-9a-fA-F]{32}")
 BILLING_GROUP_ID = re.compile(r"commerce_billingprofile_[0-9A-Za-z_-]+")
 LONGEST_ERROR = 300  # characters of a message that may quote a value
 
@@ -30,6 +31,8 @@ def problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
         return [line for error in errors for line in _schema_problems(error, config, schema)]
     return [
         *_account_problems(config),
+        *_selection_problems(config),
+        *of_connections.problems(config),
         *_secret_problems(config),
         *_date_problems(config),
         *_name_problems(config),
@@ -39,6 +42,7 @@ def problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
 
 def secrets(config: Mapping[str, Any]) -> Iterator[str]:
     """Return the values that no output may contain; the configuration may be an invalid one."""
+    yield from of_connections.secrets(config.get("connections"))
     for value in map(config.get, SECRETS):
         values = value if isinstance(value, list) else [value]
         yield from (each for each in values if isinstance(each, str))
@@ -48,12 +52,17 @@ def _schema_problems(
     error: ValidationError, config: Mapping[str, Any], schema: Mapping[str, Any]
 ) -> Iterator[str]:
     name = str(error.path[0]) if error.path else ""
-    if name in SECRETS:
+    if name == "connections":
+        yield from of_connections.schema_problems(error, config)
+    elif name in SECRETS:
         many = schema["properties"][name]["type"][0] == "array"
         yield f"{name}: must be a {'list of strings' if many else 'string'}"
     elif name:
         redactor = Redactor(long_values([*error.path, error.instance]))
         where = ".".join([name, *(redactor.text(f"{key}") for key in [*error.path][1:])])
+        if error.validator == "type" and "boolean" in f"{error.validator_value}":
+            yield f"{where}: {shown(error.instance)} is not a boolean; use true or false"
+            return
         yield f"{where}: {redactor.text(error.message)[:LONGEST_ERROR]}"
     else:
         for unknown in sorted(set(config) - set(schema["properties"])):
@@ -68,12 +77,27 @@ def _account_problems(config: Mapping[str, Any]) -> Iterator[str]:
         yield "account_sid: must be AC followed by 32 hex digits (the Account SID in the Console)"
     if api_key_sid is not None and not API_KEY_SID.fullmatch(api_key_sid):
         yield "api_key_sid: must be SK followed by 32 hex digits (the SID of the API key)"
+    if any(map(config.get, OAUTH_APP.names)) and any(
+        config.get(name) for name in OF_CREDENTIALS if name not in OAUTH_APP.names
+    ):
+        yield (
+            "account_client_id: there are other credentials of the account as well; remove them, "
+            "or remove account_client_id and account_client_secret"
+        )
+
+
+def _selection_problems(config: Mapping[str, Any]) -> Iterator[str]:
     for name in ACCOUNT_LISTS:
         for position, sid in enumerate(config.get(name) or (), 1):
             if not ACCOUNT_SID.fullmatch(sid):
                 yield f"{name}: SID {position}, {shown(sid)}, must be AC followed by 32 hex digits"
-    for name in (*ACCOUNT_LISTS, "shard"):
-        if config.get(name) and config.get("subaccounts") != "separate":
+    only, excluded = ({*map(canonical_sid, config.get(name) or ())} for name in ACCOUNT_LISTS)
+    for sid in sorted(only & excluded):
+        yield f"account_sids: {sid} is in exclude_account_sids too; remove it from one of them"
+    found = connections(config)
+    separates = any(each.separates_accounts for each in found)
+    for name in (*ACCOUNT_LISTS, *(["shard"] if len(found) == 1 else [])):
+        if config.get(name) and not separates:
             yield f"{name}: requires subaccounts: separate; set that, or remove {name}"
     if (shard := config.get("shard")) and not Shard.parse(shard):
         yield (
@@ -82,8 +106,8 @@ def _account_problems(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _secret_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    for name in ("auth_token", "api_key_secret", "client_id", "client_secret"):
-        if not re.fullmatch(r"[!-~]*", config.get(name) or ""):
+    for name in (*OF_CREDENTIALS, "client_id", "client_secret"):
+        if not SECRET.fullmatch(config.get(name) or ""):
             yield (
                 f"{name}: contains whitespace or a character that no Twilio secret has; copy it "
                 "again"
@@ -114,20 +138,5 @@ def _name_problems(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _url_problems(config: Mapping[str, Any]) -> Iterator[str]:
     for name in URLS:
-        if name in config and (problem := _url_problem(config[name])):
+        if name in config and (problem := urls.problem(name, config[name])):
             yield f"{name}: {problem}"
-
-
-def _url_problem(text: str) -> str | None:
-    try:
-        url = urlsplit(text)
-        host, _ = url.hostname, url.port
-    except ValueError:
-        return "is not a URL; use one such as https://api.twilio.com"
-    if url.scheme not in {"http", "https"} or not host or "\\" in text:
-        return "is not a URL; use one such as https://api.twilio.com"
-    if url.username is not None or url.password is not None or url.query or url.fragment:
-        return "must not contain a user, password, query or fragment"
-    if url.scheme == "http" and not is_loopback(host):
-        return "must use https, because each request contains credentials (http on loopback only)"
-    return None

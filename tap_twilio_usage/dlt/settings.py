@@ -20,6 +20,9 @@ class Settings(TypedDict, total=False):
     auth_token: str
     api_key_sid: str
     api_key_secret: str
+    account_client_id: str
+    account_client_secret: str
+    connections: list[dict[str, str]]
     client_id: str
     client_secret: str
     billing_group_ids: list[str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date
 from decimal import Decimal, localcontext
 from typing import Protocol
@@ -125,16 +125,16 @@ class Progress:
                 "spend in categories that are new to this version: %s", ", ".join(spend)
             )
 
-    def is_sum_of_others(self, sid: str) -> bool:
-        """Return whether the account's totals are the sum of those of all others, and not zero."""
+    def is_sum_of(self, sid: str, others: Collection[str]) -> bool:
+        """Return whether the account's totals are the sum of those of others, and not zero."""
         own = self._totals.get(sid, {})
-        others: defaultdict[str, Decimal] = defaultdict(Decimal)
+        sums: defaultdict[str, Decimal] = defaultdict(Decimal)
         with localcontext(EXACT):
-            for account, totals in self._totals.items():
-                for currency, total in totals.items():
-                    others[currency] += total if account != sid else ZERO
+            for other in others:
+                for currency, total in self._totals.get(other, {}).items():
+                    sums[currency] += total
         return any(own.values()) and all(
-            own.get(currency, ZERO) == others[currency] for currency in {*own, *others}
+            own.get(currency, ZERO) == sums[currency] for currency in {*own, *sums}
         )
 
     def _pace(self, share: float) -> str:

@@ -157,7 +157,8 @@ class SdkTap(Tap):
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
         """Read TAP_TWILIO_USAGE_*. Unlike the SDK's, the error names the invalid variable.
 
-        An empty variable counts as not given. For the SDK it would be false.
+        An empty variable counts as not given. For the SDK it would be false, as is every text that
+        is not true: booleans and lists stay text, for `check_settings` to read.
         """
         prefix, schema = cls._env_var_prefix, cls.config_jsonschema
         cls.append_builtin_config(schema)
@@ -167,10 +168,16 @@ class SdkTap(Tap):
             for name, described in schema["properties"].items()
             if os.environ.get(f"{prefix}{name.upper()}", "").strip()
         }
+        text = {
+            name: os.environ[f"{prefix}{name.upper()}"]
+            for name, described in given.items()
+            if {"array", "boolean"} & {*described["type"]}
+        }
+        typed = {"properties": {name: given[name] for name in given.keys() - text.keys()}}
         try:
-            return parse_environment_config({"properties": given}, prefix, NO_FILE)
+            return {**parse_environment_config(typed, prefix, NO_FILE), **text}
         except ValueError:
-            raise SettingsError([*unreadable_variables({"properties": given}, prefix)]) from None
+            raise SettingsError([*unreadable_variables(typed, prefix)]) from None
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:

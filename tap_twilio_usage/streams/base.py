@@ -15,8 +15,9 @@ from tap_twilio_usage.logs.anomalies import Anomalies
 from tap_twilio_usage.singer.sdk import SdkStream, SdkTap
 from tap_twilio_usage.streams.session import Session
 from tap_twilio_usage.sync.plan import Planner
-from tap_twilio_usage.sync.run import MANY_ACCOUNTS, Run
+from tap_twilio_usage.sync.run import MANY_ACCOUNTS, Company, Run
 from tap_twilio_usage.sync.state import REPLICATION_KEY
+from tap_twilio_usage.twilio.accounts import Accounts
 from tap_twilio_usage.twilio.errors import ApiError, Denied, NotFound
 from tap_twilio_usage.twilio.periods import Granularity
 
@@ -37,18 +38,35 @@ class TwilioStream(SdkStream):
     @property
     def need(self) -> Need:
         """What the credentials must be able to read."""
-        separates = self.session.settings.separates_accounts
-        return Need.SUBACCOUNTS if separates else Need.MAIN_ACCOUNT
+        return Need.ACCOUNTS
 
     @property
     def is_test(self) -> bool:
         """Whether to read one record only, as --test does."""
         return self.ABORT_AT_RECORD_COUNT is not None
 
+    def fetch_accounts(self) -> Accounts:
+        """Return the accounts to read; record which connections cannot list theirs."""
+        accounts = self.session.fetch_accounts()
+        for sid, error in accounts.refused.items():
+            if not self.is_test:
+                self.fail({"account_sid": sid}, error)
+        return accounts
+
+    @property
+    def refused(self) -> list[str]:
+        """Why the accounts of some connections are not known, one line each."""
+        return [str(error) for error in self.session.fetch_accounts().refused.values()]
+
+    def contexts_to_test(self) -> list[dict[str, Any]]:
+        """Return a context for each connection; none if the stream has no contexts."""
+        firsts = {account.sid for account in self.session.fetch_accounts().first_of_each}
+        return [each for each in self.contexts or () if each["account_sid"] in firsts]
+
     @property
     def max_requests(self) -> int:
         """The number of requests that may be in progress or waiting to be emitted."""
-        return 1 if self.is_test else self.session.settings.max_concurrent_requests
+        return 1 if self.is_test else self.session.max_requests
 
     @cached_property
     def anomalies(self) -> Anomalies:
@@ -85,11 +103,13 @@ class TwilioStream(SdkStream):
         """Raise the error, or record it if the other contexts do not depend on this one."""
         if context is None or not self.session.settings.separates_accounts:
             raise error
+        sid = context["account_sid"]
         if isinstance(error, Denied | NotFound):
-            error = ApiError(
-                f"{error}; if it always does so for this account, add it to exclude_account_sids"
-            )
-        self.session.failures.add("accounts", context["account_sid"], error)
+            company = self.session.fetch_accounts().company(sid)
+            is_listed = company and company.listed
+            to_do = "add it to exclude_account_sids" if is_listed else "remove its connection"
+            error = ApiError(f"{error}; if it always does so for this account, {to_do}")
+        self.session.failures.add("accounts", sid, error)
 
     def summarize(self) -> None:
         """Log, after the run, what was loaded of all contexts."""
@@ -124,10 +144,18 @@ class PeriodStream(TwilioStream):
 
     def run_of_accounts(self) -> Run:
         """Return this run of a stream whose contexts are accounts."""
-        accounts = self.session.fetch_accounts()
         return Run(
-            main=accounts.main,
-            accounts={account.sid: account for account in accounts.chosen},
+            companies=[
+                Company(
+                    company.main,
+                    {account.sid: account for account in company.chosen},
+                    company.separates,
+                    company.listed,
+                    None if self.is_test else company.together,
+                    company.compared,
+                )
+                for company in self.fetch_accounts().companies
+            ],
             state=self.session.state.usage(self.name),
             planner=self.planner(),
             write_state=self.write_state,
@@ -135,9 +163,6 @@ class PeriodStream(TwilioStream):
             max_requests=self.max_requests,
             version=self._tap.plugin_version,
             emits_focus=self.emits_focus,
-            listed=accounts.listed,
-            together=None if self.is_test else accounts.together,
-            compared=accounts.compared,
         )
 
     def save(self, rows: int | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
 
@@ -61,6 +61,15 @@ class BillingGroupRecordsStream(PeriodStream):
     @override
     def need(self) -> Need:
         return Need.BILLING_GROUPS
+
+    @property
+    @override
+    def refused(self) -> list[str]:
+        return []
+
+    @override
+    def contexts_to_test(self) -> list[dict[str, Any]]:
+        return self.contexts or []
 
     @override
     def prepare(self) -> None:

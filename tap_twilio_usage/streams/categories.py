@@ -74,9 +74,8 @@ class CategoriesStream(TwilioStream):
     def _reported(self) -> dict[str, Reported]:
         """Return the categories that any account reports, by name."""
         session = self.session
-        chosen = session.fetch_accounts().chosen
-        if self.is_test:
-            chosen = chosen[:1]
+        accounts = self.fetch_accounts()
+        chosen = accounts.first_of_each if self.is_test else accounts.chosen
         answers = InOrder(Account.fetch_all_time, chosen, self.max_requests)
         reported: dict[str, Reported] = {}
         for account in chosen:

@@ -136,18 +136,28 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
     def _payer(self, state: AccountState) -> tuple[Payer, str | None]:
         """Return the payer of the account that has this state, and the currency of the account."""
         accounts, sid = self.session.fetch_accounts(), state.context.account_sid
-        main, account = accounts.main, accounts.get(sid)
+        main_sid, account = self._main_account_sid(state), accounts.get(sid)
+        main = accounts.get(main_sid)
         known = {
             each.context.account_sid: each.account_name
             for each in self.session.state.usage(self.name).partitions
             if each.account_name
         }
-        if main.sid not in known:  # the days may have been loaded without FOCUS before
+        if main and main_sid not in known:  # the days may have been loaded without FOCUS before
             main.fetch_name()
         if account and account.friendly_name:
             state.account_name = known[sid] = account.friendly_name
-        configured = self.session.settings.billing_account_name
-        name = main.friendly_name or known.get(main.sid) or configured
+        connections = self.session.settings.connections
+        names = {each.account_sid or "": each.name for each in connections if each.name}
+        names |= known
+        if main and main.friendly_name:
+            names[main_sid] = main.friendly_name
         units = (each.price_unit for each in account.fetch_all_time()) if account else ()
-        payer = Payer(main.sid, name or main.sid, sid, known.get(sid, sid))
+        payer = Payer(main_sid, names.get(main_sid, main_sid), sid, names.get(sid, sid))
         return payer, next(filter(None, units), None)
+
+    def _main_account_sid(self, state: AccountState) -> str:
+        """Return the SID of the account that pays, as far as an earlier run has found it out."""
+        company = self.session.fetch_accounts().company(state.context.account_sid)
+        main = company.main.sid if company else state.context.account_sid
+        return state.main_account_sid or main

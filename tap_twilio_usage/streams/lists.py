@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import typing as th
 
 from tap_twilio_usage._compat import override
+from tap_twilio_usage.config import credentials
 from tap_twilio_usage.config.credentials import Need
 from tap_twilio_usage.logs.anomalies import Findings
 from tap_twilio_usage.money import parsers
 from tap_twilio_usage.money.parsers import Fields, Record, canonical_sid
 from tap_twilio_usage.streams.base import TwilioStream
 from tap_twilio_usage.twilio.accounts import fetch_list
+from tap_twilio_usage.twilio.client import Client
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.usage_records import API
 
@@ -32,14 +34,10 @@ class ListStream(TwilioStream):
     fields: ClassVar[Fields]
     ignored_fields: ClassVar[frozenset[str]]
 
-    def path(self, context: Context | None) -> str:
-        """Return the path of the list."""
-        raise TypeError(self.name)
-
-    @override
-    def rows(self, context: Context | None) -> Iterator[dict[str, Any]]:
-        client, page_size = self.session.client, self.session.settings.page_size
-        entries = fetch_list(client, self.path(context), self.key, self.fields, page_size)
+    def entries(self, client: Client, path: str) -> Iterator[Record]:
+        """Yield the entries of a list."""
+        page_size = self.session.settings.page_size
+        entries = fetch_list(client, path, self.key, self.fields, page_size)
         findings, sids = Findings(), set[str]()
         for record, others in entries:
             findings.unknown_fields |= others - self.ignored_fields
@@ -47,12 +45,8 @@ class ListStream(TwilioStream):
                 findings.repeated_rows += 1
                 continue
             sids.add(record["sid"])
-            yield self.message(record)
+            yield record
         self.anomalies.report(findings)
-
-    def message(self, record: Record) -> Record:
-        """Return the record as it is emitted."""
-        return record
 
 
 class AccountsStream(ListStream):
@@ -87,15 +81,30 @@ class AccountsStream(ListStream):
     @property
     @override
     def need(self) -> Need:
-        return Need.SUBACCOUNTS
+        return Need.LISTS
 
     @override
-    def path(self, context: Context | None) -> str:
-        return f"{API}.json"
+    def contexts_to_test(self) -> list[dict[str, Any]]:
+        return []
 
     @override
-    def message(self, record: Record) -> Record:
-        return {"account_sid": record.pop("sid"), **record}
+    def rows(self, context: Context | None) -> Iterator[dict[str, Any]]:
+        emitted = set[str]()
+        for connection, client in self.session.clients.items():
+            if why := credentials.problem(connection, lists=True):
+                sid = connection.account_sid
+                self.logger.info("%s: its list of accounts is not loaded: %s", sid, why)
+                continue
+            try:
+                for record in self.entries(client, f"{API}.json"):
+                    sid = record.pop("sid")
+                    if sid not in emitted:
+                        emitted.add(sid)
+                        yield {"account_sid": sid, **record}
+            except ApiError as error:
+                if not self.session.settings.separates_accounts:
+                    raise
+                self.fail({"account_sid": connection.account_sid}, error)
 
 
 class UsageTriggersStream(ListStream):
@@ -141,22 +150,19 @@ class UsageTriggersStream(ListStream):
 
     @override
     def prepare(self) -> None:
-        accounts = self.session.fetch_accounts()
-        self.contexts = [{"account_sid": account.sid} for account in accounts.chosen]
+        accounts = self.fetch_accounts().chosen
+        self.contexts = [{"account_sid": account.sid} for account in accounts]
 
     @override
     def rows(self, context: Context | None) -> Iterator[dict[str, Any]]:
         if not context:  # the SDK passes None if there is no account
             return
         sid = context["account_sid"]
-        for row in super().rows(context):
+        path, account = f"{API}/{sid}/Usage/Triggers.json", self.session.fetch_accounts()[sid]
+        for row in self.entries(account.client, path):
             if row["account_sid"] != sid:
                 raise ApiError(
-                    f"{self.path(context)}: a usage trigger is of another account than {sid}, "
-                    "which was requested; check account_sid"
+                    f"{path}: a usage trigger is of another account than {sid}, which was "
+                    "requested; check account_sid"
                 )
             yield row
-
-    @override
-    def path(self, context: Context | None) -> str:
-        return f"{API}/{(context or {})['account_sid']}/Usage/Triggers.json"

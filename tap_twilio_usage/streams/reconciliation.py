@@ -67,7 +67,7 @@ class UsageReconciliationStream(PeriodStream):
 
     def __init__(self, tap: SdkTap, session: Session) -> None:
         """Read months; selected by default where these are two requests, not two an account."""
-        self.selected_by_default = not session.settings.separates_accounts
+        self.selected_by_default = not session.settings.lists_accounts
         super().__init__(tap, session, "usage_reconciliation", MONTHLY)
 
     @override

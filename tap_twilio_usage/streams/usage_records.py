@@ -112,10 +112,12 @@ class UsageRecordsStream(PeriodStream):
 
     @override
     def failed(self, context: Context | None, error: ApiError) -> None:
-        found = AccountContext(**(context or {}))
-        is_main = found.account_sid == self.session.fetch_accounts().main.sid
-        if is_main and self.session.state.usage(self.name).of(found).catch_up_to:
-            raise error  # its rows in the target may still include subaccounts
+        account_sid = (context or {})["account_sid"]
+        company = self.session.fetch_accounts().company(account_sid)
+        if company and company.main.sid == account_sid and not company.main.includes_subaccounts:
+            state = self.session.state.usage(self.name).of(AccountContext(**(context or {})))
+            if state.catch_up_to and not state.main_account_sid:
+                raise error  # its rows in the target may still include subaccounts
         super().failed(context, error)
 
     @override
@@ -124,15 +126,15 @@ class UsageRecordsStream(PeriodStream):
         self._pipeline.summarize()
         if not self.session.failures:
             self._pipeline.end()
-        if self.session.settings.separates_accounts:
-            main = self.session.fetch_accounts().main.sid
-            if self._progress.is_sum_of_others(main):
+        for company in self.session.fetch_accounts().companies:
+            subaccounts = [each.sid for each in company.chosen if each is not company.main]
+            if company.separates and self._progress.is_sum_of(company.main.sid, subaccounts):
                 self.anomalies.warn_once(
-                    "sum of others",
+                    f"sum of others of {company.main.sid}",
                     "%s has exactly the spend of all its subaccounts together: Twilio may have "
                     "included them, though the tap asked without; if so, their spend is loaded "
                     "twice",
-                    main,
+                    company.main.sid,
                 )
 
     def _writer(self) -> Write | None:

@@ -17,19 +17,20 @@ from tap_twilio_usage.money.amounts import EXACT, ZERO
 from tap_twilio_usage.money.dedup import ROUNDING_OF_A_ROW
 from tap_twilio_usage.money.usage_record import Totals
 from tap_twilio_usage.sync.missing_days import NEW
-from tap_twilio_usage.sync.run import Account, Run
+from tap_twilio_usage.sync.run import Account, Company, Run
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Window, merged
 from tap_twilio_usage.twilio.threads import InOrder
 
 
 class AllAccounts:
-    """The comparison of one run; it does nothing if an earlier run of this month has made it."""
+    """The comparison of a company; it does nothing if an earlier run of this month has made it."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, company: Company) -> None:
         """Take the run; make no request yet."""
         self._run = run
-        self._days = self._to_compare() if run.together else None
+        self._company = company
+        self._days = self._to_compare() if company.together else None
         self._unreadable: list[str] = []  # of the accounts that are excluded
 
     def end(self) -> None:
@@ -37,12 +38,13 @@ class AllAccounts:
 
         The state must be written afterwards.
         """
-        state, together, days = self._run.state, self._run.together, self._days
-        if not together:
-            state.accounts_compared = None  # what is loaded without a comparison is compared later
+        state, company, days = self._run.state, self._company, self._days
+        together = company.together
+        if not together:  # what is loaded without a comparison is compared later
+            state.compared.pop(company.main.sid, None)
         if not together or not days:
             return
-        is_known = any(days.start in each and days.end in each for each in self._run.compared)
+        is_known = any(days.start in each and days.end in each for each in company.compared)
         try:
             missing = {} if is_known else self._fetch_missing(together, days)
         except ApiError as error:
@@ -51,9 +53,9 @@ class AllAccounts:
                 error,
             )
             return
-        self._run.compared.append(days)
-        compared = state.accounts_compared
-        state.accounts_compared = Window(min(days.start, *(compared or days)), days.end)
+        company.compared.append(days)
+        compared = state.compared.get(together.sid)
+        state.compared[together.sid] = Window(min(days.start, *(compared or days)), days.end)
         more = {day: amount for day, amount in missing.items() if amount > 0}
         less = {day: -amount for day, amount in missing.items() if amount < 0}
         for amounts, word in ((more, "more"), (less, "less")):
@@ -83,7 +85,7 @@ class AllAccounts:
 
         The newest ones still grow; they are compared next month.
         """
-        planner, compared = self._run.planner, self._run.state.accounts_compared
+        planner, compared = self._run.planner, self._run.state.compared.get(self._company.main.sid)
         last, start = planner.today - NEW, planner.settings.start_date
         if compared is None:
             loaded = (partition.first_day for partition in self._run.state.partitions)
@@ -108,17 +110,17 @@ class AllAccounts:
             try:
                 return account.fetch_totals(DAILY, own(account))
             except ApiError:
-                if account.sid in self._run.accounts:
+                if account.sid in self._company.accounts:
                     raise
                 return {}
 
-        listed = [each for each in self._run.listed if own(each).days > 0]
+        listed = [each for each in self._company.listed if own(each).days > 0]
         whole = together.fetch_totals(DAILY, days)
         parts = [*InOrder(fetch, listed, self._run.max_requests)]
         self._unreadable = [
             account.sid
             for account, part in zip(listed, parts, strict=True)
-            if not part and account.sid not in self._run.accounts
+            if not part and account.sid not in self._company.accounts
         ]
         used = {day for part in parts for day, total in part.items() if total.price}
         if lacking := sorted(used - whole.keys()):

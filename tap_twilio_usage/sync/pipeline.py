@@ -34,7 +34,7 @@ class Pipeline:
         """Take the run; make no request yet."""
         self._run = run
         self._progress = progress
-        self._all_accounts = AllAccounts(run)
+        self._all_accounts = [AllAccounts(run, company) for company in run.companies]
         self._empty = EmptyPeriods(run.planner.granularity, run.planner.today)
 
     def begin(self) -> list[AccountContext]:
@@ -51,7 +51,8 @@ class Pipeline:
 
     def end(self) -> None:
         """Note that all rows of all accounts have been emitted."""
-        self._all_accounts.end()
+        for each in self._all_accounts:
+            each.end()
         self._run.end(self._contexts)
 
     def rows(self, context: AccountContext) -> Iterator[Rows]:

@@ -209,14 +209,14 @@ class Queue:
         """Prepare the state for reading the account. Runs on the main thread only."""
         run = self._run
         state = subaccount_switch.prepare(run, context)
-        since = subaccount_switch.first_day_of_all(run.state.partitions, run.main.sid)
+        since = subaccount_switch.first_day_of_all(run.state.partitions, run.main(state).sid)
         days_without_focus = state.find_days_without_focus() if run.emits_focus else []
         return _Item(state, since, days_without_focus)
 
     def _prepare(self, item: _Item) -> Prefetch:
         """Fetch what decides which days of an account to read, and set these."""
         run, planner, state = self._run, self._run.planner, item.state
-        account = run.account(state.context.account_sid) or run.main
+        account = run.account(state.context.account_sid) or run.main(state)
         is_named_period = planner.granularity.is_named_period
         earlier = planner.earlier_days(state)
         since = planner.since(state)

@@ -54,7 +54,7 @@ class Reconciliation:
     def __init__(self, run: Run) -> None:
         """Take the run; make no request yet."""
         self._run = run
-        self._all_accounts = AllAccounts(run)
+        self._all_accounts = [AllAccounts(run, company) for company in run.companies]
 
     def begin(self) -> list[AccountContext]:
         """Return the contexts to pass to `months`, in this order; make no request yet."""
@@ -65,7 +65,8 @@ class Reconciliation:
 
     def end(self) -> None:
         """Note that all months of all accounts have been emitted."""
-        self._all_accounts.end()
+        for each in self._all_accounts:
+            each.end()
         self._run.write_state()
 
     def months(self, context: AccountContext) -> Iterator[list[Month]]:
@@ -149,14 +150,14 @@ class Reconciliation:
     def _item(self, context: AccountContext) -> _Item:
         """Prepare the state for reading the account. Runs on the main thread only."""
         state = subaccount_switch.prepare(self._run, context)
-        main_sid = self._run.main.sid
+        main_sid = self._run.main(state).sid
         since = subaccount_switch.first_day_of_all(self._run.state.partitions, main_sid)
         return _Item(state, since)
 
     def _fetch(self, item: _Item) -> _Answer:
         """Fetch the days and months of an account; ask once more for what does not reconcile."""
         planner, state = self._run.planner, item.state
-        account = self._run.account(state.context.account_sid) or self._run.main
+        account = self._run.account(state.context.account_sid) or self._run.main(state)
         earlier = planner.earlier_days(state)
         is_first = planner.bookmark(state) is None or earlier is not None
         first_day = planner.settings.first_day(planner.today)

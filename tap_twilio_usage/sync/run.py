@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
@@ -49,21 +49,35 @@ class Account(Protocol):
         """Return the records of a resource with a single period, such as `Today`."""
 
 
-@dataclass
-class Run:
-    """One run of the usage records of one granularity, or of the months and their days.
+@dataclass(frozen=True)
+class Company:
+    """A main account with its accounts to read, by SID.
 
-    `main` is the main account, `accounts` are those to read, by SID. `write_state` writes the state
-    if it has changed. `save` does so as well, but with many accounts less often; given a number of
-    emitted rows, only if there are enough since the last STATE. `version` is the tap's.
-    `emits_focus` is whether each row goes out with its FOCUS row. `listed` are all accounts that
-    Twilio lists, also those that this run does not read, and `together` is the main account with
-    its subaccounts, if the rows of all accounts have to add up to it; `compared` are the days for
-    which another stream of this run has compared them.
+    With `separates`, subaccounts have rows of their own. `listed` are all of Twilio's list, also
+    those that this run does not read, and `together` is the main account with its subaccounts, if
+    the rows of all accounts have to add up to it; `compared` are the days for which another stream
+    of this run has compared them.
     """
 
     main: Account
     accounts: Mapping[str, Account]
+    separates: bool = False
+    listed: Collection[Account] = ()
+    together: Account | None = None
+    compared: list[Window] = field(default_factory=list)
+
+
+@dataclass
+class Run:
+    """One run of the usage records of one granularity, or of the months and their days.
+
+    Each account to read is in one of the `companies`. `write_state` writes the state if it has
+    changed. `save` does so as well, but with many accounts less often; given a number of emitted
+    rows, only if there are enough since the last STATE. `version` is the tap's. `emits_focus` is
+    whether each row goes out with its FOCUS row.
+    """
+
+    companies: Sequence[Company]
     state: UsageState
     planner: Planner
     write_state: Callable[[], None]
@@ -71,12 +85,18 @@ class Run:
     max_requests: int
     version: str
     emits_focus: bool = False
-    listed: Collection[Account] = ()
-    together: Account | None = None
-    compared: list[Window] = field(default_factory=list)
-    _main_usage: Periods | None = field(init=False, default=None)
+    _companies: dict[str, Company] = field(init=False)
+    _main_usage: dict[str, Periods] = field(init=False, default_factory=dict)
     _interrupted_up_to: date | None = field(init=False, default=None)
     _interrupted_categories: tuple[str, ...] = field(init=False, default=())
+
+    def __post_init__(self) -> None:
+        """Find the company of each account."""
+        self._companies = {
+            sid: company
+            for company in self.companies
+            for sid in (company.main.sid, *company.accounts)
+        }
 
     def begin(self) -> None:
         """Note in the state up to which day rows may go out, which an interrupted run leaves there.
@@ -123,9 +143,21 @@ class Run:
         """Return the categories of which the target may have rows of the account."""
         return {*(state.used_categories or ()), *self._interrupted_categories}
 
+    def company(self, sid: str) -> Company | None:
+        """Return the company of an account that can be read; None for any other."""
+        return self._companies.get(sid)
+
+    def main(self, state: AccountState) -> Account:
+        """Return the main account of the account that has this state. There must be one."""
+        own, main = state.context.account_sid, state.main_account_sid or ""
+        return (self._companies.get(own) or self._companies[main]).main
+
     def account(self, sid: str) -> Account | None:
-        """Return the account: one of those to read, or the main one; None for any other."""
-        return self.main if sid == self.main.sid else self.accounts.get(sid)
+        """Return the account: one of those to read, or a main one; None for any other."""
+        company = self._companies.get(sid)
+        if company is None:
+            return None
+        return company.main if sid == company.main.sid else company.accounts[sid]
 
     def categories(self, account: Account, state: AccountState) -> CategoryFilter:
         """Return a filter for the rows of the account."""
@@ -140,10 +172,10 @@ class Run:
         )
 
     def fetch_current_usage(self, account: Account) -> Periods:
-        """Return the records of a resource with a single period; only one request for `main`."""
+        """Return the records of a resource with a single period; one request for a main one."""
         granularity = self.planner.granularity
-        if account is not self.main:
+        if self._companies[account.sid].main is not account:
             return account.fetch_current_usage(granularity)
-        if self._main_usage is None:
-            self._main_usage = account.fetch_current_usage(granularity)
-        return self._main_usage
+        if account.sid not in self._main_usage:
+            self._main_usage[account.sid] = account.fetch_current_usage(granularity)
+        return self._main_usage[account.sid]

@@ -236,8 +236,9 @@ class UsageState(StreamState):
     reading_up_to: date | None = None
     # With many accounts, whose states are written less often: the used categories of all.
     used_categories: list[str] = []
-    # The days in which the spend of all accounts was compared with that of each.
-    accounts_compared: Window | None = None
+    # The days in which the spend of a main account with its subaccounts was compared with that of
+    # each, by its SID.
+    compared: dict[str, Window] = {}
     # Set during a run with FOCUS: up to this day it is unknown which FOCUS rows the target has.
     billed_up_to: date | None = None
 

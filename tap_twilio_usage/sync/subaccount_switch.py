@@ -12,7 +12,7 @@ from datetime import date
 
 from tap_twilio_usage.money.enrich import attribute
 from tap_twilio_usage.money.usage_record import UsageRecord, zero
-from tap_twilio_usage.sync.run import MANY_ACCOUNTS, Run
+from tap_twilio_usage.sync.run import MANY_ACCOUNTS, Account, Company, Run
 from tap_twilio_usage.sync.state import AccountContext, AccountState, BilledDays
 from tap_twilio_usage.twilio.periods import ALL_TIME, DAY, LATEST, Window, merged, without
 
@@ -23,26 +23,45 @@ def contexts(run: Run) -> tuple[list[AccountContext], list[AccountContext]]:
     The main account comes before its subaccounts: as long as its rows in the target may include
     subaccounts, the target must not have rows of these. The state must be written before any row.
     """
-    states, main = run.state.partitions, run.main
-    accounts = list(run.accounts.values())
-    if main not in accounts and holds_subaccounts(states, main.sid):
-        run.planner.logger.info(
-            "%s: rows in the target include subaccounts; reading them again without", main.sid
-        )
-        accounts = [main, *accounts]
-    withdrawn: list[AccountState] = []
-    if not run.planner.settings.separates_accounts:
-        withdrawn = to_withdraw(
-            states,
-            main.sid,
-            with_focus=run.planner.settings.focus,
-            # An interrupted run may have emitted FOCUS rows of accounts whose state has none.
-            focus_is_unknown=run.state.billed_up_to is not None,
-        )
+    accounts, withdrawn = list[Account](), list[AccountState]()
+    for company in run.companies:
+        accounts += _to_read(run, company)
+        withdrawn += _to_withdraw(run, company)
+    # A subaccount may have a connection of its own, so that its main account is not known.
+    states = run.state.partitions
+    accounts.sort(key=lambda each: each.includes_subaccounts or not _is_switched(states, each.sid))
     to_read = [AccountContext(each.sid, each.includes_subaccounts) for each in accounts]
     if max(len(to_read), len(states)) > MANY_ACCOUNTS:
         _register(run, withdrawn, to_read)
     return [state.context for state in withdrawn], to_read
+
+
+def _to_read(run: Run, company: Company) -> list[Account]:
+    accounts, main = list(company.accounts.values()), company.main
+    if main not in accounts and holds_subaccounts(run.state.partitions, main.sid):
+        run.planner.logger.info(
+            "%s: rows in the target include subaccounts; reading them again without", main.sid
+        )
+        return [main, *accounts]
+    return accounts
+
+
+def _is_switched(states: Iterable[AccountState], account_sid: str) -> bool:
+    """Return whether rows of a main account in the target may include subaccounts."""
+    return holds_subaccounts((state for state in states if not state.main_account_sid), account_sid)
+
+
+def _to_withdraw(run: Run, company: Company) -> list[AccountState]:
+    if company.separates:
+        return []
+    found = to_withdraw(
+        run.state.partitions,
+        company.main.sid,
+        with_focus=run.planner.settings.focus,
+        # An interrupted run may have emitted FOCUS rows of accounts whose state has none.
+        focus_is_unknown=run.state.billed_up_to is not None,
+    )
+    return [state for state in found if run.company(state.context.account_sid) is None]
 
 
 def _register(run: Run, withdrawn: list[AccountState], to_read: list[AccountContext]) -> None:
@@ -65,8 +84,16 @@ def _register(run: Run, withdrawn: list[AccountState], to_read: list[AccountCont
 def _begin_new(run: Run, state: AccountState) -> None:
     if state.first_day is None:
         state.begin(run.planner.asked_since(state))
-        if state.context.account_sid != run.main.sid:
-            state.main_account_sid = run.main.sid
+        _note_main_account(run, state)
+
+
+def _note_main_account(run: Run, state: AccountState) -> bool:
+    """Put the main account of a subaccount into its state; return whether it is a subaccount."""
+    main = run.main(state)
+    if state.context.account_sid == main.sid:
+        return False
+    state.main_account_sid = main.sid
+    return True
 
 
 def prepare(run: Run, context: AccountContext) -> AccountState:
@@ -77,10 +104,12 @@ def prepare(run: Run, context: AccountContext) -> AccountState:
     state.missing_days = without(state.missing_days, Window(today, LATEST))
     state.logged_days = without(state.logged_days, Window(today, LATEST))
     take_over(state, run.state.partitions, planner.last_period)
-    if context.account_sid != run.main.sid:
-        state.main_account_sid = run.main.sid
-        if state.bookmark is None and not planner.granularity.is_named_period:
-            state.catch_up(planner.last_period)
+    if (
+        _note_main_account(run, state)
+        and state.bookmark is None
+        and not planner.granularity.is_named_period
+    ):
+        state.catch_up(planner.last_period)
     return state
 
 
@@ -175,7 +204,7 @@ def withdraw(run: Run, state: AccountState) -> Iterator[list[UsageRecord]]:
     last_day = run.planner.settings.last_day(run.planner.today)
     first_day = state.first_day or date.max
     if granularity.is_named_period and granularity is not ALL_TIME:
-        first_day = max(run.fetch_current_usage(run.main), default=first_day)
+        first_day = max(run.fetch_current_usage(run.main(state)), default=first_day)
     days = Window(first_day, max(first_day, last_day))
     periods = list(days.split(1, granularity))
     if granularity.is_named_period:
@@ -183,7 +212,7 @@ def withdraw(run: Run, state: AccountState) -> Iterator[list[UsageRecord]]:
     begin_to_withdraw(state)
     run.save(None)
     run.planner.logger.info("%s: setting its rows of %s to zero", sid, days)
-    price_unit = next((each.price_unit for each in run.main.fetch_all_time()), None)
+    price_unit = next((each.price_unit for each in run.main(state).fetch_all_time()), None)
     for period in periods:
         yield zeros(run, state, period, price_unit)
     state.withdrawn = last_day
@@ -195,7 +224,7 @@ def may_include_subaccounts(run: Run, state: AccountState, period: Window) -> bo
     These must not stay beside the rows of the subaccounts, even if Twilio has no others.
     """
     context, last = state.context, state.catch_up_to
-    is_alone = context.account_sid == run.main.sid and not context.includes_subaccounts
+    is_alone = context.account_sid == run.main(state).sid and not context.includes_subaccounts
     return is_alone and last is not None and period.start <= last
 
 

@@ -16,6 +16,9 @@ from tap_twilio_usage.twilio.errors import ApiError, Denied, RetriesExhausted
 from tap_twilio_usage.twilio.transport import Json
 
 TOKEN = re.compile(r"[!-~]+")
+OF_BILLING_GROUPS = (
+    "client_id and client_secret, and that the app has the scope twilio/billing-insights/usage/read"
+)
 RENEW_BEFORE = 60.0  # seconds before a token expires; half of its lifetime if that is shorter
 
 Clock = Callable[[], float]
@@ -55,7 +58,9 @@ class Basic:
 class Unsigned:
     """No credentials: for the token URL, whose form contains them."""
 
-    to_check = "client_id and client_secret"
+    def __init__(self, to_check: str = "client_id and client_secret") -> None:
+        """Take the names of the settings in the form."""
+        self.to_check = to_check
 
     def sign(self) -> AuthBase:
         """Return what adds nothing; without any, requests would look into .netrc."""
@@ -107,19 +112,17 @@ class OAuth:
     Safe to use from many threads.
     """
 
-    to_check = (
-        "client_id and client_secret, and that the app has the scope "
-        "twilio/billing-insights/usage/read"
-    )
-
     def __init__(
         self,
         client: TokenClient,
         client_id: str,
         client_secret: str,
         clock: Clock = time.monotonic,
+        *,
+        to_check: str = OF_BILLING_GROUPS,
     ) -> None:
         """Request no token yet. `client` sends to the token URL, without credentials."""
+        self.to_check = to_check
         self._client = client
         self._form = {
             "grant_type": "client_credentials",

@@ -56,6 +56,12 @@ class Account:
         self._page_size = page_size
         self._today = today
         self._date_created = date_created
+        self._owner_sid = ""
+
+    @property
+    def client(self) -> Client:
+        """The client that can read the account."""
+        return self._client
 
     @once
     def fetch_all_time(self) -> list[Reported]:
@@ -75,9 +81,15 @@ class Account:
         try:
             body = self._client.get(f"{API}/{self.sid}.json", retry_if_denied=False)
             self.friendly_name = friendly_name(body.get("friendly_name"))
+            self._owner_sid = parsers.canonical_sid(f"{body.get('owner_account_sid') or ''}")
             return day_created(body.get("date_created"), self._today())
         except (Denied, NotFound, ValueError):
             return None
+
+    def fetch_owner(self) -> str | None:
+        """Return the SID of its main account; None if these credentials cannot read it."""
+        self.fetch_date_created()  # the response has both
+        return self._owner_sid or None
 
     def fetch_name(self) -> str | None:
         """Return the account's name; None if it has none or these credentials cannot read it."""

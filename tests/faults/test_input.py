@@ -89,7 +89,7 @@ def test_an_excluded_account_keeps_its_state(lab: Lab, healthy_separate: Run) ->
             {"exclude_account_sids": [SID, API_KEY_SID], "subaccounts": "separate"},
             "exclude_account_sids: SID 2, ***, must be AC followed by 32 hex digits",
         ),
-        ({"exclude_account_sids": SID}, "is not of type 'array'"),
+        ({"exclude_account_sids": 7}, "is not of type 'array'"),
     ],
 )
 def test_excluded_accounts_are_checked(sync: Sync, settings: dict[str, Any], line: str) -> None:
