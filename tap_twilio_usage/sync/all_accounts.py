@@ -32,7 +32,7 @@ class AllAccounts:
         """Take the run, and whether it fetches the history of each account; make no request yet."""
         self._run = run
         self._company = company
-        self._together = company.together
+        self._together = company.together if company.listed else None
         self._days = self._to_compare()
         self._whole: Sums | None = None
         self._reads_all = len(company.accounts) == len(company.listed)
@@ -54,9 +54,8 @@ class AllAccounts:
         """
         state, together, days = self._run.state, self._together, self._days
         if not self._company.together:
-            state.compared.pop(
-                self._company.main.sid, None
-            )  # what is loaded without a comparison is compared later
+            # What is loaded without a comparison is compared later.
+            state.compared.pop(self._company.main.sid, None)
         if not together or not days:
             return
         try:
