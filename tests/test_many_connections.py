@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime, timezone
 from decimal import Decimal
 from threading import Barrier
 from typing import Any
@@ -164,6 +165,24 @@ def test_a_subaccount_of_separate_is_read_by_its_own_connection(sync: Sync, serv
     assert tested.code == 1
     assert f"{DAILY}: Twilio refused the credentials (403: " in tested.last_line
     assert "of connection 2, and that" in tested.last_line
+
+
+def test_a_subaccount_without_a_connection_is_said_once_a_month(sync: Sync, server: Server) -> None:
+    at_noon = Overrides(now=datetime(2025, 10, 1, 12, tzinfo=timezone.utc))
+    whole = sync(everything(server), overrides=at_noon)
+    assert "more spend" not in whole.log
+    given = connections([server.company, *server.others])
+    forgotten = next(each for each in accounts(server) if each[1] is server.company.accounts()[1])
+    config = apart(server, *(each for each in given if each["account_sid"] != forgotten[1].sid))
+    run = sync(config, overrides=at_noon)
+    assert run.code == 0
+    says = re.findall(r"subaccounts have (\S+) more spend in (\S+) than all accounts that", run.log)
+    assert [month for _, month in says] == ["2025-09", "2025-10"]
+    assert "whether all subaccounts" not in run.log
+    october = forgotten[0].total(LAST, forgotten[1].sid, include_subaccounts=False)
+    assert Decimal(says[1][0]) == october
+    again = sync(config, state=run.states[-1], overrides=at_noon)
+    assert "more spend" not in again.log
 
 
 def by_tokens(sync: Sync, server: Server) -> dict[tuple[str, str], Decimal]:

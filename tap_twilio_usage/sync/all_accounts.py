@@ -30,7 +30,7 @@ class AllAccounts:
         """Take the run; make no request yet."""
         self._run = run
         self._company = company
-        self._days = self._to_compare() if company.together else None
+        self._days = self._to_compare() if company.together and company.listed else None
         self._unreadable: list[str] = []  # of the accounts that are excluded
 
     def end(self) -> None:

@@ -21,6 +21,7 @@ from tap_twilio_usage.sync.missing_days import MissingDays
 from tap_twilio_usage.sync.prefetch import Prefetch, Queue
 from tap_twilio_usage.sync.run import Run
 from tap_twilio_usage.sync.state import AccountContext, AccountState
+from tap_twilio_usage.sync.unnamed_subaccounts import UnnamedSubaccounts
 from tap_twilio_usage.sync.whole_life import WholeLife
 from tap_twilio_usage.twilio.periods import ALL_TIME, Window, merged, without
 
@@ -53,6 +54,7 @@ class Pipeline:
         """Note that all rows of all accounts have been emitted."""
         for each in self._all_accounts:
             each.end()
+        UnnamedSubaccounts(self._run).end()
         self._run.end(self._contexts)
 
     def rows(self, context: AccountContext) -> Iterator[Rows]:

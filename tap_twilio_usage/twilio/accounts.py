@@ -79,7 +79,8 @@ class Company:
     `separates` is whether subaccounts have rows of their own. `listed` are all of Twilio's list, if
     it says which to read; `missing` are the SIDs that were selected or known but are not in it.
     `together` is the main account with its subaccounts, if the rows of all accounts have to add up
-    to it; `compared` are the days for which a stream of this run has compared them.
+    to it, or to it and others of which Twilio has no list; `compared` are the days for which a
+    stream of this run has compared them.
     """
 
     main: Account
@@ -189,7 +190,9 @@ class Finder:
             client,
             includes_subaccounts=connection.includes_subaccounts and not is_subaccount,
         )
-        return Company(main, [main], separates=connection.is_by_itself)
+        compares = connection.is_by_itself and not self._selection.shard
+        together = self._account(sid, client, includes_subaccounts=True) if compares else None
+        return Company(main, [main], separates=connection.is_by_itself, together=together)
 
     def _separate(
         self,
