@@ -138,7 +138,8 @@ def test_endless_paging_is_detected(lab: Lab, stream: str, way: str) -> None:
     run = lab.with_faults(of(stream, fault), stream, overrides=few, max_concurrent_requests=1)
     assert run.code == 1
     ends = r": the paging (returns to an earlier|does not end after 20) pages?"
-    assert re.search(f"{ends}|: the first page again", run.log)
+    # The first page in answer to other days is not what a billing group was asked for.
+    assert re.search(f"{ends}|: the first page again|: rows of other days", run.log)
     assert len(replies) <= 2 * 21  # there are two billing groups
     assert stream in LISTS or table(run) == {}  # lists emit the first page
 
