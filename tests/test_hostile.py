@@ -364,7 +364,7 @@ REFUSED = {
     "a product's day that was not asked for": (
         "Records",
         lambda page: page.get("records", [{}])[0].update(startDate=f"{TODAY}", endDate=f"{TODAY}"),
-        f"rows of {TODAY}, which were not requested",
+        f"rows of other days, {TODAY}",
     ),
     "another account": ("Daily", field("account_sid", "AC" + "f" * 32), "is of another account"),
     "a number of other digits": ("Daily", field("price", "١٢"), "its price is not a number"),

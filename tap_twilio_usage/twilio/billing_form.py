@@ -22,16 +22,16 @@ OF_THE_FORM = {400, 404, 405, 411, 415, 422}
 NO_SUCH_GROUP = "20404"
 OF_THE_GROUP = "71"  # begins the codes of a group that cannot be read by this API
 
-SHOWN = 80  # characters of an answer
+SHOWN = 50  # characters of an answer
 T = TypeVar("T")
 
 
 class Place(Enum):
     """Where a POST has its parameters."""
 
-    JSON = "a JSON body"
-    FORM = "a form"
-    QUERY = "the query"
+    JSON = "JSON body"
+    FORM = "form"
+    QUERY = "query"
 
 
 class Form(NamedTuple):
@@ -41,8 +41,9 @@ class Form(NamedTuple):
     page_size: int
 
     def __str__(self) -> str:
-        """Return it as logs show it."""
-        return ", ".join((self.place.value, f"pages of up to {self.page_size:,}"))
+        """Return it as errors show it, which name several."""
+        small = " with 100 a page" if self.page_size == SMALL_PAGE else ""
+        return self.place.value + small
 
 
 class TokenPlace(Enum):
@@ -173,10 +174,9 @@ class Choice(Generic[T]):
         self._excluded.update(others)
 
     def give_up(self) -> str:
-        """Return what was tried, with the answers; begin again."""
-        tried, last = [], ""
+        """Return what was tried, by answer, in a short line; begin again."""
+        tried: dict[str, list[str]] = {}
         for what, answer in self._answers.items():
-            tried.append(f"{what}: {'the same' if answer == last else answer[:SHOWN]}")
-            last = answer
+            tried.setdefault(answer.partition(", http")[0][:SHOWN], []).append(f"{what}")
         self._answers, self._excluded = {}, set()
-        return "; ".join(tried)
+        return "; ".join(f"{', '.join(names)}: {answer}" for answer, names in tried.items())

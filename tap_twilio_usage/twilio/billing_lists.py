@@ -111,8 +111,8 @@ class Lists:
             empty.append(form)
         if not empty:
             failure = self._failures[group.name] = ApiError(
-                f"{group.name}: Twilio understood the parameters in no form that was tried "
-                f"({self._form.give_up()}); check billing_api_url, and report this line"
+                f"{group.name}: Twilio takes no form of parameters ({self._form.give_up()}); "
+                "report this line"
             )
             raise failure
         if [form.place for form in empty] == [billing_form.Place.JSON]:
@@ -147,11 +147,12 @@ class Lists:
         self._log()
 
     def _log(self) -> None:
-        if self._form.chosen:
+        if form := self._form.chosen:
             token = self._token.chosen
             self._logger.info(
-                "billing groups: Twilio takes the parameters in %s%s",
-                self._form.chosen,
+                "billing groups: Twilio takes the parameters in a %s, pages of up to %s%s",
+                form.place.value,
+                f"{form.page_size:,}",
                 f", and the token of the next page in {token}" if token else "",
             )
 
@@ -220,8 +221,8 @@ class Lists:
             end = page  # unless there are more rows in answer to another place
         if end is None:
             raise ApiError(
-                f"{group.name}: Twilio understood the token of the next page in no place that was "
-                f"tried ({self._token.give_up()}); report this line"
+                f"{group.name}: Twilio takes the token of the next page nowhere "
+                f"({self._token.give_up()}); report this line"
             )
         return end
 
@@ -255,6 +256,6 @@ def _add(rows: Rows, page: list[Record], group: Group) -> None:
 
 def _answer(error: ApiError, group: Group) -> str:
     if isinstance(error, NotRequestedError):
-        return f"rows of {error.days}, which were not requested"
+        return f"rows of other days, {error.days}"
     said = f"{error}"
     return said.removeprefix(f"{group.name} answered ")
