@@ -184,6 +184,12 @@ def test_a_subaccount_without_a_connection_is_said_once_a_month(sync: Sync, serv
     assert Decimal(says[1][0]) == october
     again = sync(config, state=run.states[-1], overrides=at_noon)
     assert "more spend" not in again.log
+    months = error(400, 20001, "Invalid StartDate")
+    server.plan = lambda request: months if "/Monthly.json" in request.path else None
+    catalog = catalog_of(sync(config, "--discover").catalog, DAILY)
+    unchecked = sync(config, catalog=catalog, overrides=at_noon)
+    assert unchecked.code == 0
+    assert "whether all subaccounts have a connection cannot be checked" in unchecked.log
 
 
 def by_tokens(sync: Sync, server: Server) -> dict[tuple[str, str], Decimal]:
