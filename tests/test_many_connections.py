@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Request, Server, connections
+from sandbox.__main__ import main
 from sandbox.company import Account
 from sandbox.faults import error
 from tap_twilio_usage.errors import SettingsError
@@ -183,6 +184,12 @@ def test_a_subaccount_without_a_connection_is_said_once_a_month(sync: Sync, serv
     assert Decimal(says[1][0]) == october
     again = sync(config, state=run.states[-1], overrides=at_noon)
     assert "more spend" not in again.log
+    months = error(400, 20001, "Invalid StartDate")
+    server.plan = lambda request: months if "/Monthly.json" in request.path else None
+    catalog = catalog_of(sync(config, "--discover").catalog, DAILY)
+    unchecked = sync(config, catalog=catalog, overrides=at_noon)
+    assert unchecked.code == 0
+    assert "whether all subaccounts have a connection cannot be checked" in unchecked.log
 
 
 def by_tokens(sync: Sync, server: Server) -> dict[tuple[str, str], Decimal]:
@@ -614,3 +621,11 @@ def test_requests_are_made_ahead_for_the_next_connection(sync: Sync, server: Ser
     catalog = catalog_of(sync(config, "--discover").catalog, DAILY)
     server.plan = meet
     assert sync(config, catalog=catalog).code == 0
+
+
+def test_the_sandbox_prints_the_connections_of_its_companies(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ("--companies", "2", "--subaccounts", "1", "--since", "2025-08-19")
+    assert main(["connections", *options, "--today", f"{LAST}"]) == 0
+    assert json.loads(capsys.readouterr().out) == connections(companies(1, 1))

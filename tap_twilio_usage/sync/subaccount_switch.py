@@ -29,7 +29,12 @@ def contexts(run: Run) -> tuple[list[AccountContext], list[AccountContext]]:
         withdrawn += _to_withdraw(run, company)
     # A subaccount may have a connection of its own, so that its main account is not known.
     states = run.state.partitions
-    accounts.sort(key=lambda each: each.includes_subaccounts or not _is_switched(states, each.sid))
+    holding = {
+        state.context.account_sid
+        for state in states
+        if not state.main_account_sid and _holds_subaccounts(state)
+    }
+    accounts.sort(key=lambda each: each.includes_subaccounts or each.sid not in holding)
     to_read = [AccountContext(each.sid, each.includes_subaccounts) for each in accounts]
     if max(len(to_read), len(states)) > MANY_ACCOUNTS:
         _register(run, withdrawn, to_read)
@@ -44,11 +49,6 @@ def _to_read(run: Run, company: Company) -> list[Account]:
         )
         return [main, *accounts]
     return accounts
-
-
-def _is_switched(states: Iterable[AccountState], account_sid: str) -> bool:
-    """Return whether rows of a main account in the target may include subaccounts."""
-    return holds_subaccounts((state for state in states if not state.main_account_sid), account_sid)
 
 
 def _to_withdraw(run: Run, company: Company) -> list[AccountState]:
@@ -145,11 +145,13 @@ def take_over(state: AccountState, states: list[AccountState], last_day: date) -
 def holds_subaccounts(states: Iterable[AccountState], account_sid: str) -> bool:
     """Return whether rows of the account in the target may include subaccounts."""
     return any(
-        state.catch_up_to is not None
-        or (state.first_day is not None and state.context.includes_subaccounts)
-        for state in states
-        if state.context.account_sid == account_sid
+        _holds_subaccounts(state) for state in states if state.context.account_sid == account_sid
     )
+
+
+def _holds_subaccounts(state: AccountState) -> bool:
+    is_loaded_with_them = state.first_day is not None and state.context.includes_subaccounts
+    return state.catch_up_to is not None or is_loaded_with_them
 
 
 def first_day_of_all(states: Iterable[AccountState], main_account_sid: str) -> date | None:

@@ -185,7 +185,7 @@ def test_an_api_key_cannot_read_accounts_one_by_one(lab: Lab, stream: str) -> No
     assert run.code == 1
     assert run.last_line.endswith(
         f"{stream}: an API key reads the main account only: set auth_token (TWILIO_AUTH_TOKEN), "
-        "or subaccounts to rolled_up"
+        "or subaccounts to rolled_up, or name each account in connections"
     )
     assert server.requests == []
     assert run.out == ""
