@@ -126,7 +126,7 @@ def test_the_wheel_requires_what_it_imports_and_no_more(metadata: Message) -> No
         *("click", "jsonschema", "msgspec", "python-backoff", "python-dotenv", "requests"),
         *("singer-sdk", "typing-extensions", "urllib3"),
     ]
-    assert metadata.get_all("Provides-Extra") == ["dlt", "report"]
+    assert metadata.get_all("Provides-Extra") == ["dlt", "parquet", "report"]
 
 
 def test_the_sdist_contains_exactly_the_committed_files(sdist: Path) -> None:

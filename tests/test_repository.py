@@ -28,6 +28,7 @@ from tests.conftest import PYPROJECT, PYTHONS, ROOT, VERSION, blocks
 PACKAGE = ROOT / "tap_twilio_usage"
 REPORT = PACKAGE / "report"
 DLT = PACKAGE / "dlt"
+PARQUET = PACKAGE / "raw" / "parquet_file.py"
 JUST = Path(sys.executable).with_name("just")
 PROJECT = ProjectMetadata(str(ROOT), None).config["project"]
 
@@ -258,11 +259,14 @@ def imported(paths: Iterable[Path]) -> set[str]:
 
 
 def test_what_the_tap_imports_is_what_it_declares() -> None:
-    modules = {*PACKAGE.rglob("*.py")} - {*REPORT.rglob("*.py"), *DLT.rglob("*.py")}
+    modules = {*PACKAGE.rglob("*.py")} - {*REPORT.rglob("*.py"), *DLT.rglob("*.py"), PARQUET}
     assert imported(modules) == {name_of(each) for each in PROJECT["dependencies"]}
 
 
-@pytest.mark.parametrize("folder", [DLT, REPORT], ids=lambda folder: folder.name)
-def test_what_an_extra_imports_is_declared(folder: Path) -> None:
-    declared = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"][folder.name]]
-    assert imported(folder.rglob("*.py")) <= {name_of(each) for each in declared}
+@pytest.mark.parametrize(
+    ("extra", "modules"),
+    [("dlt", DLT.rglob("*.py")), ("report", REPORT.rglob("*.py")), ("parquet", [PARQUET])],
+)
+def test_what_an_extra_imports_is_declared(extra: str, modules: Iterable[Path]) -> None:
+    declared = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"][extra]]
+    assert imported(modules) <= {name_of(each) for each in declared}

@@ -45,8 +45,7 @@ class CsvFile:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow([*next(rows), *ADDED])
             for row, (role, price) in zip(rows, shares, strict=True):
-                row += ("" if price is None else f"{price:f}", role)
-                writer.writerow(row)
+                writer.writerow([*row, "" if price is None else f"{price:f}", role])
 
     @contextmanager
     def _rows(self) -> Iterator[Iterator[list[str]]]:

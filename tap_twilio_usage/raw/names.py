@@ -31,7 +31,7 @@ def find(columns: Sequence[str]) -> dict[str, str]:
     written = {name.lower(): name for name in columns}
     if there := [name for name in ADDED if name in written]:
         raise RawError(f"it already has the column {_list(there)}; give the rows as they were")
-    found = {}
+    found: dict[str, str] = {}
     for part, names in (NAMES | OPTIONAL).items():
         for name in names:
             if name in written:

@@ -54,15 +54,16 @@ def shares_of(columns: Columns) -> Shares:
     prices = found.prices.read(columns["price"])
     nothing = [None] * len(categories)
     units = cast("Sequence[str | None]", columns.get("unit", nothing))
-    periods: defaultdict[Hashable, list[Row]] = defaultdict(list)
+    periods: defaultdict[Hashable, list[int]] = defaultdict(list)
     keys = zip(*(columns.get(part, nothing) for part in PERIOD), strict=True)
     for place, (key, category) in enumerate(zip(keys, categories, strict=True)):
         if not isinstance(category, str) or not category.strip():
             raise RawError(f"row {place + 1} has no category")
-        periods[key].append(Row(place, category, prices[place], units[place]))
+        periods[key].append(place)
     found.accounts = {*columns["account"]}
     found.periods = len(periods)
-    for rows in periods.values():
+    for places in periods.values():
+        rows = [Row(i, cast("str", categories[i]), prices[i], units[i]) for i in places]
         for scope in by_currency(rows):
             _solve(scope, columns, found)
     return found
