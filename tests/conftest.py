@@ -44,6 +44,7 @@ PROJECT = (
 )
 PYPROJECT = (ROOT / "pyproject.toml").read_text()
 VERSION = __version__
+BUILT = f"tap_twilio_usage-{VERSION}"  # how the names of the released files begin
 PYTHONS = re.findall(r"Programming Language :: Python :: (3[.]\d+)", PYPROJECT)
 COMMAND = Path(sys.executable).with_name("tap-twilio-usage")
 REPORT = Path(sys.executable).with_name("tap-twilio-usage-report")
@@ -291,6 +292,34 @@ def install(environment: Path, *packages: str) -> None:
     uv = Path(sys.executable).with_name("uv")
     subprocess.run([uv, "venv", "-q", "-p", sys.executable, environment], check=True)
     subprocess.run([uv, "pip", "install", "-q", "-p", environment, *packages], check=True)
+
+
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the sdist from the commit and the wheel from the sdist, or use those in $DIST."""
+    if given := os.environ.get("DIST"):
+        return Path(given).absolute()
+    tree, out = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("dist")
+    committed = tmp_path_factory.mktemp("committed") / "committed.tar"
+    subprocess.run(["git", "archive", "-o", committed, "HEAD"], cwd=ROOT, check=True)
+    for target, source, top in (
+        ("sdist", committed, tree),
+        ("wheel", out / f"{BUILT}.tar.gz", tree / BUILT),
+    ):
+        shutil.unpack_archive(source, tree, filter="data")
+        command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(out)]
+        subprocess.run(command, cwd=top, check=True)
+    return out
+
+
+@pytest.fixture(scope="session")
+def sdist(dist: Path) -> Path:
+    return dist / f"{BUILT}.tar.gz"
+
+
+@pytest.fixture(scope="session")
+def wheel(dist: Path) -> Path:
+    return dist / f"{BUILT}-py3-none-any.whl"
 
 
 @pytest.fixture(scope="session")
