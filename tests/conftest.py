@@ -295,21 +295,24 @@ def install(environment: Path, *packages: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def dist(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """Build the sdist from the commit and the wheel from the sdist, or use those in $DIST."""
     if given := os.environ.get("DIST"):
         return Path(given).absolute()
-    tree, out = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("dist")
-    committed = tmp_path_factory.mktemp("committed") / "committed.tar"
-    subprocess.run(["git", "archive", "-o", committed, "HEAD"], cwd=ROOT, check=True)
-    for target, source, top in (
-        ("sdist", committed, tree),
-        ("wheel", out / f"{BUILT}.tar.gz", tree / BUILT),
-    ):
-        shutil.unpack_archive(source, tree, filter="data")
-        command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(out)]
-        subprocess.run(command, cwd=top, check=True)
-    return out
+
+    def build(out: Path) -> None:
+        tree, committed = tmp_path_factory.mktemp("tree"), out / "committed.tar"
+        out.mkdir()
+        subprocess.run(["git", "archive", "-o", committed, "HEAD"], cwd=ROOT, check=True)
+        for target, source, top in (
+            ("sdist", committed, tree),
+            ("wheel", out / f"{BUILT}.tar.gz", tree / BUILT),
+        ):
+            shutil.unpack_archive(source, tree, filter="data")
+            command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(out)]
+            subprocess.run(command, cwd=top, check=True)
+
+    return once_for_all(tmp_path_factory, worker_id, "dist", build)
 
 
 @pytest.fixture(scope="session")
