@@ -14,8 +14,9 @@ from sandbox.invoice import invoice
 from tests.canary import leaks
 from tests.conftest import FIRST, LAST, ROOT, address, blocks, clean_environment
 
-README, *DOCS = PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-LINKED = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
+INDEX = ROOT / "docs" / "index.md"  # the first page of the site, as README is here
+README, *DOCS = PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {INDEX})]
+LINKED = [*PAGES, INDEX, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
 # Each of these is in a query that returns the rows that differ, of which there are none.
 DIFFERENCES = [
     "numeric_scale < 12",

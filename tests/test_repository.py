@@ -35,7 +35,11 @@ PROJECT = ProjectMetadata(str(ROOT), None).config["project"]
 WORKFLOWS = {path.stem: path for path in (ROOT / ".github" / "workflows").iterdir()}
 # An action of this repository comes from the same commit.
 PINNED = re.compile(r"uses: (\./\S+|[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)")
-WRITES = {"publish": {"id-token": "write"}, "notes": {"contents": "write"}}
+WRITES = {
+    "publish": {"id-token": "write"},
+    "notes": {"contents": "write"},
+    "pages": {"pages": "write", "id-token": "write"},
+}
 COMMAND = Path(".ci", "release-notes")
 CHANGELOG = """# Changelog
 
