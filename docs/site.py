@@ -51,7 +51,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def _report(config: MkDocsConfig) -> Path:
-    return ROOT / config.extra["report"]
+    return Path(ROOT, config.extra["report"])
 
 
 def _target(path: str, place: str, config: MkDocsConfig, files: Files) -> str:

@@ -1,4 +1,4 @@
-"""docs/install.md: each way to install, from the built wheel, outside of the clone, at home nowhere."""
+"""docs/install.md: each way to install, from the built wheel, in an empty folder and home."""
 
 from __future__ import annotations
 
