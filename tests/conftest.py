@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import html
 import json
 import os
@@ -21,6 +20,7 @@ from typing import Any, TypeVar
 import hypothesis
 import psycopg
 import pytest
+from filelock import FileLock
 
 from benchmarks.postgres import postgres as postgres_server
 from sandbox import (
@@ -34,7 +34,7 @@ from sandbox import (
 )
 from tap_twilio_usage import __version__
 from tests.canary import leaks
-from tests.forked import NOTHING, Forked, Overrides
+from tests.forked import CAN_FORK, NOTHING, Forked, Overrides
 from tests.twilio import SID, TOKEN
 
 ROOT = Path(__file__).parents[1]
@@ -154,7 +154,9 @@ def discovered(sync: Sync) -> list[dict[str, Any]]:
 
 def pytest_xdist_auto_num_workers() -> int:
     """Run two tests a core at a time: most wait for a server, a process or a retry."""
-    return 2 * len(os.sched_getaffinity(0))
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return 2 * len(os.sched_getaffinity(0))
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -172,7 +174,7 @@ def sync(tmp_path: Path) -> Sync:
 
     It forks a process, because the command takes half a second to start.
     """
-    return forked_in(tmp_path)
+    return forked_in(tmp_path) if CAN_FORK else command_in(tmp_path, COMMAND)
 
 
 @pytest.fixture
@@ -279,11 +281,11 @@ def once_for_all(
     """Return a folder that all workers share, which the first of them makes."""
     own = factory.getbasetemp()
     folder = (own if worker_id == "master" else own.parent) / name
-    with folder.with_suffix(".lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not lock.seek(0, os.SEEK_END):
+    done = folder.with_suffix(".done")
+    with FileLock(folder.with_suffix(".lock")):
+        if not done.exists():
             make(folder)
-            lock.write("done")
+            done.touch()
     return folder
 
 
