@@ -101,8 +101,9 @@ def test_every_command_and_query_runs(
     with psycopg.connect(database) as connection:
         connection.execute("CREATE SCHEMA aws")
         connection.execute("CREATE TABLE aws.focus (LIKE tap_twilio_usage.focus_cost_and_usage)")
-        # Run by test_targets.py and test_dbt_charges.py.
-        pages = [page for page in PAGES if page.name not in {"targets.md", "rebilling.md"}]
+        # Run by test_targets.py, test_dbt_charges.py and test_agents.py.
+        elsewhere = {"targets.md", "rebilling.md", "agents.md"}
+        pages = [page for page in PAGES if page.name not in elsewhere]
         for query in (query for page in pages for query in blocks(page, "sql")):
             finds_what_is_wrong = any(difference in query for difference in DIFFERENCES)
             assert bool(connection.execute(query).fetchall()) != finds_what_is_wrong, query

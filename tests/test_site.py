@@ -51,7 +51,7 @@ def test_every_page_is_there_and_loads_nothing_from_elsewhere(site: Path) -> Non
         assert not [tag for tag in loaded if re.search(r"""(?:src|href)=["']?https?:""", tag)]
         for picture in re.findall(r'<img[^>]* src="([^"]+)"', page.read_text()):
             assert (site / picture).exists()
-    assert not list(site.rglob("*.py"))
+    assert not list(site.rglob("*.py*"))
 
 
 def test_links_to_code_lead_to_the_repository(site: Path) -> None:
