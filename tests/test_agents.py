@@ -17,8 +17,6 @@ import duckdb
 import psycopg
 import pyarrow as pa
 import pytest
-from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
 from tap_twilio_usage.money.hierarchy import normalise, shipped
@@ -276,9 +274,12 @@ DASHBOARD = json.loads((ROOT / "dashboards" / "grafana.json").read_text())
 PANELS = {panel["title"]: panel["targets"][0]["rawSql"] for panel in DASHBOARD["panels"]}
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Grafana's types need Python 3.11")
 def test_grafanas_own_types_know_each_field_of_the_dashboard() -> None:
-    read = Dashboard.from_json(DASHBOARD)
-    again = json.loads(JSONEncoder(sort_keys=True).encode(read))
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder  # noqa: PLC0415
+    from grafana_foundation_sdk.models.dashboard import Dashboard  # noqa: PLC0415
+
+    again = json.loads(JSONEncoder(sort_keys=True).encode(Dashboard.from_json(DASHBOARD)))
     assert lost(DASHBOARD, again) == []
 
 
