@@ -163,6 +163,40 @@ def test_the_currencies_of_a_day_are_apart_and_a_row_without_one_is_with_the_tot
     assert found == {"totalprice": "1", "sms": "4", "calls": ""}
 
 
+def test_count_and_usage_tell_one_charge_under_two_names(tmp_path: Path) -> None:
+    """The day that docs/deduplication.md shows."""
+    given = tmp_path / "in.csv"
+    given.write_text(
+        "account_sid,category,start_date,price,count,usage\n"
+        "AC1,totalprice,2025-09-01,9,,\nAC1,calls,2025-09-01,4,2,7\n"
+        "AC1,carrier-lookups,2025-09-01,5,3,3\nAC1,sim-swap-lookups,2025-09-01,5,3,3\n"
+    )
+    main([f"{given}", f"{tmp_path / 'out.csv'}"])
+    found = {row["category"]: row["deduplicated_price"] for row in read(tmp_path / "out.csv")}
+    assert found == {
+        "totalprice": "0",
+        "calls": "4",
+        "carrier-lookups": "5",
+        "sim-swap-lookups": "0",
+    }
+
+
+def test_periods_of_different_lengths_are_apart(tmp_path: Path) -> None:
+    given = tmp_path / "in.csv"
+    given.write_text(
+        "account_sid,category,start_date,end_date,price\n"
+        "AC1,totalprice,2025-09-01,2025-09-01,5\nAC1,sms,2025-09-01,2025-09-01,4\n"
+        "AC1,totalprice,2025-09-01,2025-09-30,70\nAC1,sms,2025-09-01,2025-09-30,60\n"
+    )
+    main([f"{given}", f"{tmp_path / 'out.csv'}"])
+    assert [row["deduplicated_price"] for row in read(tmp_path / "out.csv")] == [
+        "1",
+        "4",
+        "10",
+        "60",
+    ]
+
+
 def test_what_the_user_should_know_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -233,6 +267,19 @@ def test_a_type_that_holds_no_money_is_refused(
     given = tmp_path / "in.parquet"
     pa.parquet.write_table(table.append_column("price", pa.array([1]).cast(kind)), given)
     assert message in failure(given, tmp_path / "out.parquet")
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_a_table_without_rows_stays_one(
+    suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("account_id", "category", "start_date", "price")
+    given, out = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    table = pa.table({name: pa.array([], pa.string()) for name in names})
+    (pa.csv.write_csv if suffix == ".csv" else pa.parquet.write_table)(table, given)
+    main([f"{given}", f"{out}"])
+    assert read(out) == []
+    assert "0 rows of 0 periods written to" in capsys.readouterr().err
 
 
 def test_infinity_is_not_a_price(tmp_path: Path) -> None:

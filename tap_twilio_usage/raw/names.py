@@ -19,7 +19,6 @@ OPTIONAL = {
     "unit": ("price_unit",),
     "count": ("count",),
     "usage": ("usage",),
-    "subaccounts": ("includes_subaccounts",),  # of this tap
 }
 
 

@@ -39,7 +39,7 @@ class ParquetFile:
         """Write the rows with their shares."""
         known: dict[Decimal | None, int] = {}
         places = [known.setdefault(price, len(known)) for _, price in shares]
-        prices = pa.array(known, PRICE).take(pa.array(places, pa.int32()))
+        prices = pa.array([*known], PRICE).take(pa.array(places, pa.int32()))
         roles = pa.array([role for role, _ in shares], pa.string())
         table = self._table
         for name, column in zip(ADDED, (prices, roles), strict=True):
@@ -49,7 +49,7 @@ class ParquetFile:
 
 def _values(column: pa.ChunkedArray) -> list[object]:
     """Return the values; each different one is made once."""
-    encoded = pa.chunked_array(column).combine_chunks().dictionary_encode()
+    encoded = column.combine_chunks().dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
     values = encoded.dictionary.to_pylist()

@@ -16,7 +16,7 @@ from tap_twilio_usage.raw.errors import RawError
 from tap_twilio_usage.raw.prices import Prices, quantity
 
 # The parts of a row that say with which other rows it is de-duplicated.
-PERIOD = ("account", "start", "end", "subaccounts")
+PERIOD = ("account", "start", "end")
 
 Columns = Mapping[str, Sequence[object]]
 
