@@ -56,6 +56,10 @@ benchmarks-forecast:
 benchmarks-anomalies:
     .venv/bin/python -m benchmarks.anomalies
 
+# Measure rows of other connectors
+benchmarks-raw-rows:
+    .venv/bin/python -m benchmarks.raw_rows
+
 # Measure shards
 benchmarks-shards:
     .venv/bin/python -m benchmarks.shards

@@ -36,20 +36,24 @@ RETRY_SECONDS = float(os.environ.get("TWILIO_USAGE_RETRY_SECONDS", "60"))
 LOADER = os.environ.get("TWILIO_USAGE_LOADER", "target-postgres")
 
 ACCOUNT_STREAMS = ("usage_*",)
-COMPANY_STREAMS = ("accounts", "categories", "billing_group_*")
+COMPANY_STREAMS = ("accounts", "categories", "billing_group_records")
 # Almost no account is in this shard: its run installs plugins, creates tables and reads little.
 NEARLY_EMPTY_SHARD = "1/9999"
 
 
 def step(name: str, *streams: str, shard: str = "") -> OpDefinition:
-    """Return the step that loads these of the selected streams, with its own state ID.
+    """Return the step that loads these streams, with its own state ID.
 
     It uses `meltano el`, because runs of `meltano run` in one project share catalog and state.
+    A shard loads those that are selected. Without one, the streams need not be selected.
     """
     settings = {"TAP_TWILIO_USAGE_SUBACCOUNTS": "separate"}
+    arguments = ["el", f"--state-id=twilio-usage-{name}"]
     if shard:
         settings["TAP_TWILIO_USAGE_SHARD"] = shard
-    arguments = ["el", f"--state-id=twilio-usage-{name}", *(f"--select={each}" for each in streams)]
+        arguments += [f"--select={each}" for each in streams]
+    else:
+        settings["TAP_TWILIO_USAGE__SELECT"] = json.dumps([f"{each}.*" for each in streams])
     arguments += ["tap-twilio-usage", LOADER]
 
     @op(
@@ -63,7 +67,7 @@ def step(name: str, *streams: str, shard: str = "") -> OpDefinition:
         ),
     )
     def run(context: OpExecutionContext) -> None:
-        exported = shlex.join(f"{name}={value}" for name, value in settings.items())
+        exported = " ".join(f"{name}={shlex.quote(value)}" for name, value in settings.items())
         context.log.info("%s meltano %s", exported, shlex.join(arguments))
         errors = []
         with subprocess.Popen(  # noqa: S603 - the arguments above

@@ -10,7 +10,8 @@ import signal
 import threading
 from collections.abc import Callable
 
-SIGNALS = signal.SIGINT, signal.SIGTERM
+NAMES = ("SIGINT", "SIGTERM")
+SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
 
 _ended = False
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import html
 import json
 import os
@@ -21,6 +20,7 @@ from typing import Any, TypeVar
 import hypothesis
 import psycopg
 import pytest
+from filelock import FileLock
 
 from benchmarks.postgres import postgres as postgres_server
 from sandbox import (
@@ -34,7 +34,7 @@ from sandbox import (
 )
 from tap_twilio_usage import __version__
 from tests.canary import leaks
-from tests.forked import NOTHING, Forked, Overrides
+from tests.forked import CAN_FORK, NOTHING, Forked, Overrides
 from tests.twilio import SID, TOKEN
 
 ROOT = Path(__file__).parents[1]
@@ -44,6 +44,7 @@ PROJECT = (
 )
 PYPROJECT = (ROOT / "pyproject.toml").read_text()
 VERSION = __version__
+BUILT = f"tap_twilio_usage-{VERSION}"  # how the names of the released files begin
 PYTHONS = re.findall(r"Programming Language :: Python :: (3[.]\d+)", PYPROJECT)
 COMMAND = Path(sys.executable).with_name("tap-twilio-usage")
 REPORT = Path(sys.executable).with_name("tap-twilio-usage-report")
@@ -153,7 +154,9 @@ def discovered(sync: Sync) -> list[dict[str, Any]]:
 
 def pytest_xdist_auto_num_workers() -> int:
     """Run two tests a core at a time: most wait for a server, a process or a retry."""
-    return 2 * len(os.sched_getaffinity(0))
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return 2 * len(os.sched_getaffinity(0))
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -171,7 +174,7 @@ def sync(tmp_path: Path) -> Sync:
 
     It forks a process, because the command takes half a second to start.
     """
-    return forked_in(tmp_path)
+    return forked_in(tmp_path) if CAN_FORK else command_in(tmp_path, COMMAND)
 
 
 @pytest.fixture
@@ -278,11 +281,11 @@ def once_for_all(
     """Return a folder that all workers share, which the first of them makes."""
     own = factory.getbasetemp()
     folder = (own if worker_id == "master" else own.parent) / name
-    with folder.with_suffix(".lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not lock.seek(0, os.SEEK_END):
+    done = folder.with_suffix(".done")
+    with FileLock(folder.with_suffix(".lock")):
+        if not done.exists():
             make(folder)
-            lock.write("done")
+            done.touch()
     return folder
 
 
@@ -291,6 +294,37 @@ def install(environment: Path, *packages: str) -> None:
     uv = Path(sys.executable).with_name("uv")
     subprocess.run([uv, "venv", "-q", "-p", sys.executable, environment], check=True)
     subprocess.run([uv, "pip", "install", "-q", "-p", environment, *packages], check=True)
+
+
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Build the sdist from the commit and the wheel from the sdist, or use those in $DIST."""
+    if given := os.environ.get("DIST"):
+        return Path(given).absolute()
+
+    def build(out: Path) -> None:
+        tree, committed = tmp_path_factory.mktemp("tree"), out / "committed.tar"
+        out.mkdir()
+        subprocess.run(["git", "archive", "-o", committed, "HEAD"], cwd=ROOT, check=True)
+        for target, source, top in (
+            ("sdist", committed, tree),
+            ("wheel", out / f"{BUILT}.tar.gz", tree / BUILT),
+        ):
+            shutil.unpack_archive(source, tree, filter="data")
+            command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(out)]
+            subprocess.run(command, cwd=top, check=True)
+
+    return once_for_all(tmp_path_factory, worker_id, "dist", build)
+
+
+@pytest.fixture(scope="session")
+def sdist(dist: Path) -> Path:
+    return dist / f"{BUILT}.tar.gz"
+
+
+@pytest.fixture(scope="session")
+def wheel(dist: Path) -> Path:
+    return dist / f"{BUILT}-py3-none-any.whl"
 
 
 @pytest.fixture(scope="session")

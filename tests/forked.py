@@ -7,7 +7,6 @@ starts run the installed command instead.
 
 from __future__ import annotations
 
-import fcntl
 import multiprocessing
 import os
 import signal
@@ -27,9 +26,12 @@ from tap_twilio_usage.tap import TapTwilioUsage
 
 hierarchy.shipped()  # every run would read its file
 
-CONTEXT = multiprocessing.get_context("forkserver")
+# Windows has no fork: there, conftest.py starts the installed command instead.
+CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()
+CONTEXT: Any = multiprocessing.get_context("forkserver" if CAN_FORK else "spawn")
 PRELOADED = ["tap_twilio_usage.tap", "tap_twilio_usage.memory", "email.policy", "tests.forked"]
-CONTEXT.set_forkserver_preload(PRELOADED)
+if CAN_FORK:
+    CONTEXT.set_forkserver_preload(PRELOADED)
 LONGEST_RUN = 120  # seconds
 
 
@@ -67,6 +69,8 @@ class Forked:
     ) -> None:
         reading, writing = CONTEXT.Pipe(duplex=False)
         if pipe_size is not None:
+            import fcntl  # noqa: PLC0415  (not on Windows)
+
             fcntl.fcntl(writing.fileno(), fcntl.F_SETPIPE_SZ, pipe_size)
         self.process: BaseProcess = CONTEXT.Process(
             target=_run,

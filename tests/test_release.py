@@ -25,11 +25,11 @@ from detect_secrets.settings import transient_settings
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
 from tap_twilio_usage.money.hierarchy import shipped
-from tests.conftest import PYTHONS, ROOT, VERSION, command_in
+from tests.conftest import BUILT, PYTHONS, ROOT, VERSION, command_in
 
 THIS_PYTHON = f"3.{sys.version_info.minor}"
 OTHERS = [version for version in PYTHONS if version != THIS_PYTHON]
-NAME = f"tap_twilio_usage-{VERSION}"
+NAME = BUILT
 DIST_INFO = f"{NAME}.dist-info"
 WHERE = "import tap_twilio_usage; print(tap_twilio_usage.__file__)"
 
@@ -77,34 +77,6 @@ def tracked(folder: str = ".") -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the sdist from the commit and the wheel from the sdist, or use those in $DIST."""
-    if given := os.environ.get("DIST"):
-        return Path(given).absolute()
-    tree, out = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("dist")
-    committed = tmp_path_factory.mktemp("committed") / "committed.tar"
-    git("archive", "-o", str(committed), "HEAD")
-    for target, source, top in (
-        ("sdist", committed, tree),
-        ("wheel", out / f"{NAME}.tar.gz", tree / NAME),
-    ):
-        shutil.unpack_archive(source, tree, filter="data")
-        command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(out)]
-        subprocess.run(command, cwd=top, check=True)
-    return out
-
-
-@pytest.fixture(scope="module")
-def sdist(dist: Path) -> Path:
-    return dist / f"{NAME}.tar.gz"
-
-
-@pytest.fixture(scope="module")
-def wheel(dist: Path) -> Path:
-    return dist / f"{NAME}-py3-none-any.whl"
-
-
-@pytest.fixture(scope="module")
 def metadata(wheel: Path) -> Message:
     text = zipfile.ZipFile(wheel).read(f"{DIST_INFO}/METADATA").decode()
     return Parser().parsestr(text)
@@ -126,7 +98,7 @@ def test_the_wheel_requires_what_it_imports_and_no_more(metadata: Message) -> No
         *("click", "jsonschema", "msgspec", "python-backoff", "python-dotenv", "requests"),
         *("singer-sdk", "typing-extensions", "urllib3"),
     ]
-    assert metadata.get_all("Provides-Extra") == ["dlt", "report"]
+    assert metadata.get_all("Provides-Extra") == ["dlt", "parquet", "report"]
 
 
 def test_the_sdist_contains_exactly_the_committed_files(sdist: Path) -> None:

@@ -28,13 +28,18 @@ from tests.conftest import PYPROJECT, PYTHONS, ROOT, VERSION, blocks
 PACKAGE = ROOT / "tap_twilio_usage"
 REPORT = PACKAGE / "report"
 DLT = PACKAGE / "dlt"
+PARQUET = PACKAGE / "raw" / "parquet_file.py"
 JUST = Path(sys.executable).with_name("just")
 PROJECT = ProjectMetadata(str(ROOT), None).config["project"]
 
 WORKFLOWS = {path.stem: path for path in (ROOT / ".github" / "workflows").iterdir()}
 # An action of this repository comes from the same commit.
 PINNED = re.compile(r"uses: (\./\S+|[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)")
-WRITES = {"publish": {"id-token": "write"}, "notes": {"contents": "write"}}
+WRITES = {
+    "publish": {"id-token": "write"},
+    "notes": {"contents": "write"},
+    "pages": {"pages": "write", "id-token": "write"},
+}
 COMMAND = Path(".ci", "release-notes")
 CHANGELOG = """# Changelog
 
@@ -258,11 +263,14 @@ def imported(paths: Iterable[Path]) -> set[str]:
 
 
 def test_what_the_tap_imports_is_what_it_declares() -> None:
-    modules = {*PACKAGE.rglob("*.py")} - {*REPORT.rglob("*.py"), *DLT.rglob("*.py")}
+    modules = {*PACKAGE.rglob("*.py")} - {*REPORT.rglob("*.py"), *DLT.rglob("*.py"), PARQUET}
     assert imported(modules) == {name_of(each) for each in PROJECT["dependencies"]}
 
 
-@pytest.mark.parametrize("folder", [DLT, REPORT], ids=lambda folder: folder.name)
-def test_what_an_extra_imports_is_declared(folder: Path) -> None:
-    declared = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"][folder.name]]
-    assert imported(folder.rglob("*.py")) <= {name_of(each) for each in declared}
+@pytest.mark.parametrize(
+    ("extra", "modules"),
+    [("dlt", DLT.rglob("*.py")), ("report", REPORT.rglob("*.py")), ("parquet", [PARQUET])],
+)
+def test_what_an_extra_imports_is_declared(extra: str, modules: Iterable[Path]) -> None:
+    declared = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"][extra]]
+    assert imported(modules) <= {name_of(each) for each in declared}

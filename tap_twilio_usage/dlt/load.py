@@ -7,7 +7,6 @@ overwrites by key what it may have loaded.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -24,6 +23,7 @@ from dlt.common.exceptions import DltException, SignalReceivedException
 from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
+from filelock import FileLock, Timeout
 
 from tap_twilio_usage.dlt import destinations
 from tap_twilio_usage.dlt.settings import resolve
@@ -146,13 +146,14 @@ def _select(source: DltSource, streams: Sequence[str]) -> DltSource:
 def _alone(folder: Path, dataset: str) -> Iterator[None]:
     """Hold a lock that ends with the process. Raises TapError if another run has it."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TapError(
-                f"another run is loading the dataset {dataset}; run the command again after its end"
-            ) from None
+    lock = FileLock(folder / "lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise TapError(
+            f"another run is loading the dataset {dataset}; run the command again after its end"
+        ) from None
+    with lock:
         yield
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
+from typing import Protocol, TypeVar
 
 from tap_twilio_usage.money.dedup import deduplicate, has_only_refunds, rounding
 from tap_twilio_usage.money.hierarchy import (
@@ -15,6 +16,21 @@ from tap_twilio_usage.money.hierarchy import (
     shipped,
 )
 from tap_twilio_usage.money.usage_record import UsageRecord
+
+
+class Charged(Protocol):
+    """What has a category and a currency, such as a usage record."""
+
+    @property
+    def category(self) -> str:
+        """Twilio's name."""
+
+    @property
+    def price_unit(self) -> str | None:
+        """Twilio's name, in any case."""
+
+
+R = TypeVar("R", bound=Charged)
 
 
 def attribute(
@@ -29,17 +45,22 @@ def attribute(
     """
     rows = list(rows)
     names = {normalise(row.category) for row in reported or rows}
+    return [row for scope in by_currency(rows) for row in _attributed(scope, names)]
+
+
+def by_currency(rows: list[R]) -> list[list[R]]:
+    """Return the rows of a period by currency; those without one are with the total."""
     units = {_currency(written) for written in {row.price_unit for row in rows}}
     if len(units - {None}) <= 1:
-        return _attributed(rows, names)
+        return [rows]
     unit_of_total = next((unit(row) for row in rows if normalise(row.category) == TOTAL), None)
-    scopes: defaultdict[str | None, list[UsageRecord]] = defaultdict(list)
+    scopes: defaultdict[str | None, list[R]] = defaultdict(list)
     for row in rows:
         scopes[unit(row) or unit_of_total].append(row)
-    return [row for scope in scopes.values() for row in _attributed(scope, names)]
+    return [*scopes.values()]
 
 
-def unit(row: UsageRecord) -> str | None:
+def unit(row: Charged) -> str | None:
     """Return the currency of a row in lower case; None if it has none."""
     return _currency(row.price_unit)
 
