@@ -67,6 +67,22 @@ series as (
     having max(abs(cost)) > 0
 ),
 
+-- By number, so that no warehouse joins all days of a category with all of its costs.
+numbered as (
+    select
+        series.series_id,
+        costs.start_date,
+        costs.cost,
+        costs.quantity,
+        costs.unit_cost
+    from costs
+    inner join series
+        on costs.account_sid = series.account_sid
+        and costs.service = series.service
+        and costs.category = series.category
+        and coalesce(costs.price_unit, '') = coalesce(series.price_unit, '')
+),
+
 -- A category has no row on days before its first use; these days cost nothing.
 complete as (
     select

@@ -39,7 +39,7 @@ days as (
         costs.start_date,
         costs.price_unit,
         coalesce(accounts.owner_account_sid, costs.account_sid) as main_account_sid
-    from {{ ref('cost_by_day') }} as costs
+    from {{ ref('int_twilio_usage__day_totals') }} as costs
     inner join invoices
         on costs.price_unit = invoices.currency
         and costs.start_date between invoices.period_start and invoices.period_end

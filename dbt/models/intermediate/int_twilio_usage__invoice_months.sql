@@ -11,7 +11,7 @@ with lines as (
 ),
 
 loaded as (
-    select distinct account_sid from {{ ref('stg_twilio_usage__usage_records_daily') }}
+    select distinct account_sid from {{ ref('int_twilio_usage__loaded_days') }}
 ),
 
 -- The account that has the usage of all, where only one is loaded.

@@ -1,10 +1,30 @@
+{{ config(
+    materialized='incremental',
+    on_schema_change='append_new_columns',
+    pre_hook="{{ twilio_usage.delete_changed(
+        ['account_sid', 'start_date'], ['int_twilio_usage__allocation_rules']
+    ) }}",
+) }}
 {%- set cost_keys = 'account_sid, start_date, category, price_unit' %}
 {%- set kinds = 'account_sid, service, category' %}
 
-with costs as (
-    select account_sid, start_date, service, category, price_unit, cost
-    from {{ ref('cost_by_day') }}
-    where cost <> 0
+with days as (
+    {{ missing(['account_sid', 'start_date'], ['int_twilio_usage__allocation_rules']) }}
+),
+
+costs as (
+    select
+        costs.account_sid,
+        costs.start_date,
+        costs.service,
+        costs.category,
+        costs.price_unit,
+        costs.cost,
+        days.version
+    from days
+    inner join {{ ref('cost_by_day') }} as costs
+        on days.account_sid = costs.account_sid and days.start_date = costs.start_date
+    where costs.cost <> 0
 ),
 
 -- The rules are matched with kinds of costs, which are few, and not with each cost.
@@ -126,7 +146,8 @@ select
     category,
     price_unit,
     rule_id,
-    cost
+    cost,
+    version
 from owned
 where sharers = 1
 union all
@@ -139,6 +160,7 @@ select
     category,
     price_unit,
     rule_id,
-    cast(sum(share + rounding) as {{ type_exact() }})
+    cast(sum(share + rounding) as {{ type_exact() }}),
+    max(version)
 from exact_shares
 group by owner, cost_center, account_sid, start_date, service, category, price_unit, rule_id

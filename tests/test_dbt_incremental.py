@@ -1,0 +1,168 @@
+"""Later builds of the dbt package: what has changed is taken in, as a first build would."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.charges import TABLES
+from tests.conftest import ROOT, address, clean_environment, install, once_for_all
+from tests.test_dbt_charges import NEEDS
+
+FIRST, LAST = date(2025, 5, 20), date(2025, 8, 31)
+DAY = timedelta(days=1)
+RAW = "tap_twilio_usage.usage_records_daily"
+ACCOUNTS = (
+    "account_sid TEXT, friendly_name TEXT, status TEXT, type TEXT, owner_account_sid TEXT, "
+    "date_created TIMESTAMP, date_updated TIMESTAMP"
+)
+COLUMNS = (
+    "account_sid, start_date, end_date, category, service, billing_kind, dedup_role, "
+    "parent_category, usage, usage_unit, price, deduplicated_price, price_unit, as_of"
+)
+KINDS = {"sms": ("SMS & MMS", "segments"), "calls": ("Voice", "minutes"), "odd": ("Other", "odds")}
+SEEDS = {
+    "allocation_rules": "rule_id,priority,account_sid,service,category,owner,cost_center,weight,"
+    "valid_from,valid_to\nshared,1,,,sms*,Ops,,2,,\nshared,1,,,sms*,Sales,,1,,\n",
+    "customers": "customer_id,name,account_sid,plan_id,valid_from,valid_to\nacme,Acme,AC1,,,\n",
+    "budgets": "budget_id,scope,scope_value,period,amount,currency,valid_from,valid_to\n"
+    "ops,owner,Ops,month,1000,USD,,\n",
+}
+
+
+def ago(days: int) -> date:
+    return LAST - days * DAY
+
+
+def read(*days: tuple[str, date, int]) -> str:
+    """Return the statement that inserts the rows of accounts' days, as read some days later."""
+    values = ", ".join(row for sid, day, later in days for row in rows(sid, day, later))
+    return f"INSERT INTO {RAW} ({COLUMNS}) VALUES {values}"
+
+
+def rows(sid: str, day: date, later: int) -> Iterator[str]:
+    as_of = f"{day + (1 + later) * DAY} 06:00:00"
+    total = 1
+    for number, (category, (service, unit)) in enumerate(KINDS.items(), 1):
+        usage = (day.toordinal() * 31 + number * 7 + int(sid[-1]) + later * 5) % 50 + 1
+        total += usage * number
+        yield (
+            f"('{sid}', '{day}', '{day}', '{category}', '{service}', 'usage', 'leaf', "
+            f"'totalprice', {usage}, '{unit}', {usage * number}, {usage * number}, 'USD', '{as_of}')"
+        )
+    yield (
+        f"('{sid}', '{day}', '{day}', 'totalprice', 'Unattributed', 'total', 'total', NULL, "
+        f"{total}, 'usd', {total}, 1, 'USD', '{as_of}')"
+    )
+
+
+def deleted(sid: str, day: date, more: str = "") -> str:
+    return f"DELETE FROM {RAW} WHERE account_sid = '{sid}' AND start_date = '{day}' {more}"
+
+
+def updated(sid: str, day: date, category: str, change: str) -> str:
+    return (
+        f"UPDATE {RAW} SET {change}, as_of = '2025-09-20' WHERE account_sid = '{sid}' "
+        f"AND start_date = '{day}' AND category = '{category}'"
+    )
+
+
+LOADED = [
+    *filter(str.strip, TABLES.split(";")),
+    f"CREATE TABLE tap_twilio_usage.accounts ({ACCOUNTS})",
+    "INSERT INTO tap_twilio_usage.accounts (account_sid, friendly_name) VALUES ('AC1', 'One')",
+    "INSERT INTO tap_twilio_usage.categories (category, parent_category, service, is_known) VALUES "
+    "('totalprice', NULL, 'Unattributed', TRUE), ('sms', 'totalprice', 'SMS & MMS', TRUE), "
+    "('calls', 'totalprice', 'Voice', TRUE)",
+    read(*((f"AC{n}", ago(days), 0) for n in (1, 2, 3) for days in range((LAST - FIRST).days + 1))),
+    deleted("AC3", ago(90)),
+]
+OTHER_INPUTS = {
+    "allocation_rules": SEEDS["allocation_rules"] + "all,2,AC2,,,Sales,7,1,2025-07-01,\n",
+    "customers": SEEDS["customers"] + "globex,Globex,AC3,,2025-07-15,\n",
+}
+ANOTHER_IS_KNOWN = (
+    "INSERT INTO tap_twilio_usage.categories (category, parent_category, service, is_known) "
+    "VALUES ('odd', 'totalprice', 'Other', TRUE)"
+)
+# What Twilio and a loader may do between two builds.
+CHANGES = [
+    deleted("AC1", ago(3)),  # restated
+    read(("AC1", ago(3), 4)),
+    deleted("AC2", ago(80)),  # restated long after the lookback
+    read(("AC2", ago(80), 81)),
+    deleted("AC2", ago(10)),  # gone
+    read(("AC3", ago(90), 95)),  # never loaded before
+    read(("AC3", LAST + DAY, 0), ("AC3", LAST + 2 * DAY, 0)),  # the next days, of one account only
+    read(("AC4", ago(5), 0)),  # a new account
+    updated("AC3", ago(33), "odd", "service = 'Verify'"),  # and the day's sum is the same
+    deleted("AC3", ago(12), "AND category = 'odd'"),  # one row of a day
+    updated("AC3", ago(12), "totalprice", "price = 1 + (SELECT SUM(deduplicated_price) - 1 FROM "
+    f"{RAW} WHERE account_sid = 'AC3' AND start_date = '{ago(12)}')"),
+    "UPDATE tap_twilio_usage.accounts SET friendly_name = 'Uno'",
+]
+
+
+@pytest.fixture(scope="session")
+def python(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Return the Python of an environment with dbt and two adapters."""
+    made = once_for_all(tmp_path_factory, worker_id, "dbt", lambda each: install(each, *NEEDS))
+    return made / "bin" / "python"
+
+
+def take(
+    python: Path, folder: Path, steps: list[dict[str, Any]], **warehouse: str
+) -> list[tuple[bool, str, dict[str, list[str]]]]:
+    """Take the steps on a copy of the package."""
+    package = folder / "dbt"
+    shutil.copytree(ROOT / "dbt", package, ignore=shutil.ignore_patterns("target", "logs"))
+    done = subprocess.run(
+        [python, "-W", "ignore", ROOT / "tests" / "dbt_steps.py"],
+        input=json.dumps(steps),
+        cwd=package,
+        env={**clean_environment(), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", **warehouse},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: list[tuple[bool, str, dict[str, list[str]]]] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def build_again_and_again(python: Path, folder: Path, **warehouse: str) -> None:
+    """Change the inputs, then the rows; build, build again, and build from nothing."""
+    models = ["build", "--resource-type", "seed", "--resource-type", "model"]
+    steps: list[dict[str, Any]] = [
+        {"statements": LOADED, "seeds": SEEDS, "dbt": models},
+        {"statements": [ANOTHER_IS_KNOWN], "seeds": OTHER_INPUTS, "dbt": models},
+        {"statements": CHANGES, "dbt": ["build", "--exclude", "every_day_is_loaded"], "rows": True},
+        {"dbt": ["run"], "rows": True},
+        {"dbt": ["run", "--full-refresh"], "rows": True},
+    ]
+    *_, changed, again, anew = found = take(python, folder, steps, **warehouse)
+    for succeeded, log, _ in found:
+        assert succeeded, log
+    assert changed[2].keys() == anew[2].keys()
+    for model, expected in anew[2].items():
+        assert changed[2][model] == expected, model
+        assert again[2][model] == expected, model
+    assert len(anew[2]["cost_by_day"]) == 4 * (3 * ((LAST - FIRST).days + 1) - 1 + 2 + 1) - 1
+
+
+def test_later_builds_are_what_a_first_one_would_be(python: Path, tmp_path: Path) -> None:
+    path = f"{tmp_path / 'w.duckdb'}"
+    build_again_and_again(python, tmp_path, DBT_TARGET="duckdb", TARGET_DUCKDB_PATH=path)
+
+
+@pytest.mark.nightly
+def test_later_builds_in_postgresql_too(python: Path, tmp_path: Path, database: str) -> None:
+    build_again_and_again(python, tmp_path, DBT_TARGET="postgres", **address(database))
