@@ -369,9 +369,16 @@ def allocated(compiled: Path, database: str) -> Callable[..., list[tuple[Any, ..
             cursor.execute(f"CREATE TEMP TABLE allocation_rules ({columns}) ON COMMIT DROP")
             values = ", ".join(["%s"] * len(rules[0]))
             cursor.executemany(f"INSERT INTO allocation_rules VALUES ({values})", rules)
-            name = "int_twilio_usage__allocation_rules"
-            typed = of_package(models / "intermediate" / f"{name}.sql")
-            cursor.execute(f"CREATE TEMP TABLE {name} ON COMMIT DROP AS {typed}")
+            days = {(sid, day) for sid, day, *_ in costs}
+            cursor.execute(
+                "CREATE TEMP TABLE int_twilio_usage__loaded_days (account_sid TEXT, "
+                "start_date DATE, version BIGINT) ON COMMIT DROP"
+            )
+            cursor.executemany(
+                "INSERT INTO int_twilio_usage__loaded_days VALUES (%s, %s, 1)",
+                [(sid, date(2026, 6, day)) for sid, day in days],
+            )
+            names = ("int_twilio_usage__allocation_rules", "int_twilio_usage__rule_matches")
             cursor.execute(
                 "CREATE TEMP TABLE cost_by_day (account_sid TEXT, start_date DATE, service TEXT, "
                 "category TEXT, price_unit TEXT, cost DECIMAL(38, 12)) ON COMMIT DROP"
@@ -380,6 +387,13 @@ def allocated(compiled: Path, database: str) -> Callable[..., list[tuple[Any, ..
                 "INSERT INTO cost_by_day VALUES (%s, %s, 'Voice', %s, 'USD', %s)",
                 [(sid, date(2026, 6, day), *rest) for sid, day, *rest in costs],
             )
+            cursor.execute(
+                "CREATE TEMP TABLE int_twilio_usage__cost_by_month ON COMMIT DROP AS "
+                "SELECT account_sid, service, category FROM cost_by_day"
+            )
+            for name in names:
+                own = of_package(models / "intermediate" / f"{name}.sql")
+                cursor.execute(f"CREATE TEMP TABLE {name} ON COMMIT DROP AS {own}")
             model = of_package(models / "marts" / "allocated_cost.sql")
             return cursor.execute(
                 f"SELECT owner, cost_center, rule_id, cost FROM ({model}\n) AS model "

@@ -460,10 +460,7 @@ def test_a_month_cannot_be_closed_before_it_is_loaded(models: Models) -> None:
     [
         ("DELETE FROM {} WHERE account_sid = 'AC2' AND start_date > '2025-09-24'", "not loaded"),
         ("DELETE FROM {} WHERE account_sid = 'AC2' AND start_date = '2025-09-10'", "not loaded"),
-        (
-            "UPDATE {} SET cost = 1, billing_kind = 'total' WHERE start_date = '2025-09-10'",
-            "add up",
-        ),
+        ("UPDATE {} SET deduplicated_price = 1 WHERE start_date = '2025-09-10'", "add up"),
         ("UPDATE {} SET as_of = '2025-09-30 23:59:00' WHERE account_sid = 'AC3'", "was over"),
     ],
 )
@@ -476,7 +473,8 @@ def test_a_month_cannot_be_closed_while_an_account_is_behind(
         sql = test.replace(NEVER, closed_through)
         assert models.duck.execute(sql).fetchall() == []
         models.duck.execute("BEGIN")
-        models.duck.execute(change.format("twilio_usage.cost_by_day"))
+        models.duck.execute(change.format("tap_twilio_usage.usage_records_daily"))
+        models.run()
         found = models.duck.execute(sql).fetchall()
         models.duck.execute("ROLLBACK")
         assert bool(found) == is_wrong
@@ -484,9 +482,9 @@ def test_a_month_cannot_be_closed_while_an_account_is_behind(
 
 
 def test_a_day_that_closes_months_is_a_date(project: Project) -> None:
-    code, log = project.run("compile", closed_through="2025-09")
+    code, log = project.run("compile", closed_through="2025-09-31")
     assert code == 2
-    assert "twilio_usage_closed_through: '2025-09' is not a valid date; use YYYY-MM-DD" in log
+    assert "twilio_usage_closed_through: '2025-09-31' is not a valid date; use YYYY-MM-DD" in log
 
 
 def test_without_inputs_every_cost_is_unassigned(models: Models) -> None:

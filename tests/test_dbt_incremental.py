@@ -110,6 +110,47 @@ CHANGES = [
 ]
 
 
+WRONG = {
+    "allocation_rules": SEEDS["allocation_rules"]
+    + "typo,3,,,smss*,Nobody,,1,,\nover,4,,,,Nobody,,1,2024-01-01,2024-12-31\nlate,5,,,,,,1,,\n",
+    "customers": SEEDS["customers"] + "acme,,AC9,small,,9999-12-31\n",
+    "budgets": SEEDS["budgets"] + "team,team,x,month,5,USD,,\nold,all,,year,5,USD,2025-01-01,\n",
+    "plans": "plan_id,name,monthly_price,currency,markup_percent\nlarge,,-1,USD,\n",
+    "invoice_lines": "invoice_id,period_start,period_end,account_sid,item_group,item,quantity,amount,"
+    "currency,kind,raw\nIV7,2025-08-31,2025-08-01,,Voice,,,5,USD,usage,\n",
+}
+SAID = [
+    "allocation_rules_are_valid: rule_id late, problem no owner",
+    "budgets_are_valid: budget_id team, problem scope is not all, account, owner, service or category",
+    "customers_are_valid: customer_id acme, account_sid AC9, plan_id small, valid_from 1000-01-01, "
+    "problem no such plan",
+    "plans_are_valid: plan_id large, problem monthly_price is negative",
+    "invoice_lines_are_valid: invoice_id IV7, item_group Voice, amount 5.000000000000, "
+    "problem period_start is after period_end",
+    "inputs_match_something: input customers, name acme AC9, problem no day of the account is loaded",
+    "inputs_match_something: input allocation_rules, name typo, problem no cost matches the rule",
+    "inputs_match_something: input allocation_rules, name over, problem no cost matches the rule",
+    "inputs_match_something: input budgets, name old, "
+    "problem it begins before the first loaded day, so its first period lacks costs",
+]
+MODELS = ["build", "--resource-type", "seed", "--resource-type", "model"]
+CLOSED = ["--vars", "{twilio_usage_closed_through: 2025-08-31}"]
+STEPS: list[dict[str, Any]] = [
+    {"statements": LOADED, "seeds": SEEDS, "dbt": MODELS},
+    {"statements": [ANOTHER_IS_KNOWN], "seeds": OTHER_INPUTS, "dbt": MODELS},
+    {"statements": CHANGES, "dbt": ["build", "--exclude", "every_day_is_loaded"], "rows": True},
+    {"dbt": ["run", "--full-refresh"], "rows": True},
+]
+TESTS = [line.partition(":")[0] for line in SAID]
+MORE = [
+    {"seeds": WRONG, "dbt": ["seed"]},
+    {"dbt": ["run", "--select", "int_twilio_usage__rule_matches"]},
+    {"dbt": ["test", "--select", *dict.fromkeys(TESTS)]},
+    {"seeds": SEEDS, "dbt": ["run", "--select", "customer_charges", *CLOSED]},
+]
+Taken = list[tuple[bool, str, dict[str, list[str]]]]
+
+
 @pytest.fixture(scope="session")
 def python(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """Return the Python of an environment with dbt and two adapters."""
@@ -117,9 +158,15 @@ def python(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     return made / "bin" / "python"
 
 
-def take(
-    python: Path, folder: Path, steps: list[dict[str, Any]], **warehouse: str
-) -> list[tuple[bool, str, dict[str, list[str]]]]:
+@pytest.fixture(scope="module")
+def taken(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Taken:
+    """Return what came of all steps in DuckDB."""
+    folder = tmp_path_factory.mktemp("incremental")
+    path = f"{folder / 'w.duckdb'}"
+    return take(python, folder, STEPS + MORE, DBT_TARGET="duckdb", TARGET_DUCKDB_PATH=path)
+
+
+def take(python: Path, folder: Path, steps: list[dict[str, Any]], **warehouse: str) -> Taken:
     """Take the steps on a copy of the package."""
     package = folder / "dbt"
     shutil.copytree(ROOT / "dbt", package, ignore=shutil.ignore_patterns("target", "logs"))
@@ -127,42 +174,54 @@ def take(
         [python, "-W", "ignore", ROOT / "tests" / "dbt_steps.py"],
         input=json.dumps(steps),
         cwd=package,
-        env={**clean_environment(), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", **warehouse},
+        env={
+            **clean_environment(),
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "NO_COLOR": "1",
+            **warehouse,
+        },
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found: list[tuple[bool, str, dict[str, list[str]]]] = json.loads(done.stdout.splitlines()[-1])
+    found: Taken = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def build_again_and_again(python: Path, folder: Path, **warehouse: str) -> None:
-    """Change the inputs, then the rows; build, build again, and build from nothing."""
-    models = ["build", "--resource-type", "seed", "--resource-type", "model"]
-    steps: list[dict[str, Any]] = [
-        {"statements": LOADED, "seeds": SEEDS, "dbt": models},
-        {"statements": [ANOTHER_IS_KNOWN], "seeds": OTHER_INPUTS, "dbt": models},
-        {"statements": CHANGES, "dbt": ["build", "--exclude", "every_day_is_loaded"], "rows": True},
-        {"dbt": ["run"], "rows": True},
-        {"dbt": ["run", "--full-refresh"], "rows": True},
-    ]
-    *_, changed, again, anew = found = take(python, folder, steps, **warehouse)
-    for succeeded, log, _ in found:
+def check_builds(first: Taken) -> None:
+    """Check that a build of what has changed, the inputs and then the rows, is one from nothing."""
+    for succeeded, log, _ in first:
         assert succeeded, log
-    assert changed[2].keys() == anew[2].keys()
-    for model, expected in anew[2].items():
-        assert changed[2][model] == expected, model
-        assert again[2][model] == expected, model
-    assert len(anew[2]["cost_by_day"]) == 4 * (3 * ((LAST - FIRST).days + 1) - 1 + 2 + 1) - 1
+    *_, (_, _, changed), (_, _, anew) = first
+    assert changed.keys() == anew.keys()
+    for model, expected in anew.items():
+        assert changed[model] == expected, model
+    days = 3 * ((LAST - FIRST).days + 1) - 1 + 2 + 1
+    assert len(anew["cost_by_day"]) == 4 * days - 1
 
 
-def test_later_builds_are_what_a_first_one_would_be(python: Path, tmp_path: Path) -> None:
-    path = f"{tmp_path / 'w.duckdb'}"
-    build_again_and_again(python, tmp_path, DBT_TARGET="duckdb", TARGET_DUCKDB_PATH=path)
+def test_a_later_build_is_what_a_first_one_would_be(taken: Taken) -> None:
+    check_builds(taken[: len(STEPS)])
 
 
 @pytest.mark.nightly
-def test_later_builds_in_postgresql_too(python: Path, tmp_path: Path, database: str) -> None:
-    build_again_and_again(python, tmp_path, DBT_TARGET="postgres", **address(database))
+def test_a_later_build_in_postgresql_too(python: Path, tmp_path: Path, database: str) -> None:
+    check_builds(take(python, tmp_path, STEPS, DBT_TARGET="postgres", **address(database)))
+
+
+@pytest.mark.parametrize("line", SAID)
+def test_a_test_that_fails_says_which_row_and_why(taken: Taken, line: str) -> None:
+    succeeded, log, _ = taken[-2]
+    assert not succeeded
+    assert line in log
+
+
+def test_a_month_that_is_not_loaded_is_not_closed_without_tests_either(taken: Taken) -> None:
+    succeeded, log, _ = taken[-1]
+    assert not succeeded
+    assert (
+        "twilio_usage_closed_through: '2025-08-31' is too early: a day of the month is not loaded "
+        "(AC2, 2025-08-01); load the days first"
+    ) in log

@@ -3,7 +3,7 @@
 select
     allowances.plan_id,
     allowances.category,
-    'unknown plan, or a number that is missing or negative' as reason
+    'unknown plan, or a number that is missing or negative' as problem
 from {{ ref('int_twilio_usage__plan_allowances') }} as allowances
 left join {{ ref('int_twilio_usage__plans') }} as plans on allowances.plan_id = plans.plan_id
 where

@@ -91,17 +91,13 @@ complete as (
         days.start_date,
         days.is_to_come,
         {{ weekday_of('days.start_date') }} as weekday,
-        case when days.is_to_come then null else coalesce(costs.cost, 0) end as cost,
-        costs.quantity,
-        costs.unit_cost
+        case when days.is_to_come then null else coalesce(numbered.cost, 0) end as cost,
+        numbered.quantity,
+        numbered.unit_cost
     from series
     inner join days on series.account_sid = days.account_sid
-    left join costs
-        on series.account_sid = costs.account_sid
-        and series.service = costs.service
-        and series.category = costs.category
-        and coalesce(series.price_unit, '') = coalesce(costs.price_unit, '')
-        and days.start_date = costs.start_date
+    left join numbered
+        on series.series_id = numbered.series_id and days.start_date = numbered.start_date
 ),
 
 used as (

@@ -81,7 +81,8 @@ kinds as (
                     when value >= {{ minimum }} and days_known >= case when is_fee then 35 else 14 end
                         then 'new_category'
                 end
-            when pattern <> 'seldom' and cost <> 0
+            -- Credits, which are less than nothing, have no price.
+            when pattern <> 'seldom' and cost > 0 and unit_cost > 0 and expected_unit_cost > 0
                 and abs(change_of_unit_cost) >= 0.05
                 and abs(unit_cost - expected_unit_cost) > 2 * range_of_unit_cost
                 and abs(coalesce(recent_change_of_unit_cost, 0)) < abs(change_of_unit_cost) / 2
