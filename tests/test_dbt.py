@@ -38,7 +38,8 @@ STREAMS = (
 )
 SUBACCOUNT, SUSPENDED = "AC" + "2".zfill(32), "AC" + "3".zfill(32)
 Key = tuple[object, ...]
-COSTS = ("cost_by_day_and_service", "cost_by_account_and_month")
+# By their columns before the cost.
+COSTS = {"cost_by_day_and_service": 3, "cost_by_account_and_month": 4}
 
 
 def build(meltano: Meltano, *tasks: str, **more: str) -> tuple[int, str]:
@@ -56,7 +57,8 @@ def service(category: str) -> str:
 
 def costs(query: Query, mart: str) -> dict[Key, Decimal]:
     """Return the costs of a mart that are not zero, by the other columns."""
-    return {tuple(key): cost for *key, cost in query(f"SELECT * FROM twilio_usage.{mart}") if cost}
+    rows, n = query(f"SELECT * FROM twilio_usage.{mart}"), COSTS[mart]
+    return {tuple(row[:n]): row[n] for row in rows if row[n]}
 
 
 def check_marts(query: Query, company: Company, names: dict[str, str | None]) -> None:
@@ -106,7 +108,7 @@ def check_costs_of_categories(query: Query, company: Company, names: dict[str, s
     found = query("SELECT * FROM twilio_usage.cost_by_day")
     assert {row[:6]: row[6] for row in found if row[6]} == truth
     found = query("SELECT * FROM twilio_usage.allocated_cost")
-    assert {(*row[:6], row[-1]) for row in found} == {
+    assert {(*row[:6], row[8]) for row in found} == {
         ("Unallocated", None, sid, day, product, category, price)
         for (sid, _, day, product, category, _), price in truth.items()
     }
