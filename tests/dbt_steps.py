@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,7 +44,7 @@ def warehouse() -> Iterator[Execute]:
 
 
 def rows_of_models(execute: Execute) -> dict[str, list[str]]:
-    """Return the rows of each model, without the numbers of series, which are those of one build."""
+    """Return the rows of each model, without the numbers of series, which each build gives."""
     columns = execute(
         "SELECT table_name, column_name FROM information_schema.columns "
         f"WHERE table_schema = '{SCHEMA}' AND column_name <> 'series_id' ORDER BY 1, 2"
@@ -80,4 +78,4 @@ def take(step: dict[str, Any]) -> tuple[bool, str, dict[str, list[str]]]:
 
 
 if __name__ == "__main__":
-    print(json.dumps([take(step) for step in json.load(sys.stdin)]))
+    pass

@@ -23,6 +23,9 @@ ACCOUNTS = (
     "account_sid TEXT, friendly_name TEXT, status TEXT, type TEXT, owner_account_sid TEXT, "
     "date_created TIMESTAMP, date_updated TIMESTAMP"
 )
+CATEGORIES = (
+    "INSERT INTO tap_twilio_usage.categories (category, parent_category, service, is_known)"
+)
 COLUMNS = (
     "account_sid, start_date, end_date, category, service, billing_kind, dedup_role, "
     "parent_category, usage, usage_unit, price, deduplicated_price, price_unit, as_of"
@@ -52,10 +55,11 @@ def rows(sid: str, day: date, later: int) -> Iterator[str]:
     total = 1
     for number, (category, (service, unit)) in enumerate(KINDS.items(), 1):
         usage = (day.toordinal() * 31 + number * 7 + int(sid[-1]) + later * 5) % 50 + 1
-        total += usage * number
+        price = usage * number
+        total += price
         yield (
             f"('{sid}', '{day}', '{day}', '{category}', '{service}', 'usage', 'leaf', "
-            f"'totalprice', {usage}, '{unit}', {usage * number}, {usage * number}, 'USD', '{as_of}')"
+            f"'totalprice', {usage}, '{unit}', {price}, {price}, 'USD', '{as_of}')"
         )
     yield (
         f"('{sid}', '{day}', '{day}', 'totalprice', 'Unattributed', 'total', 'total', NULL, "
@@ -78,9 +82,11 @@ LOADED = [
     *filter(str.strip, TABLES.split(";")),
     f"CREATE TABLE tap_twilio_usage.accounts ({ACCOUNTS})",
     "INSERT INTO tap_twilio_usage.accounts (account_sid, friendly_name) VALUES ('AC1', 'One')",
-    "INSERT INTO tap_twilio_usage.categories (category, parent_category, service, is_known) VALUES "
-    "('totalprice', NULL, 'Unattributed', TRUE), ('sms', 'totalprice', 'SMS & MMS', TRUE), "
-    "('calls', 'totalprice', 'Voice', TRUE)",
+    (
+        f"{CATEGORIES} VALUES "
+        "('totalprice', NULL, 'Unattributed', TRUE), ('sms', 'totalprice', 'SMS & MMS', TRUE), "
+        "('calls', 'totalprice', 'Voice', TRUE)"
+    ),
     read(*((f"AC{n}", ago(days), 0) for n in (1, 2, 3) for days in range((LAST - FIRST).days + 1))),
     deleted("AC3", ago(90)),
 ]
@@ -88,10 +94,7 @@ OTHER_INPUTS = {
     "allocation_rules": SEEDS["allocation_rules"] + "all,2,AC2,,,Sales,7,1,2025-07-01,\n",
     "customers": SEEDS["customers"] + "globex,Globex,AC3,,2025-07-15,\n",
 }
-ANOTHER_IS_KNOWN = (
-    "INSERT INTO tap_twilio_usage.categories (category, parent_category, service, is_known) "
-    "VALUES ('odd', 'totalprice', 'Other', TRUE)"
-)
+ANOTHER_IS_KNOWN = f"{CATEGORIES} VALUES ('odd', 'totalprice', 'Other', TRUE)"
 # What Twilio and a loader may do between two builds.
 CHANGES = [
     deleted("AC1", ago(3)),  # restated
@@ -104,34 +107,50 @@ CHANGES = [
     read(("AC4", ago(5), 0)),  # a new account
     updated("AC3", ago(33), "odd", "service = 'Verify'"),  # and the day's sum is the same
     deleted("AC3", ago(12), "AND category = 'odd'"),  # one row of a day
-    updated("AC3", ago(12), "totalprice", "price = 1 + (SELECT SUM(deduplicated_price) - 1 FROM "
-    f"{RAW} WHERE account_sid = 'AC3' AND start_date = '{ago(12)}')"),
+    updated(
+        "AC3",
+        ago(12),
+        "totalprice",
+        "price = 1 + (SELECT SUM(deduplicated_price) - 1 FROM "
+        f"{RAW} WHERE account_sid = 'AC3' AND start_date = '{ago(12)}')",
+    ),
     "UPDATE tap_twilio_usage.accounts SET friendly_name = 'Uno'",
 ]
 
 
+INEFFECTIVE = "inputs_match_something"
 WRONG = {
     "allocation_rules": SEEDS["allocation_rules"]
     + "typo,3,,,smss*,Nobody,,1,,\nover,4,,,,Nobody,,1,2024-01-01,2024-12-31\nlate,5,,,,,,1,,\n",
     "customers": SEEDS["customers"] + "acme,,AC9,small,,9999-12-31\n",
     "budgets": SEEDS["budgets"] + "team,team,x,month,5,USD,,\nold,all,,year,5,USD,2025-01-01,\n",
     "plans": "plan_id,name,monthly_price,currency,markup_percent\nlarge,,-1,USD,\n",
-    "invoice_lines": "invoice_id,period_start,period_end,account_sid,item_group,item,quantity,amount,"
-    "currency,kind,raw\nIV7,2025-08-31,2025-08-01,,Voice,,,5,USD,usage,\n",
+    "invoice_lines": "invoice_id,period_start,period_end,account_sid,item_group,item,quantity,"
+    "amount,currency,kind,raw\nIV7,2025-08-31,2025-08-01,,Voice,,,5,USD,usage,\n",
 }
+# Of each test, the row and the problem.
 SAID = [
-    "allocation_rules_are_valid: rule_id late, problem no owner",
-    "budgets_are_valid: budget_id team, problem scope is not all, account, owner, service or category",
-    "customers_are_valid: customer_id acme, account_sid AC9, plan_id small, valid_from 1000-01-01, "
-    "problem no such plan",
-    "plans_are_valid: plan_id large, problem monthly_price is negative",
-    "invoice_lines_are_valid: invoice_id IV7, item_group Voice, amount 5.000000000000, "
-    "problem period_start is after period_end",
-    "inputs_match_something: input customers, name acme AC9, problem no day of the account is loaded",
-    "inputs_match_something: input allocation_rules, name typo, problem no cost matches the rule",
-    "inputs_match_something: input allocation_rules, name over, problem no cost matches the rule",
-    "inputs_match_something: input budgets, name old, "
-    "problem it begins before the first loaded day, so its first period lacks costs",
+    ("allocation_rules_are_valid", "rule_id late", "no owner"),
+    (
+        *("budgets_are_valid", "budget_id team"),
+        "scope is not all, account, owner, service or category",
+    ),
+    (
+        *("customers_are_valid", "customer_id acme, account_sid AC9, plan_id small"),
+        *("valid_from 1000-01-01", "no such plan"),
+    ),
+    ("plans_are_valid", "plan_id large", "monthly_price is negative"),
+    (
+        *("invoice_lines_are_valid", "invoice_id IV7, item_group Voice, amount 5.000000000000"),
+        "period_start is after period_end",
+    ),
+    (INEFFECTIVE, "input customers, name acme AC9", "no day of the account is loaded"),
+    (INEFFECTIVE, "input allocation_rules, name typo", "no cost matches the rule"),
+    (INEFFECTIVE, "input allocation_rules, name over", "no cost matches the rule"),
+    (
+        *(INEFFECTIVE, "input budgets, name old"),
+        "it begins before the first loaded day, so its first period lacks costs",
+    ),
 ]
 MODELS = ["build", "--resource-type", "seed", "--resource-type", "model"]
 CLOSED = ["--vars", "{twilio_usage_closed_through: 2025-08-31}"]
@@ -141,7 +160,7 @@ STEPS: list[dict[str, Any]] = [
     {"statements": CHANGES, "dbt": ["build", "--exclude", "every_day_is_loaded"], "rows": True},
     {"dbt": ["run", "--full-refresh"], "rows": True},
 ]
-TESTS = [line.partition(":")[0] for line in SAID]
+TESTS = [test for test, *_ in SAID]
 MORE = [
     {"seeds": WRONG, "dbt": ["seed"]},
     {"dbt": ["run", "--select", "int_twilio_usage__rule_matches"]},
@@ -211,11 +230,12 @@ def test_a_later_build_in_postgresql_too(python: Path, tmp_path: Path, database:
     check_builds(take(python, tmp_path, STEPS, DBT_TARGET="postgres", **address(database)))
 
 
-@pytest.mark.parametrize("line", SAID)
-def test_a_test_that_fails_says_which_row_and_why(taken: Taken, line: str) -> None:
+@pytest.mark.parametrize("said", SAID)
+def test_a_test_that_fails_says_which_row_and_why(taken: Taken, said: tuple[str, ...]) -> None:
     succeeded, log, _ = taken[-2]
+    test, *row, problem = said
     assert not succeeded
-    assert line in log
+    assert f"{test}: {', '.join(row)}, problem {problem}\n" in log
 
 
 def test_a_month_that_is_not_loaded_is_not_closed_without_tests_either(taken: Taken) -> None:
