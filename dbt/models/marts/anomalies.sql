@@ -1,5 +1,5 @@
 {#- A day is unusual if it is this many spreads from what is expected. -#}
-{% set limit = 5 %}
+{% set limit = 6 %}
 {% set minimum = var('twilio_usage_anomaly_minimum') %}
 {% set series = 'partition by series_id order by start_date' %}
 
@@ -20,7 +20,10 @@ baselines as (
         sum(case when cost <> 0 then 1 else 0 end) over (
             {{ series }} rows between 56 preceding and 1 preceding
         ) as days_with_cost,
-        max({{ double('cost') }}) over ({{ series }} rows between 56 preceding and 1 preceding) as largest,
+        max({{ double('cost') }}) over ({{ series }} rows between 56 preceding and 1 preceding)
+            as largest_of_8_weeks,
+        max({{ double('cost') }}) over ({{ series }} rows between unbounded preceding and 1 preceding)
+            as largest_before,
         -- How far days are from their baseline, in parts of it. One burst does not hide the next.
         avg(
             case
@@ -44,6 +47,8 @@ signals as (
     select
         baselines.*,
         {{ dbt.datediff('first_day', 'start_date', 'day') }} as days_known,
+        -- A one-time fee may come again after more than eight weeks.
+        case when is_fee then largest_before else largest_of_8_weeks end as largest,
         case
             when start_date = first_cost then 'new'
             when is_fee or days_with_cost * 3 <= least(
@@ -56,7 +61,7 @@ signals as (
     where start_date >= {{ days_after('today', -var('twilio_usage_anomaly_days')) }}
 ),
 
--- What is charged seldom is compared with the largest day of eight weeks, such as last month's fee.
+-- What is charged seldom is compared with the largest day before, such as last month's fee.
 expectations as (
     select
         signals.*,
