@@ -199,7 +199,8 @@ def _in_postgres(raw: Path, home: Path) -> Builds:
             builds.append(Build(build.wall, cpu, build.peak + max(peak)))
             if statement == LATER:
                 differences = [_one(connection, DIFFERENCE.format(mart))[0] for mart in _marts()]
-    return Builds(*builds, float(max(map(abs, differences))))
+    first, second, floor = builds
+    return Builds(first, second, floor, float(max(map(abs, differences))))
 
 
 def _copy(raw: Path, file: Path, target: psycopg.Connection[Any]) -> None:

@@ -161,7 +161,7 @@ STEPS: list[dict[str, Any]] = [
     {"dbt": ["run", "--full-refresh"], "rows": True},
 ]
 TESTS = [test for test, *_ in SAID]
-MORE = [
+MORE: list[dict[str, Any]] = [
     {"seeds": WRONG, "dbt": ["seed"]},
     {"dbt": ["run", "--select", "int_twilio_usage__rule_matches"]},
     {"dbt": ["test", "--select", *dict.fromkeys(TESTS)]},

@@ -94,7 +94,8 @@ kinds as (
                 and quantity between expected_quantity / 2 and expected_quantity * 2
                 and abs(value * (1 - expected_unit_cost / nullif(unit_cost, 0))) >= {{ minimum }}
                 then 'price_change'
-            when value - expectation >= {{ minimum }}
+            -- Of a large account with many categories, some day is always unusual: by little of its cost.
+            when value - expectation >= greatest({{ minimum }}, 0.02 * coalesce(expected_of_all, 0))
                 and value - expectation > {{ limit }} * width
                 and (
                     pattern = 'seldom'
