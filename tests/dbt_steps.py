@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,4 +80,4 @@ def take(step: dict[str, Any]) -> tuple[bool, str, dict[str, list[str]]]:
 
 
 if __name__ == "__main__":
-    pass
+    sys.stdout.write(json.dumps([take(step) for step in json.load(sys.stdin)]) + "\n")

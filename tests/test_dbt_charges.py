@@ -342,6 +342,12 @@ def go_through_the_autumn(project: Project) -> None:
     assert amounts(rows, third) == {"adjustment": "-12.10"}
     assert not any(row[-1] for row in rows if row[1] == third)
 
+    # Not even `dbt run`, which makes no tests, closes a month that is not loaded.
+    code, log = project.run("run", closed_through="2025-11-30")
+    assert code == 1
+    assert "twilio_usage_closed_through: '2025-11-30' is too early: no account has a later " in log
+    assert set(project.query(CHARGES)) == set(rows)
+
     # Nobody touches what is closed if an input makes no sense.
     wrong = World(world.plans, world.allowances, [Customer("acme", None, "AC1", "x")], world.uses)
     project.load(wrong)
