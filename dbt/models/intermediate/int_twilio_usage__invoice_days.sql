@@ -75,9 +75,9 @@ possible as (
         invoices.invoice_id,
         invoices.usage_amount,
         case
-            when members.account_sid is not null then 1
+            when days.start_date between members.period_start and members.period_end then 1
             when mains.account_sid is not null then 2
-            when invoices.may_have_others then 3
+            when members.account_sid is null and invoices.may_have_others then 3
             else 4
         end as place,
         count(*) over (
@@ -91,7 +91,6 @@ possible as (
         on invoices.invoice_id = members.invoice_id
         and invoices.currency = members.currency
         and days.account_sid = members.account_sid
-        and days.start_date between members.period_start and members.period_end
     left join members as mains
         on invoices.invoice_id = mains.invoice_id
         and invoices.currency = mains.currency
