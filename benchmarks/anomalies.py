@@ -144,9 +144,9 @@ def results(warehouse: Path, spenders: Sequence[Spender]) -> Iterator[Target]:
     say(f"\nFalse alarms by kind: {kinds or 'none'}.")
     by_account = Counter((name, day.replace(day=1)) for name, _, day in found.keys() - explained)
     largest = max(by_account.values(), default=0)
-    say(f"Most in one account and month: {largest}.")
     yield Target("recall (bursts: on their first day), %", 100 * mean(recalls), least=95)
     yield Target("false alarms for each account and month", sum(false.values()) / months, 1)
+    yield Target("the most in one account and month", largest, 1)
 
 
 if __name__ == "__main__":

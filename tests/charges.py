@@ -114,7 +114,7 @@ class World:
             parent, service, unit = CATEGORIES[use.category]
             totals[use.account_sid, use.day, use.currency] += use.cost
             yield (
-                *(use.account_sid, use.day, use.category, service, parent, "leaf"),
+                *(use.account_sid, use.day, use.category, service, "usage", parent, "leaf"),
                 *(use.usage, unit, use.cost, use.cost, use.currency),
             )
         used = {(sid, day) for sid, day, _ in totals}
@@ -126,13 +126,13 @@ class World:
                     totals[account, first + timedelta(days=n), "USD"] = ZERO
         for (sid, day, currency), total in totals.items():
             yield (
-                *(sid, day, "totalprice", "Unattributed", None, "total"),
+                *(sid, day, "totalprice", "Unattributed", "total", None, "total"),
                 *(total, "usd", total, ZERO, currency),
             )
 
 
 COLUMNS = (
-    "account_sid, start_date, category, service, parent_category, dedup_role, "
+    "account_sid, start_date, category, service, billing_kind, parent_category, dedup_role, "
     "usage, usage_unit, price, deduplicated_price, price_unit"
 )
 

@@ -41,7 +41,8 @@ class Project:
 
     def run(self, command: str, *options: str, closed_through: object = None) -> tuple[int, str]:
         variables = {"twilio_usage_closed_through": closed_through} if closed_through else {}
-        names = [f"+{mart}" for mart in ("customer_charges", "plan_usage", "reconciliation")]
+        marts = ("customer_charges", "plan_usage", "reconciliation", "unit_costs")
+        names = [f"+{mart}" for mart in marts]
         # No test of a model that is not built.
         tests = ["--indirect-selection=cautious"] if command == "build" else []
         folder = f"--profiles-dir={self.folder}"
@@ -117,8 +118,10 @@ class Models:
         manifest = json.loads((project.folder / "target" / "manifest.json").read_text())
         nodes = {n["name"]: n for n in manifest["nodes"].values() if n["resource_type"] == "model"}
         wanted = [
-            *("cost_by_day", "int_twilio_usage__category_ancestors"),
-            *("int_twilio_usage__customer_usage", "plan_usage", "customer_charges"),
+            *("stg_twilio_usage__days", "int_twilio_usage__loaded_days", "cost_by_day"),
+            *("int_twilio_usage__day_totals", "int_twilio_usage__cost_by_month"),
+            *("int_twilio_usage__category_ancestors", "int_twilio_usage__customer_usage"),
+            *("plan_usage", "customer_charges"),
         ]
         compiled = project.folder / "target" / "compiled" / "twilio_usage"
         self.sql = {
@@ -127,6 +130,9 @@ class Models:
         assert NEVER in self.sql["customer_charges"]
         inputs = ("plans", "plan_allowances", "customers")
         names = [*(f"{name}_are_valid" for name in inputs), "closed_months_are_loaded"]
+        self.added_to = {
+            name for name in wanted if nodes[name]["config"]["materialized"] == "incremental"
+        }
         self.tests = {name: (compiled / "tests" / f"{name}.sql").read_text() for name in names}
         self.project = project
         self.duck = duckdb.connect(project.warehouse, config=OLD)
@@ -160,15 +166,19 @@ class Models:
     ) -> Rows:
         """Build on what is there, or anew; return the charges."""
         self.load(world, every_day=every_day)
+        self.run(closed_through, anew=anew)
+        return self.duck.execute(CHARGES).fetchall()
+
+    def run(self, closed_through: date | None = None, *, anew: bool = False) -> None:
+        """Build on the rows that are loaded."""
         for name, sql in self.sql.items():
             table = f"twilio_usage.{name}"
-            if name == "cost_by_day":
-                self.duck.execute(f"DELETE FROM {table}")
-                self.duck.execute(f"INSERT INTO {table} BY NAME {sql}")
-            elif name == "customer_charges":
+            if name == "customer_charges":
                 closed = sql.replace(NEVER, str(closed_through or NEVER))
                 self.duck.execute(f"DELETE FROM {table} WHERE {anew} OR NOT is_closed")
                 self.duck.execute(f"INSERT INTO {table} BY NAME {closed}")
+            elif name in self.added_to:
+                self.duck.execute(f"DELETE FROM {table}")
+                self.duck.execute(f"INSERT INTO {table} BY NAME {sql}")
             else:
                 self.duck.execute(f"CREATE OR REPLACE TABLE {table} AS {sql}")
-        return self.duck.execute(CHARGES).fetchall()

@@ -38,7 +38,8 @@ STREAMS = (
 )
 SUBACCOUNT, SUSPENDED = "AC" + "2".zfill(32), "AC" + "3".zfill(32)
 Key = tuple[object, ...]
-COSTS = ("cost_by_day_and_service", "cost_by_account_and_month")
+# By their columns before the cost.
+COSTS = {"cost_by_day_and_service": 3, "cost_by_account_and_month": 4}
 
 
 def build(meltano: Meltano, *tasks: str, **more: str) -> tuple[int, str]:
@@ -56,7 +57,8 @@ def service(category: str) -> str:
 
 def costs(query: Query, mart: str) -> dict[Key, Decimal]:
     """Return the costs of a mart that are not zero, by the other columns."""
-    return {tuple(key): cost for *key, cost in query(f"SELECT * FROM twilio_usage.{mart}") if cost}
+    rows, n = query(f"SELECT * FROM twilio_usage.{mart}"), COSTS[mart]
+    return {tuple(row[:n]): row[n] for row in rows if row[n]}
 
 
 def check_marts(query: Query, company: Company, names: dict[str, str | None]) -> None:
@@ -106,7 +108,7 @@ def check_costs_of_categories(query: Query, company: Company, names: dict[str, s
     found = query("SELECT * FROM twilio_usage.cost_by_day")
     assert {row[:6]: row[6] for row in found if row[6]} == truth
     found = query("SELECT * FROM twilio_usage.allocated_cost")
-    assert {(*row[:6], row[-1]) for row in found} == {
+    assert {(*row[:6], row[8]) for row in found} == {
         ("Unallocated", None, sid, day, product, category, price)
         for (sid, _, day, product, category, _), price in truth.items()
     }
@@ -369,9 +371,16 @@ def allocated(compiled: Path, database: str) -> Callable[..., list[tuple[Any, ..
             cursor.execute(f"CREATE TEMP TABLE allocation_rules ({columns}) ON COMMIT DROP")
             values = ", ".join(["%s"] * len(rules[0]))
             cursor.executemany(f"INSERT INTO allocation_rules VALUES ({values})", rules)
-            name = "int_twilio_usage__allocation_rules"
-            typed = of_package(models / "intermediate" / f"{name}.sql")
-            cursor.execute(f"CREATE TEMP TABLE {name} ON COMMIT DROP AS {typed}")
+            days = {(sid, day) for sid, day, *_ in costs}
+            cursor.execute(
+                "CREATE TEMP TABLE int_twilio_usage__loaded_days (account_sid TEXT, "
+                "start_date DATE, version BIGINT) ON COMMIT DROP"
+            )
+            cursor.executemany(
+                "INSERT INTO int_twilio_usage__loaded_days VALUES (%s, %s, 1)",
+                [(sid, date(2026, 6, day)) for sid, day in days],
+            )
+            names = ("int_twilio_usage__allocation_rules", "int_twilio_usage__rule_matches")
             cursor.execute(
                 "CREATE TEMP TABLE cost_by_day (account_sid TEXT, start_date DATE, service TEXT, "
                 "category TEXT, price_unit TEXT, cost DECIMAL(38, 12)) ON COMMIT DROP"
@@ -380,6 +389,13 @@ def allocated(compiled: Path, database: str) -> Callable[..., list[tuple[Any, ..
                 "INSERT INTO cost_by_day VALUES (%s, %s, 'Voice', %s, 'USD', %s)",
                 [(sid, date(2026, 6, day), *rest) for sid, day, *rest in costs],
             )
+            cursor.execute(
+                "CREATE TEMP TABLE int_twilio_usage__cost_by_month ON COMMIT DROP AS "
+                "SELECT account_sid, service, category FROM cost_by_day"
+            )
+            for name in names:
+                own = of_package(models / "intermediate" / f"{name}.sql")
+                cursor.execute(f"CREATE TEMP TABLE {name} ON COMMIT DROP AS {own}")
             model = of_package(models / "marts" / "allocated_cost.sql")
             return cursor.execute(
                 f"SELECT owner, cost_center, rule_id, cost FROM ({model}\n) AS model "

@@ -342,6 +342,12 @@ def go_through_the_autumn(project: Project) -> None:
     assert amounts(rows, third) == {"adjustment": "-12.10"}
     assert not any(row[-1] for row in rows if row[1] == third)
 
+    # Not even `dbt run`, which makes no tests, closes a month that is not loaded.
+    code, log = project.run("run", closed_through="2025-11-30")
+    assert code == 1
+    assert "twilio_usage_closed_through: '2025-11-30' is too early: no account has a later " in log
+    assert set(project.query(CHARGES)) == set(rows)
+
     # Nobody touches what is closed if an input makes no sense.
     wrong = World(world.plans, world.allowances, [Customer("acme", None, "AC1", "x")], world.uses)
     project.load(wrong)
@@ -460,10 +466,7 @@ def test_a_month_cannot_be_closed_before_it_is_loaded(models: Models) -> None:
     [
         ("DELETE FROM {} WHERE account_sid = 'AC2' AND start_date > '2025-09-24'", "not loaded"),
         ("DELETE FROM {} WHERE account_sid = 'AC2' AND start_date = '2025-09-10'", "not loaded"),
-        (
-            "UPDATE {} SET cost = 1, billing_kind = 'total' WHERE start_date = '2025-09-10'",
-            "add up",
-        ),
+        ("UPDATE {} SET deduplicated_price = 1 WHERE start_date = '2025-09-10'", "add up"),
         ("UPDATE {} SET as_of = '2025-09-30 23:59:00' WHERE account_sid = 'AC3'", "was over"),
     ],
 )
@@ -476,7 +479,8 @@ def test_a_month_cannot_be_closed_while_an_account_is_behind(
         sql = test.replace(NEVER, closed_through)
         assert models.duck.execute(sql).fetchall() == []
         models.duck.execute("BEGIN")
-        models.duck.execute(change.format("twilio_usage.cost_by_day"))
+        models.duck.execute(change.format("tap_twilio_usage.usage_records_daily"))
+        models.run()
         found = models.duck.execute(sql).fetchall()
         models.duck.execute("ROLLBACK")
         assert bool(found) == is_wrong
@@ -484,9 +488,9 @@ def test_a_month_cannot_be_closed_while_an_account_is_behind(
 
 
 def test_a_day_that_closes_months_is_a_date(project: Project) -> None:
-    code, log = project.run("compile", closed_through="2025-09")
+    code, log = project.run("compile", closed_through="2025-09-31")
     assert code == 2
-    assert "twilio_usage_closed_through: '2025-09' is not a valid date; use YYYY-MM-DD" in log
+    assert "twilio_usage_closed_through: '2025-09-31' is not a valid date; use YYYY-MM-DD" in log
 
 
 def test_without_inputs_every_cost_is_unassigned(models: Models) -> None:

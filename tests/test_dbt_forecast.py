@@ -85,6 +85,10 @@ ACCOUNTS: dict[str, Charges] = {
         for (day, category), (usage, price) in spending(SMS).items()
     },
     "dearer destinations": {**spending(CALLS), (WEDNESDAY, CALLS): (Decimal(1100), Decimal(220))},
+    "credited": {
+        (day, category): (usage, -price * (1 + day.day % 3))
+        for (day, category), (usage, price) in spending(CALLS).items()
+    },
     "owned": spending(SMS, CALLS, noise=0),
     "euros": spending(CALLS, noise=0),
 }
@@ -417,7 +421,7 @@ def test_each_day_of_a_burst_is_a_spike(marts: Marts) -> None:
     "account",
     [
         *("steady", "busy today", "fees", "of one day", "noisy", "small burst", "no spread"),
-        *("little of a country", "holiday"),
+        *("little of a country", "holiday", "credited"),
     ],
 )
 def test_what_is_usual_or_small_is_no_anomaly(marts: Marts, account: str) -> None:

@@ -445,6 +445,33 @@ def test_each_account_belongs_to_one_invoice(reconciled: Reconciled) -> None:
     }
 
 
+def test_an_invoice_has_the_days_of_its_accounts_and_periods(reconciled: Reconciled) -> None:
+    costs = [*whole_month(A1), *whole_month(A2)]
+    owners = [(A1, "A", A1), (A2, "A's", A1)]
+    # Of one subaccount: the days of the main account and of the others are of no invoice.
+    assert reconciled(costs, line("Voice", "30", account=A2), accounts=owners) == {}
+    # Of a part of the month, for one account, and of all of it for another.
+    half = (MONTH, MONTH.replace(day=15))
+    parts = [line("Voice", "15", account=A2, months=half)]
+    assert reconciled(costs, *parts, accounts=owners) == {}
+    others = [(A1, "A", A1), (A2, "B", A2)]
+    assert reconciled(costs, *parts, line("Voice", "30"), accounts=others) == {}
+    # The main account's invoice has its subaccounts' days, also if one has lines of a part only.
+    assert reconciled(costs, *parts, line("Voice", "45"), accounts=owners) == {}
+    # With subaccounts rolled up, their lines are those of the one account that is loaded.
+    assert reconciled(whole_month(A1), line("Voice", "30", account=A2), accounts=owners) == {}
+
+
+def test_an_invoice_of_a_part_of_a_month_is_no_total_of_it(compiled: Path) -> None:
+    first, second = (MONTH, MONTH.replace(day=15)), (MONTH.replace(day=16), LAST)
+    halves = [line("Voice", "15", months=first), line("Voice", "15", months=second, number="IV2")]
+    for lines, total in ((halves[:1], None), (halves, 30)):
+        with closing(duckdb.connect()) as duck:
+            reconcile(duck.execute, compiled, World(whole_month()), lines)
+            found = duck.execute("SELECT invoice_total FROM reconciliation_by_month").fetchall()
+        assert found == [(total,)]
+
+
 def test_a_subaccount_that_is_not_loaded_counts_for_its_main_account(compiled: Path) -> None:
     costs = [cost("Voice", "1", sid=A1), cost("Voice", "4", sid=B1)]
     lines = [line("Voice", "3", account=A2), line("Voice", "4", account=B1)]

@@ -120,8 +120,9 @@ DIGITS = ("38, 12", "18, 2", "18, 6", "18, 15", "24, 12", "13, 8")
 DECIMALS = {f"decimal({digits})" for digits in DIGITS}
 TYPES = {
     "bigquery": {"bignumeric", "bool", "datetime", "float64", "int64", "string"},
-    "databricks": {"boolean", *DECIMALS, "double", "int", "string"},
+    "databricks": {"bigint", "boolean", *DECIMALS, "double", "int", "string"},
     "redshift": {
+        "bigint",
         "boolean",
         *DECIMALS,
         "timestamp with time zone",

@@ -4,7 +4,13 @@
 -#}
 {% macro first_open_month() %}
     {%- set last_day = var('twilio_usage_closed_through') | string | trim -%}
-    {%- if last_day and not modules.re.match('\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$', last_day) -%}
+    {%- set is_date = modules.re.match('[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$', last_day) -%}
+    {%- if is_date -%}
+        {%- set year, month, day = last_day.split('-') | map('int') -%}
+        {%- set next_month = modules.datetime.date(year + month // 12, month % 12 + 1, 1) -%}
+        {%- set is_date = day <= (next_month - modules.datetime.timedelta(days=1)).day -%}
+    {%- endif -%}
+    {%- if last_day and not is_date -%}
         {{ exceptions.raise_compiler_error(
             "twilio_usage_closed_through: '" ~ last_day ~ "' is not a valid date; use YYYY-MM-DD"
         ) }}

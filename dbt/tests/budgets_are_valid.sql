@@ -3,21 +3,33 @@ with budgets as (
     select *
     from {{ ref('int_twilio_usage__budgets') }}
     where budget_id is null or budget_id <> 'no budget'
+),
+
+checked as (
+    select
+        budget_id,
+        case
+            when budget_id is null then 'no budget_id'
+            when coalesce(scope, '') not in ('all', 'account', 'owner', 'service', 'category')
+                then 'scope is not all, account, owner, service or category'
+            when scope <> 'all' and scope_value is null then 'no scope_value'
+            when coalesce(period, '') not in ('month', 'quarter', 'year')
+                then 'period is not month, quarter or year'
+            when amount is null then 'no amount'
+            when amount < 0 then 'amount is negative'
+            when currency is null then 'no currency'
+            when valid_from > valid_to then 'valid_from is after valid_to'
+        end as problem
+    from budgets
 )
 
-select budget_id
-from budgets
-where
-    budget_id is null
-    or coalesce(scope, '') not in ('all', 'account', 'owner', 'service', 'category')
-    or (scope <> 'all' and scope_value is null)
-    or coalesce(period, '') not in ('month', 'quarter', 'year')
-    or amount is null
-    or amount < 0
-    or currency is null
-    or valid_from > valid_to
+select *
+from checked
+where problem is not null
 union all
-select budgets.budget_id
+select
+    budgets.budget_id,
+    'two amounts on the same day'
 from budgets
 inner join budgets as others
     on budgets.budget_id = others.budget_id

@@ -1,18 +1,29 @@
--- A row without a customer or account, of an unknown plan, that ends before it begins, or that has an
--- account on a day on which another row has it, too.
+-- A row that makes nobody a customer, or a second one.
 with customers as (
     select
         customers.*,
         lead(valid_from) over (partition by account_sid order by valid_from, valid_to) as next_valid_from
     from {{ ref('int_twilio_usage__customers') }} as customers
+),
+
+checked as (
+    select
+        customers.customer_id,
+        customers.account_sid,
+        customers.plan_id,
+        customers.valid_from,
+        case
+            when customers.customer_id is null then 'no customer_id'
+            when customers.account_sid is null then 'no account_sid'
+            when customers.valid_from > customers.valid_to then 'valid_from is after valid_to'
+            when customers.next_valid_from <= customers.valid_to
+                then 'another row has the account on the same day'
+            when customers.plan_id is not null and plans.plan_id is null then 'no such plan'
+        end as problem
+    from customers
+    left join {{ ref('int_twilio_usage__plans') }} as plans on customers.plan_id = plans.plan_id
 )
 
-select customers.*
-from customers
-left join {{ ref('int_twilio_usage__plans') }} as plans on customers.plan_id = plans.plan_id
-where
-    customers.customer_id is null
-    or customers.account_sid is null
-    or customers.valid_from > customers.valid_to
-    or customers.next_valid_from <= customers.valid_to
-    or (customers.plan_id is not null and plans.plan_id is null)
+select *
+from checked
+where problem is not null

@@ -1,4 +1,7 @@
--- A row without an item group and an item would match every line.
-select *
+-- A row that would match every line.
+select
+    priority,
+    service,
+    'no item_group and no item' as problem
 from {{ input('invoice_item_groups') }}
 where item_group is null and item is null

@@ -3,7 +3,7 @@
 select
     allowances.plan_id,
     allowances.category,
-    'unknown plan, or a number that is missing or negative' as reason
+    'unknown plan, or a number that is missing or negative' as problem
 from {{ ref('int_twilio_usage__plan_allowances') }} as allowances
 left join {{ ref('int_twilio_usage__plans') }} as plans on allowances.plan_id = plans.plan_id
 where
@@ -27,10 +27,10 @@ select distinct
     allowances.category,
     'another unit'
 from {{ ref('int_twilio_usage__plan_allowances') }} as allowances
-inner join {{ ref('cost_by_day') }} as costs
+inner join {{ ref('int_twilio_usage__cost_by_month') }} as costs
     on allowances.category = lower(trim(costs.category))
     and allowances.unit <> costs.usage_unit
-where costs.usage <> 0
+where costs.quantity <> 0
 union all
 select
     plan_id,

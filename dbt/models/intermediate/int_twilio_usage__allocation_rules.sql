@@ -7,6 +7,6 @@ select
     owner,
     nullif(trim(cost_center), '') as cost_center,
     cast(coalesce(weight, 1) as {{ type_factor(18, 6) }}) as weight,
-    coalesce(cast(valid_from as date), cast('1000-01-01' as date)) as valid_from,
-    coalesce(cast(valid_to as date), cast('2999-12-31' as date)) as valid_to
+    {{ valid_from('valid_from') }} as valid_from,
+    {{ valid_to('valid_to') }} as valid_to
 from {{ input('allocation_rules') }}

@@ -67,6 +67,22 @@ series as (
     having max(abs(cost)) > 0
 ),
 
+-- By number, so that no warehouse joins all days of a category with all of its costs.
+numbered as (
+    select
+        series.series_id,
+        costs.start_date,
+        costs.cost,
+        costs.quantity,
+        costs.unit_cost
+    from costs
+    inner join series
+        on costs.account_sid = series.account_sid
+        and costs.service = series.service
+        and costs.category = series.category
+        and coalesce(costs.price_unit, '') = coalesce(series.price_unit, '')
+),
+
 -- A category has no row on days before its first use; these days cost nothing.
 complete as (
     select
@@ -75,17 +91,13 @@ complete as (
         days.start_date,
         days.is_to_come,
         {{ weekday_of('days.start_date') }} as weekday,
-        case when days.is_to_come then null else coalesce(costs.cost, 0) end as cost,
-        costs.quantity,
-        costs.unit_cost
+        case when days.is_to_come then null else coalesce(numbered.cost, 0) end as cost,
+        numbered.quantity,
+        numbered.unit_cost
     from series
     inner join days on series.account_sid = days.account_sid
-    left join costs
-        on series.account_sid = costs.account_sid
-        and series.service = costs.service
-        and series.category = costs.category
-        and coalesce(series.price_unit, '') = coalesce(costs.price_unit, '')
-        and days.start_date = costs.start_date
+    left join numbered
+        on series.series_id = numbered.series_id and days.start_date = numbered.start_date
 ),
 
 used as (

@@ -7,8 +7,8 @@ with budgets as (
         lower(trim(period)) as period,
         cast(amount as {{ type_exact() }}) as amount,
         upper(trim(currency)) as currency,
-        coalesce(cast(valid_from as date), cast('1000-01-01' as date)) as valid_from,
-        coalesce(cast(valid_to as date), cast('2999-12-31' as date)) as valid_to
+        {{ valid_from('valid_from') }} as valid_from,
+        {{ valid_to('valid_to') }} as valid_to
     from {{ input('budgets') }}
 )
 

@@ -12,11 +12,14 @@ with parents as (
             cast(null as {{ dbt.type_string() }}) as parent_in_records
         from {{ ref('stg_twilio_usage__categories') }}
         union all
-        select distinct
+        select
             lower(trim(category)),
             cast(null as {{ dbt.type_string() }}),
             lower(trim(parent_category))
-        from {{ ref('stg_twilio_usage__usage_records_daily') }}
+        from (
+            select distinct category, parent_category
+            from {{ source('twilio_usage', 'usage_records_daily') }}
+        ) as records
     ) as categories
     group by category
 ),

@@ -1,11 +1,33 @@
-{{ config(materialized='table') }}
+{{ config(
+    materialized='incremental',
+    on_schema_change='append_new_columns',
+    pre_hook="{{ twilio_usage.delete_changed(['account_sid', 'month']) }}",
+) }}
+
+with months as (
+    {{ missing(['account_sid', 'month']) }}
+)
 
 select
-    account_sid,
-    service,
-    category,
-    price_unit,
-    {{ month_of('start_date') }} as month,
-    sum(cost) as cost
-from {{ ref('cost_by_day') }}
-group by account_sid, service, category, price_unit, {{ month_of('start_date') }}
+    costs.account_sid,
+    costs.service,
+    costs.category,
+    costs.price_unit,
+    months.month,
+    costs.usage_unit,
+    costs.billing_kind,
+    sum(costs.cost) as cost,
+    -- What no category holds is no quantity of anything.
+    sum(case when costs.billing_kind = 'total' then null else costs.usage end) as quantity,
+    max(months.version) as version
+from months
+inner join {{ ref('cost_by_day') }} as costs
+    on months.account_sid = costs.account_sid and months.month = {{ month_of('costs.start_date') }}
+group by
+    costs.account_sid,
+    costs.service,
+    costs.category,
+    costs.price_unit,
+    months.month,
+    costs.usage_unit,
+    costs.billing_kind

@@ -1,6 +1,22 @@
-{{ config(materialized='table') }}
+{{ config(
+    materialized='incremental',
+    on_schema_change='append_new_columns',
+    pre_hook="{{ twilio_usage.delete_changed(['month'], [
+        'int_twilio_usage__customers',
+        'int_twilio_usage__plan_allowances',
+        'int_twilio_usage__category_ancestors',
+    ]) }}",
+) }}
 
-with allowances as (
+with months as (
+    {{ missing(['month'], [
+        'int_twilio_usage__customers',
+        'int_twilio_usage__plan_allowances',
+        'int_twilio_usage__category_ancestors',
+    ]) }}
+),
+
+allowances as (
     select
         allowances.plan_id,
         allowances.category as allowance,
@@ -15,13 +31,15 @@ costs as (
         customers.customer_id,
         customers.plan_id,
         case when customers.customer_id is null then costs.account_sid end as account_sid,
-        {{ month_of('costs.start_date') }} as month,
+        months.month,
         costs.service,
         allowances.allowance,
         costs.price_unit,
         costs.cost,
-        case when allowances.allowance = allowances.category then costs.usage else 0 end as used
-    from {{ ref('cost_by_day') }} as costs
+        case when allowances.allowance = allowances.category then costs.usage else 0 end as used,
+        months.version
+    from months
+    inner join {{ ref('cost_by_day') }} as costs on months.month = {{ month_of('costs.start_date') }}
     left join {{ ref('int_twilio_usage__customers') }} as customers
         on costs.account_sid = customers.account_sid
         and costs.start_date between customers.valid_from and customers.valid_to
@@ -40,6 +58,7 @@ select
     allowance,
     price_unit,
     sum(cost) as cost,
-    sum(used) as used
+    sum(used) as used,
+    max(version) as version
 from costs
 group by customer_id, plan_id, account_sid, month, service, allowance, price_unit

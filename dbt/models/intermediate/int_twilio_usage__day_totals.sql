@@ -1,13 +1,29 @@
-{{ config(materialized='table') }}
+{{ config(
+    materialized='incremental',
+    on_schema_change='append_new_columns',
+    pre_hook="{{ twilio_usage.delete_changed(['account_sid', 'start_date'], ['stg_twilio_usage__categories']) }}",
+) }}
 
-with records as (
+with days as (
+    {{ missing(['account_sid', 'start_date'], ['stg_twilio_usage__categories']) }}
+),
+
+records as (
     select
-        records.*,
-        records.dedup_role = 'total' as is_total,
+        costs.account_sid,
+        costs.start_date,
+        costs.category,
+        costs.price_unit,
+        costs.cost,
+        costs.price,
+        days.version,
+        coalesce(costs.billing_kind, '') = 'total' as is_total,
         not coalesce(categories.is_known, false) as is_unknown
-    from {{ ref('stg_twilio_usage__usage_records_daily') }} as records
+    from days
+    inner join {{ ref('cost_by_day') }} as costs
+        on days.account_sid = costs.account_sid and days.start_date = costs.start_date
     left join {{ ref('stg_twilio_usage__categories') }} as categories
-        on records.category = categories.category
+        on costs.category = categories.category
 )
 
 select
@@ -15,9 +31,12 @@ select
     start_date,
     price_unit,
     sum(case when is_total then price end) as total,
-    coalesce(sum(case when not is_total then deduplicated_price end), 0) as attributed,
-    sum(case when is_total then deduplicated_price end) as unattributed,
+    coalesce(sum(case when not is_total then cost end), 0) as attributed,
+    sum(case when is_total then cost end) as unattributed,
     count(case when is_unknown and price <> 0 then 1 end) as unknown_categories,
-    coalesce(sum(case when is_unknown then deduplicated_price end), 0) as unknown_categories_cost
+    coalesce(sum(case when is_unknown then cost end), 0) as unknown_categories_cost,
+    count(*) as records,
+    count(distinct category) as categories,
+    max(version) as version
 from records
 group by account_sid, start_date, price_unit

@@ -19,18 +19,17 @@ accounts as (
 ),
 
 members as (
-    select distinct invoice_id, currency, account_sid
+    select
+        lines.invoice_id,
+        lines.currency,
+        lines.account_sid,
+        coalesce(max(accounts.owner_account_sid), lines.account_sid) = lines.account_sid as is_main,
+        min(lines.period_start) as period_start,
+        max(lines.period_end) as period_end
     from lines
-    where account_sid is not null
-),
-
-families as (
-    select distinct
-        members.invoice_id,
-        members.currency,
-        coalesce(accounts.owner_account_sid, members.account_sid) as main_account_sid
-    from members
-    left join accounts on members.account_sid = accounts.account_sid
+    left join accounts on lines.account_sid = accounts.account_sid
+    where lines.account_sid is not null
+    group by lines.invoice_id, lines.currency, lines.account_sid
 ),
 
 days as (
@@ -39,11 +38,33 @@ days as (
         costs.start_date,
         costs.price_unit,
         coalesce(accounts.owner_account_sid, costs.account_sid) as main_account_sid
-    from {{ ref('cost_by_day') }} as costs
+    from {{ ref('int_twilio_usage__day_totals') }} as costs
     inner join invoices
         on costs.price_unit = invoices.currency
         and costs.start_date between invoices.period_start and invoices.period_end
     left join accounts on costs.account_sid = accounts.account_sid
+),
+
+loaded as (
+    select distinct account_sid from days
+),
+
+-- An invoice that has lines of loaded subaccounts only is that of no other account.
+of_others as (
+    select
+        invoices.*,
+        coalesce(max(case when members.is_main then 1 else 0 end), 0) = 1
+        or count(loaded.account_sid) = 0 as may_have_others
+    from invoices
+    left join members
+        on invoices.invoice_id = members.invoice_id and invoices.currency = members.currency
+    left join loaded on members.account_sid = loaded.account_sid
+    group by
+        invoices.invoice_id,
+        invoices.currency,
+        invoices.period_start,
+        invoices.period_end,
+        invoices.usage_amount
 ),
 
 possible as (
@@ -54,25 +75,27 @@ possible as (
         invoices.invoice_id,
         invoices.usage_amount,
         case
-            when members.account_sid is not null then 1
-            when families.main_account_sid is not null then 2
-            else 3
+            when days.start_date between members.period_start and members.period_end then 1
+            when mains.account_sid is not null then 2
+            when members.account_sid is null and invoices.may_have_others then 3
+            else 4
         end as place,
         count(*) over (
             partition by days.account_sid, days.start_date, days.price_unit
         ) as candidates
     from days
-    inner join invoices
+    inner join of_others as invoices
         on days.price_unit = invoices.currency
         and days.start_date between invoices.period_start and invoices.period_end
     left join members
         on invoices.invoice_id = members.invoice_id
         and invoices.currency = members.currency
         and days.account_sid = members.account_sid
-    left join families
-        on invoices.invoice_id = families.invoice_id
-        and invoices.currency = families.currency
-        and days.main_account_sid = families.main_account_sid
+    left join members as mains
+        on invoices.invoice_id = mains.invoice_id
+        and invoices.currency = mains.currency
+        and days.main_account_sid = mains.account_sid
+        and days.start_date between mains.period_start and mains.period_end
 ),
 
 ranked as (
@@ -83,7 +106,7 @@ ranked as (
             order by place, usage_amount desc, invoice_id
         ) as choice
     from possible
-    where place < 3 or candidates = 1
+    where place < 3 or (place = 3 and candidates = 1)
 )
 
 select invoice_id, account_sid, start_date, price_unit

@@ -3,7 +3,9 @@ with lines as (
         {{ month_of('period_start') }} as month,
         account_sid,
         currency,
-        amount
+        amount,
+        period_start,
+        period_end
     from {{ ref('int_twilio_usage__invoice_lines') }}
     where kind in ('usage', 'fee')
         and may_be_in_api
@@ -11,7 +13,7 @@ with lines as (
 ),
 
 loaded as (
-    select distinct account_sid from {{ ref('stg_twilio_usage__usage_records_daily') }}
+    select distinct account_sid from {{ ref('int_twilio_usage__day_totals') }}
 ),
 
 -- The account that has the usage of all, where only one is loaded.
@@ -25,6 +27,8 @@ placed as (
         lines.month,
         lines.currency,
         lines.amount,
+        lines.period_start,
+        lines.period_end,
         coalesce(loaded.account_sid, owners.account_sid, only_account.account_sid) as account_sid
     from lines
     left join {{ ref('stg_twilio_usage__accounts') }} as accounts
@@ -42,3 +46,5 @@ select
 from placed
 where account_sid is not null
 group by account_sid, month, currency
+-- An invoice of a part of the month cannot be compared with all of it.
+having min(period_start) = month and {{ day_after('max(period_end)') }} = {{ months_after('month', 1) }}

@@ -1,7 +1,7 @@
 -- A month is charged as soon as the warehouse has a day of it, as a whole.
 with months as (
     select distinct {{ month_of('start_date') }} as month
-    from {{ ref('cost_by_day') }}
+    from {{ ref('int_twilio_usage__loaded_days') }}
 ),
 
 numbers as (

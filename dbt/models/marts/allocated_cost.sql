@@ -1,35 +1,34 @@
+{{ config(
+    materialized='incremental',
+    on_schema_change='append_new_columns',
+    pre_hook="{{ twilio_usage.delete_changed(
+        ['account_sid', 'start_date'], ['int_twilio_usage__allocation_rules']
+    ) }}",
+) }}
 {%- set cost_keys = 'account_sid, start_date, category, price_unit' %}
 {%- set kinds = 'account_sid, service, category' %}
 
-with costs as (
-    select account_sid, start_date, service, category, price_unit, cost
-    from {{ ref('cost_by_day') }}
-    where cost <> 0
+with days as (
+    {{ missing(['account_sid', 'start_date'], ['int_twilio_usage__allocation_rules']) }}
 ),
 
--- The rules are matched with kinds of costs, which are few, and not with each cost.
-matches as (
+costs as (
     select
-        kinds.account_sid,
-        kinds.service,
-        kinds.category,
-        rules.rule_id,
-        rules.priority,
-        rules.owner,
-        rules.cost_center,
-        rules.weight,
-        rules.valid_from,
-        rules.valid_to
-    from (select distinct {{ kinds }} from costs) as kinds
-    inner join {{ ref('int_twilio_usage__allocation_rules') }} as rules
-        on (rules.account_sid is null or rules.account_sid = kinds.account_sid)
-        and (rules.service is null or rules.service = kinds.service)
-        and (
-            rules.category_pattern is null
-            or {{ plain_text('lower(kinds.category)') }} like rules.category_pattern
-        )
-        and rules.weight > 0
-        and rules.valid_from <= rules.valid_to
+        costs.account_sid,
+        costs.start_date,
+        costs.service,
+        costs.category,
+        costs.price_unit,
+        costs.cost,
+        days.version
+    from days
+    inner join {{ ref('cost_by_day') }} as costs
+        on days.account_sid = costs.account_sid and days.start_date = costs.start_date
+    where costs.cost <> 0
+),
+
+matches as (
+    select * from {{ ref('int_twilio_usage__rule_matches') }}
 ),
 
 -- Within a period, the same rules hold on each day.
@@ -126,7 +125,8 @@ select
     category,
     price_unit,
     rule_id,
-    cost
+    cost,
+    version
 from owned
 where sharers = 1
 union all
@@ -139,6 +139,7 @@ select
     category,
     price_unit,
     rule_id,
-    cast(sum(share + rounding) as {{ type_exact() }})
+    cast(sum(share + rounding) as {{ type_exact() }}),
+    max(version)
 from exact_shares
 group by owner, cost_center, account_sid, start_date, service, category, price_unit, rule_id

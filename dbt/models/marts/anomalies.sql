@@ -1,5 +1,5 @@
 {#- A day is unusual if it is this many spreads from what is expected. -#}
-{% set limit = 5 %}
+{% set limit = 6 %}
 {% set minimum = var('twilio_usage_anomaly_minimum') %}
 {% set series = 'partition by series_id order by start_date' %}
 
@@ -20,7 +20,10 @@ baselines as (
         sum(case when cost <> 0 then 1 else 0 end) over (
             {{ series }} rows between 56 preceding and 1 preceding
         ) as days_with_cost,
-        max({{ double('cost') }}) over ({{ series }} rows between 56 preceding and 1 preceding) as largest,
+        max({{ double('cost') }}) over ({{ series }} rows between 56 preceding and 1 preceding)
+            as largest_of_8_weeks,
+        max({{ double('cost') }}) over ({{ series }} rows between unbounded preceding and 1 preceding)
+            as largest_before,
         -- How far days are from their baseline, in parts of it. One burst does not hide the next.
         avg(
             case
@@ -44,6 +47,8 @@ signals as (
     select
         baselines.*,
         {{ dbt.datediff('first_day', 'start_date', 'day') }} as days_known,
+        -- A one-time fee may come again after more than eight weeks.
+        case when is_fee then largest_before else largest_of_8_weeks end as largest,
         case
             when start_date = first_cost then 'new'
             when is_fee or days_with_cost * 3 <= least(
@@ -56,7 +61,7 @@ signals as (
     where start_date >= {{ days_after('today', -var('twilio_usage_anomaly_days')) }}
 ),
 
--- What is charged seldom is compared with the largest day of eight weeks, such as last month's fee.
+-- What is charged seldom is compared with the largest day before, such as last month's fee.
 expectations as (
     select
         signals.*,
@@ -81,14 +86,16 @@ kinds as (
                     when value >= {{ minimum }} and days_known >= case when is_fee then 35 else 14 end
                         then 'new_category'
                 end
-            when pattern <> 'seldom' and cost <> 0
+            -- Credits, which are less than nothing, have no price.
+            when pattern <> 'seldom' and cost > 0 and unit_cost > 0 and expected_unit_cost > 0
                 and abs(change_of_unit_cost) >= 0.05
                 and abs(unit_cost - expected_unit_cost) > 2 * range_of_unit_cost
                 and abs(coalesce(recent_change_of_unit_cost, 0)) < abs(change_of_unit_cost) / 2
                 and quantity between expected_quantity / 2 and expected_quantity * 2
                 and abs(value * (1 - expected_unit_cost / nullif(unit_cost, 0))) >= {{ minimum }}
                 then 'price_change'
-            when value - expectation >= {{ minimum }}
+            -- Of a large account with many categories, some day is always unusual: by little of its cost.
+            when value - expectation >= greatest({{ minimum }}, 0.02 * coalesce(expected_of_all, 0))
                 and value - expectation > {{ limit }} * width
                 and (
                     pattern = 'seldom'

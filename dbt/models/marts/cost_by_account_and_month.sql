@@ -1,9 +1,9 @@
 select
-    records.account_sid,
+    costs.account_sid,
     accounts.friendly_name,
-    {{ month_of('records.start_date') }} as month,
-    records.price_unit,
-    sum(records.deduplicated_price) as cost
-from {{ ref('stg_twilio_usage__usage_records_daily') }} as records
-left join {{ ref('stg_twilio_usage__accounts') }} as accounts using (account_sid)
-group by 1, 2, 3, 4
+    costs.month,
+    costs.price_unit,
+    sum(costs.cost) as cost
+from {{ ref('int_twilio_usage__cost_by_month') }} as costs
+left join {{ ref('stg_twilio_usage__accounts') }} as accounts on costs.account_sid = accounts.account_sid
+group by costs.account_sid, accounts.friendly_name, costs.month, costs.price_unit

@@ -1,7 +1,19 @@
+{{ config(
+    materialized='incremental',
+    on_schema_change='append_new_columns',
+    pre_hook="{{ twilio_usage.delete_changed(['start_date']) }}",
+) }}
+
+with days as (
+    {{ missing(['start_date']) }}
+)
+
 select
-    start_date,
-    service,
-    price_unit,
-    sum(deduplicated_price) as cost
-from {{ ref('stg_twilio_usage__usage_records_daily') }}
-group by start_date, service, price_unit
+    costs.start_date,
+    costs.service,
+    costs.price_unit,
+    sum(costs.cost) as cost,
+    max(days.version) as version
+from days
+inner join {{ ref('cost_by_day') }} as costs on days.start_date = costs.start_date
+group by costs.start_date, costs.service, costs.price_unit

@@ -6,6 +6,7 @@
         pre_hook="{% if is_incremental() %}delete from {{ this }} where not is_closed{% endif %}",
     )
 }}
+{{- refuse_to_close_early() }}
 {%- set text = dbt.type_string() %}
 
 with plans as (

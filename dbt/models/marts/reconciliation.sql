@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 select
     account_sid,
     start_date,

@@ -2,14 +2,13 @@ with months as (
     select
         account_sid,
         category,
-        {{ month_of('start_date') }} as month,
+        month,
         usage_unit,
         price_unit,
         sum(cost) as cost,
-        -- What no category holds is no quantity of anything.
-        sum(case when billing_kind = 'total' then null else usage end) as quantity
-    from {{ ref('cost_by_day') }}
-    group by account_sid, category, {{ month_of('start_date') }}, usage_unit, price_unit
+        sum(quantity) as quantity
+    from {{ ref('int_twilio_usage__cost_by_month') }}
+    group by account_sid, category, month, usage_unit, price_unit
 ),
 
 pairs as (

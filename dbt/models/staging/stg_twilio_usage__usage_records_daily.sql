@@ -1,60 +1,24 @@
-with records as (
-    select
-        account_sid,
-        cast(start_date as date) as start_date,
-        cast(end_date as date) as end_date,
-        category,
-        description,
-        service,
-        billing_kind,
-        parent_category,
-        dedup_role,
-        {{ exact('count') }} as count,
-        count_unit,
-        {{ exact('usage') }} as usage,
-        usage_unit,
-        {{ exact('price') }} as price,
-        {{ exact('deduplicated_price') }} as deduplicated_price,
-        nullif(upper(trim(price_unit)), '') as named_unit,
-        cast(counts_in_total as {{ dbt.type_boolean() }}) as counts_in_total,
-        cast(includes_subaccounts as {{ dbt.type_boolean() }}) as includes_subaccounts,
-        {{ utc('as_of') }} as as_of
-    from {{ source('twilio_usage', 'usage_records_daily') }}
-),
-
-units as (
-    select
-        records.*,
-        max(case when dedup_role = 'total' then named_unit end)
-            over (partition by account_sid, start_date) as unit_of_total,
-        min(named_unit) over (partition by account_sid, start_date) as first_unit,
-        max(named_unit) over (partition by account_sid, start_date) as last_unit
-    from records
-)
-
 select
-    account_sid,
-    start_date,
-    end_date,
-    category,
-    description,
-    service,
-    billing_kind,
-    parent_category,
-    dedup_role,
-    count,
-    count_unit,
-    usage,
-    usage_unit,
-    price,
-    deduplicated_price,
+    records.account_sid,
+    cast(records.start_date as date) as start_date,
+    cast(records.end_date as date) as end_date,
+    records.category,
+    records.description,
+    records.service,
+    records.billing_kind,
+    records.parent_category,
+    records.dedup_role,
+    {{ exact('records.count') }} as count,
+    records.count_unit,
+    {{ exact('records.usage') }} as usage,
+    records.usage_unit,
+    {{ exact('records.price') }} as price,
+    {{ exact('records.deduplicated_price') }} as deduplicated_price,
     -- As in the tap: a row without a currency gets that of the total, or the only one of the day.
-    coalesce(
-        named_unit,
-        unit_of_total,
-        case when first_unit = last_unit then first_unit end
-    ) as price_unit,
-    counts_in_total,
-    includes_subaccounts,
-    as_of
-from units
+    coalesce(nullif(upper(trim(records.price_unit)), ''), days.price_unit) as price_unit,
+    cast(records.counts_in_total as {{ dbt.type_boolean() }}) as counts_in_total,
+    cast(records.includes_subaccounts as {{ dbt.type_boolean() }}) as includes_subaccounts,
+    {{ utc('records.as_of') }} as as_of
+from {{ source('twilio_usage', 'usage_records_daily') }} as records
+left join {{ ref('stg_twilio_usage__days') }} as days
+    on records.account_sid = days.account_sid and cast(records.start_date as date) = days.start_date

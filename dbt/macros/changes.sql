@@ -1,0 +1,69 @@
+{#-
+    Incremental models by key: an account's day, an account's month, a day or a month. A hook deletes the
+    keys whose version is no longer that of the loaded rows, and the model adds the keys that are missing.
+    So it does not matter how old a day is that was read again, added or deleted, nor whether an earlier
+    build failed half way.
+-#}
+
+{#- Return the versions of all keys. `inputs` names the models that it is made of besides. -#}
+{% macro versions(keys, inputs=[], same=[]) -%}
+    (
+        select
+            {%- for key in keys + same %}
+            {{ twilio_usage.month_of('start_date') if key == 'month' else key }} as loaded_{{ key }},
+            {%- endfor %}
+            cast(sum(version) + {{ twilio_usage.fingerprint(inputs) }} as {{ dbt.type_bigint() }}) as loaded_version
+        from {{ ref('twilio_usage', 'int_twilio_usage__loaded_days') }}
+        group by {% for key in keys + same %}
+            {{- twilio_usage.month_of('start_date') if key == 'month' else key }}{{ ', ' if not loop.last }}
+        {%- endfor %}
+    ) as versions
+{%- endmacro %}
+
+{#- Delete what has another version. The columns of the outer table have other names than the inner ones. -#}
+{% macro delete_changed(keys, inputs=[], same=[]) -%}
+    {%- if is_incremental() -%}
+        {%- set columns = adapter.get_columns_in_relation(this) | map(attribute='name') | map('lower') | list -%}
+        delete from {{ this }}
+        where {% if 'version' not in columns %}true{% else %}not exists (
+            select 1
+            from {{ twilio_usage.versions(keys, inputs, same) }}
+            where versions.loaded_version = version
+            {%- for key in keys %}
+                and versions.loaded_{{ key }} = {{ key }}
+            {%- endfor %}
+            {%- for key in same %}
+                and coalesce(versions.loaded_{{ key }}, '') = coalesce({{ key }}, '')
+            {%- endfor %}
+        ){% endif %}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Return the keys to add, with their versions: on a first build, all. -#}
+{% macro missing(keys, inputs=[]) -%}
+    select
+        {%- for key in keys %}
+        versions.loaded_{{ key }} as {{ key }},
+        {%- endfor %}
+        versions.loaded_version as version
+    from {{ twilio_usage.versions(keys, inputs) }}
+    {%- if is_incremental() %}
+    left join (select distinct {{ keys | join(', ') }} from {{ this }}) as built
+        on {% for key in keys %}versions.loaded_{{ key }} = built.{{ key }}{{ ' and ' if not loop.last }}{% endfor %}
+    where built.{{ keys[0] }} is null
+    {%- endif %}
+{%- endmacro %}
+
+{#- Return a number that changes with any row of these models, and with the code of the model itself. -#}
+{% macro fingerprint(inputs) -%}
+    {%- set found = [model.raw_code] -%}
+    {%- for name in inputs -%}
+        {%- set rows = 'select * from ' ~ ref('twilio_usage', name) -%}
+        {%- if execute and flags.WHICH in ['build', 'run'] -%}
+            {%- for row in run_query(rows).rows -%}
+                {%- do found.append(name ~ '|' ~ (row.values() | join('|'))) -%}
+            {%- endfor -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ local_md5(found | sort | join('\n'))[:11] | int(base=16) }}
+{%- endmacro %}
