@@ -66,7 +66,11 @@ def month_costs(records: Table, since: date, key: Key, shown: Collection[str]) -
     rows = _rows(records, since, key, shown).c
     keys = (rows.year, rows.month, rows.service, rows.category, rows.usage_unit, rows.who)
     cost = func.sum(rows.cost)
-    return select(*keys, cost, func.sum(rows.usage)).group_by(*keys).having(cost != 0)
+    return (
+        select(*keys, cost, func.sum(rows.usage), func.max(rows.is_fee))
+        .group_by(*keys)
+        .having(cost != 0)
+    )
 
 
 def movements(records: Table, key: Key, before: Span, after: Span) -> Select[Any]:
@@ -87,18 +91,24 @@ def movements(records: Table, key: Key, before: Span, after: Span) -> Select[Any
     )
 
 
-def owner_costs(allocated: Table, since: date, unit: str) -> Select[Any]:
-    """Return the cost of each day and service, of each owner, as `Cost`."""
-    rows = _owned(allocated, since, unit).c
-    keys = (rows.day, rows.service, rows.owner)
-    return select(*keys, literal(0), func.sum(rows.cost)).group_by(*keys)
+def owner_costs(
+    allocated: Table, since: date, unit: str, fees: Collection[str]
+) -> Select[Any]:
+    """Return the cost of each day and service, of each owner, as `Cost`.
+
+    `fees` are the categories that are charged without usage.
+    """
+    rows = _owned(allocated, since, unit, fees).c
+    keys = (rows.day, rows.service, rows.owner, rows.is_fee)
+    return select(*keys, func.sum(rows.cost)).group_by(*keys)
 
 
 def owner_month_costs(allocated: Table, since: date, unit: str) -> Select[Any]:
     """Return the cost of each month and category, of each owner, as `MonthCost`."""
     rows = _owned(allocated, since, unit).c
     keys = (rows.year, rows.month, rows.service, rows.category)
-    return select(*keys, literal(""), rows.owner, func.sum(rows.cost), null()).group_by(
+    nothing = (null(), literal(0))
+    return select(*keys, literal(""), rows.owner, func.sum(rows.cost), *nothing).group_by(
         *keys, rows.owner
     )
 
@@ -155,7 +165,9 @@ def _rows(
     )
 
 
-def _owned(allocated: Table, since: date, unit: str) -> Subquery:
+def _owned(
+    allocated: Table, since: date, unit: str, fees: Collection[str] = ()
+) -> Subquery:
     day = allocated.day("start_date")
     return (
         allocated.select(
@@ -165,6 +177,7 @@ def _owned(allocated: Table, since: date, unit: str) -> Subquery:
             allocated.text("service").label("service"),
             allocated.text("category").label("category"),
             allocated.text("owner").label("owner"),
+            case((allocated.text("category").in_(fees), 1), else_=0).label("is_fee"),
             allocated.exact("cost").label("cost"),
         )
         .where(day >= since, allocated.unit() == unit)

@@ -215,10 +215,11 @@ class _Reader:
         unit, last, model = part.section.unit, part.section.days[-1].first, self.tables.model
         month = part.section.month
         if owned := model("allocated_cost"):
+            fees = sorted({each.category for each in part.month_costs if each.is_fee})
             part.owner_costs = [
-                Cost(day, service, owner, is_fee=False, amount=_exact(amount) or ZERO)
-                for day, service, owner, _, amount in self.rows(
-                    queries.owner_costs(owned, since, unit)
+                Cost(day, service, owner, bool(is_fee), _exact(amount) or ZERO)
+                for day, service, owner, is_fee, amount in self.rows(
+                    queries.owner_costs(owned, since, unit, fees)
                 )
             ]
             part.owner_month_costs = [
@@ -267,10 +268,10 @@ def _months_before(last: date) -> date:
 
 
 def _month_cost(row: Any) -> MonthCost:
-    year, month, service, category, unit, who, amount, usage = row
+    year, month, service, category, unit, who, amount, usage, is_fee = row
     first = date(year, month, 1)
     cost, used = _exact(amount) or ZERO, _exact(usage) or ZERO
-    return MonthCost(first, service, category, unit, who, cost, used)
+    return MonthCost(first, service, category, unit, who, cost, used, bool(is_fee))
 
 
 def _budget(row: Any) -> Budget:

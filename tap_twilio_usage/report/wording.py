@@ -42,8 +42,9 @@ def short(amount: Decimal, unit: str) -> str:
 
 
 def unit_cost(amount: Decimal, unit: str) -> str:
-    """Return what one unit costs: four decimals, as on a price list."""
-    return f"{MINUS if amount < 0 else ''}{sign(unit)}{abs(amount):,.4f}"
+    """Return what one unit costs: four decimals if it is small, as on a price list."""
+    places = 4 if abs(amount) < 10 else 2  # noqa: PLR2004
+    return f"{MINUS if amount < 0 else ''}{sign(unit)}{abs(amount):,.{places}f}"
 
 
 def percent(part: Decimal, whole: Decimal | None, *, signed: bool = False) -> str:
@@ -81,6 +82,12 @@ def short_day(value: date) -> str:
 def time(value: datetime) -> str:
     """Return a time in GMT, such as `5 March 2026, 06:15 GMT`."""
     return f"{day(value.date())}, {value:%H:%M} GMT"
+
+
+def nth(number: int) -> str:
+    """Return a number such as 1st, 2nd, 3rd or 11th."""
+    teens = number // 10 == 1
+    return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
 
 
 def month(first: date, last: date) -> str:

@@ -63,7 +63,8 @@ def mean_of_week(days: list[DayCost]) -> list[Decimal | None]:
     for at, last in enumerate(days):
         week = days[max(0, at - WEEK + 1) : at + 1]
         is_whole = len(week) == WEEK and (last.day - week[0].day).days == WEEK - 1
-        found.append(sum((each.usage for each in week), ZERO) / WEEK if is_whole else None)
+        mean = sum((each.usage for each in week), ZERO) / WEEK
+        found.append(mean.quantize(PLACES) if is_whole else None)
     return found
 
 
@@ -96,10 +97,7 @@ def movers(movements: Iterable[Movement]) -> list[Moved]:
         so_far = found.get(key, Moved(*key, ZERO, ZERO, ZERO, ZERO))
         sums = zip(so_far[2:], (each.before, each.after, price, volume), strict=True)
         found[key] = Moved(*key, *(a + b for a, b in sums))
-    return sorted(
-        (each for each in found.values() if each.difference),
-        key=lambda each: (-abs(each.difference), each.category),
-    )
+    return sorted(found.values(), key=lambda each: (-abs(each.difference), each.category))
 
 
 def _from_volume(each: Movement) -> Decimal:
@@ -132,7 +130,7 @@ def unit_costs(costs: Iterable[MonthCost]) -> list[UnitCost]:
             *key,
             sum((cost for cost, _ in months.values()), ZERO),
             {
-                month: cost / usage
+                month: (cost / usage).quantize(PLACES)
                 for month, (cost, usage) in months.items()
                 if usage >= SMALLEST_QUANTITY
             },

@@ -67,6 +67,7 @@ class MonthCost(NamedTuple):
     who: str
     amount: Decimal
     usage: Decimal
+    is_fee: bool = False
 
 
 class Movement(NamedTuple):

@@ -67,17 +67,17 @@
   };
 
   // A chart like those of the page, of one colour.
-  const drawn = (labels, sums, sign, description) => {
+  const drawn = (labels, sums, sign, description, small) => {
     const tall = 1000, width = 10 * sums.length, numbers = sums.map(sum => Number(exact(sum)));
-    const top = Math.max(0, ...numbers), low = Math.min(0, ...numbers), rough = (top - low || 1) / 4;
+    const top = Math.max(0, ...numbers), low = Math.min(0, ...numbers), rough = (top - low || 1) / (small ? 2 : 4);
     const size = 10 ** Math.floor(Math.log10(rough)), step = [1, 2, 2.5, 5, 10].map(f => f * size).find(s => s >= rough);
     const ticks = [];
-    for (let at = Math.floor(low / step); at <= Math.ceil((top || 1) / step); at++) ticks.push(at * step);
-    const first = ticks[0], last = ticks[ticks.length - 1], y = amount => (last - amount) / (last - first) * tall;
+    for (let at = Math.floor(low / step); at <= Math.floor((top || 1) / step); at++) ticks.push(at * step);
+    const first = ticks[0], last = (top || 1) + (top - low || 1) * .08, y = amount => (last - amount) / (last - first) * tall;
     const texts = ticks.map(tick => `${tick < 0 ? "−" : ""}${sign}${+Math.abs(tick).toPrecision(12) >= 1e6
       ? `${+(Math.abs(tick) / 1e6).toPrecision(6)}M` : (+Math.abs(tick).toPrecision(12)).toLocaleString("en", { maximumFractionDigits: 12 })}`);
     const box = document.createElement("div");
-    box.className = "chart";
+    box.className = small ? "chart small" : "chart";
     box.setAttribute("role", "img");
     box.setAttribute("aria-label", description);
     box.style.setProperty("--gutter", `${Math.max(...texts.map(text => text.length)) + 1}ch`);
@@ -110,19 +110,30 @@
     const show = () => {
       const category = what.value[0] === "c", labels = category ? data.months : data.days;
       const chosen = whom.value === "" ? data.who.flatMap(([kind], at) => kind === "account" ? [`${at}`] : []) : [whom.value];
-      const sums = labels.map(() => 0n);
-      for (const [name, series] of Object.entries(category ? data.month : data.day)) {
-        const [who, of] = name.split(".");
-        if (!chosen.includes(who) || what.value && of !== what.value.slice(1)) continue;
-        series.split(",").forEach((text, at) => { sums[at] += parsed(text); });
-      }
+      const added = all => {
+        const sums = labels.map(() => 0n);
+        for (const [name, series] of Object.entries(all)) {
+          const [who, of] = name.split(".");
+          if (!chosen.includes(who) || what.value && of !== what.value.slice(1)) continue;
+          series.split(",").forEach((text, at) => { sums[at] += parsed(text); });
+        }
+        return sums;
+      };
+      const used = added(category ? data.month : data.day), fees = category ? labels.map(() => 0n) : added(data.fee);
+      const sums = used.map((sum, at) => sum + fees[at]);
       const total = sums.reduce((a, b) => a + b, 0n);
       const choice = [whom, what].map(select => select.selectedOptions[0].text).join(", ");
       const words = `${choice}: ${money(total, data.sign)}, ${said(labels[0])} to ${said(labels[labels.length - 1])}`;
       const found = explorer.querySelector(".found");
       found.textContent = words + (category ? " (categories are by month)" : "");
       found.title = exact(total);
-      explorer.querySelector(".here").replaceChildren(drawn(labels, sums, data.sign, `Bar chart of ${words}.`));
+      const here = explorer.querySelector(".here");
+      here.replaceChildren(drawn(labels, used, data.sign, `Bar chart of ${words}${fees.some(fee => fee) ? ", without recurring and one-time charges" : ""}.`));
+      if (fees.some(fee => fee)) {
+        const title = document.createElement("p"), chart = drawn(labels, fees, data.sign, `Bar chart of the recurring and one-time charges of ${choice}.`, true);
+        title.textContent = "Recurring and one-time charges";
+        here.append(title, chart);
+      }
       const byMonth = new Map();
       labels.forEach((label, at) => byMonth.set(label.slice(0, 7), (byMonth.get(label.slice(0, 7)) ?? 0n) + sums[at]));
       explorer.querySelector("tbody").replaceChildren(...[...byMonth].map(([month, sum]) => {

@@ -17,7 +17,8 @@ from tap_twilio_usage.report import wording
 HEIGHT = 1000.0
 STEP = 10.0  # the width of a bar with its gap
 GAP = 1.6
-TICKS = 4
+TICKS, TICKS_IF_SMALL = 4, 2
+ROOM = 0.08  # above the highest bar, for its mark
 LABELS_ON_A_PHONE = 5
 EDGE = 94.0  # percent; a label further right would be cut off
 
@@ -42,6 +43,7 @@ class Chart:
     labels: Sequence[tuple[int, str]]  # the number of the bar that a label is for
     line: Sequence[Decimal | None] = field(default_factory=list)
     is_small: bool = False
+    is_centred: bool = False  # its labels are for bars, not for the days from a bar on
 
     def __html__(self) -> str:
         """Return the chart for a template."""
@@ -123,12 +125,13 @@ def _line(amounts: Sequence[Decimal | None], y: object) -> Markup:
 
 def _labels(chart: Chart) -> Markup:
     every = math.ceil(len(chart.labels) / LABELS_ON_A_PHONE)
+    middle = 0.5 if chart.is_centred else 0.0
     return Markup().join(
-        Markup('<span{} style="left:{:.2f}%">{}</span>').format(
-            Markup("") if number % every == 0 else Markup(' class="wide"'), left, text
+        Markup('<span class="{}{}" style="left:{:.2f}%">{}</span>').format(
+            "" if number % every == 0 else "wide", " centred" if chart.is_centred else "", left, text
         )
         for number, (at, text) in enumerate(chart.labels)
-        if (left := at / len(chart.bars) * 100) < EDGE
+        if (left := (at + middle) / len(chart.bars) * 100) < EDGE or chart.is_centred
     )
 
 
@@ -140,13 +143,12 @@ def _scale(chart: Chart) -> tuple[float, float, list[float]]:
     high, low = max([0.0, *ups, *line]), min([0.0, *downs, *line])
     if high == low:
         high = 1.0
-    rough = (high - low) / TICKS
+    rough = (high - low) / (TICKS_IF_SMALL if chart.is_small else TICKS)
     size = 10.0 ** math.floor(math.log10(rough))
     step = next(size * factor for factor in (1, 2, 2.5, 5, 10) if size * factor >= rough)
-    first, last = math.floor(low / step), math.ceil(high / step)
+    first, last = math.floor(low / step), math.floor(high / step)
     ticks = [round(number * step, 12) for number in range(first, last + 1)]
-    # Some room for the marks above the highest bar.
-    return ticks[0], max(ticks[-1], high * 1.06), ticks
+    return ticks[0], high + (high - low) * ROOM, ticks
 
 
 def legend(entries: Sequence[tuple[str, str]]) -> Markup:

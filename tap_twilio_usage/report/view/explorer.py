@@ -31,6 +31,7 @@ def data(spending: Spending) -> dict[str, Any]:
         "services": sorted({cost.service for cost in part.costs}),
         "categories": sorted({cost.category for cost in part.month_costs}),
         "day": {},
+        "fee": {},
         "month": {},
     }
     accounts = sorted(
@@ -49,13 +50,16 @@ def data(spending: Spending) -> dict[str, Any]:
             [kind, spending.who(name) if kind == "account" else name] for name in names
         ]
         place = {name: first + at for at, name in enumerate(names)}
-        by_day: Sums = defaultdict(lambda: defaultdict(Decimal))
+        by_day: dict[bool, Sums] = {
+            is_fee: defaultdict(lambda: defaultdict(Decimal)) for is_fee in (False, True)
+        }
         for cost in costs:
-            by_day[cost.who, cost.service][cost.day] += cost.amount
+            by_day[cost.is_fee][cost.who, cost.service][cost.day] += cost.amount
         by_month: Sums = defaultdict(lambda: defaultdict(Decimal))
         for each in month_costs:
             by_month[each.who, each.category][each.month] += each.amount
-        found["day"].update(_series(by_day, place, found["services"], days))
+        found["day"].update(_series(by_day[False], place, found["services"], days))
+        found["fee"].update(_series(by_day[True], place, found["services"], days))
         found["month"].update(_series(by_month, place, found["categories"], spending.months))
     return found
 

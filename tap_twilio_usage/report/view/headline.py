@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
+from typing import NamedTuple
 
 from tap_twilio_usage.report import wording
 from tap_twilio_usage.report.figures.periods import end_of_month
 from tap_twilio_usage.report.figures.sums import ZERO, Anomaly, Budget
-from tap_twilio_usage.report.view.spending import Spending
+from tap_twilio_usage.report.view.spending import KINDS, Spending
 from tap_twilio_usage.report.view.table import SHARE, TEXT, Column, Table
 
 SPENDERS = 5
 RECENT = timedelta(days=30)
-LISTED = 3
 STATUSES = {"ok": "on track", "at_risk": "at risk", "over": "over budget"}
+
+
+class Unusual(NamedTuple):
+    """What was unusual about an account on a day."""
+
+    day: date
+    account: str
+    excess: Decimal
+    what: str
 
 
 @dataclass
@@ -76,12 +86,24 @@ class Headline:
         budgets.sort(key=lambda each: (order.index(each.period), each.name))
         return budgets[0] if budgets else None
 
-    @property
-    def recent(self) -> list[Anomaly]:
-        """What was unusual in the last 30 days, the largest first."""
+    @cached_property
+    def recent(self) -> list[Unusual]:
+        """What was unusual in the last 30 days of an account on a day, the largest first."""
         since = self.spending.part.section.days[-1].first - RECENT
-        found = [each for each in self.spending.anomalies if each.day > since]
-        return sorted(found, key=lambda each: (-abs(each.excess), each.day))
+        found: defaultdict[tuple[date, str], list[Anomaly]] = defaultdict(list)
+        for each in self.spending.anomalies:
+            if each.day > since:
+                found[each.day, each.account].append(each)
+        unusual = [
+            Unusual(day, self.spending.names[account], *_together(parts))
+            for (day, account), parts in found.items()
+        ]
+        return sorted(unusual, key=lambda each: (-abs(each.excess), each.day))
+
+    @property
+    def excess(self) -> Decimal:
+        """How much more than usual was spent."""
+        return sum((each.excess for each in self.recent), ZERO)
 
     @cached_property
     def spenders(self) -> list[tuple[str, Decimal]]:
@@ -126,7 +148,7 @@ class Headline:
             for each in sorted(budgets, key=lambda each: (each.first, each.name))
         ]
         return Table(
-            *("budgets", "Budgets", self.unit),
+            *("budgets", "Each budget in its current period", self.unit),
             [
                 *(Column("Budget", TEXT), Column("For", TEXT), Column("Period", TEXT)),
                 *(Column("Amount"), Column("Spent"), Column("Used", SHARE)),
@@ -135,3 +157,11 @@ class Headline:
             rows,
             bad=frozenset(at for at, row in enumerate(rows) if row[-1] == "over budget"),
         )
+
+
+def _together(parts: list[Anomaly]) -> tuple[Decimal, str]:
+    """Return the sum of what is unusual, and the names of the largest."""
+    largest = sorted(parts, key=lambda each: -abs(each.excess))
+    more = f" and {len(parts) - 1} more" if len(parts) > 1 else ""
+    kind = KINDS.get(largest[0].kind, largest[0].kind)
+    return sum((each.excess for each in parts), ZERO), f"{largest[0].category}{more} ({kind})"

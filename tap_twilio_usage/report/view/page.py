@@ -124,6 +124,7 @@ def rendered(report: Report) -> str:
     numbers = itertools.count(1)
     environment.globals.update(
         next=lambda: next(numbers),
+        same=lambda last: "1st" if last.day == 1 else f"1st to the {wording.nth(last.day)}",
         legend=legend, time=wording.time, percent=wording.percent, exact=wording.exact
     )
     folder = files("tap_twilio_usage.report") / "templates"

@@ -75,7 +75,9 @@ class Spending:
     @property
     def anomalies(self) -> list[Anomaly]:
         """What is unusual, newest first."""
-        return sorted(self.part.anomalies or [], key=lambda each: each.day, reverse=True)
+        return sorted(
+            self.part.anomalies or [], key=lambda each: (each.day, abs(each.excess)), reverse=True
+        )
 
     @cached_property
     def by_day(self) -> Chart:
@@ -187,7 +189,7 @@ class Spending:
             for name, each in zip(names, periods, strict=True)
         )
         labels = [(at, f"{month:%b %Y}" if at == 0 or month.month == 1 else f"{month:%b}") for at, month in enumerate(self.months)]
-        return Chart(f"Bar chart of the spend of each month. {said}.", self.unit, bars, labels)
+        return Chart(f"Bar chart of the spend of each month. {said}.", self.unit, bars, labels, is_centred=True)
 
     @cached_property
     def services(self) -> Table:
@@ -228,7 +230,7 @@ class Spending:
             self.months,
             rows,
             LISTED,
-        )
+        ).with_last("SID")
 
     @cached_property
     def owners(self) -> Table | None:
@@ -269,7 +271,11 @@ class Spending:
             before, after, *changes = map(_sum, zip(*of, strict=True)) if of else [ZERO] * 5
             return [name, service, before, after, changes[0], (changes[0], before), *changes[1:]]
 
-        rows = [row(e.category, e.service, [s]) for e, s in zip(found, sums, strict=True)]
+        rows = [
+            row(each.category, each.service, [of])
+            for each, of in zip(found, sums, strict=True)
+            if each.difference
+        ]
         rest = sums[MOVERS:]
         return Table(
             *("movers", "Changes since the month before", self.unit),
@@ -294,7 +300,7 @@ class Spending:
             *("unit-costs", "What one unit costs", self.unit),
             [
                 *(Column("Category", TEXT), Column("Unit", TEXT)),
-                *(Column(f"{month:%b %Y}", PRICE) for month in months),
+                *(Column(f"{month:%b %y}", PRICE) for month in months),
                 Column("Spend"),
             ],
             [
@@ -310,7 +316,7 @@ class Spending:
         if self.part.anomalies is None:
             return None
         return Table(
-            *("unusual", "Unusual days", self.unit),
+            *("unusual", "What was unusual, newest first", self.unit),
             [
                 *(Column("Day", DAY), Column("Account", TEXT), Column("Category", TEXT)),
                 *(Column("What", TEXT), Column("Cost"), Column("Expected")),

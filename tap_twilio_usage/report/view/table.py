@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -48,6 +48,21 @@ class Table:
     shown: int | None = None
     rest: Sequence[Any] | None = None
     bad: frozenset[int] = frozenset()  # the rows that say what is wrong
+
+    def with_last(self, name: str) -> Table:
+        """Return the table with a column moved to its end."""
+        at = next(at for at, column in enumerate(self.columns) if column.name == name)
+
+        def moved(row: Sequence[Any] | None) -> Sequence[Any] | None:
+            return None if row is None else [*row[:at], *row[at + 1 :], row[at]]
+
+        return replace(
+            self,
+            columns=moved(self.columns),
+            rows=[moved(row) for row in self.rows],
+            foot=moved(self.foot),
+            rest=moved(self.rest),
+        )
 
     @property
     def body(self) -> list[list[Cell]]:
@@ -144,7 +159,7 @@ def by_month(  # noqa: PLR0913
         key,
         title,
         unit,
-        [*heads, *(Column(f"{month:%b %Y}") for month in months), Column("Sum"), Column("Share", SHARE)],
+        [*heads, *(Column(f"{month:%b %y}") for month in months), Column("Sum"), Column("Share", SHARE)],
         [row(name, [name]) for name in names],
         row(("All", *blanks), names)[:-1] + [None],
         shown,
