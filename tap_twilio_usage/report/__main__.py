@@ -14,6 +14,11 @@ from tap_twilio_usage.report.errors import ReportError
 
 # More digits than any price has: sums are exact.
 EXACT = Context(prec=1000)
+NO_WAREHOUSE = "no warehouse is given; use --url, or set TARGET_POSTGRES_DATABASE or TARGET_DUCKDB_PATH"
+URL_HELP = (
+    "SQLAlchemy URL of the warehouse (default: TAP_TWILIO_USAGE_REPORT_URL, else the database that "
+    "TARGET_POSTGRES_* or TARGET_DUCKDB_PATH name)"
+)
 EXTRA = {"duckdb_engine", "jinja2", "markupsafe", "psycopg", "sqlalchemy"}
 
 
@@ -34,11 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="tap-twilio-usage-report",
         description="Write an HTML report of the usage records in a warehouse.",
     )
-    parser.add_argument(
-        "--url",
-        help="SQLAlchemy URL of the warehouse (default: TAP_TWILIO_USAGE_REPORT_URL, else the "
-        "database that TARGET_POSTGRES_* or TARGET_DUCKDB_PATH name)",
-    )
+    parser.add_argument("--url", help=URL_HELP)
     parser.add_argument(
         "--schema",
         help="schema of the loaded tables (default: tap_twilio_usage, else the default schema)",
@@ -65,6 +66,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--csv", type=Path, metavar="FOLDER", help="also write each table as a CSV file"
     )
+    parser.add_argument(
+        "--focus",
+        type=Path,
+        metavar="FILE",
+        help="also write focus_cost_and_usage as FOCUS, to a .csv or .parquet file",
+    )
     return parser
 
 
@@ -77,19 +84,22 @@ def _day(text: str) -> date:
 
 def _write(asked: argparse.Namespace) -> None:
     from tap_twilio_usage.report.address import address, place  # noqa: PLC0415
+    from tap_twilio_usage.report.focus import write  # noqa: PLC0415
     from tap_twilio_usage.report.reading import read  # noqa: PLC0415
+    from tap_twilio_usage.report.tables import Tables  # noqa: PLC0415
     from tap_twilio_usage.report.view.page import Report, rendered  # noqa: PLC0415
     from tap_twilio_usage.report.warehouse import connected  # noqa: PLC0415
 
     url = address(asked.url, os.environ)
     if url is None:
-        raise ReportError(
-            "no warehouse is given; use --url, or set TARGET_POSTGRES_DATABASE or "
-            "TARGET_DUCKDB_PATH"
-        )
+        raise ReportError(NO_WAREHOUSE)
     with localcontext(EXACT):
         with connected(url) as connection:
-            figures = read(connection, asked.schema, asked.models_schema, asked.since, _say)
+            tables = Tables(connection, asked.schema, asked.models_schema)
+            figures = read(connection, tables, asked.since, _say)
+            if asked.focus:
+                _say("focus_cost_and_usage")
+                write(connection, tables, asked.since, asked.focus)
         if not figures.parts and not figures.groups:
             raise ReportError(
                 "the warehouse has no spend in these days; load them, or use an earlier --since"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, timezone
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -30,6 +30,8 @@ from tap_twilio_usage.report.figures.sums import (
     Movement,
 )
 from tap_twilio_usage.report.tables import BILLING_GROUPS, RECORDS, Table, Tables
+from tap_twilio_usage.report.values import day as day_of
+from tap_twilio_usage.report.values import exact, flag, time
 
 MONTHS_BACK = 6  # as the tap's default start_date
 # So many sums of a day, service and account fit into a page; the other accounts are one.
@@ -68,11 +70,8 @@ class Figures:
     since: date | None
 
 
-def read(
-    connection: Connection, schema: str | None, models: str, since: date | None, say: Say
-) -> Figures:
+def read(connection: Connection, tables: Tables, since: date | None, say: Say) -> Figures:
     """Return the sums since a day (default: the first of the month, six months before the last)."""
-    tables = Tables(connection, schema, models)
     reader = _Reader(connection, tables, say)
     records = tables.loaded(RECORDS)
     groups = reader.groups()
@@ -118,32 +117,29 @@ class _Reader:
             return []
         names = ("account_sid", "friendly_name", "status", "date_created", "date_updated")
         return [
-            Account(sid, name or "", status or "", _day(created), _day(updated))
+            Account(sid, name or "", status or "", day_of(created), day_of(updated))
             for sid, name, status, created, updated in self.rows(
                 table.select(*map(table.text, names))
             )
         ]
 
-    def account_days(self, records: Table, since: date) -> list[AccountDay]:
-        return [
-            AccountDay(
-                account=account,
-                rolled_up=_flag(rolled_up),
-                unit=unit,
-                day=day,
-                naive=_exact(naive) or ZERO,
-                deduplicated=_exact(deduplicated) or ZERO,
-                total=_exact(total),
-                remainder=_exact(remainder) or ZERO,
+    def account_days(self, records: Table, since: date) -> Iterator[AccountDay]:
+        seen: dict[Any, Any] = {}  # of equal values, one is kept: there are many rows
+        for row in self.rows(queries.account_days(records, since)):
+            account, rolled_up, unit, day, naive, deduplicated, total, remainder, used, as_of = row
+            cost, price = exact(deduplicated) or ZERO, exact(total)
+            yield AccountDay(
+                account=seen.setdefault(account, account),
+                rolled_up=flag(rolled_up),
+                unit=seen.setdefault(unit, unit),
+                day=seen.setdefault(day, day),
+                naive=exact(naive) or ZERO,
+                deduplicated=cost,
+                total=cost if price == cost else price,
+                remainder=exact(remainder) or ZERO,
                 used=bool(used),
-                as_of=_time(as_of),
+                as_of=seen.setdefault(as_of, time(as_of)),
             )
-            for (
-                *(account, rolled_up, unit, day, naive, deduplicated, total, remainder),
-                used,
-                as_of,
-            ) in self.rows(queries.account_days(records, since))
-        ]
 
     def months(self, since: date) -> list[Month]:
         table = self.tables.loaded("usage_reconciliation")
@@ -162,12 +158,12 @@ class _Reader:
         return [
             Month(
                 account=account or "no account",
-                rolled_up=_flag(rolled_up),
+                rolled_up=flag(rolled_up),
                 unit=unit,
                 first=day,
                 days_expected=int(days or 0),
-                total=_exact(total),
-                as_of=_day(as_of),
+                total=exact(total),
+                as_of=day_of(as_of),
             )
             for account, rolled_up, unit, day, days, total, as_of in self.rows(query)
         ]
@@ -178,12 +174,7 @@ class _Reader:
         shown = self.shown(section)
         listed = shown if len(shown) < len(section.accounts) else []
         whos = listed or shown
-        costs = [
-            Cost(day, service, who, bool(is_fee), _exact(amount) or ZERO)
-            for day, service, who, is_fee, amount in self.rows(
-                queries.costs(records, since, key, whos)
-            )
-        ]
+        costs = self.costs(queries.costs(records, since, key, whos))
         self.say(f"costs by month and category, in {unit}")
         month_costs = [
             _month_cost(row) for row in self.rows(queries.month_costs(records, since, key, whos))
@@ -193,6 +184,13 @@ class _Reader:
             self.say(f"the dbt models, in {unit}")
             self.add_models(part, since)
         return part
+
+    def costs(self, query: Select[Any]) -> list[Cost]:
+        seen: dict[Any, Any] = {}
+        return [
+            Cost(*(seen.setdefault(each, each) for each in key), bool(is_fee), exact(cost) or ZERO)
+            for *key, is_fee, cost in self.rows(query)
+        ]
 
     def shown(self, section: Section) -> list[str]:
         """Return the largest accounts: as many as can be shown day by day."""
@@ -207,7 +205,7 @@ class _Reader:
         self.say(f"changes since the month before, in {section.unit}")
         after, before = same_days(section.last_finished)
         return [
-            Movement(*row[:3], *(_exact(each) or ZERO for each in row[3:]))
+            Movement(*row[:3], *(exact(each) or ZERO for each in row[3:]))
             for row in self.rows(queries.movements(records, section.key, before, after))
         ]
 
@@ -216,12 +214,7 @@ class _Reader:
         month = part.section.month
         if owned := model("allocated_cost"):
             fees = sorted({each.category for each in part.month_costs if each.is_fee})
-            part.owner_costs = [
-                Cost(day, service, owner, bool(is_fee), _exact(amount) or ZERO)
-                for day, service, owner, is_fee, amount in self.rows(
-                    queries.owner_costs(owned, since, unit, fees)
-                )
-            ]
+            part.owner_costs = self.costs(queries.owner_costs(owned, since, unit, fees))
             part.owner_month_costs = [
                 _month_cost(row) for row in self.rows(queries.owner_month_costs(owned, since, unit))
             ]
@@ -231,22 +224,22 @@ class _Reader:
             part.budgets = [_budget(row) for row in self.rows(queries.budgets(status, unit, asked))]
         if forecasts := model("forecast_by_month"):
             (row,) = self.rows(queries.forecasts(forecasts, unit, month))
-            part.forecast = _forecast(month, _exact(row[0]), part.budgets)
+            part.forecast = _forecast(month, exact(row[0]), part.budgets)
         if found := model("anomalies"):
             part.anomalies = sorted(
-                Anomaly(*row[:4], *(_exact(each) or ZERO for each in row[4:7]), row[7])
+                Anomaly(*row[:4], *(exact(each) or ZERO for each in row[4:7]), row[7])
                 for row in self.rows(queries.anomalies(found, unit, since))
             )
         if charges := model("customer_charges"):
             part.charges = sorted(
-                Charge(month, customer, _exact(amount) or ZERO, _exact(cost) or ZERO, bool(closed))
+                Charge(month, customer, exact(amount) or ZERO, exact(cost) or ZERO, bool(closed))
                 for month, customer, amount, cost, closed in self.rows(
                     queries.charges(charges, unit, since)
                 )
             )
         if invoices := model("invoice_reconciliation"):
             part.invoices = sorted(
-                Invoiced(*row[:4], *(_exact(each) or ZERO for each in row[4:]))
+                Invoiced(*row[:4], *(exact(each) or ZERO for each in row[4:]))
                 for row in self.rows(queries.invoices(invoices, unit, since))
             )
 
@@ -255,7 +248,7 @@ class _Reader:
         if table is None:
             return []
         return [
-            GroupMonth(unit, date(year, month, 1), group, product, _exact(amount) or ZERO)
+            GroupMonth(unit, date(year, month, 1), group, product, exact(amount) or ZERO)
             for unit, year, month, group, product, amount in self.rows(queries.group_months(table))
         ]
 
@@ -270,16 +263,16 @@ def _months_before(last: date) -> date:
 def _month_cost(row: Any) -> MonthCost:
     year, month, service, category, unit, who, amount, usage, is_fee = row
     first = date(year, month, 1)
-    cost, used = _exact(amount) or ZERO, _exact(usage) or ZERO
+    cost, used = exact(amount) or ZERO, exact(usage) or ZERO
     return MonthCost(first, service, category, unit, who, cost, used, bool(is_fee))
 
 
 def _budget(row: Any) -> Budget:
     name, scope, value, period, first, last, amount, actual, *forecasts, status = row
-    expected, low, high, used, part = map(_exact, forecasts)
+    expected, low, high, used, part = map(exact, forecasts)
     return Budget(
         *(name, scope, value, period, first, last),
-        *(_exact(amount), _exact(actual) or ZERO, expected or ZERO, low, high, used, part, status),
+        *(exact(amount), exact(actual) or ZERO, expected or ZERO, low, high, used, part, status),
     )
 
 
@@ -289,28 +282,3 @@ def _forecast(month: date, expected: Decimal | None, budgets: list[Budget]) -> F
         if each.scope == "all" and each.period == "month":
             return Forecast(month, each.expected, each.low, each.high)
     return None if expected is None else Forecast(month, expected, None, None)
-
-
-def _flag(value: Any) -> bool | None:
-    return None if value is None else bool(value)
-
-
-def _time(value: Any) -> datetime | None:
-    """Return a time in GMT; target-duckdb stores it as text."""
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value.replace("Z", "+00:00"))
-    if not isinstance(value, datetime):
-        return None
-    return value.astimezone(timezone.utc) if value.tzinfo else value.replace(tzinfo=timezone.utc)
-
-
-def _day(value: Any) -> date | None:
-    time = _time(value)
-    if time is not None:
-        return time.date()
-    return value if isinstance(value, date) else None
-
-
-def _exact(value: Any) -> Decimal | None:
-    """Return a number as the warehouse writes it."""
-    return None if value is None else Decimal(str(value))

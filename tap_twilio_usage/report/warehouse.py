@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,8 +15,8 @@ from sqlalchemy.pool import NullPool
 from tap_twilio_usage.report.address import secrets
 from tap_twilio_usage.report.errors import ReportError
 
-# DuckDB runs within the report: it may write to disk what does not fit.
-DUCKDB_MEMORY = "96MB"
+# DuckDB runs within the report; what does not fit into its memory goes to a temporary folder.
+DUCKDB = {"threads": 1, "memory_limit": "40MB", "temp_directory": tempfile.gettempdir()}
 
 
 @contextmanager
@@ -29,8 +30,8 @@ def connected(url: URL) -> Iterator[Connection]:
         engine = create_engine(url, poolclass=NullPool, connect_args=_connect_args(url))
         with engine.connect() as connection:
             if url.get_backend_name() == "duckdb":
-                connection.execute(text(f"SET memory_limit = '{DUCKDB_MEMORY}'"))
-                connection.execute(text("SET threads = 2"))
+                for setting, value in DUCKDB.items():
+                    connection.execute(text(f"SET {setting} = '{value}'"))
             yield connection
     except (ReportError, ModuleNotFoundError):
         raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -62,7 +62,7 @@ class Section:
     loaded: Loaded = field(default_factory=lambda: defaultdict(set))
     known: Mapping[str, Account] = field(default_factory=dict)
     other_gaps: list[Gap] = field(default_factory=list)
-    by_account: dict[tuple[date, str], AccountDay] = field(default_factory=dict)
+    by_account: dict[str, list[AccountDay]] = field(default_factory=dict)
     own_months: dict[date, list[Month]] = field(default_factory=dict)
 
     @property
@@ -70,11 +70,16 @@ class Section:
         """What its days have in common."""
         return self.unit, self.rolled_up
 
+    @property
+    def _each(self) -> Iterator[AccountDay]:
+        """Every loaded day of every account."""
+        return (day for days in self.by_account.values() for day in days)
+
     @cached_property
     def days(self) -> list[Period]:
         """Every loaded day, in order."""
         found: dict[date, Period] = {}
-        for each in self.by_account.values():
+        for each in self._each:
             found.setdefault(each.day, Period(each.day, each.day)).add(each)
         return [found[day] for day in sorted(found)]
 
@@ -113,9 +118,9 @@ class Section:
     def spent_by(self, first: date, last: date) -> list[tuple[str, Decimal]]:
         """Return the cost of each account in some days, largest first."""
         sums: defaultdict[str, Decimal] = defaultdict(Decimal)
-        for (day, account), each in self.by_account.items():
-            if first <= day <= last:
-                sums[account] += each.deduplicated
+        for each in self._each:
+            if first <= each.day <= last:
+                sums[each.account] += each.deduplicated
         return sorted(sums.items(), key=lambda item: (-item[1], item[0]))
 
     def spent(self, first: date, last: date) -> Decimal:
@@ -139,7 +144,6 @@ class Section:
     @cached_property
     def missing(self) -> dict[str, set[date]]:
         """The missing days of each account: within its life, or in one of Twilio's months."""
-        accounts = {account for _, account in self.by_account}
         newest = max(
             (max(days) for days in self.loaded.values()), default=self.last_finished or date.min
         )
@@ -147,7 +151,7 @@ class Section:
             newest -= DAY  # the load of another account may have been too early for it
         found = {
             account: missing.in_life(self.loaded[account], newest, self.known.get(account))
-            for account in sorted(accounts)
+            for account in sorted(self.by_account)
         }
         every = {day.first for day in self.days}
         more = missing.by_months(self.own_months, self.loaded, every, self.since)
@@ -191,8 +195,8 @@ class Section:
     def _sums(self) -> dict[tuple[date, str], Decimal]:
         """The sum of the loaded days of each month and account."""
         sums: dict[tuple[date, str], Decimal] = defaultdict(Decimal)
-        for (day, account), each in self.by_account.items():
-            sums[month_of(day), account] += each.deduplicated
+        for each in self._each:
+            sums[month_of(each.day), each.account] += each.deduplicated
         return sums
 
     @cached_property
@@ -203,7 +207,7 @@ class Section:
         """
         first = self.days[0].first
         late: set[tuple[str, date]] = set()
-        for account in {account for _, account in self.by_account}:
+        for account in self.by_account:
             begin, known = min(self.loaded[account]), self.known.get(account)
             own = {each.first for each in self._own_months_of(account)}
             partial = any(
@@ -224,8 +228,8 @@ class Section:
     def wrong(self) -> list[Wrong]:
         """The days of accounts that do not add up to Twilio's total, the worst first."""
         found = [
-            Wrong(day, account, each.deduplicated, each.total)
-            for (day, account), each in self.by_account.items()
+            Wrong(each.day, each.account, each.deduplicated, each.total)
+            for each in self._each
             if each.deduplicated != each.total
         ]
         return sorted(found, key=lambda each: (-each.difference, each.day, each.account))
@@ -268,8 +272,7 @@ def sections(
         mine[each.unit, each.rolled_up, each.account].append(each)
     used = {account for account, its in mine.items() if any(each.used for each in its)}
     for account in used:
-        its = section(account[:2]).by_account
-        its.update({(each.day, each.account): each for each in mine[account]})
+        section(account[:2]).by_account[account[2]] = mine[account]
     spent, all_known = {*found}, {account for its in loaded.values() for account in its}
     for month in months:
         key = (month.unit, month.rolled_up)

@@ -222,8 +222,9 @@ class Spending:
     def accounts(self) -> Table:
         """The cost of each account and month."""
         rows: dict[tuple[Any, ...], dict[date, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
-        for (day, sid), each in self.part.section.by_account.items():
-            rows[self.names[sid], sid][month_of(day)] += each.deduplicated
+        for sid, days in self.part.section.by_account.items():
+            for each in days:
+                rows[self.names[sid], sid][month_of(each.day)] += each.deduplicated
         return by_month(
             *("accounts", "Spend by account and month", self.unit),
             [Column("Account", TEXT), Column("SID", SID)],
