@@ -14,7 +14,9 @@ from tap_twilio_usage.report.errors import ReportError
 
 # More digits than any price has: sums are exact.
 EXACT = Context(prec=1000)
-NO_WAREHOUSE = "no warehouse is given; use --url, or set TARGET_POSTGRES_DATABASE or TARGET_DUCKDB_PATH"
+NO_WAREHOUSE = (
+    "no warehouse is given; use --url, or set TARGET_POSTGRES_DATABASE or TARGET_DUCKDB_PATH"
+)
 URL_HELP = (
     "SQLAlchemy URL of the warehouse (default: TAP_TWILIO_USAGE_REPORT_URL, else the database that "
     "TARGET_POSTGRES_* or TARGET_DUCKDB_PATH name)"
@@ -112,6 +114,7 @@ def _write(asked: argparse.Namespace) -> None:
         report = Report(figures, place(url))
         written = [(asked.output, rendered(report))]
         if asked.csv:
+            asked.csv.mkdir(parents=True, exist_ok=True)
             written += [(asked.csv / name, table.csv()) for name, table in report.tables]
     for path, text in written:
         _save(path, text)

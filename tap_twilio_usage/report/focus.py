@@ -36,7 +36,9 @@ def write(connection: Connection, tables: Tables, since: date | None, path: Path
         _write_csv(connection, table, since, rows)
         columns = {name: _type(described) for name, described in SCHEMA["properties"].items()}
         with duckdb.connect(config={"memory_limit": "200MB"}) as memory:
-            found = memory.read_csv(f"{rows}", header=True, columns=columns, timestamp_format="%Y-%m-%dT%H:%M:%SZ")
+            found = memory.read_csv(
+                f"{rows}", header=True, columns=columns, timestamp_format="%Y-%m-%dT%H:%M:%SZ"
+            )
             found.write_parquet(f"{path}")
 
 

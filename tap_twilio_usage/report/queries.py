@@ -91,9 +91,7 @@ def movements(records: Table, key: Key, before: Span, after: Span) -> Select[Any
     )
 
 
-def owner_costs(
-    allocated: Table, since: date, unit: str, fees: Collection[str]
-) -> Select[Any]:
+def owner_costs(allocated: Table, since: date, unit: str, fees: Collection[str]) -> Select[Any]:
     """Return the cost of each day and service, of each owner, as `Cost`.
 
     `fees` are the categories that are charged without usage.
@@ -165,9 +163,7 @@ def _rows(
     )
 
 
-def _owned(
-    allocated: Table, since: date, unit: str, fees: Collection[str] = ()
-) -> Subquery:
+def _owned(allocated: Table, since: date, unit: str, fees: Collection[str] = ()) -> Subquery:
     day = allocated.day("start_date")
     return (
         allocated.select(

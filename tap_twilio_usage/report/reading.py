@@ -188,8 +188,14 @@ class _Reader:
     def costs(self, query: Select[Any]) -> list[Cost]:
         seen: dict[Any, Any] = {}
         return [
-            Cost(*(seen.setdefault(each, each) for each in key), bool(is_fee), exact(cost) or ZERO)
-            for *key, is_fee, cost in self.rows(query)
+            Cost(
+                seen.setdefault(day, day),
+                seen.setdefault(service, service),
+                seen.setdefault(who, who),
+                bool(is_fee),
+                exact(cost) or ZERO,
+            )
+            for day, service, who, is_fee, cost in self.rows(query)
         ]
 
     def shown(self, section: Section) -> list[str]:
@@ -227,7 +233,7 @@ class _Reader:
             part.forecast = _forecast(month, exact(row[0]), part.budgets)
         if found := model("anomalies"):
             part.anomalies = sorted(
-                Anomaly(*row[:4], *(exact(each) or ZERO for each in row[4:7]), row[7])
+                Anomaly(*row[:4], *(exact(row[at]) or ZERO for at in range(4, 7)), kind=row[7])
                 for row in self.rows(queries.anomalies(found, unit, since))
             )
         if charges := model("customer_charges"):
@@ -271,8 +277,20 @@ def _budget(row: Any) -> Budget:
     name, scope, value, period, first, last, amount, actual, *forecasts, status = row
     expected, low, high, used, part = map(exact, forecasts)
     return Budget(
-        *(name, scope, value, period, first, last),
-        *(exact(amount), exact(actual) or ZERO, expected or ZERO, low, high, used, part, status),
+        name=name,
+        scope=scope,
+        value=value,
+        period=period,
+        first=first,
+        last=last,
+        amount=exact(amount),
+        actual=exact(actual) or ZERO,
+        expected=expected or ZERO,
+        low=low,
+        high=high,
+        percent_used=used,
+        percent_of_period=part,
+        status=status,
     )
 
 

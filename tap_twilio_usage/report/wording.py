@@ -35,7 +35,8 @@ def exact(amount: Decimal) -> str:
 def short(amount: Decimal, unit: str) -> str:
     """Return an amount for an axis, such as $1,200 or $1.2M."""
     size, name = next(
-        ((size, name) for size, name in ((10**9, "B"), (10**6, "M")) if abs(amount) >= size), (1, "")
+        ((size, name) for size, name in ((10**9, "B"), (10**6, "M")) if abs(amount) >= size),
+        (1, ""),
     )
     number = f"{abs(amount) / size:,.12f}".rstrip("0").rstrip(".")
     return f"{MINUS if amount < 0 else ''}{sign(unit)}{number}{name}"

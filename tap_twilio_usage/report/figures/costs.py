@@ -119,7 +119,7 @@ class UnitCost(NamedTuple):
 
 
 def unit_costs(costs: Iterable[MonthCost]) -> list[UnitCost]:
-    """Return the cost of a unit of each category that is used, the most expensive category first."""
+    """Return the cost of a unit of each category that is used, the largest category first."""
     sums: dict[tuple[str, str, str], dict[date, tuple[Decimal, Decimal]]] = defaultdict(dict)
     for each in costs:
         months = sums[each.service, each.category, each.unit]

@@ -65,7 +65,8 @@ def _drawn(chart: Chart) -> Markup:
             size = float(amount)
             start = up if size > 0 else down
             top, bottom = sorted((y(start), y(start + size)))
-            path = f"M{at * STEP + GAP / 2:g} {top:g}h{STEP - GAP:g}v{bottom - top:.4g}h{GAP - STEP:g}z"
+            left, wide, tall = at * STEP + GAP / 2, STEP - GAP, bottom - top
+            path = f"M{left:g} {top:g}h{wide:g}v{tall:.4g}h{-wide:g}z"
             paths.setdefault((colour, bar.is_unfinished), []).append(path)
             up, down = (start + size, down) if size > 0 else (up, start + size)
         hovers.append(
@@ -75,8 +76,9 @@ def _drawn(chart: Chart) -> Markup:
         )
         if bar.mark:
             marks.append(
-                Markup('<span class="mark" style="left:{:.2f}%;bottom:{:.2f}%" title="{}">▲</span>')
-                .format((at + 0.5) / len(chart.bars) * 100, 100 - y(up) / HEIGHT * 100, bar.mark)
+                Markup(
+                    '<span class="mark" style="left:{:.2f}%;bottom:{:.2f}%" title="{}">▲</span>'
+                ).format((at + 0.5) / len(chart.bars) * 100, 100 - y(up) / HEIGHT * 100, bar.mark)
             )
     grid = "".join(f"M0 {y(tick):g}h{width:g}" for tick in ticks)
     shapes = [
@@ -85,7 +87,8 @@ def _drawn(chart: Chart) -> Markup:
     ]
     texts = [wording.short(Decimal(repr(tick)), chart.unit) for tick in ticks]
     return Markup(
-        '<div class="chart{size}" role="img" aria-label="{description}" style="--gutter:{gutter}ch">'
+        '<div class="chart{size}" role="img" aria-label="{description}" '
+        'style="--gutter:{gutter}ch">'
         '<div class="ys">{ys}</div><div class="plot">'
         '<svg viewBox="0 0 {width:g} {height:g}" preserveAspectRatio="none" aria-hidden="true">'
         '<path class="grid" d="{grid}"/>{shapes}<path class="axis" d="M0 {zero:g}h{width:g}"/>'
@@ -128,7 +131,10 @@ def _labels(chart: Chart) -> Markup:
     middle = 0.5 if chart.is_centred else 0.0
     return Markup().join(
         Markup('<span class="{}{}" style="left:{:.2f}%">{}</span>').format(
-            "" if number % every == 0 else "wide", " centred" if chart.is_centred else "", left, text
+            "" if number % every == 0 else "wide",
+            " centred" if chart.is_centred else "",
+            left,
+            text,
         )
         for number, (at, text) in enumerate(chart.labels)
         if (left := (at + middle) / len(chart.bars) * 100) < EDGE or chart.is_centred

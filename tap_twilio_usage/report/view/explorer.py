@@ -22,17 +22,19 @@ def data(spending: Spending) -> dict[str, Any]:
     """
     part = spending.part
     days = [day.first for day in part.section.days]
+    services = sorted({cost.service for cost in part.costs})
+    categories = sorted({cost.category for cost in part.month_costs})
+    who: list[list[str]] = []
+    by: dict[str, dict[str, str]] = {"day": {}, "fee": {}, "month": {}}
     found = {
         "unit": spending.unit,
         "sign": wording.sign(spending.unit),
         "days": [f"{day}" for day in days],
         "months": [f"{month:%Y-%m}" for month in spending.months],
-        "who": [],
-        "services": sorted({cost.service for cost in part.costs}),
-        "categories": sorted({cost.category for cost in part.month_costs}),
-        "day": {},
-        "fee": {},
-        "month": {},
+        "who": who,
+        "services": services,
+        "categories": categories,
+        **by,
     }
     accounts = sorted(
         {cost.who for cost in part.costs} | {cost.who for cost in part.month_costs},
@@ -45,10 +47,8 @@ def data(spending: Spending) -> dict[str, Any]:
         owners = sorted({cost.who for cost in part.owner_costs})
         groups.append(("owner", owners, part.owner_costs, part.owner_month_costs))
     for kind, names, costs, month_costs in groups:
-        first = len(found["who"])
-        found["who"] += [
-            [kind, spending.who(name) if kind == "account" else name] for name in names
-        ]
+        first = len(who)
+        who += [[kind, spending.who(name) if kind == "account" else name] for name in names]
         place = {name: first + at for at, name in enumerate(names)}
         by_day: dict[bool, Sums] = {
             is_fee: defaultdict(lambda: defaultdict(Decimal)) for is_fee in (False, True)
@@ -58,9 +58,9 @@ def data(spending: Spending) -> dict[str, Any]:
         by_month: Sums = defaultdict(lambda: defaultdict(Decimal))
         for each in month_costs:
             by_month[each.who, each.category][each.month] += each.amount
-        found["day"].update(_series(by_day[False], place, found["services"], days))
-        found["fee"].update(_series(by_day[True], place, found["services"], days))
-        found["month"].update(_series(by_month, place, found["categories"], spending.months))
+        by["day"].update(_series(by_day[False], place, services, days))
+        by["fee"].update(_series(by_day[True], place, services, days))
+        by["month"].update(_series(by_month, place, categories, spending.months))
     return found
 
 

@@ -23,7 +23,7 @@ def tables(groups: Iterable[GroupMonth]) -> list[Table]:
         units[each.unit][each.group, each.product][each.month] += each.amount
     return [
         by_month(
-            *(f"billing-groups-{unit}", f"Billing groups, in {unit}", unit),
+            (f"billing-groups-{unit}", f"Billing groups, in {unit}", unit),
             [Column("Billing group", TEXT), Column("Product", TEXT)],
             sorted({month for months in rows.values() for month in months}),
             rows,

@@ -55,7 +55,9 @@ class Headline:
     def is_whole(self) -> bool:
         """Whether the month is over and loaded."""
         section = self.spending.part.section
-        return section.last_finished is not None and section.last_finished >= end_of_month(self.first)
+        return section.last_finished is not None and section.last_finished >= end_of_month(
+            self.first
+        )
 
     @cached_property
     def spent(self) -> Decimal:
@@ -136,11 +138,15 @@ class Headline:
         if not budgets:
             return None
         names, hundred = self.spending.names, Decimal(100)
+
+        def whose(each: Budget) -> str:
+            if each.scope == "account" and each.value:
+                return names[each.value]
+            return each.value or "all"
+
         rows = [
             (
-                each.name,
-                f"{names[each.value] if each.scope == 'account' and each.value else each.value or 'all'}",
-                wording.span(each.first, each.last),
+                *(each.name, whose(each), wording.span(each.first, each.last)),
                 *(each.amount, each.actual),
                 *((each.percent_used or ZERO, hundred), (each.percent_of_period or ZERO, hundred)),
                 *(each.expected, STATUSES.get(each.status, each.status)),

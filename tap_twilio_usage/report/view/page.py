@@ -18,6 +18,7 @@ from tap_twilio_usage.report.figures.costs import totals
 from tap_twilio_usage.report.reading import Figures, Part
 from tap_twilio_usage.report.view import explorer, groups
 from tap_twilio_usage.report.view.chart import legend
+from tap_twilio_usage.report.view.charts import Charts
 from tap_twilio_usage.report.view.headline import Headline
 from tap_twilio_usage.report.view.names import Names, Palette
 from tap_twilio_usage.report.view.proof import Proof
@@ -31,6 +32,7 @@ class View:
 
     part: Part
     spending: Spending
+    charts: Charts
     headline: Headline
     proof: Proof
 
@@ -91,7 +93,9 @@ class Report:
         self.views = []
         for part in figures.parts:
             spending = Spending(part, names, palette)
-            self.views.append(View(part, spending, Headline(spending), Proof(part, names)))
+            self.views.append(
+                View(part, spending, Charts(spending), Headline(spending), Proof(part, names))
+            )
         self.groups = groups.tables(figures.groups)
 
     @property
@@ -125,7 +129,10 @@ def rendered(report: Report) -> str:
     environment.globals.update(
         next=lambda: next(numbers),
         same=lambda last: "1st" if last.day == 1 else f"1st to the {wording.nth(last.day)}",
-        legend=legend, time=wording.time, percent=wording.percent, exact=wording.exact
+        legend=legend,
+        time=wording.time,
+        percent=wording.percent,
+        exact=wording.exact,
     )
     folder = files("tap_twilio_usage.report") / "templates"
     return environment.get_template("page.html").render(

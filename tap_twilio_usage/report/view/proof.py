@@ -12,7 +12,7 @@ from tap_twilio_usage.report import wording
 from tap_twilio_usage.report.figures.sums import Invoiced
 from tap_twilio_usage.report.reading import Part
 from tap_twilio_usage.report.view.names import Names
-from tap_twilio_usage.report.view.table import CHANGE, COUNT, DAY, SID, TEXT, Column, Table
+from tap_twilio_usage.report.view.table import COUNT, DAY, SID, TEXT, Column, Table
 
 WORST = 10
 REASONS = {
@@ -51,11 +51,11 @@ class Proof:
         if section.wrong:
             said.append(
                 f"{wording.count(len(section.wrong), 'day')} of accounts "
-                f"{'does' if len(section.wrong) == 1 else 'do'} not add up to Twilio’s total."
+                f"{'does' if len(section.wrong) == 1 else 'do'} not add up to Twilio's total."
             )
         if different := [each for each in section.proofs if each.status == "different"]:
             months = ", ".join(f"{each.month.first:%b %Y}" for each in different)
-            said.append(f"Twilio’s own total of the month differs: {months}.")
+            said.append(f"Twilio's own total of the month differs: {months}.")
         return said
 
     def _whose(self, accounts: set[str]) -> str:
@@ -67,6 +67,7 @@ class Proof:
     def sums(self) -> Table:
         """The naive sum, the deduplicated sum and Twilio's total of each month."""
         section = self.part.section
+        whole = section.whole
         return Table(
             *("proof", "Three sums of each month", self._unit),
             [
@@ -77,7 +78,7 @@ class Proof:
                 [wording.month(m.first, m.last), m.naive, m.deduplicated, m.total, m.remainder]
                 for m in section.months
             ],
-            ["All", *(getattr(section.whole, n) for n in ("naive", "deduplicated", "total", "remainder"))],
+            ["All", whole.naive, whole.deduplicated, whole.total, whole.remainder],
         )
 
     @cached_property
@@ -87,9 +88,9 @@ class Proof:
         if not proofs:
             return None
         return Table(
-            *("months", "Twilio’s own months", self._unit),
+            *("months", "Twilio's own months", self._unit),
             [
-                *(Column("Month", TEXT), Column("Status", TEXT), Column("Twilio’s month")),
+                *(Column("Month", TEXT), Column("Status", TEXT), Column("Twilio's month")),
                 *(Column("Sum of the days"), Column("Missing days", COUNT)),
             ],
             [
@@ -114,10 +115,7 @@ class Proof:
                 *(Column("Account", TEXT), Column("From", DAY), Column("To", DAY)),
                 *(Column("Days", COUNT), Column("SID", SID)),
             ],
-            [
-                (self.names[gap.account], gap.first, gap.last, gap.days, gap.account)
-                for gap in gaps
-            ],
+            [(self.names[gap.account], gap.first, gap.last, gap.days, gap.account) for gap in gaps],
             shown=WORST,
             bad=frozenset(range(WORST)),
         )
@@ -194,13 +192,13 @@ class Proof:
         usage = sum((each.usage for each in lines), Decimal(0))
         invoice = sum((each.amount for each in lines), Decimal(0))
         reasons = [
-            (f"+ {REASONS.get(each.reason, each.reason)}", each.difference)
+            (REASONS.get(each.reason, each.reason), each.difference)
             for each in lines
             if each.difference
         ]
         return Table(
             *(f"invoice-{name}", f"Invoice {name}, {wording.span(first, last)}", self._unit),
-            [Column("What", TEXT), Column("Amount", CHANGE if usage < 0 else "money")],
+            [Column("What", TEXT), Column("Amount")],
             [("Usage, each dollar once", usage), *reasons],
             (f"Invoice {name}", invoice),
         )

@@ -18,13 +18,19 @@ MONEY, CHANGE, PRICE, SHARE, GROWTH = "money", "change", "price", "share", "grow
 
 
 class Column(NamedTuple):
-    """A column: its heading, and what its values are.
+    """A column: its heading, what its values are, and its heading in a CSV if that is another.
 
     A share is a part and its whole, and has a bar; growth is a change and what was before.
     """
 
     name: str
     kind: str = MONEY
+    plain: str = ""
+
+    @classmethod
+    def of(cls, month: date, kind: str = MONEY) -> Column:
+        """Return the column of a month."""
+        return cls(f"{month:%b %y}", kind, f"{month:%Y-%m}")
 
 
 class Cell(NamedTuple):
@@ -53,15 +59,15 @@ class Table:
         """Return the table with a column moved to its end."""
         at = next(at for at, column in enumerate(self.columns) if column.name == name)
 
-        def moved(row: Sequence[Any] | None) -> Sequence[Any] | None:
-            return None if row is None else [*row[:at], *row[at + 1 :], row[at]]
+        def moved(row: Sequence[Any]) -> list[Any]:
+            return [*row[:at], *row[at + 1 :], row[at]]
 
         return replace(
             self,
             columns=moved(self.columns),
             rows=[moved(row) for row in self.rows],
-            foot=moved(self.foot),
-            rest=moved(self.rest),
+            foot=None if self.foot is None else moved(self.foot),
+            rest=None if self.rest is None else moved(self.rest),
         )
 
     @property
@@ -85,16 +91,15 @@ class Table:
         """Return all rows as CSV, exact."""
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(column.name for column in self.columns)
+        writer.writerow(column.plain or column.name for column in self.columns)
         for row in self.rows:
             writer.writerow(
-                _plain(value, column.kind)
-                for column, value in zip(self.columns, row, strict=True)
+                _plain(value, column.kind) for column, value in zip(self.columns, row, strict=True)
             )
         return file.getvalue()
 
 
-def _cell(value: Any, kind: str, unit: str) -> Cell:
+def _cell(value: Any, kind: str, unit: str) -> Cell:  # noqa: PLR0911
     if value is None or isinstance(value, str):
         return Cell(value or "")
     match kind:
@@ -134,10 +139,8 @@ def _plain(value: Any, kind: str) -> str:
     return f"'{text}" if isinstance(value, str) and text[:1] in ("=", "+", "-", "@") else text
 
 
-def by_month(  # noqa: PLR0913
-    key: str,
-    title: str,
-    unit: str,
+def by_month(
+    name_title_unit: tuple[str, str, str],
     heads: Sequence[Column],
     months: Sequence[date],
     costs: dict[tuple[Any, ...], dict[date, Decimal]],
@@ -156,12 +159,10 @@ def by_month(  # noqa: PLR0913
     blanks = [None] * (len(heads) - 1)
     others = names[shown:] if shown else []
     return Table(
-        key,
-        title,
-        unit,
-        [*heads, *(Column(f"{month:%b %y}") for month in months), Column("Sum"), Column("Share", SHARE)],
+        *name_title_unit,
+        [*heads, *map(Column.of, months), Column("Sum"), Column("Share", SHARE)],
         [row(name, [name]) for name in names],
-        row(("All", *blanks), names)[:-1] + [None],
+        [*row(("All", *blanks), names)[:-1], None],
         shown,
         row((f"{len(others)} others", *blanks), others) if others else None,
     )
