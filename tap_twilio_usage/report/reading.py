@@ -233,8 +233,19 @@ class _Reader:
             part.forecast = _forecast(month, exact(row[0]), part.budgets)
         if found := model("anomalies"):
             part.anomalies = sorted(
-                Anomaly(*row[:4], *(exact(row[at]) or ZERO for at in range(4, 7)), kind=row[7])
-                for row in self.rows(queries.anomalies(found, unit, since))
+                Anomaly(
+                    day=day,
+                    account=account,
+                    service=service,
+                    category=category,
+                    cost=exact(cost) or ZERO,
+                    expected=exact(expected) or ZERO,
+                    excess=exact(excess) or ZERO,
+                    kind=kind,
+                )
+                for day, account, service, category, cost, expected, excess, kind in self.rows(
+                    queries.anomalies(found, unit, since)
+                )
             )
         if charges := model("customer_charges"):
             part.charges = sorted(

@@ -131,12 +131,12 @@ class Section:
     def change(self) -> Change | None:
         """The finished days of the month against the same days of the month before.
 
-        None if some of these days are not loaded.
+        None if some of these days are not loaded for every account.
         """
         if self.last_finished is None:
             return None
         after, before = same_days(self.last_finished)
-        loaded = {day.first for day in self.days}
+        loaded = {day.first for day in self.days} - self.missing_days
         if any(day not in loaded for span in (before, after) for day in each_day(*span)):
             return None
         return Change(before, after, self.spent(*before), self.spent(*after))

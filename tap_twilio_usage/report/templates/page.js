@@ -68,12 +68,12 @@
 
   // A chart like those of the page, of one colour.
   const drawn = (labels, sums, sign, description, small) => {
-    const tall = 1000, width = 10 * sums.length, numbers = sums.map(sum => Number(exact(sum)));
+    const tall = 1000, slots = Math.max(7, sums.length), width = 10 * slots, numbers = sums.map(sum => Number(exact(sum)));
     const top = Math.max(0, ...numbers), low = Math.min(0, ...numbers), rough = (top - low || 1) / (small ? 2 : 4);
     const size = 10 ** Math.floor(Math.log10(rough)), step = [1, 2, 2.5, 5, 10].map(f => f * size).find(s => s >= rough);
     const ticks = [];
-    for (let at = Math.floor(low / step); at <= Math.floor((top || 1) / step); at++) ticks.push(at * step);
-    const first = ticks[0], last = (top || 1) + (top - low || 1) * .08, y = amount => (last - amount) / (last - first) * tall;
+    for (let at = Math.ceil(low / step); at <= Math.floor((top || (low < 0 ? 0 : 1)) / step); at++) ticks.push(at * step);
+    const room = (top - low || 1) * .08, first = low < 0 ? low - room : 0, last = (top || (low < 0 ? 0 : 1)) + room, y = amount => (last - amount) / (last - first) * tall;
     const texts = ticks.map(tick => `${tick < 0 ? "−" : ""}${sign}${+Math.abs(tick).toPrecision(12) >= 1e6
       ? `${+(Math.abs(tick) / 1e6).toPrecision(6)}M` : (+Math.abs(tick).toPrecision(12)).toLocaleString("en", { maximumFractionDigits: 12 })}`);
     const box = document.createElement("div");
@@ -88,7 +88,7 @@
     box.innerHTML = `<div class="ys">${ticks.map((tick, at) => `<span style="bottom:${100 - y(tick) / 10}%">${texts[at]}</span>`).join("")}</div>
       <div class="plot"><svg viewBox="0 0 ${width} ${tall}" preserveAspectRatio="none" aria-hidden="true"><path class="grid" d="${ticks.map(tick => `M0 ${y(tick)}h${width}`).join("")}"/>
       <path class="s1" d="${bars}"/><path class="axis" d="M0 ${y(0)}h${width}"/><g class="hover">${hovers}</g></svg></div>
-      <div class="xs">${starts.map(([label, at], number) => at / labels.length < .94 ? `<span${number % skip ? ' class="wide"' : ""} style="left:${100 * at / labels.length}%">${number === 0 || label.slice(5, 7) === "01" ? said(label.slice(0, 7)) : months[label.slice(5, 7) - 1]}</span>` : "").join("")}</div>`;
+      <div class="xs">${starts.map(([label, at], number) => at / slots < .94 ? `<span${number % skip ? ' class="wide"' : ""} style="left:${100 * at / slots}%">${number === 0 || label.slice(5, 7) === "01" ? said(label.slice(0, 7)) : months[label.slice(5, 7) - 1]}</span>` : "").join("")}</div>`;
     return box;
   };
 

@@ -20,6 +20,7 @@ GAP = 1.6
 TICKS, TICKS_IF_SMALL = 4, 2
 ROOM = 0.08  # above the highest bar, for its mark
 LABELS_ON_A_PHONE = 5
+FEWEST = 7  # as many bars have room at least, so that a single one is no wall
 EDGE = 94.0  # percent; a label further right would be cut off
 
 
@@ -52,7 +53,8 @@ class Chart:
 
 def _drawn(chart: Chart) -> Markup:
     low, high, ticks = _scale(chart)
-    width = STEP * len(chart.bars)
+    slots = max(len(chart.bars), FEWEST)
+    width = STEP * slots
 
     def y(amount: float) -> float:
         return round((high - amount) / (high - low) * HEIGHT, 1)
@@ -78,7 +80,7 @@ def _drawn(chart: Chart) -> Markup:
             marks.append(
                 Markup(
                     '<span class="mark" style="left:{:.2f}%;bottom:{:.2f}%" title="{}">▲</span>'
-                ).format((at + 0.5) / len(chart.bars) * 100, 100 - y(up) / HEIGHT * 100, bar.mark)
+                ).format((at + 0.5) / slots * 100, 100 - y(up) / HEIGHT * 100, bar.mark)
             )
     grid = "".join(f"M0 {y(tick):g}h{width:g}" for tick in ticks)
     shapes = [
@@ -98,7 +100,9 @@ def _drawn(chart: Chart) -> Markup:
         description=chart.description,
         gutter=max(map(len, texts)) + 1,
         ys=Markup().join(
-            Markup('<span style="bottom:{:.2f}%">{}</span>').format(100 - y(tick) / 10, text)
+            Markup('<span style="bottom:{:.2f}%">{}</span>').format(
+                100 - y(tick) / HEIGHT * 100, text
+            )
             for tick, text in zip(ticks, texts, strict=True)
         ),
         width=width,
@@ -109,7 +113,7 @@ def _drawn(chart: Chart) -> Markup:
         line=_line(chart.line, y),
         hovers=Markup().join(hovers),
         marks=Markup().join(marks),
-        xs=_labels(chart),
+        xs=_labels(chart, slots),
     )
 
 
@@ -126,7 +130,7 @@ def _line(amounts: Sequence[Decimal | None], y: object) -> Markup:
     return Markup('<path class="line" d="{}"/>').format("".join(path)) if path else Markup()
 
 
-def _labels(chart: Chart) -> Markup:
+def _labels(chart: Chart, slots: int) -> Markup:
     every = math.ceil(len(chart.labels) / LABELS_ON_A_PHONE)
     middle = 0.5 if chart.is_centred else 0.0
     return Markup().join(
@@ -137,7 +141,7 @@ def _labels(chart: Chart) -> Markup:
             text,
         )
         for number, (at, text) in enumerate(chart.labels)
-        if (left := (at + middle) / len(chart.bars) * 100) < EDGE or chart.is_centred
+        if (left := (at + middle) / slots * 100) < EDGE or chart.is_centred
     )
 
 
@@ -152,9 +156,10 @@ def _scale(chart: Chart) -> tuple[float, float, list[float]]:
     rough = (high - low) / (TICKS_IF_SMALL if chart.is_small else TICKS)
     size = 10.0 ** math.floor(math.log10(rough))
     step = next(size * factor for factor in (1, 2, 2.5, 5, 10) if size * factor >= rough)
-    first, last = math.floor(low / step), math.floor(high / step)
+    first, last = math.ceil(low / step), math.floor(high / step)
     ticks = [round(number * step, 12) for number in range(first, last + 1)]
-    return ticks[0], high + (high - low) * ROOM, ticks
+    room = (high - low) * ROOM
+    return low - room if low < 0 else low, high + room, ticks
 
 
 def legend(entries: Sequence[tuple[str, str]]) -> Markup:

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from tap_twilio_usage.report import wording
 from tap_twilio_usage.report.figures.costs import DayCost, mean_of_week
-from tap_twilio_usage.report.figures.periods import month_of
+from tap_twilio_usage.report.figures.periods import end_of_month, month_of
 from tap_twilio_usage.report.figures.sums import ZERO
 from tap_twilio_usage.report.view.chart import Bar, Chart
 from tap_twilio_usage.report.view.spending import Spending
@@ -86,7 +86,8 @@ class Charts:
 
     def _hover(self, day: DayCost, *, is_unfinished: bool) -> str:
         note = ", unfinished" if is_unfinished else ""
-        return f"{day.day:%a} {wording.short_day(day.day)}{note}: {_sums(day.services, self.spending.unit)}"
+        sums = _sums(day.services, self.spending.unit)
+        return f"{day.day:%a} {wording.short_day(day.day)}{note}: {sums}"
 
     @cached_property
     def _labels(self) -> list[tuple[int, str]]:
@@ -127,7 +128,7 @@ class Charts:
             Bar(
                 f"{name}: {_sums(sums[month], self.spending.unit)}",
                 self.spending.palette.parts(sums[month]),
-                is_unfinished=section.unfinished is not None and month == self.spending.months[-1],
+                is_unfinished=(section.last_finished or month) < end_of_month(month),
             )
             for month, name in zip(self.spending.months, names, strict=True)
         ]

@@ -122,9 +122,13 @@ class Headline:
         largest = max((abs(each) for _, each in self.spenders), default=ZERO)
         return round(float(abs(amount) / largest) * 100, 1) if largest else 0.0
 
+    def used(self, budget: Budget) -> Decimal:
+        """Return what was spent of a budget of everything."""
+        return self.spent if budget.period == "month" else budget.actual
+
     def pace(self, budget: Budget) -> tuple[float, float, str]:
         """Return how much of a budget is used, how much of its period is over, and its status."""
-        used, over = budget.percent_used or ZERO, budget.percent_of_period or ZERO
+        used, over = 100 * self.used(budget) / (budget.amount or 1), budget.percent_of_period or 0
         return (
             min(100.0, max(0.0, float(used))),
             min(100.0, max(0.0, float(over))),

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from functools import cached_property
 from importlib.resources import files
 from typing import Any
@@ -16,9 +17,10 @@ from markupsafe import Markup
 from tap_twilio_usage.report import wording
 from tap_twilio_usage.report.figures.costs import totals
 from tap_twilio_usage.report.reading import Figures, Part
-from tap_twilio_usage.report.view import explorer, groups
+from tap_twilio_usage.report.view import explorer
 from tap_twilio_usage.report.view.chart import legend
 from tap_twilio_usage.report.view.charts import Charts
+from tap_twilio_usage.report.view.groups import groups
 from tap_twilio_usage.report.view.headline import Headline
 from tap_twilio_usage.report.view.names import Names, Palette
 from tap_twilio_usage.report.view.proof import Proof
@@ -66,7 +68,7 @@ class View:
     @property
     def signs(self) -> list[tuple[str, str]]:
         """What else is drawn in the chart of days."""
-        signs = [("7-day mean", "line")]
+        signs = [("7-day mean", "line")] if any(self.charts.by_day.line) else []
         if self.spending.anomalies:
             signs.append(("Unusual", "mark"))
         if self.part.section.unfinished:
@@ -96,7 +98,7 @@ class Report:
             self.views.append(
                 View(part, spending, Charts(spending), Headline(spending), Proof(part, names))
             )
-        self.groups = groups.tables(figures.groups)
+        self.groups = groups(figures.groups)
 
     @property
     def as_of(self) -> datetime | None:
@@ -110,7 +112,7 @@ class Report:
         for number, view in enumerate(self.views, 1):
             part = f"-{view.spending.unit}-{number}" if len(self.views) > 1 else ""
             yield from ((f"{table.key}{part}.csv", table) for table in view.tables)
-        yield from ((f"{table.key}.csv", table) for table in self.groups)
+        yield from ((f"{group.table.key}.csv", group.table) for group in self.groups)
 
 
 def rendered(report: Report) -> str:
@@ -137,8 +139,14 @@ def rendered(report: Report) -> str:
     folder = files("tap_twilio_usage.report") / "templates"
     return environment.get_template("page.html").render(
         report=report,
-        money=wording.money,
+        money=_money,
         # Both are files of ours.
         style=Markup((folder / "page.css").read_text(encoding="utf-8")),  # noqa: S704
         script=Markup((folder / "page.js").read_text(encoding="utf-8")),  # noqa: S704
     )
+
+
+def _money(amount: Decimal, unit: str, *, signed: bool = False) -> Markup:
+    """Return an amount with two decimals, and all of them on hover."""
+    text = wording.money(amount, unit, signed=signed)
+    return Markup('<span class="n" title="{}">{}</span>').format(wording.exact(amount), text)

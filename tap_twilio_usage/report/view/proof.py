@@ -45,7 +45,8 @@ class Proof:
             worst = section.gaps[0]
             said.append(
                 f"{wording.count(days, 'day')} of {self._whose(accounts)} "
-                f"{'is' if days == 1 else 'are'} missing, such as "
+                f"{'is' if days == 1 else 'are'} missing"
+                f"{', such as' if len(section.gaps) > 1 else ':'} "
                 f"{wording.span(worst.first, worst.last)}. The real spend is higher."
             )
         if section.wrong:
