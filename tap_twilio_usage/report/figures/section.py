@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
 from itertools import groupby
@@ -60,6 +60,7 @@ class Section:
     since: date | None = None
     # The loaded days of each account in any currency, shared by the sections.
     loaded: Loaded = field(default_factory=lambda: defaultdict(set))
+    newest: date | None = None  # the last finished day of any account
     known: Mapping[str, Account] = field(default_factory=dict)
     other_gaps: list[Gap] = field(default_factory=list)
     by_account: dict[str, list[AccountDay]] = field(default_factory=dict)
@@ -96,8 +97,7 @@ class Section:
     @cached_property
     def unfinished(self) -> Period | None:
         """The last day, if it was not over when Twilio reported it."""
-        last = self.days[-1]
-        return last if last.as_of is not None and last.as_of.date() <= last.first else None
+        return self.days[-1] if _is_unfinished(self.days[-1]) else None
 
     @cached_property
     def last_finished(self) -> date | None:
@@ -144,13 +144,8 @@ class Section:
     @cached_property
     def missing(self) -> dict[str, set[date]]:
         """The missing days of each account: within its life, or in one of Twilio's months."""
-        newest = max(
-            (max(days) for days in self.loaded.values()), default=self.last_finished or date.min
-        )
-        if self.unfinished and newest == self.unfinished.first:
-            newest -= DAY  # the load of another account may have been too early for it
         found = {
-            account: missing.in_life(self.loaded[account], newest, self.known.get(account))
+            account: missing.in_life(self.loaded[account], self.newest, self.known.get(account))
             for account in sorted(self.by_account)
         }
         every = {day.first for day in self.days}
@@ -259,17 +254,25 @@ def sections(
     """
     known = {each.sid: each for each in accounts}
     loaded: dict[bool | None, Loaded] = defaultdict(lambda: defaultdict(set))
+    ends: dict[bool | None, Period] = {}  # the last day of any account
+    newest: dict[bool | None, date] = {}
     found: dict[Key, Section] = {}
     mine: dict[tuple[str, bool | None, str], list[AccountDay]] = defaultdict(list)
 
     def section(key: Key) -> Section:
         if key not in found:
-            found[key] = Section(*key, since, loaded[key[1]], known)
+            found[key] = Section(*key, since, loaded[key[1]], newest.get(key[1]), known)
         return found[key]
 
     for each in days:
         loaded[each.rolled_up][each.account].add(each.day)
+        last = ends.setdefault(each.rolled_up, Period(each.day, each.day))
+        if each.day >= last.first:
+            as_of = last.as_of if each.day == last.first else None
+            ends[each.rolled_up] = _end(each, as_of)
         mine[each.unit, each.rolled_up, each.account].append(each)
+    for kind, last in ends.items():
+        newest[kind] = last.first - DAY if _is_unfinished(last) else last.first
     used = {account for account, its in mine.items() if any(each.used for each in its)}
     for account in used:
         section(account[:2]).by_account[account[2]] = mine[account]
@@ -289,3 +292,12 @@ def sections(
             for gap in each.gaps
         ]
     return parts
+
+
+def _is_unfinished(day: Period) -> bool:
+    return day.as_of is not None and day.as_of.date() <= day.first
+
+
+def _end(day: AccountDay, as_of: datetime | None) -> Period:
+    times = [time for time in (day.as_of, as_of) if time]
+    return Period(day.day, day.day, as_of=max(times, default=None))
