@@ -153,8 +153,10 @@ MONTHS = (
 def literal(value: Any) -> str:
     if value is None:
         return "NULL"
-    if isinstance(value, (bool, Decimal, int)):
-        return f"{value:f}" if isinstance(value, Decimal) else f"{value}"
+    if isinstance(value, (bool, int)):
+        return f"{value}"
+    if isinstance(value, Decimal):
+        value = f"{value:f}"
     return f"'{str(value).replace(chr(39), chr(39) * 2)}'"
 
 

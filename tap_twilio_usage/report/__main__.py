@@ -32,8 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ReportError as error:
         sys.exit(f"report: {error}")
     except ModuleNotFoundError as error:
-        wanted = "'tap-twilio-usage[report]'" if error.name in EXTRA else "its package"
-        sys.exit(f"report: {error.name} is not installed; pip install {wanted}")
+        name = (error.name or "").partition(".")[0]
+        wanted = "'tap-twilio-usage[report]'" if name in EXTRA else "its package"
+        sys.exit(f"report: {name} is not installed; pip install {wanted}")
 
 
 def _parser() -> argparse.ArgumentParser:

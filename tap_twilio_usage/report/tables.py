@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Date,
+    Dialect,
     Float,
     Integer,
     Numeric,
@@ -26,15 +27,27 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
+from tap_twilio_usage._compat import override
 from tap_twilio_usage.report.errors import ReportError
 
 RECORDS = "usage_records_daily"
 BILLING_GROUPS = "billing_group_records"
 SCHEMA = "tap_twilio_usage"  # of the targets in meltano.yml
 MODELS = "twilio_usage"  # of the dbt models
-EXACT = Numeric(38, 12)
-
 Column = ColumnElement[Any]
+
+
+class Exact(Numeric[Any]):
+    """A decimal as the driver returns it: SQLAlchemy's own conversion may go through a float."""
+
+    cache_ok = True
+
+    @override
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:
+        return None
+
+
+EXACT = Exact(38, 12)
 
 
 @dataclass(frozen=True)
