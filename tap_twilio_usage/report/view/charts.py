@@ -40,7 +40,7 @@ class Charts:
                 ),
                 self.spending.palette.parts(day.services),
                 is_unfinished=unfinished is not None and day is self.spending.days[-1],
-                mark="; ".join(marks[day.day]),
+                mark="; ".join(marks.get(day.day, [])),
             )
             for day in self.spending.days
         ]
