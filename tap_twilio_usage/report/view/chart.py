@@ -131,7 +131,8 @@ def _line(amounts: Sequence[Decimal | None], y: object) -> Markup:
 
 
 def _labels(chart: Chart, slots: int) -> Markup:
-    every = math.ceil(len(chart.labels) / LABELS_ON_A_PHONE)
+    most = slots if chart.is_centred else len(chart.labels)
+    every = math.ceil(most / LABELS_ON_A_PHONE)
     middle = 0.5 if chart.is_centred else 0.0
     return Markup().join(
         Markup('<span class="{}{}" style="left:{:.2f}%">{}</span>').format(

@@ -140,6 +140,7 @@ def rendered(report: Report) -> str:
     return environment.get_template("page.html").render(
         report=report,
         money=_money,
+        big=_big,
         # Both are files of ours.
         style=Markup((folder / "page.css").read_text(encoding="utf-8")),  # noqa: S704
         script=Markup((folder / "page.js").read_text(encoding="utf-8")),  # noqa: S704
@@ -150,3 +151,9 @@ def _money(amount: Decimal, unit: str, *, signed: bool = False) -> Markup:
     """Return an amount with two decimals, and all of them on hover."""
     text = wording.money(amount, unit, signed=signed)
     return Markup('<span class="n" title="{}">{}</span>').format(wording.exact(amount), text)
+
+
+def _big(amount: Decimal, unit: str, *, signed: bool = False) -> Markup:
+    """Return an amount as a headline, which is smaller if it has more digits."""
+    text = _money(amount, unit, signed=signed)
+    return Markup('<p class="big" style="--chars:{}">{}</p>').format(len(text.striptags()), text)
