@@ -134,6 +134,10 @@ def test_print_is_light_and_whole(browser: Browser, file: Path) -> None:
     page.emulate_media(media="print", color_scheme="dark")
     ink = page.evaluate("getComputedStyle(document.body).color")
     assert luminance(ink) < 0.1
+    assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == (
+        "rgb(255, 255, 255)"
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= 720
     assert page.evaluate(CUT) == []
     assert page.locator("nav:visible, .csv:visible, .filter:visible").count() == 0
     assert page.locator(".legend:visible").count() == page.locator(".legend").count() > 0
