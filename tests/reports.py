@@ -41,16 +41,22 @@ class Row(NamedTuple):
         return self.category.strip().lower() == "totalprice"
 
 
-def charge(day: date | str, category: str, price: str, deduplicated: str | None = None, **more: Any) -> Row:
+def charge(
+    day: date | str, category: str, price: str, deduplicated: str | None = None, **more: Any
+) -> Row:
     day = date.fromisoformat(day) if isinstance(day, str) else day
     counted = Decimal(price if deduplicated is None else deduplicated)
     is_total = category.strip().lower() == "totalprice"
     if "as_of" not in more:  # the morning after
-        more["as_of"] = datetime(day.year, day.month, day.day, 6, tzinfo=timezone.utc) + timedelta(1)
+        more["as_of"] = datetime(day.year, day.month, day.day, 6, tzinfo=timezone.utc) + timedelta(
+            1
+        )
     values: dict[str, Any] = {"account": MAIN, "rolled_up": True, "unit": "USD", "service": "Voice"}
     if is_total:
         more["service"] = "Unattributed"
-    return Row(day=day, category=category, price=Decimal(price), deduplicated=counted, **(values | more))
+    return Row(
+        day=day, category=category, price=Decimal(price), deduplicated=counted, **(values | more)
+    )
 
 
 def a_day(day: date | str, *prices: str, **more: Any) -> list[Row]:
@@ -143,7 +149,7 @@ COLUMNS = (
 )
 IN_POSTGRES = COLUMNS.format(text="text", date="date", number="numeric", time="timestamptz")
 IN_DUCKDB = COLUMNS.format(text="varchar", date="varchar", number="double", time="varchar")
-NAMES = ("account_sid varchar, friendly_name varchar, status varchar, date_created timestamptz, date_updated timestamptz")
+NAMES = "account_sid varchar, friendly_name varchar, status varchar, date_created timestamptz, date_updated timestamptz"
 MONTHS = (
     "account_sid varchar, includes_subaccounts boolean, price_unit varchar, start_date date, "
     "days_expected integer, monthly_total decimal(38, 12), as_of timestamptz"

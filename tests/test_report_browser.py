@@ -42,7 +42,9 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the page of a company that spends nine digits a month, without the dot."""
     folder = tmp_path_factory.mktemp("report")
     rows = [
-        row._replace(price=(row.price or 0) * 100_000, deduplicated=(row.deduplicated or 0) * 100_000)
+        row._replace(
+            price=(row.price or 0) * 100_000, deduplicated=(row.deduplicated or 0) * 100_000
+        )
         for row in company()
     ]
     url = duckdb_of(rows, folder / "w.duckdb", accounts=ACCOUNTS)
@@ -91,7 +93,12 @@ CUT = """() => {
     ("width", "scheme"),
     [
         *[(1280, "light"), (400, "dark")],
-        *[nightly(1100, "light"), nightly(1280, "dark"), nightly(400, "light"), nightly(320, "light")],
+        *[
+            nightly(1100, "light"),
+            nightly(1280, "dark"),
+            nightly(400, "light"),
+            nightly(320, "light"),
+        ],
     ],
 )
 def test_nothing_is_cut_or_asks_the_network(
@@ -200,7 +207,9 @@ def test_a_table_is_sorted_and_downloaded(browser: Browser, file: Path) -> None:
     assert heading.locator("..").get_attribute("aria-sort") == "ascending"
     heading.click()
     with page.expect_download() as download:
-        table.locator("xpath=ancestor::*[@class='table wider' or @class='table']").locator(".csv").click()
+        table.locator("xpath=ancestor::*[@class='table wider' or @class='table']").locator(
+            ".csv"
+        ).click()
     assert download.value.suggested_filename == "categories.csv"
     head, *found = csv.reader(download.value.path().read_text().splitlines())
     _, *exact = csv.reader((file.parent / "categories.csv").read_text().splitlines())
@@ -208,7 +217,9 @@ def test_a_table_is_sorted_and_downloaded(browser: Browser, file: Path) -> None:
     assert sorted(row[:-1] for row in found[:-1]) == sorted(row[:-1] for row in exact)
 
 
-def test_the_unfinished_day_is_pale_and_unusual_days_are_marked(browser: Browser, file: Path) -> None:
+def test_the_unfinished_day_is_pale_and_unusual_days_are_marked(
+    browser: Browser, file: Path
+) -> None:
     page, _ = opened(browser, file)
     chart = page.locator(".chart").first
     assert chart.locator("path.faded").first.evaluate("e => getComputedStyle(e).opacity") == "0.38"

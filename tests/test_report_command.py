@@ -9,7 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
-import psycopg
 import pytest
 
 from tap_twilio_usage.report.__main__ import main
@@ -261,7 +260,7 @@ def test_no_cell_of_a_csv_is_a_formula(tmp_path: Path) -> None:
 
 FOCUS = (
     'CREATE TABLE focus_cost_and_usage AS SELECT amount::{number} AS "{cost}", {start} AS "{day}", '
-    "'AC' AS \"{account}\", category AS \"{category}\", '' AS \"ServiceName\" FROM (VALUES "
+    '\'AC\' AS "{account}", category AS "{category}", \'\' AS "ServiceName" FROM (VALUES '
     "('0.000000000001', 'b', '2026-01-02'), ('-1234567890.5', 'a', '2026-01-02'), "
     "('1', 'a', '2026-01-01')) AS v(amount, category, day)"
 )
@@ -314,6 +313,8 @@ def test_a_focus_file_that_cannot_be_made_is_one_line(
 ) -> None:
     url = duckdb_of(ROWS, tmp_path / "w.duckdb")
     said = failure(capsys, "--url", url, "--focus", str(tmp_path / "f.csv"))
-    assert said.endswith("no table focus_cost_and_usage; load it with the setting focus, or omit --focus")
+    assert said.endswith(
+        "no table focus_cost_and_usage; load it with the setting focus, or omit --focus"
+    )
     said = failure(capsys, "--url", url, "--focus", "f.xlsx")
     assert said == "report: f.xlsx is neither .csv nor .parquet"

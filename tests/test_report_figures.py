@@ -18,7 +18,7 @@ from tap_twilio_usage.report.figures.costs import (
 )
 from tap_twilio_usage.report.figures.section import Section
 from tap_twilio_usage.report.figures.sums import Account, Cost, MonthCost, Movement
-from tests.reports import MAIN, a_day, account_days, charge, days, dollars, only, own_month, summed
+from tests.reports import MAIN, a_day, charge, days, dollars, only, own_month, summed
 
 ROWS = [
     charge("2026-01-31", "calls", "3.1", "1.1"),
@@ -237,7 +237,10 @@ def test_an_unfinished_day_is_left_out_of_comparisons() -> None:
     rows[-1] = rows[-1]._replace(as_of=noon.replace(day=20, hour=12))
     section = only(rows)
     assert section.unfinished is not None
-    assert (section.unfinished.first, section.last_finished) == (date(2026, 2, 20), date(2026, 2, 19))
+    assert (section.unfinished.first, section.last_finished) == (
+        date(2026, 2, 20),
+        date(2026, 2, 19),
+    )
     assert section.change is not None
     assert section.change.after == (date(2026, 2, 1), date(2026, 2, 19))
     assert (section.change.was, section.change.now) == (19, 19)
@@ -327,7 +330,9 @@ USAGES = st.decimals(0, 1000, places=3)
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), AMOUNTS, AMOUNTS, USAGES, USAGES), max_size=9))
-def test_price_and_volume_add_up_to_the_change(found: list[tuple[str, Decimal, Decimal, Decimal, Decimal]]) -> None:
+def test_price_and_volume_add_up_to_the_change(
+    found: list[tuple[str, Decimal, Decimal, Decimal, Decimal]],
+) -> None:
     moved = movers(Movement("S", category, "AC", *more) for category, *more in found)
     assert all(each.from_price + each.from_volume == each.difference for each in moved)
     changes = [after - before for _, before, after, *_ in found]
@@ -335,7 +340,9 @@ def test_price_and_volume_add_up_to_the_change(found: list[tuple[str, Decimal, D
 
 
 def test_a_change_is_one_of_price_or_of_volume() -> None:
-    def moved(before: int, after: int, usage_before: int, usage_after: int) -> tuple[Decimal, Decimal]:
+    def moved(
+        before: int, after: int, usage_before: int, usage_after: int
+    ) -> tuple[Decimal, Decimal]:
         amounts = map(Decimal, (before, after, usage_before, usage_after))
         (each,) = movers([Movement("Voice", "calls", "AC", *amounts)])
         return each.from_price, each.from_volume

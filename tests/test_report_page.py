@@ -105,7 +105,9 @@ def company() -> list[Row]:
             amounts = [f"{n * day.day % 7 + n * day.month}.123456" for n in range(1, 10)]
             its = a_day(day, *amounts, **mine)
             if day.day == 1:
-                more(its, charge(day, "support", "500", kind="recurring", **mine, service="Support"))
+                more(
+                    its, charge(day, "support", "500", kind="recurring", **mine, service="Support")
+                )
             if (day.month, day.day, account) == (3, 2, SHOP):
                 more(its, charge(day, HOSTILE, "0.5", **mine))
             rows += its
@@ -349,7 +351,10 @@ def test_a_service_keeps_its_colour() -> None:
     assert [palette[name] for name in "ABC"] == ["s1", "s2", "s3"]
     many = Palette([{f"S{n}": Decimal(100 - n) for n in range(9)}])
     assert [many[f"S{n}"] for n in range(9)] == ["s1", "s2", "s3", "s4", "s5", "s6", *["s0"] * 3]
-    assert many.parts({"S8": Decimal(1), "S7": Decimal(2), "S0": Decimal(3)}) == [("s1", 3), ("s0", 3)]
+    assert many.parts({"S8": Decimal(1), "S7": Decimal(2), "S0": Decimal(3)}) == [
+        ("s1", 3),
+        ("s0", 3),
+    ]
     assert many.legend(["S8", "S0"]) == [("S0", "s1"), ("Other services", "s0")]
 
 
