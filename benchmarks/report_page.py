@@ -1,8 +1,8 @@
 """`python -m benchmarks.report_page` measures the report on a year of 200 accounts.
 
 Twilio lists 133 categories a day of them: 9.7 million rows, of which 20 a day have an amount. CPU
-and memory are those of the report's process: with PostgreSQL, the server is not counted; DuckDB runs
-within the process, so its own work and memory are. `--quick` checks that everything works.
+and memory are those of the report's process: with PostgreSQL, the server is not counted; DuckDB
+runs within the process, so its own work and memory are. `--quick` checks that everything works.
 """
 
 from __future__ import annotations

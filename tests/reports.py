@@ -149,7 +149,10 @@ COLUMNS = (
 )
 IN_POSTGRES = COLUMNS.format(text="text", date="date", number="numeric", time="timestamptz")
 IN_DUCKDB = COLUMNS.format(text="varchar", date="varchar", number="double", time="varchar")
-NAMES = "account_sid varchar, friendly_name varchar, status varchar, date_created timestamptz, date_updated timestamptz"
+NAMES = (
+    "account_sid varchar, friendly_name varchar, status varchar, date_created timestamptz, "
+    "date_updated timestamptz"
+)
 MONTHS = (
     "account_sid varchar, includes_subaccounts boolean, price_unit varchar, start_date date, "
     "days_expected integer, monthly_total decimal(38, 12), as_of timestamptz"

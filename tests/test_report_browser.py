@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.conftest import ROOT, nightly
 from tests.reports import duckdb_of, written
 from tests.test_report_page import ACCOUNTS, BUILT, SHOP, build, company, owned
 
+ZERO = Decimal(0)
 STYLE = ROOT / "tap_twilio_usage" / "report" / "templates" / "page.css"
 
 
@@ -43,7 +45,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     rows = [
         row._replace(
-            price=(row.price or 0) * 100_000, deduplicated=(row.deduplicated or 0) * 100_000
+            price=(row.price or ZERO) * 100_000, deduplicated=(row.deduplicated or ZERO) * 100_000
         )
         for row in company()
     ]
@@ -68,7 +70,7 @@ def opened(browser: Browser, file: Path, **options: Any) -> tuple[Page, list[str
 
 
 WIDER = """() => [...document.querySelectorAll("body *")].filter(e =>
-  !e.closest(".scroll") && !e.closest(".of-what") && e.getBoundingClientRect().right > innerWidth + 1
+  !e.closest(".scroll, .of-what") && e.getBoundingClientRect().right > innerWidth + 1
 ).map(e => e.outerHTML)"""
 # What sticks out of its card or chart, and labels that touch another one or do not fit.
 CUT = """() => {
@@ -81,7 +83,9 @@ CUT = """() => {
   for (const axis of document.querySelectorAll(".xs, .ys")) {
     const boxes = [...axis.children].map(e => e.getBoundingClientRect()).filter(b => b.width > 0);
     boxes.forEach((a, at) => boxes.slice(at + 1).forEach(b => {
-      if (a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom) cut.push(axis);
+      const beside = a.left >= b.right || b.left >= a.right;
+      const above = a.top >= b.bottom || b.top >= a.bottom;
+      if (!beside && !above) cut.push(axis);
     }));
   }
   const small = [...document.querySelectorAll(".big")].filter(e => e.scrollWidth > e.clientWidth);
@@ -121,7 +125,8 @@ def test_nothing_is_cut_or_asks_the_network(
     assert (luminance(background) < 0.05) == (scheme == "dark")
     scrolling = page.locator(".wider > .says:visible").count()
     wide = page.evaluate(
-        "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
+        "[...document.querySelectorAll('.scroll')]"
+        ".filter(e => e.scrollWidth > e.clientWidth + 1).length"
     )
     assert scrolling == wide
     assert wide > 0 or width > 1000
@@ -172,11 +177,11 @@ def test_the_filter_adds_up_exactly_without_a_network(browser: Browser, file: Pa
 
     def spent(**wanted: str) -> str:
         found = [
-            row.deduplicated or 0
+            row.deduplicated or ZERO
             for row in rows
             if all(getattr(row, name) == value for name, value in wanted.items())
         ]
-        return wording.exact(sum(found, 0 * rows[0].price) * 100_000)  # type: ignore[operator]
+        return wording.exact(sum(found, ZERO) * 100_000)
 
     assert chosen(page) == spent()
     page.locator(".whom").select_option("Shop")

@@ -243,7 +243,7 @@ def test_an_unfinished_day_is_left_out_of_comparisons() -> None:
     )
     assert section.change is not None
     assert section.change.after == (date(2026, 2, 1), date(2026, 2, 19))
-    assert (section.change.was, section.change.now) == (19, 19)
+    assert [section.change.was, section.change.now] == [19, 19]
     # On the 1st, the month that is over is the one to look at.
     first = rows[:32]
     first[-1] = first[-1]._replace(as_of=noon.replace(day=1, hour=12))
@@ -321,8 +321,8 @@ def test_usage_and_charges_without_usage_are_apart() -> None:
         Cost(day, "Support", "A", is_fee=True, amount=Decimal(500)),
     ]
     one, two = by_day(costs, [day, empty])
-    assert (one.services, one.usage, one.fees, one.fee) == ({"Voice": 7}, 7, {"Support": 500}, 500)
-    assert (two.usage, two.fee) == (0, 0)
+    assert [one.usage, one.fee, two.usage, two.fee] == [7, 500, 0, 0]
+    assert [one.services, one.fees] == [{"Voice": Decimal(7)}, {"Support": Decimal(500)}]
 
 
 AMOUNTS = st.decimals(-1000, 1000, places=9)
@@ -340,25 +340,23 @@ def test_price_and_volume_add_up_to_the_change(
 
 
 def test_a_change_is_one_of_price_or_of_volume() -> None:
-    def moved(
-        before: int, after: int, usage_before: int, usage_after: int
-    ) -> tuple[Decimal, Decimal]:
+    def moved(before: int, after: int, usage_before: int, usage_after: int) -> list[Decimal]:
         amounts = map(Decimal, (before, after, usage_before, usage_after))
         (each,) = movers([Movement("Voice", "calls", "AC", *amounts)])
-        return each.from_price, each.from_volume
+        return [each.from_price, each.from_volume]
 
-    assert moved(10, 20, 100, 200) == (0, 10)
-    assert moved(10, 20, 100, 100) == (10, 0)
-    assert moved(10, 30, 100, 150) == (15, 5)
-    assert moved(0, 20, 0, 100) == (0, 20)
-    assert moved(10, 0, 100, 0) == (0, -10)
+    assert moved(10, 20, 100, 200) == [0, 10]
+    assert moved(10, 20, 100, 100) == [10, 0]
+    assert moved(10, 30, 100, 150) == [15, 5]
+    assert moved(0, 20, 0, 100) == [0, 20]
+    assert moved(10, 0, 100, 0) == [0, -10]
 
 
 def test_a_shift_between_accounts_is_no_new_price() -> None:
     cheap = Movement("Voice", "calls", "AC1", *map(Decimal, (10, 20, 10, 20)))
     dear = Movement("Voice", "calls", "AC2", *map(Decimal, (100, 50, 10, 5)))
     (each,) = movers([cheap, dear])
-    assert (each.from_price, each.from_volume) == (0, -40)
+    assert [each.from_price, each.from_volume] == [0, -40]
 
 
 def test_a_unit_costs_what_was_paid_for_all_of_them() -> None:
@@ -370,4 +368,4 @@ def test_a_unit_costs_what_was_paid_for_all_of_them() -> None:
     ]
     (each,) = unit_costs(costs)
     assert each.by_month == {month: Decimal("0.015")}
-    assert (each.unit, each.cost) == ("minutes", 12)
+    assert (each.unit, each.cost) == ("minutes", Decimal(12))

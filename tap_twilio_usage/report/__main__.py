@@ -14,9 +14,6 @@ from tap_twilio_usage.report.errors import ReportError
 
 # More digits than any price has: sums are exact.
 EXACT = Context(prec=1000)
-NO_WAREHOUSE = (
-    "no warehouse is given; use --url, or set TARGET_POSTGRES_DATABASE or TARGET_DUCKDB_PATH"
-)
 URL_HELP = (
     "SQLAlchemy URL of the warehouse (default: TAP_TWILIO_USAGE_REPORT_URL, else the database that "
     "TARGET_POSTGRES_* or TARGET_DUCKDB_PATH name)"
@@ -94,8 +91,6 @@ def _write(asked: argparse.Namespace) -> None:
     from tap_twilio_usage.report.warehouse import connected  # noqa: PLC0415
 
     url = address(asked.url, os.environ)
-    if url is None:
-        raise ReportError(NO_WAREHOUSE)
     with localcontext(EXACT):
         with connected(url) as connection:
             tables = Tables(connection, asked.schema, asked.models_schema)

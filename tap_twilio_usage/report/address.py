@@ -18,8 +18,8 @@ INVALID_CODE = re.compile("%(?![0-9A-Fa-f]{2})")
 SECRET = re.compile("password|passwd|token|secret|key|credential", re.IGNORECASE)
 
 
-def address(given: str | None, settings: Mapping[str, str]) -> URL | None:
-    """Return the URL of the warehouse; None if nothing names one.
+def address(given: str | None, settings: Mapping[str, str]) -> URL:
+    """Return the URL of the warehouse; raise `ReportError` if nothing names one.
 
     `settings` is the environment: the URL, or else what target-postgres or target-duckdb takes.
     """
@@ -37,7 +37,9 @@ def address(given: str | None, settings: Mapping[str, str]) -> URL | None:
         )
     if path := settings.get("TARGET_DUCKDB_PATH"):
         return URL.create("duckdb", database=path)
-    return None
+    raise ReportError(
+        "no warehouse is given; use --url, or set TARGET_POSTGRES_DATABASE or TARGET_DUCKDB_PATH"
+    )
 
 
 def _port(text: str) -> int:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tap_twilio_usage.report.__main__ import EXTRA, NO_WAREHOUSE, URL_HELP
+from tap_twilio_usage.report.__main__ import EXTRA, URL_HELP
 from tap_twilio_usage.report.errors import ReportError
 
 TABLE = "customer_charges"
@@ -80,8 +80,6 @@ def _rows(given: str | None, schema: str, month: date) -> list[Any]:
     from tap_twilio_usage.report.warehouse import connected  # noqa: PLC0415
 
     url = address(given, os.environ)
-    if url is None:
-        raise ReportError(NO_WAREHOUSE)
     names = (
         *("customer_id", "price_unit", "line", "plan_id", "item", "quantity", "unit_price"),
         *("amount", "is_closed"),
