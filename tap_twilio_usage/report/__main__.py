@@ -84,7 +84,6 @@ def _day(text: str) -> date:
 
 def _write(asked: argparse.Namespace) -> None:
     from tap_twilio_usage.report.address import address, place  # noqa: PLC0415
-    from tap_twilio_usage.report.focus import write  # noqa: PLC0415
     from tap_twilio_usage.report.reading import read  # noqa: PLC0415
     from tap_twilio_usage.report.tables import Tables  # noqa: PLC0415
     from tap_twilio_usage.report.view.page import Report, rendered  # noqa: PLC0415
@@ -96,6 +95,8 @@ def _write(asked: argparse.Namespace) -> None:
             tables = Tables(connection, asked.schema, asked.models_schema)
             figures = read(connection, tables, asked.since, _say)
             if asked.focus:
+                from tap_twilio_usage.report.focus import write  # noqa: PLC0415
+
                 _say("focus_cost_and_usage")
                 write(connection, tables, asked.since, asked.focus)
         if not figures.parts and not figures.groups:

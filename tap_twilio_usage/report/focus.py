@@ -27,7 +27,9 @@ def write(connection: Connection, tables: Tables, since: date | None, path: Path
         raise ReportError(f"{path} is neither .csv nor .parquet")
     table = tables.loaded(STREAM) or tables.model(STREAM)
     if table is None:
-        raise ReportError(f"no table {STREAM}; load it with the setting focus, or omit --focus")
+        raise ReportError(
+            "no table focus_cost_and_usage; load it with the setting focus, or omit --focus"
+        )
     if kind == ".csv":
         _write_csv(connection, table, since, path)
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, create_engine, text
@@ -16,7 +17,7 @@ from tap_twilio_usage.report.address import secrets
 from tap_twilio_usage.report.errors import ReportError
 
 # DuckDB runs within the report; what does not fit into its memory goes to a temporary folder.
-DUCKDB = {"threads": 1, "memory_limit": "40MB", "temp_directory": tempfile.gettempdir()}
+LEAST_MEMORY = 32_000_000
 
 
 @contextmanager
@@ -30,7 +31,7 @@ def connected(url: URL) -> Iterator[Connection]:
         engine = create_engine(url, poolclass=NullPool, connect_args=_connect_args(url))
         with engine.connect() as connection:
             if url.get_backend_name() == "duckdb":
-                for setting, value in DUCKDB.items():
+                for setting, value in _limits(url).items():
                     connection.execute(text(f"SET {setting} = '{value}'"))
             yield connection
     except (ReportError, ModuleNotFoundError):
@@ -42,6 +43,14 @@ def connected(url: URL) -> Iterator[Connection]:
 def _connect_args(url: URL) -> dict[str, Any]:
     # Otherwise DuckDB creates a missing file, and locks an existing one.
     return {"read_only": True} if url.get_backend_name() == "duckdb" else {}
+
+
+def _limits(url: URL) -> dict[str, int | str]:
+    """Return settings of DuckDB that take little memory, and more of it for a large file."""
+    file = Path(url.database or "")
+    memory = max(LEAST_MEMORY, file.stat().st_size // 4 if file.is_file() else 0)
+    folder = tempfile.gettempdir().replace("'", "''")
+    return {"threads": 1, "memory_limit": f"{memory // 1000}kB", "temp_directory": folder}
 
 
 def _line(error: Exception, url: URL) -> str:

@@ -107,3 +107,8 @@ def span(first: date, last: date) -> str:
     if first.year == last.year:
         return f"{first.day} {first:%B} to {day(last)}"
     return f"{day(first)} to {day(last)}"
+
+
+def unusual(category: str, account: str, cost: str, expected: str, kind: str) -> str:
+    """Return what is unusual about a cost."""
+    return f"{category} of {account}: {cost} instead of {expected} ({kind})"

@@ -62,7 +62,7 @@ class Proof:
     def _whose(self, accounts: set[str]) -> str:
         if len(accounts) == 1:
             return self.names[next(iter(accounts))]
-        return f"{len(accounts)} accounts"
+        return wording.count(len(accounts), "account")
 
     @cached_property
     def sums(self) -> Table:

@@ -246,9 +246,7 @@ class Spending:
         """Return an anomaly in words."""
         cost, expected = (wording.money(a, self.unit) for a in (each.cost, each.expected))
         kind = KINDS.get(each.kind, each.kind)
-        return (
-            f"{each.category} of {self.names[each.account]}: {cost} instead of {expected} ({kind})"
-        )
+        return wording.unusual(each.category, self.names[each.account], cost, expected, kind)
 
     @cached_property
     def customers(self) -> Table | None:
@@ -280,7 +278,7 @@ class Spending:
     def who(self, account: str) -> str:
         """Return the name of an account, or of those that are not shown."""
         if account == OTHERS:
-            return f"{self.others} other accounts"
+            return wording.count(self.others, "other account")
         return self.names[account]
 
 
