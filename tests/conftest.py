@@ -248,7 +248,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 def text_of(page: str) -> str:
     """Return the visible text of an HTML page."""
-    for name in ("script", "style"):
+    for name in ("script", "style", "svg"):
         page = re.sub(f"<{name}.*?</{name}>", " ", page, flags=re.DOTALL)
     page = re.sub("</?(td|th|tr|dt|dd|p|h1|h2|h3|li)[^>]*>", " ", page)
     return " ".join(html.unescape(re.sub("<[^>]*>", "", page)).split())

@@ -139,7 +139,8 @@ def test_what_is_missing_or_wrong_is_one_line(
     monkeypatch.delenv("TAP_TWILIO_USAGE_REPORT_URL", raising=False)
     month = "--month=2024-02"
     assert refusal(month) == (
-        "charges: no warehouse is given; use --url, or set TAP_TWILIO_USAGE_REPORT_URL"
+        "charges: no warehouse is given; use --url, or set TARGET_POSTGRES_DATABASE or "
+        "TARGET_DUCKDB_PATH"
     )
     assert refusal("--month=2024-01", f"--url={url}") == (
         "charges: no customer is charged for 2024-01"

@@ -14,36 +14,41 @@ from tap_twilio_usage.report.errors import ReportError
 
 # More digits than any price has: sums are exact.
 EXACT = Context(prec=1000)
-URL = "TAP_TWILIO_USAGE_REPORT_URL"
-EXTRA = {"altair", "duckdb_engine", "jinja2", "markupsafe", "psycopg", "sqlalchemy", "vl_convert"}
+URL_HELP = (
+    "SQLAlchemy URL of the warehouse (default: TAP_TWILIO_USAGE_REPORT_URL, else the database that "
+    "TARGET_POSTGRES_* or TARGET_DUCKDB_PATH name)"
+)
+EXTRA = {"duckdb_engine", "jinja2", "markupsafe", "psycopg", "sqlalchemy"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the report. A failure is one line and exit code 1."""
     asked = _parser().parse_args(arguments)
-    url = asked.url or os.environ.get(URL)
-    if not url:
-        sys.exit(f"report: no warehouse is given; use --url, or set {URL}")
     try:
-        _write(url, asked.schema, asked.since, asked.output)
+        _write(asked)
     except ReportError as error:
         sys.exit(f"report: {error}")
     except ModuleNotFoundError as error:
-        wanted = "'tap-twilio-usage[report]'" if error.name in EXTRA else "its package"
-        sys.exit(f"report: {error.name} is not installed; pip install {wanted}")
+        name = (error.name or "").partition(".")[0]
+        wanted = "'tap-twilio-usage[report]'" if name in EXTRA else "its package"
+        sys.exit(f"report: {name} is not installed; pip install {wanted}")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tap-twilio-usage-report",
-        description="Write an HTML report of the table usage_records_daily in a warehouse.",
+        description="Write an HTML report of the usage records in a warehouse.",
+    )
+    parser.add_argument("--url", help=URL_HELP)
+    parser.add_argument(
+        "--schema",
+        help="schema of the loaded tables (default: tap_twilio_usage, else the default schema)",
     )
     parser.add_argument(
-        "--url",
-        help=f"SQLAlchemy URL of the warehouse; if it contains a password, set {URL} instead",
-    )
-    parser.add_argument(
-        "--schema", help="schema of the table (default: tap_twilio_usage, else the default schema)"
+        "--models-schema",
+        default="twilio_usage",
+        metavar="SCHEMA",
+        help="schema of the dbt models, if they are built (default: twilio_usage)",
     )
     parser.add_argument(
         "--since",
@@ -58,6 +63,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="file to write (default: report.html)",
     )
+    parser.add_argument(
+        "--csv", type=Path, metavar="FOLDER", help="also write each table as a CSV file"
+    )
+    parser.add_argument(
+        "--focus",
+        type=Path,
+        metavar="FILE",
+        help="also write focus_cost_and_usage as FOCUS, to a .csv or .parquet file",
+    )
     return parser
 
 
@@ -68,29 +82,51 @@ def _day(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r} is not a valid date; use YYYY-MM-DD") from None
 
 
-def _write(url: str, schema: str | None, since: date | None, output: Path) -> None:
-    from tap_twilio_usage.report.figures import summed  # noqa: PLC0415
-    from tap_twilio_usage.report.page import rendered  # noqa: PLC0415
-    from tap_twilio_usage.report.warehouse import loaded  # noqa: PLC0415
+def _write(asked: argparse.Namespace) -> None:
+    from tap_twilio_usage.report.address import address, place  # noqa: PLC0415
+    from tap_twilio_usage.report.reading import read  # noqa: PLC0415
+    from tap_twilio_usage.report.tables import Tables  # noqa: PLC0415
+    from tap_twilio_usage.report.view.page import Report, rendered  # noqa: PLC0415
+    from tap_twilio_usage.report.warehouse import connected  # noqa: PLC0415
 
+    url = address(asked.url, os.environ)
     with localcontext(EXACT):
-        with loaded(url, schema, since) as (charges, months):
-            sections = summed(charges, months, since)
-        if not sections:
+        with connected(url) as connection:
+            tables = Tables(connection, asked.schema, asked.models_schema)
+            figures = read(connection, tables, asked.since, _say)
+            if asked.focus:
+                from tap_twilio_usage.report.focus import write  # noqa: PLC0415
+
+                _say("focus_cost_and_usage")
+                write(connection, tables, asked.since, asked.focus)
+        if not figures.parts and not figures.groups:
             raise ReportError(
                 "the warehouse has no spend in these days; load them, or use an earlier --since"
             )
-        if all(section.whole.total is None for section in sections):
+        if figures.parts and all(part.section.whole.total is None for part in figures.parts):
             raise ReportError(
                 "no day has a totalprice with a price, so nothing is deduplicated; load the days "
                 "again"
             )
-        page = rendered(sections)
+        report = Report(figures, place(url))
+        written = [(asked.output, rendered(report))]
+        if asked.csv:
+            asked.csv.mkdir(parents=True, exist_ok=True)
+            written += [(asked.csv / name, table.csv()) for name, table in report.tables]
+    for path, text in written:
+        _save(path, text)
+    sys.stdout.write(f"report: written to {asked.output}; open it in a browser\n")
+
+
+def _save(path: Path, text: str) -> None:
     try:
-        output.write_text(page, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ReportError(f"{output} cannot be written: {error.strerror}") from None
-    sys.stdout.write(f"report: written to {output}; open it in a browser\n")
+        raise ReportError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _say(what: str) -> None:
+    sys.stderr.write(f"report: reading {what}\n")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tap_twilio_usage.report.__main__ import EXTRA, URL
+from tap_twilio_usage.report.__main__ import EXTRA, URL_HELP
 from tap_twilio_usage.report.errors import ReportError
 
 TABLE = "customer_charges"
@@ -31,11 +31,9 @@ WITHOUT_CENTS = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the CSV. A failure is one line and exit code 1."""
     asked = _parser().parse_args(arguments)
-    url = asked.url or os.environ.get(URL)
-    if not url:
-        sys.exit(f"charges: no warehouse is given; use --url, or set {URL}")
     try:
-        text = _text(_items(_rows(url, asked.schema, asked.month), asked.month, draft=asked.draft))
+        rows = _rows(asked.url, asked.schema, asked.month)
+        text = _text(_items(rows, asked.month, draft=asked.draft))
         if asked.output:
             _write(asked.output, text)
         else:
@@ -43,8 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ReportError as error:
         sys.exit(f"charges: {error}")
     except ModuleNotFoundError as error:
-        wanted = "'tap-twilio-usage[report]'" if error.name in EXTRA else "its package"
-        sys.exit(f"charges: {error.name} is not installed; pip install {wanted}")
+        name = (error.name or "").partition(".")[0]
+        wanted = "'tap-twilio-usage[report]'" if name in EXTRA else "its package"
+        sys.exit(f"charges: {name} is not installed; pip install {wanted}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,10 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         description=f"Write a month of the dbt model {TABLE} as Stripe invoice items, in CSV.",
     )
     parser.add_argument("--month", required=True, type=_month, metavar="YYYY-MM", help="the month")
-    parser.add_argument(
-        "--url",
-        help=f"SQLAlchemy URL of the warehouse; if it contains a password, set {URL} instead",
-    )
+    parser.add_argument("--url", help=URL_HELP)
     parser.add_argument(
         "--schema", default=SCHEMA, help=f"schema of the dbt models (default: {SCHEMA})"
     )
@@ -76,12 +72,14 @@ def _month(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r} is not a valid month; use YYYY-MM") from None
 
 
-def _rows(url: str, schema: str, month: date) -> list[Any]:
+def _rows(given: str | None, schema: str, month: date) -> list[Any]:
     """Return the rows of customers, in the order of their invoices."""
     from sqlalchemy import column, inspect, select, table  # noqa: PLC0415
 
+    from tap_twilio_usage.report.address import address  # noqa: PLC0415
     from tap_twilio_usage.report.warehouse import connected  # noqa: PLC0415
 
+    url = address(given, os.environ)
     names = (
         *("customer_id", "price_unit", "line", "plan_id", "item", "quantity", "unit_price"),
         *("amount", "is_closed"),

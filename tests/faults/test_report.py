@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tap_twilio_usage.report.figures import summed
-from tap_twilio_usage.report.page import rendered
 from tests.conftest import text_of
-from tests.test_html_report import MAIN, a_day, charge, duckdb_of, failure
+from tests.reports import a_day, charge, duckdb_of, failure, written
 
 
 def test_a_warehouse_without_rows_or_spend_ends_in_one_line(
@@ -37,5 +35,7 @@ def test_rows_without_a_total_are_one_line_or_said_on_the_page(
             "days again"
         )
     euros = [row._replace(unit="EUR") for row in untold]
-    page = text_of(rendered(summed([*a_day("2026-01-01", "9"), *euros])))
-    assert f"2026-01-01 {MAIN} 0.00 missing" in page
+    url = duckdb_of([*a_day("2026-01-01", "9"), *euros], tmp_path / "both.duckdb")
+    page = text_of(written(url, tmp_path))
+    assert "1 day of accounts does not add up to Twilio's total." in page
+    assert "1 Jan 2026 account …1111 €0.00 " in page
