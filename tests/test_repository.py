@@ -28,6 +28,10 @@ from tests.conftest import PYPROJECT, PYTHONS, ROOT, VERSION, blocks
 PACKAGE = ROOT / "tap_twilio_usage"
 REPORT = PACKAGE / "report"
 DLT = PACKAGE / "dlt"
+MODULES_OF_EXTRAS = {
+    "dlt": {*DLT.rglob("*.py")},
+    "report": {*REPORT.rglob("*.py"), PACKAGE / "focus" / "files.py"},
+}
 JUST = Path(sys.executable).with_name("just")
 PROJECT = ProjectMetadata(str(ROOT), None).config["project"]
 
@@ -258,11 +262,11 @@ def imported(paths: Iterable[Path]) -> set[str]:
 
 
 def test_what_the_tap_imports_is_what_it_declares() -> None:
-    modules = {*PACKAGE.rglob("*.py")} - {*REPORT.rglob("*.py"), *DLT.rglob("*.py")}
+    modules = {*PACKAGE.rglob("*.py")}.difference(*MODULES_OF_EXTRAS.values())
     assert imported(modules) == {name_of(each) for each in PROJECT["dependencies"]}
 
 
-@pytest.mark.parametrize("folder", [DLT, REPORT], ids=lambda folder: folder.name)
-def test_what_an_extra_imports_is_declared(folder: Path) -> None:
-    declared = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"][folder.name]]
-    assert imported(folder.rglob("*.py")) <= {name_of(each) for each in declared}
+@pytest.mark.parametrize("extra", MODULES_OF_EXTRAS)
+def test_what_an_extra_imports_is_declared(extra: str) -> None:
+    declared = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"][extra]]
+    assert imported(MODULES_OF_EXTRAS[extra]) <= {name_of(each) for each in declared}

@@ -1,4 +1,4 @@
-"""Converts daily usage records into rows of FOCUS 1.2, Cost and Usage. Pure.
+"""Converts daily usage records into rows of FOCUS, Cost and Usage. Pure.
 
 The cost of a row is its `deduplicated_price`, so that the rows of an account's day sum to the price
 of its `totalprice`. The `totalprice` row has the remainder that is in no category. Twilio's usage
@@ -54,7 +54,10 @@ class Service(NamedTuple):
 
 
 def cost_and_usage(record: Record, payer: Payer, currency: str | None) -> Record:
-    """Return the FOCUS row of a record; `currency` is used if the record has none."""
+    """Return the FOCUS row of a record, with the columns of every version.
+
+    `currency` is used if the record has none.
+    """
     cost = record["deduplicated_price"] or ZERO
     charge = charges()[record["billing_kind"] or "usage"]
     service = services()[record["service"] or "Other"]
@@ -110,6 +113,7 @@ def cost_and_usage(record: Record, payer: Payer, currency: str | None) -> Record
         "HostProviderName": TWILIO,
         "InvoiceIssuerName": TWILIO,
         "InvoiceId": None,
+        "InvoiceDetailId": None,
         "ListUnitPrice": None,
         "ContractedUnitPrice": None,
         "PricingCurrencyListUnitPrice": None,
@@ -117,6 +121,12 @@ def cost_and_usage(record: Record, payer: Payer, currency: str | None) -> Record
         "RegionId": None,
         "RegionName": None,
         "CommitmentDiscountStatus": None,
+        "ContractApplied": None,
+        "AllocatedMethodId": None,
+        "AllocatedMethodDetails": None,
+        "AllocatedResourceId": None,
+        "AllocatedResourceName": None,
+        "AllocatedTags": None,
         "x_AccountSid": payer.account_sid,
         "x_AsOf": record["as_of"],
         "x_Category": record["category"],
