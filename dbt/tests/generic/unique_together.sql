@@ -1,6 +1,8 @@
 {% test unique_together(model, columns) %}
-select {{ columns | join(', ') }}
+{%- set names = [] -%}
+{%- for column in columns %}{% do names.append(named(column)) %}{% endfor -%}
+select {{ names | join(', ') }}
 from {{ model }}
-group by {{ columns | join(', ') }}
+group by {{ names | join(', ') }}
 having count(*) > 1
 {% endtest %}
