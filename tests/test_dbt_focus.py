@@ -186,16 +186,12 @@ def test_only_a_divided_cost_has_an_allocation(query: Query) -> None:
         assert method == ("split" if row["x_RuleId"] == "split" else None)
         seen.add((row["AllocatedResourceId"], row["AllocatedResourceName"], method))
         if row["x_Owner"] == "Marketing" and row["PricingQuantity"]:
-            whole = [
-                each
-                for each in query(
-                    'SELECT "BilledCost", "PricingQuantity" '
-                    f"FROM tap_twilio_usage.{STREAM} WHERE \"x_Category\" = '{row['x_Category']}' "
-                    f"AND \"x_AccountSid\" = '{row['x_AccountSid']}' "
-                    f"AND \"ChargePeriodStart\" = '{row['ChargePeriodStart']}Z'"
-                )
-            ]
-            ((cost, quantity),) = whole
+            ((cost, quantity),) = query(
+                'SELECT "BilledCost", "PricingQuantity" '
+                f"FROM tap_twilio_usage.{STREAM} WHERE \"x_Category\" = '{row['x_Category']}' "
+                f"AND \"x_AccountSid\" = '{row['x_AccountSid']}' "
+                f"AND \"ChargePeriodStart\" = '{row['ChargePeriodStart']}Z'"
+            )
             assert abs(row["BilledCost"] * 3 - cost) <= Decimal("1e-11")
             assert abs(row["PricingQuantity"] * 3 - quantity) <= abs(quantity) / 10**9
             break

@@ -4,8 +4,8 @@
     'ChargeFrequency', 'ChargeClass', 'ChargeDescription', 'ConsumedUnit', 'PricingUnit',
     'PricingCategory', 'SkuId', 'SkuPriceId', 'SkuMeter', 'SkuPriceDetails', 'ServiceName',
     'ServiceCategory', 'ServiceSubcategory', 'ServiceProviderName', 'HostProviderName',
-    'InvoiceIssuerName', 'InvoiceId', 'RegionId', 'RegionName', 'CommitmentDiscountStatus',
-    'x_AccountSid', 'x_Category',
+    'InvoiceIssuerName', 'InvoiceId', 'ResourceId', 'ResourceName', 'ResourceType', 'RegionId',
+    'RegionName', 'CommitmentDiscountStatus', 'x_AccountSid', 'x_Category',
 ] %}
 {%- set moments = [
     'BillingPeriodStart', 'BillingPeriodEnd', 'ChargePeriodStart', 'ChargePeriodEnd', 'x_AsOf',
