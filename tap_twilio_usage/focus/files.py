@@ -29,6 +29,7 @@ def write(
     rows: Iterable[Row],
     columns: Sequence[str],
     described: Mapping[str, Any] = SCHEMA["properties"],
+    compression: str = "snappy",
 ) -> int:
     """Write the columns of the rows, and return the number of rows.
 
@@ -48,7 +49,7 @@ def write(
             for row in rows:
                 writer.writerow([_text(row[name], name, described, scale) for name in columns])
                 number += 1
-        done = text if path.suffix == ".csv" else _parquet(text, columns, described)
+        done = text if path.suffix == ".csv" else _parquet(text, columns, described, compression)
         os.replace(done, path)  # noqa: PTH105
     return number
 
@@ -75,7 +76,9 @@ def _text(value: Any, name: str, described: Mapping[str, Any], scale: int | None
     return str(value)
 
 
-def _parquet(text: Path, columns: Sequence[str], described: Mapping[str, Any]) -> Path:
+def _parquet(
+    text: Path, columns: Sequence[str], described: Mapping[str, Any], compression: str
+) -> Path:
     import duckdb  # noqa: PLC0415  (of the extra `report`)
 
     done = text.with_suffix(".parquet")
@@ -84,5 +87,5 @@ def _parquet(text: Path, columns: Sequence[str], described: Mapping[str, Any]) -
         connection.execute("SET TimeZone = 'UTC'")
         connection.read_csv(
             f"{text}", header=True, auto_detect=False, columns=types, na_values=[""]
-        ).write_parquet(f"{done}")
+        ).write_parquet(f"{done}", compression=compression)
     return done
