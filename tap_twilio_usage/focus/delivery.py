@@ -6,6 +6,7 @@ values of their own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -35,7 +36,7 @@ VANTAGE = {
     "ServiceName": TEXT,
     "Tags": TEXT,
 }
-VANTAGE_ROWS = 10_000  # at most in a file
+VANTAGE_ROWS = 5_000  # of a file, which may have 10,000 and 2 MB
 
 Row = Mapping[str, Any]
 
@@ -100,6 +101,8 @@ def parts(rows: Iterable[Row], most: int | None = None) -> Iterator[Part]:
     The rows of a part have to be used up before the next one.
     """
     for (month, account), own in groupby(rows, lambda row: (_month(row), row["x_AccountSid"])):
+        if not re.fullmatch(r"\w+", account):  # it is the name of a file
+            raise ValueError(f"x_AccountSid: {account!r} is not an account SID")
         for number, some in groupby(enumerate(own), lambda each: each[0] // most if most else 0):
             yield Part(month, account, number + 1, (row for _, row in some))
 

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 from tap_twilio_usage.focus.columns import SCHEMA
 
@@ -22,6 +22,7 @@ TYPES = {
 }
 
 Row = Mapping[str, Any]
+Compression = Literal["snappy", "gzip"]  # of Parquet
 
 
 def write(
@@ -29,7 +30,7 @@ def write(
     rows: Iterable[Row],
     columns: Sequence[str],
     described: Mapping[str, Any] = SCHEMA["properties"],
-    compression: str = "snappy",
+    compression: Compression = "snappy",
 ) -> int:
     """Write the columns of the rows, and return the number of rows.
 
@@ -77,7 +78,7 @@ def _text(value: Any, name: str, described: Mapping[str, Any], scale: int | None
 
 
 def _parquet(
-    text: Path, columns: Sequence[str], described: Mapping[str, Any], compression: str
+    text: Path, columns: Sequence[str], described: Mapping[str, Any], compression: Compression
 ) -> Path:
     import duckdb  # noqa: PLC0415  (of the extra `report`)
 

@@ -32,10 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         with localcontext(EXACT):
             written = _deliver(asked)
-    except (ReportError, ValueError) as error:
+    except ReportError as error:
         sys.exit(f"focus-files: {error}")
-    except OSError as error:
-        sys.exit(f"focus-files: {asked.folder} cannot be written: {error.strerror}")
     except ModuleNotFoundError as error:
         wanted = "'tap-twilio-usage[report]'" if error.name in EXTRA else "its package"
         sys.exit(f"focus-files: {error.name} is not installed; pip install {wanted}")
@@ -112,7 +110,12 @@ def _deliver(asked: argparse.Namespace) -> str:
             )
         stored = [each["name"] for each in inspector.get_columns(asked.table, asked.schema)]
         columns = delivery.names(stored)
-        listed = _write(asked, columns.values(), _rows(connection, asked, columns))
+        try:
+            listed = _write(asked, columns.values(), _rows(connection, asked, columns))
+        except ValueError as error:
+            raise ReportError(f"{error}") from None
+        except OSError as error:
+            raise ReportError(f"{asked.folder} cannot be written: {error.strerror}") from None
     rows = sum(each["rows"] for each in listed)
     return f"{rows} rows in {len(listed)} files in {asked.folder}"
 
@@ -149,7 +152,7 @@ def _write(
     written, tally = datetime.now(timezone.utc), delivery.Tally()
     version, suffix = asked.focus_version, f".{asked.format}"
     form = delivery.form(asked.reader, columns, written, version=version, suffix=suffix)
-    compression = "gzip" if asked.reader == "cloudability" else "snappy"
+    compression: files.Compression = "gzip" if asked.reader == "cloudability" else "snappy"
     listed: list[dict[str, Any]] = []
     for part in delivery.parts(rows, form.most):
         path, before = form.path(part), tally.cost
