@@ -31,13 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"focus-files: no warehouse is given; use --url, or set {URL}")
     try:
         with localcontext(EXACT):
-            written = _deliver(asked)
+            listed = _deliver(asked)
     except ReportError as error:
         sys.exit(f"focus-files: {error}")
     except ModuleNotFoundError as error:
         wanted = "'tap-twilio-usage[report]'" if error.name in EXTRA else "its package"
         sys.exit(f"focus-files: {error.name} is not installed; pip install {wanted}")
-    sys.stdout.write(f"focus-files: {written}\n")
+    rows = sum(each["rows"] for each in listed)
+    sys.stdout.write(f"focus-files: {rows} rows in {len(listed)} files in {asked.folder}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -94,8 +95,8 @@ def _month(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r} is not a valid month; use YYYY-MM") from None
 
 
-def _deliver(asked: argparse.Namespace) -> str:
-    """Write the files and their manifest; return what was written."""
+def _deliver(asked: argparse.Namespace) -> list[dict[str, Any]]:
+    """Write the files and their manifest; return the files."""
     from sqlalchemy import inspect  # noqa: PLC0415
 
     from tap_twilio_usage.focus import delivery  # noqa: PLC0415
@@ -111,13 +112,11 @@ def _deliver(asked: argparse.Namespace) -> str:
         stored = [each["name"] for each in inspector.get_columns(asked.table, asked.schema)]
         columns = delivery.names(stored)
         try:
-            listed = _write(asked, columns.values(), _rows(connection, asked, columns))
+            return _write(asked, columns.values(), _rows(connection, asked, columns))
         except ValueError as error:
             raise ReportError(f"{error}") from None
         except OSError as error:
             raise ReportError(f"{asked.folder} cannot be written: {error.strerror}") from None
-    rows = sum(each["rows"] for each in listed)
-    return f"{rows} rows in {len(listed)} files in {asked.folder}"
 
 
 def _rows(
