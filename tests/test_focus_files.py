@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from tap_twilio_usage.focus import delivery
 from tap_twilio_usage.focus.columns import columns_of, schema_of
 from tap_twilio_usage.focus.files import type_of, write
 from tap_twilio_usage.focus.rows import Payer
@@ -233,6 +234,30 @@ def test_a_version_without_the_old_names_has_the_new_ones(deliver: Deliver) -> N
         assert data.columns == [*columns_of("1.4")]
         found = data.project("ServiceProviderName, InvoiceDetailId").distinct().fetchall()
         assert found == [("Twilio", None)]
+
+
+def test_the_columns_of_the_model_with_owners_and_of_other_tables() -> None:
+    stored = ["BILLEDCOST", "tags", "X_OWNER", "x_own", "_sdc_sequence", "note"]
+    found = delivery.names(stored)
+    assert [*found.values()] == ["BilledCost", "Tags", "x_Owner", "x_own"]
+    described, project = delivery.projection("1.0", found.values())
+    ours = [name for name in columns_of("1.0") if not name.startswith("x_")]
+    assert [*described][: len(ours) + 1] == [*ours, "Tags"]
+    assert [*described][-2:] == ["x_Owner", "x_own"]
+    row = project({"BilledCost": 1, "Tags": "{}", "ServiceProviderName": "Twilio"})
+    assert (row["Tags"], row["ProviderName"], row["ListCost"]) == ("{}", "Twilio", None)
+
+
+def test_vantage_gets_parts_of_a_large_month_and_its_own_categories() -> None:
+    rows = [{**row, "x_AccountSid": "AC1"} for row in world()[:8]]
+    found = [(part.number, len([*part.rows])) for part in delivery.parts(rows, most=3)]
+    assert found == [(1, 3), (2, 3), (3, 2)]
+    kinds = {"Usage": "Usage", "Purchase": "Usage", "Credit": "Credit", "Adjustment": "Discount"}
+    for kind, theirs in kinds.items():
+        row = {**rows[0], "ChargeCategory": kind, "BilledCost": Decimal(-1)}
+        assert delivery.for_vantage(row)["ChargeCategory"] == theirs
+    more = {**rows[0], "ChargeCategory": "Adjustment", "BilledCost": Decimal(1)}
+    assert delivery.for_vantage(more)["ChargeCategory"] == "Usage"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
+from tap_twilio_usage.focus.columns import ADDED, NEXT, REMOVED
 from tap_twilio_usage.money.amounts import ZERO
 from tap_twilio_usage.money.memoize import memoize
 from tap_twilio_usage.money.parsers import Record
@@ -54,10 +55,7 @@ class Service(NamedTuple):
 
 
 def cost_and_usage(record: Record, payer: Payer, currency: str | None) -> Record:
-    """Return the FOCUS row of a record, with the columns of every version.
-
-    `currency` is used if the record has none.
-    """
+    """Return the FOCUS row of a record; `currency` is used if the record has none."""
     cost = record["deduplicated_price"] or ZERO
     charge = charges()[record["billing_kind"] or "usage"]
     service = services()[record["service"] or "Other"]
@@ -113,7 +111,6 @@ def cost_and_usage(record: Record, payer: Payer, currency: str | None) -> Record
         "HostProviderName": TWILIO,
         "InvoiceIssuerName": TWILIO,
         "InvoiceId": None,
-        "InvoiceDetailId": None,
         "ListUnitPrice": None,
         "ContractedUnitPrice": None,
         "PricingCurrencyListUnitPrice": None,
@@ -139,6 +136,14 @@ def cost_and_usage(record: Record, payer: Payer, currency: str | None) -> Record
         "x_PriceUnit": record["price_unit"],
         "x_UsageUnit": record["usage_unit"],
     }
+
+
+def change_to_next_version(row: Record) -> Record:
+    """Return the row with the columns of FOCUS 1.4; it is changed in place."""
+    for name in REMOVED[NEXT]:
+        del row[name]
+    row |= dict.fromkeys(ADDED[NEXT])
+    return row
 
 
 @memoize

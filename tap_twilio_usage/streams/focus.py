@@ -11,8 +11,8 @@ from singer_sdk.mapper import RemoveRecordTransform, StreamMap
 from singer_sdk.singerlib import SchemaMessage
 
 from tap_twilio_usage._compat import override
-from tap_twilio_usage.focus.columns import KEY, STREAM, schema_of
-from tap_twilio_usage.focus.rows import Payer, cost_and_usage
+from tap_twilio_usage.focus.columns import KEY, NEXT, STREAM, schema_of
+from tap_twilio_usage.focus.rows import Payer, change_to_next_version, cost_and_usage
 from tap_twilio_usage.focus.sent_rows import SentRows
 from tap_twilio_usage.logs.wording import count
 from tap_twilio_usage.money.enrich import total
@@ -33,9 +33,8 @@ class FocusMap(StreamMap):
 
     def __init__(self, following: StreamMap, version: str) -> None:
         """Take the stream map to pass rows to, which may be one of the user's."""
-        schema = schema_of(version)
-        super().__init__(following.stream_alias, schema, KEY, None)
-        self._columns = tuple(schema["properties"])
+        super().__init__(following.stream_alias, schema_of(version), KEY, None)
+        self._is_next = version == NEXT
         self.transformed_schema = following.transformed_schema
         self.transformed_key_properties = following.transformed_key_properties
         self._following = following
@@ -43,7 +42,7 @@ class FocusMap(StreamMap):
     @override
     def transform(self, record: Record) -> Record | None:
         row = cost_and_usage(record, self.payer, self.currency)
-        return self._following.transform({name: row[name] for name in self._columns})
+        return self._following.transform(change_to_next_version(row) if self._is_next else row)
 
     @override
     def get_filter_result(self, record: Record) -> bool:
