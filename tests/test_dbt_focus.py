@@ -12,9 +12,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import psycopg
 import pytest
 
+from focus_check import own
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
 from sandbox.invoice import invoice
 from tap_twilio_usage.focus.columns import STREAM, columns_of
@@ -48,7 +50,7 @@ Query = Callable[[str], Rows]
 
 @pytest.fixture(scope="module")
 def company() -> Company:
-    return Company(since=date(2025, 8, 1), today=LAST, subaccounts=1, categories=60)
+    return Company(since=date(2025, 8, 1), today=LAST, subaccounts=1, categories=40)
 
 
 @pytest.fixture(scope="module")
@@ -141,14 +143,45 @@ def query(
     return ask
 
 
-def allocated(query: Query) -> list[dict[str, Any]]:
-    columns = query(
-        "SELECT column_name FROM information_schema.columns WHERE table_schema = 'twilio_usage' "
-        "AND table_name = 'focus_cost_and_usage_allocated' ORDER BY ordinal_position"
+def columns_in(query: Query, model: str) -> dict[str, str]:
+    """Return the columns of a model, with their types."""
+    return dict(
+        query(
+            "SELECT column_name, data_type FROM information_schema.columns "
+            f"WHERE table_schema = 'twilio_usage' AND table_name = '{model}' "
+            "ORDER BY ordinal_position"
+        )
     )
-    names = [name for (name,) in columns]
+
+
+def allocated(query: Query) -> list[dict[str, Any]]:
+    names = columns_in(query, "focus_cost_and_usage_allocated")
     rows = query("SELECT * FROM twilio_usage.focus_cost_and_usage_allocated")
     return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("model", "version", "dataset"),
+    [
+        ("focus_cost_and_usage_allocated", "1.3", "CostAndUsage"),
+        ("focus_billing_period", "1.4", "BillingPeriod"),
+        ("focus_invoice_detail", "1.4", "InvoiceDetail"),
+    ],
+)
+def test_the_models_are_datasets_of_focus(
+    query: Query, model: str, version: str, dataset: str
+) -> None:
+    columns = columns_in(query, model)
+    types = {"numeric": "DECIMAL(38, 12)", "timestamp without time zone": "TIMESTAMP"}
+    described = ", ".join(f'"{name}" {types.get(kind, kind)}' for name, kind in columns.items())
+    marks = ", ".join("?" for _ in columns)
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE model ({described})")
+        rows = query(f"SELECT * FROM twilio_usage.{model} LIMIT 300")
+        connection.executemany(f"INSERT INTO model VALUES ({marks})", rows)
+        found = own.check(connection, "model", version, dataset)
+    assert found.unexpected == []
+    assert found.passed >= len(columns)
 
 
 def test_each_cost_is_allocated_and_the_sums_stay(query: Query, run: Run) -> None:

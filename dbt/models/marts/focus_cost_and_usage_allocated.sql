@@ -4,8 +4,8 @@
     'ChargeFrequency', 'ChargeClass', 'ChargeDescription', 'ConsumedUnit', 'PricingUnit',
     'PricingCategory', 'SkuId', 'SkuPriceId', 'SkuMeter', 'SkuPriceDetails', 'ServiceName',
     'ServiceCategory', 'ServiceSubcategory', 'ServiceProviderName', 'HostProviderName',
-    'InvoiceIssuerName', 'InvoiceId', 'ResourceId', 'ResourceName', 'ResourceType', 'RegionId',
-    'RegionName', 'CommitmentDiscountStatus', 'x_AccountSid', 'x_Category',
+    'InvoiceIssuerName', 'InvoiceId', 'RegionId', 'RegionName', 'CommitmentDiscountStatus',
+    'x_AccountSid', 'x_Category',
 ] %}
 {%- set moments = [
     'BillingPeriodStart', 'BillingPeriodEnd', 'ChargePeriodStart', 'ChargePeriodEnd', 'x_AsOf',
@@ -19,6 +19,11 @@
 ] %}
 {%- set quantities = [
     'ConsumedQuantity', 'PricingQuantity',
+] %}
+{#- Not read, so that a table of an older version of the tap will do. -#}
+{%- set nulls = [
+    'ResourceId', 'ResourceName', 'ResourceType', 'ContractApplied', 'AllocatedMethodDetails',
+    'AllocatedTags',
 ] %}
 {%- set cost_keys = 'account_sid, start_date, category' %}
 
@@ -104,9 +109,9 @@ select
     case when is_shared then owner || coalesce('/' || cost_center, '') end
         as {{ focus('AllocatedResourceId') }},
     case when is_shared then owner end as {{ focus('AllocatedResourceName') }},
-    cast(null as {{ dbt.type_string() }}) as {{ focus('AllocatedMethodDetails') }},
-    cast(null as {{ dbt.type_string() }}) as {{ focus('AllocatedTags') }},
-    cast(null as {{ dbt.type_string() }}) as {{ focus('ContractApplied') }},
+    {%- for name in nulls %}
+    cast(null as {{ dbt.type_string() }}) as {{ focus(name) }},
+    {%- endfor %}
     owner as {{ focus('x_Owner') }},
     cost_center as {{ focus('x_CostCenter') }},
     rule_id as {{ focus('x_RuleId') }}
