@@ -1,34 +1,78 @@
-"""`python -m focus_check`: fails if the validator reports a failure that not every file has."""
+"""`python -m focus_check`: fails if a check of FOCUS fails that has no reason to.
+
+It loads a year of three sandbox accounts, and runs the official validator for 1.2, and own checks
+for 1.3 and 1.4, of which the validator has no model. `conformance` writes the page of requirements.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from focus_check import sample, validator
+import duckdb
+
+from focus_check import conformance, own, sample, validator
+from tap_twilio_usage.focus.columns import DEFAULT, NEXT
 
 ENVIRONMENT = Path(__file__).parents[1] / ".focus-validator"
+FIRST_OF_NEXT = date(2025, 8, 1)  # fewer days are enough for the same checks
 
 
-def main() -> int:
-    """Load, validate and print the result; print a line and skip if there is no suitable Python."""
+def main(arguments: Sequence[str]) -> int:
+    """Run the checks, or write the page; return the exit code."""
+    if [*arguments] == ["conformance"]:
+        conformance.PAGE.write_text(conformance.page(), "utf-8")
+        return 0
+    if arguments:
+        _say(f"{arguments[0]} is not a command; use conformance, or nothing")
+        return 2
+    with TemporaryDirectory() as folder:
+        data, later = Path(folder) / "focus.parquet", Path(folder) / "next.parquet"
+        _say(sample.write(data, DEFAULT))
+        sample.write(later, NEXT, FIRST_OF_NEXT)
+        return max([_validated(data), _checked(data, DEFAULT), _checked(later, NEXT)])
+
+
+def _validated(data: Path) -> int:
     interpreter = validator.python()
     if interpreter is None:
-        sys.stdout.write("focus_check: skipped: the validator needs Python 3.12 or 3.13\n")
+        _say("the validator was skipped: it needs Python 3.12 or 3.13")
         return 0
-    with TemporaryDirectory() as folder:
-        data = Path(folder) / "focus.parquet"
-        sys.stdout.write(f"focus_check: {sample.write(data)}\n")
-        found = validator.run(validator.install(ENVIRONMENT, interpreter), data)
-    sys.stdout.write(
-        f"focus_check: FOCUS {validator.VERSION}, {found.passed} rules passed, {found.skipped} "
-        f"skipped; failed: {', '.join(sorted(found.failed)) or 'none'}\n"
+    executable = validator.install(ENVIRONMENT, interpreter)
+    listed = {row.id: row.level for row in conformance.requirements(validator.VERSION)}
+    if listed != validator.levels(executable):
+        _say(f"requirements/{validator.VERSION}.csv does not have the validator's requirements")
+        return 1
+    found = validator.run(executable, data)
+    _say(
+        f"FOCUS {validator.VERSION}, {found.passed} rules of the validator passed, "
+        f"{found.skipped} skipped; failed: {', '.join(sorted(found.failed)) or 'none'}"
     )
-    if found.unexpected:
-        sys.stdout.write(f"focus_check: unexpected: {', '.join(found.unexpected)}\n")
-    return bool(found.unexpected)
+    return _unexpected(found.unexpected)
+
+
+def _checked(data: Path, version: str) -> int:
+    with duckdb.connect() as connection:
+        found = own.check(connection, f"'{data}'", version)
+    _say(
+        f"FOCUS {version}, {found.passed} own checks passed; "
+        f"failed: {', '.join(sorted(found.failed)) or 'none'}"
+    )
+    return _unexpected(found.unexpected)
+
+
+def _unexpected(names: list[str]) -> int:
+    if names:
+        _say(f"unexpected: {', '.join(names)}")
+    return bool(names)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"focus_check: {line}\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

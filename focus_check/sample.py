@@ -1,4 +1,4 @@
-"""A FOCUS file with one year of three sandbox accounts, loaded by the installed tap."""
+"""FOCUS files of three sandbox accounts, loaded by the installed tap."""
 
 from __future__ import annotations
 
@@ -11,43 +11,36 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
-from tap_twilio_usage.focus.columns import SCHEMA, STREAM
+from tap_twilio_usage.focus import files
+from tap_twilio_usage.focus.columns import STREAM, columns_of, schema_of
 from tap_twilio_usage.money.hierarchy import normalise, shipped
 
 FIRST, LAST = date(2024, 10, 1), date(2025, 9, 30)
 NEW_CATEGORY_FROM = date(2025, 3, 15)
 COMMAND = str(Path(sys.executable).with_name("tap-twilio-usage"))
-TYPES = {"number": "DECIMAL(38, 12)", "string": "VARCHAR", "date-time": "TIMESTAMPTZ"}
 
 Row = dict[str, Any]
 
 
-def write(path: Path) -> str:
-    """Write the file and return a summary of its content."""
+def write(path: Path, version: str, first: date = FIRST) -> str:
+    """Write the file from the first day on, and return a summary of its content."""
     company = Company(since=FIRST, today=LAST, subaccounts=2, new_category_from=NEW_CATEGORY_FROM)
     with Server(company) as server:
-        rows = list(_loaded(server.url, path.with_suffix(".json")))
-    lines = path.with_suffix(".jsonl")
-    lines.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
-    columns = {name: _type(described) for name, described in SCHEMA["properties"].items()}
-    duckdb.sql(
-        f"COPY (SELECT * FROM read_json('{lines}', format = 'newline_delimited', "  # noqa: S608
-        f"columns = {columns})) TO '{path}' (FORMAT parquet)"
-    )
+        rows = list(_loaded(server.url, path.with_suffix(".json"), version, first))
+    files.write(path, rows, columns_of(version), schema_of(version)["properties"])
     return _contents(rows)
 
 
-def _loaded(url: str, config: Path) -> Iterator[Row]:
+def _loaded(url: str, config: Path, version: str, first: date) -> Iterator[Row]:
     settings = {
         "account_sid": MAIN_SID,
         "auth_token": AUTH_TOKEN,
         "subaccounts": "separate",
-        "start_date": f"{FIRST}",
+        "start_date": f"{first}",
         "end_date": f"{LAST}",
         "focus": True,
+        "focus_version": version,
         "stream_maps": {"usage_records_daily": None},
         "api_url": url,
     }
@@ -61,10 +54,6 @@ def _loaded(url: str, config: Path) -> Iterator[Row]:
         message = json.loads(line, parse_float=str, parse_int=str)
         if message["type"] == "RECORD" and message["stream"] == STREAM:
             yield message["record"]
-
-
-def _type(described: dict[str, Any]) -> str:
-    return TYPES[described.get("format", described["type"][0])]
 
 
 def _contents(rows: list[Row]) -> str:

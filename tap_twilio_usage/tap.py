@@ -85,7 +85,8 @@ class TapTwilioUsage(SdkTap):
         mapper.register_raw_streams_from_catalog(self.catalog)
         streams = {*self.streams, *BILLING_STREAMS}
         if self.settings.focus:
-            mapper.register_raw_stream_schema(focus.STREAM, focus.SCHEMA, focus.KEY)
+            schema = focus.schema_of(self.settings.focus_version)
+            mapper.register_raw_stream_schema(focus.STREAM, schema, focus.KEY)
             streams.add(focus.STREAM)
         mapper.refuse_unknown_streams(streams)
         return mapper

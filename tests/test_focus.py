@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -15,8 +16,8 @@ from msgspec.structs import asdict
 
 from sandbox import MAIN_SID, Company
 from tap_twilio_usage.focus import rows as focus
-from tap_twilio_usage.focus.columns import KEY, SCHEMA
-from tap_twilio_usage.focus.rows import Payer, cost_and_usage, plural
+from tap_twilio_usage.focus.columns import ADDED, KEY, REMOVED, SCHEMA, columns_of, schema_of
+from tap_twilio_usage.focus.rows import Payer, change_to_next_version, cost_and_usage, plural
 from tap_twilio_usage.money.amounts import EXACT
 from tap_twilio_usage.money.enrich import attribute
 from tap_twilio_usage.money.hierarchy import shipped
@@ -26,7 +27,7 @@ from tests.test_dedup import DAYS, LONG, MONEY, SMALL
 DAY = date(2026, 1, 31)
 PAYER = Payer("AC1", "Company", "AC1", "Company")
 
-# Of the specification, version 1.2, in the order of its list; the last two came with 1.3.
+# Of the specification, version 1.2, in the order of its list; then those that came with 1.3.
 OF_FOCUS = """
     AvailabilityZone BilledCost BillingAccountId BillingAccountName BillingAccountType
     BillingCurrency BillingPeriodEnd BillingPeriodStart CapacityReservationId
@@ -39,7 +40,9 @@ OF_FOCUS = """
     PricingCurrencyEffectiveCost PricingCurrencyListUnitPrice PricingQuantity PricingUnit
     ProviderName PublisherName RegionId RegionName ResourceId ResourceName ResourceType
     ServiceCategory ServiceName ServiceSubcategory SkuId SkuMeter SkuPriceDetails SkuPriceId
-    SubAccountId SubAccountName SubAccountType Tags HostProviderName ServiceProviderName
+    SubAccountId SubAccountName SubAccountType Tags
+    AllocatedMethodDetails AllocatedMethodId AllocatedResourceId AllocatedResourceName
+    AllocatedTags ContractApplied HostProviderName ServiceProviderName
 """.split()  # noqa: SIM905
 SUBCATEGORIES = {
     "AI and Machine Learning": {"Bots", "Natural Language Processing"},
@@ -283,6 +286,30 @@ def test_a_period_ends_where_the_next_one_begins() -> None:
     assert row["BillingPeriodStart"] == "2026-01-01T00:00:00Z"
     december = one("calls", start_date=date(2025, 12, 31), end_date=date(2025, 12, 31))
     assert december["BillingPeriodEnd"] == december["ChargePeriodEnd"] == "2026-01-01T00:00:00Z"
+
+
+# Versions.
+
+
+def test_a_version_has_the_columns_of_the_one_before_and_its_own() -> None:
+    versions = ["1.0", *ADDED]
+    assert versions == sorted(versions)
+    for before, version in itertools.pairwise(versions):
+        was, now = {*columns_of(before)}, {*columns_of(version)}
+        assert now - was == {*ADDED[version]}
+        assert was - now == {*REMOVED.get(version, ())}
+        assert {*KEY} <= now
+    assert columns_of("1.3") == tuple(SCHEMA["properties"])
+
+
+def test_the_version_1_4_has_no_removed_column_and_the_rows_have_all_of_its_columns() -> None:
+    described = schema_of("1.4")
+    assert {*described["required"]} <= {*described["properties"]}
+    assert not {"ProviderName", "PublisherName"} & {*described["properties"]}
+    row = change_to_next_version(one("calls"))
+    assert {*described["properties"]} == {*row}
+    assert row["ServiceProviderName"] == row["HostProviderName"] == "Twilio"
+    assert row["InvoiceDetailId"] is None
 
 
 # What the official validator does not notice.

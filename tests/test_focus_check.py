@@ -1,8 +1,20 @@
-"""How the output of the official validator is read: its exit code is always 0."""
+"""How the official validator is read, whose exit code is always 0; own checks; the conformance."""
 
 from __future__ import annotations
 
-from focus_check.validator import verdict
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from focus_check import conformance, own
+from focus_check.validator import ALLOWED, verdict
+from tap_twilio_usage.focus import files
+from tap_twilio_usage.focus.columns import ADDED, NEXT, columns_of, schema_of
+from tap_twilio_usage.focus.rows import Payer, change_to_next_version
+from tests.test_focus import billed, usage_record
 
 OUTPUT = """
 === Validation Results ===
@@ -35,3 +47,123 @@ def test_only_two_failures_are_expected() -> None:
 
 def test_an_output_without_results_has_no_passed_rules() -> None:
     assert verdict("", set()).passed == 0
+
+
+# Own checks, for versions of which the validator has no model.
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[dict[str, Any]]:
+    categories = ("calls-inbound", "phonenumbers-local", "credit-transfer", "sms-outbound")
+    main, sub = (Payer("AC1", "Company", sid, "Branch") for sid in ("AC1", "AC2"))
+    found: list[dict[str, Any]] = []
+    for payer in (main, sub):
+        records = [usage_record(category, "2.5") for category in categories]
+        found += billed([*records, usage_record("totalprice", "11")], payer).values()
+    return found
+
+
+def changed(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what a test sets of the columns that the next version adds."""
+    return {name: row[name] for name in ADDED[NEXT] if name in row}
+
+
+def checked(rows: list[dict[str, Any]], folder: Path, version: str) -> own.Checked:
+    path = folder / "focus.parquet"
+    described = schema_of(version)["properties"]
+    if version == NEXT:
+        rows = [change_to_next_version({**row}) | changed(row) for row in rows]
+    files.write(path, rows, [name for name in described if name in rows[0]], described)
+    with duckdb.connect() as connection:
+        return own.check(connection, f"'{path}'", version)
+
+
+@pytest.mark.parametrize("version", ["1.3", "1.4"])
+def test_only_checks_with_a_reason_fail(
+    rows: list[dict[str, Any]], tmp_path: Path, version: str
+) -> None:
+    found = checked(rows, tmp_path, version)
+    assert found.unexpected == []
+    assert found.passed > 200
+    assert {"ListUnitPrice-1", "ContractedUnitPrice-1"} <= found.failed
+
+
+@pytest.mark.parametrize(
+    ("version", "change", "failed"),
+    [
+        ("1.3", {"ProviderName": None}, "ProviderName-null"),
+        ("1.3", {"ChargeCategory": "Other"}, "ChargeCategory-values"),
+        ("1.3", {"BillingCurrency": "usd"}, "BillingCurrency-format"),
+        ("1.3", {"PricingUnit": "minutes"}, "PricingUnit-format"),
+        ("1.3", {"ConsumedUnit": None}, "ConsumedUnit-1"),
+        ("1.3", {"ServiceName": " "}, "ServiceName-text"),
+        ("1.3", {"ServiceCategory": "Media"}, "ServiceName-1"),
+        ("1.3", {"ChargePeriodEnd": "2026-01-31T00:00:00Z"}, "ChargePeriod-1"),
+        ("1.3", {"ListUnitPrice": Decimal(-1)}, "ListUnitPrice-format"),
+        ("1.3", {"AllocatedTags": "[]"}, "AllocatedTags-format"),
+        ("1.3", {"SubAccountName": "Branch", "SubAccountId": None}, "SubAccountName-1"),
+        ("1.4", {"HostProviderName": None}, "HostProviderName-1"),
+        ("1.4", {"InvoiceDetailId": "1"}, "InvoiceDetailId-1"),
+        ("1.4", {"SkuPriceId": None}, "PricingQuantity-2"),
+    ],
+)
+def test_a_row_that_breaks_a_rule_fails_its_check(
+    rows: list[dict[str, Any]], tmp_path: Path, version: str, change: dict[str, Any], failed: str
+) -> None:
+    assert failed in checked([{**rows[0], **change}, *rows[1:]], tmp_path, version).unexpected
+
+
+def test_a_column_that_is_missing_or_of_another_type_fails(
+    rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    less = [{name: row[name] for name in row if name != "HostProviderName"} for row in rows]
+    assert "HostProviderName-present" in checked(less, tmp_path, "1.3").unexpected
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE focus AS SELECT 1.5::DOUBLE AS BilledCost, 1 AS Own")
+        unexpected = own.check(connection, "focus", "1.3").unexpected
+    assert {"BilledCost-type", "custom columns begin with x_"} <= {*unexpected}
+
+
+def test_the_columns_of_the_stream_are_those_of_the_specification() -> None:
+    for version in ("1.3", "1.4"):
+        listed = {each.name for each in own.columns("CostAndUsage", version)}
+        ours = {name for name in columns_of(version) if not name.startswith("x_")}
+        assert ours <= listed
+        mandatory = {e.name for e in own.columns("CostAndUsage", version) if e.level == "mandatory"}
+        assert mandatory <= ours
+
+
+# The page of requirements.
+
+
+def test_the_page_of_requirements_is_what_the_lists_say() -> None:
+    assert conformance.PAGE.read_text("utf-8") == conformance.page(), (
+        "run .venv/bin/python -m focus_check conformance"
+    )
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3", "1.4"])
+def test_each_requirement_has_a_state_and_what_is_not_met_a_reason(version: str) -> None:
+    rows = conformance.requirements(version)
+    assert len({row.id for row in rows}) == len(rows)
+    for row in rows:
+        assert row.level in conformance.LEVELS
+        assert row.state in conformance.STATES
+        assert bool(row.reason) == (row.state != "supported"), row.id
+
+
+def test_what_the_validator_or_a_check_finds_is_not_called_supported() -> None:
+    states = {row.id: row.state for row in conformance.requirements("1.2")}
+    assert all(states[rule] != "supported" for rule in ALLOWED)
+    assert states["ListUnitPrice-C-005-C"] == "not"
+    assert states["PricingQuantity-C-005-C"] == states["ConsumedQuantity-C-006-C"] == "partly"
+
+
+def test_the_percentage_is_computed_as_microsoft_does() -> None:
+    numbers = {"supported": 380, "partly": 21, "not": 13, "n/a": 92}  # of its report on 1.2
+    rows = [
+        conformance.Requirement("", "MUST", "", "", state, "")
+        for state, number in numbers.items()
+        for _ in range(number)
+    ]
+    assert round(conformance.score(rows)) == 94

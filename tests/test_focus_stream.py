@@ -13,7 +13,7 @@ import pytest
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
 from sandbox import Request as SandboxRequest
-from tap_twilio_usage.focus.columns import KEY, SCHEMA, STREAM
+from tap_twilio_usage.focus.columns import KEY, SCHEMA, STREAM, schema_of
 from tap_twilio_usage.singer.schemas import for_all_targets
 from tests.conftest import Run, Sync, catalog_of, config
 from tests.faults.conftest import Fault
@@ -142,6 +142,27 @@ def test_usage_records_can_be_removed_by_a_map(
     run = sync(settings(server, stream_maps={USAGE: None}))
     assert USAGE not in run.schemas()
     assert costs(table(run)) == totals(company, inside=True)
+
+
+def test_the_stream_can_have_the_columns_of_1_4(sync: Sync, server: Server) -> None:
+    run, default = sync(settings(server, focus_version="1.4")), sync(settings(server))
+    message = run.schemas()[STREAM]
+    assert message["schema"] == for_all_targets(schema_of("1.4"))
+    assert message["schema"]["properties"].keys() == run.records(STREAM)[0].keys()
+    shared = SCHEMA["properties"].keys() & schema_of("1.4")["properties"].keys() - {"x_AsOf"}
+    rows, others = table(run), table(default)
+    assert rows.keys() == others.keys()
+    for key, row in rows.items():
+        assert [row[name] for name in shared] == [others[key][name] for name in shared]
+
+
+def test_the_version_may_be_a_number(sync: Sync, server: Server) -> None:
+    """YAML makes a number of 1.4 without quotes."""
+    run = sync(settings(server, focus_version=1.4, end_date=f"{DAYS[0]}"))
+    assert "ProviderName" not in run.records(STREAM)[0]
+    wrong = sync(settings(server, focus_version="1.2"))
+    assert wrong.code == 1
+    assert "focus_version: '1.2' is not one of ['1.3', '1.4']" in wrong.log
 
 
 def test_maps_of_usage_records_do_not_change_focus_rows(

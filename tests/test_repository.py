@@ -28,7 +28,11 @@ from tests.conftest import PYPROJECT, PYTHONS, ROOT, VERSION, blocks
 PACKAGE = ROOT / "tap_twilio_usage"
 REPORT = PACKAGE / "report"
 DLT = PACKAGE / "dlt"
-PARQUET = PACKAGE / "raw" / "parquet_file.py"
+MODULES_OF_EXTRAS = {
+    "dlt": {*DLT.rglob("*.py")},
+    "parquet": {PACKAGE / "raw" / "parquet_file.py"},
+    "report": {*REPORT.rglob("*.py"), PACKAGE / "focus" / "files.py"},
+}
 JUST = Path(sys.executable).with_name("just")
 PROJECT = ProjectMetadata(str(ROOT), None).config["project"]
 
@@ -263,14 +267,11 @@ def imported(paths: Iterable[Path]) -> set[str]:
 
 
 def test_what_the_tap_imports_is_what_it_declares() -> None:
-    modules = {*PACKAGE.rglob("*.py")} - {*REPORT.rglob("*.py"), *DLT.rglob("*.py"), PARQUET}
+    modules = {*PACKAGE.rglob("*.py")}.difference(*MODULES_OF_EXTRAS.values())
     assert imported(modules) == {name_of(each) for each in PROJECT["dependencies"]}
 
 
-@pytest.mark.parametrize(
-    ("extra", "modules"),
-    [("dlt", DLT.rglob("*.py")), ("report", REPORT.rglob("*.py")), ("parquet", [PARQUET])],
-)
-def test_what_an_extra_imports_is_declared(extra: str, modules: Iterable[Path]) -> None:
+@pytest.mark.parametrize("extra", MODULES_OF_EXTRAS)
+def test_what_an_extra_imports_is_declared(extra: str) -> None:
     declared = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"][extra]]
-    assert imported(modules) <= {name_of(each) for each in declared}
+    assert imported(MODULES_OF_EXTRAS[extra]) <= {name_of(each) for each in declared}

@@ -22,6 +22,7 @@ PARTS = {
     "its …",
     "report: …",
     "charges: …",
+    "focus-files: …",
     "…; check …",
     "connection …",
     "connections: …",

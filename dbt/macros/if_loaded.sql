@@ -10,7 +10,7 @@
         (
             select
             {%- for column in model.columns %}
-                cast(null as {{ dbt.type_string() }}) as {{ column }}{{ ',' if not loop.last }}
+                cast(null as {{ dbt.type_string() }}) as {{ twilio_usage.named(column) }}{{ ',' if not loop.last }}
             {%- endfor %}
             limit 0
         ) as not_loaded

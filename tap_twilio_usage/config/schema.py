@@ -175,7 +175,17 @@ SCHEMA = th.PropertiesList(
         default=False,
         title="FOCUS",
         description=(
-            "Also emit focus_cost_and_usage: usage_records_daily with the columns of FOCUS 1.2"
+            "Also emit focus_cost_and_usage: usage_records_daily with the columns of FOCUS"
+        ),
+    ),
+    th.Property(
+        "focus_version",
+        th.StringType,
+        default="1.3",
+        allowed_values=["1.3", "1.4"],
+        title="FOCUS version",
+        description=(
+            "With focus: 1.3 has the columns of 1.2 too; 1.4 has no ProviderName and PublisherName"
         ),
     ),
     th.Property(

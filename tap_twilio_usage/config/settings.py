@@ -62,6 +62,7 @@ class Settings:
     lookback_days: int
     skip_unused_categories: bool
     focus: bool
+    focus_version: str
     use_singer_decimal: bool
     max_concurrent_requests: int
     page_size: int
@@ -107,15 +108,17 @@ class Settings:
 def complete(config: MutableMapping[str, Any], environment: Mapping[str, str] = os.environ) -> None:
     """Fill in missing settings from the environment variables of Twilio's own tools, in place.
 
-    An empty setting counts as missing, and `4.0` as 4, as in JSON Schema. The settings decide
-    between the kinds of credentials: the environment can complete that choice, but never add
-    another kind.
+    An empty setting counts as missing, `4.0` as 4, as in JSON Schema, and the number 1.4 as the
+    version of FOCUS that is written so without quotes in YAML. The settings decide between the
+    kinds of credentials: the environment can complete that choice, but never add another kind.
     """
     for name in [name for name, value in config.items() if value is None or value == ""]:
         del config[name]
     for name, value in config.items():
         if isinstance(value, float) and value.is_integer():
             config[name] = int(value)
+        elif name == "focus_version" and isinstance(value, float):
+            config[name] = str(value)
     given = frozenset(config)
 
     def fill(name: str, *variables: str) -> None:

@@ -35,6 +35,7 @@ class Settings(TypedDict, total=False):
     lookback_days: int
     skip_unused_categories: bool
     focus: bool
+    focus_version: str
     billing_account_name: str
     use_singer_decimal: bool
     max_concurrent_requests: int

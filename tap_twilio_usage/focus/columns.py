@@ -1,15 +1,40 @@
-"""The columns of `focus_cost_and_usage`: FOCUS 1.2, and Twilio's own values (`x_`)."""
+"""The columns of `focus_cost_and_usage`: those of FOCUS, and Twilio's own values (`x_`).
+
+By default they are those of FOCUS 1.2 and 1.3 together: 1.3 adds columns to 1.2 and removes none.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from singer_sdk import typing as th
+
+DEFAULT, NEXT = "1.3", "1.4"
+VERSIONS = (DEFAULT, NEXT)  # of the stream
+ADDED = {  # by a later version than 1.0
+    "1.1": ("ServiceSubcategory", "SkuMeter", "SkuPriceDetails"),
+    "1.2": (
+        *("BillingAccountType", "SubAccountType", "InvoiceId", "PricingCurrency"),
+        *("PricingCurrencyEffectiveCost", "PricingCurrencyListUnitPrice"),
+        "PricingCurrencyContractedUnitPrice",
+    ),
+    "1.3": (
+        *("ServiceProviderName", "HostProviderName", "AllocatedMethodId"),
+        *("AllocatedMethodDetails", "AllocatedResourceId", "AllocatedResourceName"),
+        *("AllocatedTags", "ContractApplied"),
+    ),
+    "1.4": ("InvoiceDetailId",),
+}
+REMOVED = {"1.4": ("ProviderName", "PublisherName")}
 
 STREAM = "focus_cost_and_usage"
 KEY = ("x_AccountSid", "x_Category", "ChargePeriodStart")
 
 NOT_AVAILABLE = "Null: not available from Twilio"
+NOT_ALLOCATED = "Null: Twilio splits no cost; the dbt model focus_cost_and_usage_allocated does"
 COST = "deduplicated_price: the rows of a day sum to the price of its totalprice"
-SCHEMA = th.PropertiesList(
+_COLUMNS = th.PropertiesList(
     th.Property("BilledCost", th.NumberType, required=True, description=COST),
     th.Property("EffectiveCost", th.NumberType, required=True, description="As BilledCost"),
     th.Property("ContractedCost", th.NumberType, required=True, description="As BilledCost"),
@@ -88,12 +113,17 @@ SCHEMA = th.PropertiesList(
     th.Property(
         "ServiceSubcategory", th.StringType, description="FOCUS subcategory of the service"
     ),
-    th.Property("ProviderName", th.StringType, description="Twilio"),
-    th.Property("PublisherName", th.StringType, description="Twilio"),
+    th.Property(
+        "ProviderName", th.StringType, description="Twilio; 1.4 has ServiceProviderName instead"
+    ),
+    th.Property(
+        "PublisherName", th.StringType, description="Twilio; 1.4 has HostProviderName instead"
+    ),
     th.Property("ServiceProviderName", th.StringType, description="Twilio"),
     th.Property("HostProviderName", th.StringType, description="Twilio"),
     th.Property("InvoiceIssuerName", th.StringType, description="Twilio"),
     th.Property("InvoiceId", th.StringType, description=NOT_AVAILABLE),
+    th.Property("InvoiceDetailId", th.StringType, description=NOT_AVAILABLE),
     th.Property("ListUnitPrice", th.NumberType, description=NOT_AVAILABLE),
     th.Property("ContractedUnitPrice", th.NumberType, description=NOT_AVAILABLE),
     th.Property("PricingCurrencyListUnitPrice", th.NumberType, description=NOT_AVAILABLE),
@@ -102,9 +132,18 @@ SCHEMA = th.PropertiesList(
         th.NumberType,
         description=NOT_AVAILABLE,
     ),
+    th.Property("ResourceId", th.StringType, description=NOT_AVAILABLE),
+    th.Property("ResourceName", th.StringType, description=NOT_AVAILABLE),
+    th.Property("ResourceType", th.StringType, description=NOT_AVAILABLE),
     th.Property("RegionId", th.StringType, description=NOT_AVAILABLE),
     th.Property("RegionName", th.StringType, description=NOT_AVAILABLE),
     th.Property("CommitmentDiscountStatus", th.StringType, description=NOT_AVAILABLE),
+    th.Property("ContractApplied", th.StringType, description=NOT_AVAILABLE),
+    th.Property("AllocatedMethodId", th.StringType, description=NOT_ALLOCATED),
+    th.Property("AllocatedMethodDetails", th.StringType, description=NOT_ALLOCATED),
+    th.Property("AllocatedResourceId", th.StringType, description=NOT_ALLOCATED),
+    th.Property("AllocatedResourceName", th.StringType, description=NOT_ALLOCATED),
+    th.Property("AllocatedTags", th.StringType, description=NOT_ALLOCATED),
     th.Property(
         "x_AccountSid", th.StringType, required=True, description="SID of the account that used it"
     ),
@@ -118,3 +157,19 @@ SCHEMA = th.PropertiesList(
     th.Property("x_PriceUnit", th.StringType, description="Currency as Twilio writes it"),
     th.Property("x_UsageUnit", th.StringType, description="Unit of usage as Twilio writes it"),
 ).to_dict()
+
+
+def columns_of(version: str) -> tuple[str, ...]:
+    """Return the columns as they are in a version of FOCUS from 1.0 on, with Twilio's own."""
+    later = {name for added, names in ADDED.items() if added > version for name in names}
+    removed = {name for since, names in REMOVED.items() if since <= version for name in names}
+    return tuple(name for name in _COLUMNS["properties"] if name not in later | removed)
+
+
+def schema_of(version: str) -> dict[str, Any]:
+    """Return the JSON schema of the rows in a version."""
+    described: Mapping[str, Any] = _COLUMNS["properties"]
+    return {**_COLUMNS, "properties": {name: described[name] for name in columns_of(version)}}
+
+
+SCHEMA = schema_of(DEFAULT)

@@ -1,4 +1,4 @@
-"""Converts daily usage records into rows of FOCUS 1.2, Cost and Usage. Pure.
+"""Converts daily usage records into rows of FOCUS, Cost and Usage. Pure.
 
 The cost of a row is its `deduplicated_price`, so that the rows of an account's day sum to the price
 of its `totalprice`. The `totalprice` row has the remainder that is in no category. Twilio's usage
@@ -15,6 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
+from tap_twilio_usage.focus.columns import ADDED, NEXT, REMOVED
 from tap_twilio_usage.money.amounts import ZERO
 from tap_twilio_usage.money.memoize import memoize
 from tap_twilio_usage.money.parsers import Record
@@ -114,9 +115,18 @@ def cost_and_usage(record: Record, payer: Payer, currency: str | None) -> Record
         "ContractedUnitPrice": None,
         "PricingCurrencyListUnitPrice": None,
         "PricingCurrencyContractedUnitPrice": None,
+        "ResourceId": None,
+        "ResourceName": None,
+        "ResourceType": None,
         "RegionId": None,
         "RegionName": None,
         "CommitmentDiscountStatus": None,
+        "ContractApplied": None,
+        "AllocatedMethodId": None,
+        "AllocatedMethodDetails": None,
+        "AllocatedResourceId": None,
+        "AllocatedResourceName": None,
+        "AllocatedTags": None,
         "x_AccountSid": payer.account_sid,
         "x_AsOf": record["as_of"],
         "x_Category": record["category"],
@@ -126,6 +136,14 @@ def cost_and_usage(record: Record, payer: Payer, currency: str | None) -> Record
         "x_PriceUnit": record["price_unit"],
         "x_UsageUnit": record["usage_unit"],
     }
+
+
+def change_to_next_version(row: Record) -> Record:
+    """Return the row with the columns of FOCUS 1.4; it is changed in place."""
+    for name in REMOVED[NEXT]:
+        del row[name]
+    row |= dict.fromkeys(ADDED[NEXT])
+    return row
 
 
 @memoize

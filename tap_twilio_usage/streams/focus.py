@@ -11,8 +11,8 @@ from singer_sdk.mapper import RemoveRecordTransform, StreamMap
 from singer_sdk.singerlib import SchemaMessage
 
 from tap_twilio_usage._compat import override
-from tap_twilio_usage.focus.columns import KEY, SCHEMA, STREAM
-from tap_twilio_usage.focus.rows import Payer, cost_and_usage
+from tap_twilio_usage.focus.columns import KEY, NEXT, STREAM, schema_of
+from tap_twilio_usage.focus.rows import Payer, change_to_next_version, cost_and_usage
 from tap_twilio_usage.focus.sent_rows import SentRows
 from tap_twilio_usage.logs.wording import count
 from tap_twilio_usage.money.enrich import total
@@ -31,16 +31,18 @@ class FocusMap(StreamMap):
     payer: Payer  # for the account of the records
     currency: str | None  # of records without one
 
-    def __init__(self, following: StreamMap) -> None:
+    def __init__(self, following: StreamMap, version: str) -> None:
         """Take the stream map to pass rows to, which may be one of the user's."""
-        super().__init__(following.stream_alias, SCHEMA, KEY, None)
+        super().__init__(following.stream_alias, schema_of(version), KEY, None)
+        self._is_next = version == NEXT
         self.transformed_schema = following.transformed_schema
         self.transformed_key_properties = following.transformed_key_properties
         self._following = following
 
     @override
     def transform(self, record: Record) -> Record | None:
-        return self._following.transform(cost_and_usage(record, self.payer, self.currency))
+        row = cost_and_usage(record, self.payer, self.currency)
+        return self._following.transform(change_to_next_version(row) if self._is_next else row)
 
     @override
     def get_filter_result(self, record: Record) -> bool:
@@ -58,7 +60,7 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
     def _focus_maps(self) -> list[FocusMap]:
         """A map for each stream that the user's stream maps make of the FOCUS rows."""
         return [
-            FocusMap(following)
+            FocusMap(following, self.session.settings.focus_version)
             for following in self._tap.mapper.stream_maps[STREAM]
             if not isinstance(following, RemoveRecordTransform)
         ]

@@ -6,6 +6,7 @@ with written as (
         nullif(trim(account_sid), '') as account,
         coalesce(nullif(trim(item_group), ''), nullif(trim(item), ''), 'Other') as item_group,
         coalesce(nullif(trim(item), ''), '') as item,
+        {{ exact('quantity') }} as quantity,
         coalesce({{ exact('amount') }}, 0) as amount,
         upper(trim(currency)) as currency,
         case
@@ -95,6 +96,7 @@ select
     ) as account_sid,
     written.item_group,
     written.item,
+    written.quantity,
     written.amount,
     written.currency,
     written.kind,

@@ -3,6 +3,8 @@
     table that a build only adds days to, the last six weeks are tested, and all days with --full-refresh.
 -#}
 {% test grain(model, columns=[], never_null=[], newest=false) %}
+{%- set names = [] -%}
+{%- for column in columns %}{% do names.append(named(column)) %}{% endfor -%}
 {%- set tested -%}
     {{ model }}
     {%- if newest and not flags.FULL_REFRESH %}
@@ -12,9 +14,9 @@
 {%- if columns %}
 select
     'more than one row' as problem,
-    {{ columns | join(', ') }}
+    {{ names | join(', ') }}
 from {{ tested }}
-group by {{ columns | join(', ') }}
+group by {{ names | join(', ') }}
 having count(*) > 1
 {%- endif %}
 {%- if columns and never_null %}
@@ -27,7 +29,7 @@ select
         when {{ column }} is null then '{{ column }} is null'
         {%- endfor %}
     end as problem{{ ',' if columns }}
-    {{ columns | join(', ') }}
+    {{ names | join(', ') }}
 from {{ tested }} {{ 'and' if newest and not flags.FULL_REFRESH else 'where' }} (
     {%- for column in never_null %}
     {{ column }} is null{{ ' or' if not loop.last }}

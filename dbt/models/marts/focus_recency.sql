@@ -1,0 +1,72 @@
+{%- set digits -%}
+    ({% for digit in range(10) %}{{ 'union all ' if digit }}select {{ digit }} as digit {% endfor %})
+{%- endset -%}
+
+with loaded as (
+    select distinct account_sid, start_date
+    from {{ ref('int_twilio_usage__loaded_days') }}
+),
+
+accounts as (
+    select
+        account_sid,
+        min(start_date) as first_day,
+        max(start_date) as last_day,
+        max(case when is_current then 1 else 0 end) as is_current
+    from {{ ref('int_twilio_usage__loaded_days') }}
+    group by account_sid
+),
+
+span as (
+    select
+        min(first_day) as first_day,
+        max(last_day) as last_day
+    from accounts
+),
+
+-- Every day from the first to the last, also one that no account has: up to 27 years.
+days as (
+    select
+        {{ days_after('span.first_day', 'numbers.number') }} as day,
+        span.last_day
+    from (
+        select ones.digit + 10 * tens.digit + 100 * hundreds.digit + 1000 * thousands.digit as number
+        from {{ digits }} as ones
+        cross join {{ digits }} as tens
+        cross join {{ digits }} as hundreds
+        cross join {{ digits }} as thousands
+    ) as numbers
+    cross join span
+    where {{ days_after('span.first_day', 'numbers.number') }} <= span.last_day
+),
+
+-- An account that is no longer loaded lacks no later day.
+expected as (
+    select
+        days.day,
+        days.last_day,
+        case when loaded.account_sid is null then 0 else 1 end as is_loaded
+    from days
+    inner join accounts
+        on days.day >= accounts.first_day
+        and (accounts.is_current = 1 or days.day <= accounts.last_day)
+    left join loaded on accounts.account_sid = loaded.account_sid and days.day = loaded.start_date
+),
+
+updates as (
+    select start_date, max(as_of) as as_of
+    from {{ ref('stg_twilio_usage__usage_records_daily') }}
+    group by start_date
+)
+
+select
+    'CostAndUsage' as {{ focus('DatasetInstanceId') }},
+    {{ midnight('expected.day') }} as {{ focus('TimeSectorStart') }},
+    {{ midnight(day_after('expected.day')) }} as {{ focus('TimeSectorEnd') }},
+    min(expected.is_loaded) = 1
+        and expected.day < {{ days_after('max(expected.last_day)', -var('twilio_usage_lookback_days')) }}
+        as {{ focus('TimeSectorComplete') }},
+    max(updates.as_of) as {{ focus('TimeSectorLastUpdated') }}
+from expected
+left join updates on expected.day = updates.start_date
+group by expected.day
