@@ -265,7 +265,7 @@ def test_vantage_gets_parts_of_a_large_month_and_its_own_categories() -> None:
     [
         (
             ["--url="],
-            "no warehouse is given; use --url, or set TARGET_POSTGRES_DATABASE or TARGET_DUCKDB_PATH",
+            "no warehouse is given; use --url, or set TARGET_POSTGRES_DATABASE or ",
         ),
         (["--table=focus"], "no table focus in schema tap_twilio_usage; load it with the setting"),
         (["--since=2027-01"], "the table has no row in these months; load them, or use another"),

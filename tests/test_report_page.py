@@ -169,8 +169,8 @@ def test_the_first_screen_answers_the_questions_of_who_pays(whole: str) -> None:
     spent = sum(r.deduplicated or 0 for r in company() if r.day.month == 3)
     assert f"Spent so far in March 2026 {wording.money(Decimal(spent), 'USD')} " in said
     assert (
-        "of the month\N{RIGHT SINGLE QUOTATION MARK}s budget of $2,000.00, when 68% of the month is "
-        "over." in said
+        "of the month\N{RIGHT SINGLE QUOTATION MARK}s budget of $2,000.00, when 68% of the month "
+        "is over." in said
     )
     assert re.search(r"[^ ][\d.]+% against the same days of February: \$[\d,.]+ against \$", said)
     assert "(the 1st to the 20th)" in said

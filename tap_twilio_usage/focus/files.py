@@ -38,8 +38,7 @@ def write(
     so that a failure leaves it as it was. Raise ValueError for another kind of file, and for a
     number that Parquet cannot hold.
     """
-    if path.suffix not in SUFFIXES:
-        raise ValueError(f"{path.name}: the name has to end in {' or '.join(SUFFIXES)}")
+    check(path)
     with TemporaryDirectory(dir=path.parent) as folder:
         text = Path(folder) / "rows.csv"
         with text.open("w", newline="", encoding="utf-8") as file:
@@ -53,6 +52,12 @@ def write(
         done = text if path.suffix == ".csv" else _parquet(text, columns, described, compression)
         os.replace(done, path)  # noqa: PTH105
     return number
+
+
+def check(path: Path) -> None:
+    """Raise ValueError if the name of a file says that it is of another kind."""
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"{path.name}: the name has to end in {' or '.join(SUFFIXES)}")
 
 
 def type_of(described: Mapping[str, Any]) -> str:

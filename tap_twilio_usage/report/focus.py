@@ -18,6 +18,16 @@ from tap_twilio_usage.report.values import time
 
 def write(connection: Connection, tables: Tables, since: date | None, path: Path) -> None:
     """Write the rows since a day to a file whose name ends in .csv or .parquet."""
+    try:
+        _write(connection, tables, since, path)
+    except ValueError as error:
+        raise ReportError(f"{error}") from None
+    except OSError as error:
+        raise ReportError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _write(connection: Connection, tables: Tables, since: date | None, path: Path) -> None:
+    files.check(path)
     table = tables.loaded(STREAM) or tables.model(STREAM)
     if table is None:
         raise ReportError(
@@ -27,12 +37,7 @@ def write(connection: Connection, tables: Tables, since: date | None, path: Path
     stored = {name.replace("_", "").lower(): name for name in table.types}
     names = {name: stored.get(name.lower().replace("_", "")) for name in SCHEMA["properties"]}
     columns = {name: mine for name, mine in names.items() if mine}
-    try:
-        files.write(path, _rows(connection, table, columns, since), [*columns])
-    except ValueError as error:
-        raise ReportError(f"{error}") from None
-    except OSError as error:
-        raise ReportError(f"{path} cannot be written: {error.strerror}") from None
+    files.write(path, _rows(connection, table, columns, since), [*columns])
 
 
 def _rows(
