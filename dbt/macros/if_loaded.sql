@@ -1,13 +1,13 @@
 {#-
     Return the table of an optional stream. If the table does not exist, return an empty relation
-    with the columns of this model in its yml, so that the models built on it still work. If `alone`
-    names a stream, the table is optional only where that one is loaded.
+    with the columns of this model in its yml, so that the models built on it still work. A stream
+    that usage needs is optional only where nothing but billing groups is loaded.
 -#}
-{% macro if_loaded(stream, alone=none) %}
+{% macro if_loaded(stream, usage_needs_it=false) %}
     {%- set table = source('twilio_usage', stream) -%}
     {%- if not execute
         or load_relation(table)
-        or (alone and not load_relation(source('twilio_usage', alone))) -%}
+        or (usage_needs_it and not twilio_usage.has_only_billing_groups()) -%}
         {{ table }}
     {%- else -%}
         (
@@ -18,4 +18,11 @@
             limit 0
         ) as not_loaded
     {%- endif -%}
+{% endmacro %}
+
+{% macro has_only_billing_groups() %}
+    {{- return(
+        load_relation(source('twilio_usage', 'billing_group_records')) is not none
+        and load_relation(source('twilio_usage', 'usage_records_daily')) is none
+    ) -}}
 {% endmacro %}

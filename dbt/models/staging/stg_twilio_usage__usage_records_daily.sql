@@ -19,7 +19,7 @@ with records as (
         cast(counts_in_total as {{ dbt.type_boolean() }}) as counts_in_total,
         cast(includes_subaccounts as {{ dbt.type_boolean() }}) as includes_subaccounts,
         {{ utc('as_of') }} as as_of
-    from {{ if_loaded('usage_records_daily', alone='billing_group_records') }}
+    from {{ if_loaded('usage_records_daily', usage_needs_it=true) }}
 ),
 
 units as (
