@@ -533,6 +533,30 @@ def test_duckdb_marts_are_exact_without_optional_streams(
     take_into_a_project_of_ones_own(meltano)
 
 
+@pytest.mark.nightly
+def test_with_billing_groups_alone_the_marts_are_built_and_empty(
+    meltano: Meltano, query: Query, database: str
+) -> None:
+    code, log = build(meltano, "dbt-postgres:build")
+    assert code != 0, log  # a schema without any table is a mistake
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            "CREATE SCHEMA tap_twilio_usage; CREATE TABLE tap_twilio_usage.billing_group_records "
+            "AS SELECT 'group' AS billing_group_id, 'messaging' AS product_category, "
+            "'SMS' AS product_name, DATE '2026-01-01' AS start_date, "
+            "DATE '2026-01-01' AS end_date, 1.5 AS usage, 'segments' AS usage_unit, "
+            "2.5 AS price, 'usd' AS price_unit, "
+            "DATE '2026-01-02' AS as_of"
+        )
+    code, log = build(meltano, "dbt-postgres:build")
+    assert code == 0, log
+    for mart in ("cost_by_day", "allocated_cost", "forecast_by_month", "reconciliation_by_month"):
+        assert query(f"SELECT * FROM twilio_usage.{mart}") == []
+    assert query("SELECT price FROM twilio_usage.stg_twilio_usage__billing_group_records") == [
+        (Decimal("2.5"),)
+    ]
+
+
 def take_into_a_project_of_ones_own(meltano: Meltano) -> None:
     """Follow docs/warehouse.md, with the folder name of this clone."""
     packages, names, stored = blocks(ROOT / "docs" / "warehouse.md", "yaml")

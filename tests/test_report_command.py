@@ -14,8 +14,8 @@ import pytest
 from tap_twilio_usage.report.__main__ import main
 from tap_twilio_usage.report.address import address, place
 from tap_twilio_usage.report.errors import ReportError
+from tests.conftest import Meltano, clean_environment, nightly, text_of
 from tests.conftest import address as settings_of
-from tests.conftest import clean_environment, nightly, text_of
 from tests.reports import (
     a_day,
     charge,
@@ -200,6 +200,24 @@ def test_a_password_is_taken_as_it_is_written(database: str, tmp_path: Path) -> 
     assert "Connection refused" in refused.stderr
     assert "p@s%41s" not in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
+
+
+@pytest.mark.nightly
+def test_an_exported_variable_comes_before_env_as_for_the_target(
+    meltano: Meltano, tmp_path: Path
+) -> None:
+    good, output = tmp_path / "good.duckdb", tmp_path / "page.html"
+    duckdb_of(ROWS, good)
+    env = meltano.project / ".env"
+    env.write_text("TARGET_DUCKDB_PATH=no.duckdb\nTARGET_POSTGRES_DATABASE=\n")
+    try:
+        more = {"TARGET_POSTGRES_DATABASE": "", "TARGET_DUCKDB_PATH": str(good)}
+        with meltano.call("invoke", "report", f"--output={output}", **more) as process:
+            log, _ = process.communicate(timeout=300)
+    finally:
+        env.unlink()
+    assert process.returncode == 0, log
+    assert "from DuckDB file good.duckdb" in text_of(output.read_text())
 
 
 def test_the_url_is_before_the_settings_of_a_target() -> None:

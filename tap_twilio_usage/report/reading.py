@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select
 
+from tap_twilio_usage.money.hierarchy import TOTAL, normalise
 from tap_twilio_usage.report import queries
 from tap_twilio_usage.report.errors import ReportError
 from tap_twilio_usage.report.figures.periods import month_before, same_days
@@ -211,8 +212,10 @@ class _Reader:
         self.say(f"changes since the month before, in {section.unit}")
         after, before = same_days(section.last_finished)
         return [
-            Movement(*row[:3], *(exact(each) or ZERO for each in row[3:]))
-            for row in self.rows(queries.movements(records, section.key, before, after))
+            Movement(service, _named(category), account, *(exact(each) or ZERO for each in amounts))
+            for service, category, account, *amounts in self.rows(
+                queries.movements(records, section.key, before, after)
+            )
         ]
 
     def add_models(self, part: Part, since: date) -> None:
@@ -237,7 +240,7 @@ class _Reader:
                     day=day,
                     account=account,
                     service=service,
-                    category=category,
+                    category=_named(category),
                     cost=exact(cost) or ZERO,
                     expected=exact(expected) or ZERO,
                     excess=exact(excess) or ZERO,
@@ -281,7 +284,7 @@ def _month_cost(row: Any) -> MonthCost:
     year, month, service, category, unit, who, amount, usage, is_fee = row
     first = date(year, month, 1)
     cost, used = exact(amount) or ZERO, exact(usage) or ZERO
-    return MonthCost(first, service, category, unit, who, cost, used, bool(is_fee))
+    return MonthCost(first, service, _named(category), unit, who, cost, used, bool(is_fee))
 
 
 def _budget(row: Any) -> Budget:
@@ -303,6 +306,11 @@ def _budget(row: Any) -> Budget:
         percent_of_period=part,
         status=status,
     )
+
+
+def _named(category: str) -> str:
+    """Return the name of a category; the row of Twilio's total holds what is in none of them."""
+    return "in no category" if normalise(category) == TOTAL else category
 
 
 def _forecast(month: date, expected: Decimal | None, budgets: list[Budget]) -> Forecast | None:

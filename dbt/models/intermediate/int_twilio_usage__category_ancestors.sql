@@ -18,7 +18,7 @@ with parents as (
             lower(trim(parent_category))
         from (
             select distinct category, parent_category
-            from {{ source('twilio_usage', 'usage_records_daily') }}
+            from {{ if_loaded('usage_records_daily', usage_needs_it=true) }}
         ) as records
     ) as categories
     group by category

@@ -13,4 +13,4 @@ select
     cast(is_reported as {{ dbt.type_boolean() }}) as is_reported,
     confidence,
     cast(counts_in_total as {{ dbt.type_boolean() }}) as counts_in_total
-from {{ source('twilio_usage', 'categories') }}
+from {{ if_loaded('categories', usage_needs_it=true) }}

@@ -14,7 +14,7 @@ with records as (
         end as is_odd,
         nullif(upper(trim(price_unit)), '') as price_unit,
         as_of
-    from {{ source('twilio_usage', 'usage_records_daily') }}
+    from {{ if_loaded('usage_records_daily', usage_needs_it=true) }}
 ),
 
 days as (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from functools import cached_property
 from itertools import groupby
@@ -200,24 +200,25 @@ class Section:
 
         Each with its first loaded day. What an account used before may be missing.
         """
-        first = self.days[0].first
-        late: set[tuple[str, date]] = set()
-        for account in self.by_account:
-            begin, known = min(self.loaded[account]), self.known.get(account)
-            own = {each.first for each in self._own_months_of(account)}
-            partial = any(
+        late = [
+            (account, begin)
+            for account in self.by_account
+            if (begin := min(self.loaded[account])) > self.days[0].first
+            and self._is_late(account, begin)
+        ]
+        return sorted(late, key=lambda each: (-each[1].toordinal(), each[0]))
+
+    def _is_late(self, account: str, begin: date) -> bool:
+        """Return whether an account can have costs before its first loaded day."""
+        months = [m for all_ in self.own_months.values() for m in all_ if m.account == account]
+        if months:
+            return any(
                 month.first == month_of(begin)
                 and proof.status(month, self._sums, self.loaded) == proof.PARTIAL
-                for month in self._own_months_of(account)
+                for month in months
             )
-            is_older = known is not None and known.created is not None and not own
-            if partial or (is_older and known and known.created and known.created + DAY < begin):
-                late.add((account, begin))
-        found = [each for each in late if each[1] > first]
-        return sorted(found, key=lambda each: (-each[1].toordinal(), each[0]))
-
-    def _own_months_of(self, account: str) -> list[Month]:
-        return [m for months in self.own_months.values() for m in months if m.account == account]
+        known = self.known.get(account)
+        return known is not None and known.created is not None and known.created + DAY < begin
 
     @cached_property
     def wrong(self) -> list[Wrong]:
@@ -254,7 +255,6 @@ def sections(
     """
     known = {each.sid: each for each in accounts}
     loaded: dict[bool | None, Loaded] = defaultdict(lambda: defaultdict(set))
-    ends: dict[bool | None, Period] = {}  # the last day of any account
     newest: dict[bool | None, date] = {}
     found: dict[Key, Section] = {}
     mine: dict[tuple[str, bool | None, str], list[AccountDay]] = defaultdict(list)
@@ -266,13 +266,9 @@ def sections(
 
     for each in days:
         loaded[each.rolled_up][each.account].add(each.day)
-        last = ends.setdefault(each.rolled_up, Period(each.day, each.day))
-        if each.day >= last.first:
-            as_of = last.as_of if each.day == last.first else None
-            ends[each.rolled_up] = _end(each, as_of)
         mine[each.unit, each.rolled_up, each.account].append(each)
-    for kind, last in ends.items():
-        newest[kind] = last.first - DAY if _is_unfinished(last) else last.first
+    for kind in loaded:
+        newest[kind] = _last_finished([its for key, its in mine.items() if key[1] == kind])
     used = {account for account, its in mine.items() if any(each.used for each in its)}
     for account in used:
         section(account[:2]).by_account[account[2]] = mine[account]
@@ -298,6 +294,12 @@ def _is_unfinished(day: Period) -> bool:
     return day.as_of is not None and day.as_of.date() <= day.first
 
 
-def _end(day: AccountDay, as_of: datetime | None) -> Period:
-    times = [time for time in (day.as_of, as_of) if time]
-    return Period(day.day, day.day, as_of=max(times, default=None))
+def _last_finished(accounts: list[list[AccountDay]]) -> date:
+    """Return the last day of any account that was over when Twilio reported it."""
+    last = max(each.day for days in accounts for each in days)
+    whole = Period(last, last)
+    for days in accounts:
+        for each in days:
+            if each.day == last:
+                whole.add(each)
+    return last - DAY if _is_unfinished(whole) else last
