@@ -1,4 +1,4 @@
-"""The Dagster job that loads many accounts in shards; see `docs/many-accounts.md`."""
+"""The Dagster jobs: many accounts in shards (`docs/many-accounts.md`), and today's alerts."""
 
 import json
 import os
@@ -35,13 +35,14 @@ RETRIES = int(os.environ.get("TWILIO_USAGE_RETRIES", "3"))
 RETRY_SECONDS = float(os.environ.get("TWILIO_USAGE_RETRY_SECONDS", "60"))
 LOADER = os.environ.get("TWILIO_USAGE_LOADER", "target-postgres")
 
+TAP = "tap-twilio-usage"
 ACCOUNT_STREAMS = ("usage_*",)
 COMPANY_STREAMS = ("accounts", "categories", "billing_group_*")
 # Almost no account is in this shard: its run installs plugins, creates tables and reads little.
 NEARLY_EMPTY_SHARD = "1/9999"
 
 
-def step(name: str, *streams: str, shard: str = "") -> OpDefinition:
+def step(name: str, *streams: str, shard: str = "", tap: str = TAP) -> OpDefinition:
     """Return the step that loads these of the selected streams, with its own state ID.
 
     It uses `meltano el`, because runs of `meltano run` in one project share catalog and state.
@@ -49,8 +50,14 @@ def step(name: str, *streams: str, shard: str = "") -> OpDefinition:
     settings = {"TAP_TWILIO_USAGE_SUBACCOUNTS": "separate"}
     if shard:
         settings["TAP_TWILIO_USAGE_SHARD"] = shard
-    arguments = ["el", f"--state-id=twilio-usage-{name}", *(f"--select={each}" for each in streams)]
-    arguments += ["tap-twilio-usage", LOADER]
+    selected = [f"--select={each}" for each in streams]
+    return meltano_op(
+        name, "el", f"--state-id=twilio-usage-{name}", *selected, tap, LOADER, **settings
+    )
+
+
+def meltano_op(name: str, *arguments: str, **settings: str) -> OpDefinition:
+    """Return the step that runs this command of Meltano, with these environment variables."""
 
     @op(
         name=name.replace("-", "_"),
@@ -63,8 +70,8 @@ def step(name: str, *streams: str, shard: str = "") -> OpDefinition:
         ),
     )
     def run(context: OpExecutionContext) -> None:
-        exported = shlex.join(f"{name}={value}" for name, value in settings.items())
-        context.log.info("%s meltano %s", exported, shlex.join(arguments))
+        exported = [f"{name}={value}" for name, value in settings.items()]
+        context.log.info("%s", shlex.join([*exported, "meltano", *arguments]))
         errors = []
         with subprocess.Popen(  # noqa: S603 - the arguments above
             [MELTANO, "--log-format=json", *arguments],
@@ -102,7 +109,10 @@ def _log_lines(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
             yield level, f"{said.get('name', 'meltano')}: {text}"
 
 
-@job(executor_def=multiprocess_executor.configured({"max_concurrent": AT_A_TIME}))
+@job(
+    executor_def=multiprocess_executor.configured({"max_concurrent": AT_A_TIME}),
+    tags={"job": "twilio_usage"},
+)
 def twilio_usage() -> None:
     """Load each account in its shard, and the streams of the whole company once."""
     ready = step("tables", *ACCOUNT_STREAMS, shard=NEARLY_EMPTY_SHARD)()
@@ -112,10 +122,23 @@ def twilio_usage() -> None:
         step(name, *ACCOUNT_STREAMS, shard=f"{number}/{SHARDS}")(ready)
 
 
+@job(tags={"job": "twilio_usage_today"})
+def twilio_usage_today() -> None:
+    """Load today's usage so far, and say which category already costs more than on a whole day."""
+    loaded = step("today", "usage_records_today", tap="tap-twilio-usage-today")()
+    meltano_op("alerts", "invoke", "report:today")(loaded)
+
+
 nightly = ScheduleDefinition(
     job=twilio_usage,
     cron_schedule="0 2 * * *",
     execution_timezone="UTC",
     default_status=DefaultScheduleStatus.RUNNING,
 )
-definitions = Definitions(jobs=[twilio_usage], schedules=[nightly])
+hourly = ScheduleDefinition(
+    job=twilio_usage_today,
+    cron_schedule="15 * * * *",
+    execution_timezone="UTC",
+    default_status=DefaultScheduleStatus.STOPPED,  # it needs TAP_TWILIO_USAGE_REPORT_URL
+)
+definitions = Definitions(jobs=[twilio_usage, twilio_usage_today], schedules=[nightly, hourly])

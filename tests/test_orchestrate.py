@@ -192,7 +192,7 @@ def answer(url: str, query: str) -> Any:
             time.sleep(0.2)
 
 
-def test_dagster_starts_with_the_schedule_switched_on(project: Path, tmp_path: Path) -> None:
+def test_dagster_starts_with_the_nightly_schedule_switched_on(project: Path, tmp_path: Path) -> None:
     shutil.copytree(project / "orchestrate", tmp_path / "orchestrate")
     create, _, packages = INSTALL.partition(" && .venv/bin/pip install -q ")
     assert create == "python3 -m venv .venv"
@@ -222,12 +222,17 @@ def test_dagster_starts_with_the_schedule_switched_on(project: Path, tmp_path: P
             os.killpg(dagster.pid, signal.SIGKILL)
             log, _ = dagster.communicate()
     (repository,) = known["repositoriesOrError"]["nodes"]
-    (schedule,) = repository["schedules"]
-    assert schedule == {
-        "pipelineName": "twilio_usage",
-        "cronSchedule": "0 2 * * *",
-        "executionTimezone": "UTC",
-        "scheduleState": {"status": "RUNNING"},
+    schedules = {
+        schedule["pipelineName"]: (
+            schedule["cronSchedule"],
+            schedule["executionTimezone"],
+            schedule["scheduleState"]["status"],
+        )
+        for schedule in repository["schedules"]
+    }
+    assert schedules == {
+        "twilio_usage": ("0 2 * * *", "UTC", "RUNNING"),
+        "twilio_usage_today": ("15 * * * *", "UTC", "STOPPED"),
     }
     (job,) = (each for each in repository["pipelines"] if each["name"] == "twilio_usage")
     shards = {f"shard_{number}_of_8" for number in range(1, 9)}

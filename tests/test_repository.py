@@ -26,8 +26,7 @@ from packaging.version import Version
 from tests.conftest import PYPROJECT, PYTHONS, ROOT, VERSION, blocks
 
 PACKAGE = ROOT / "tap_twilio_usage"
-REPORT = PACKAGE / "report"
-DLT = PACKAGE / "dlt"
+EXTRAS = [PACKAGE / name for name in ("alerts", "dlt", "report")]
 JUST = Path(sys.executable).with_name("just")
 PROJECT = ProjectMetadata(str(ROOT), None).config["project"]
 
@@ -258,11 +257,12 @@ def imported(paths: Iterable[Path]) -> set[str]:
 
 
 def test_what_the_tap_imports_is_what_it_declares() -> None:
-    modules = {*PACKAGE.rglob("*.py")} - {*REPORT.rglob("*.py"), *DLT.rglob("*.py")}
+    of_extras = chain.from_iterable(folder.rglob("*.py") for folder in EXTRAS)
+    modules = {*PACKAGE.rglob("*.py")} - {*of_extras}
     assert imported(modules) == {name_of(each) for each in PROJECT["dependencies"]}
 
 
-@pytest.mark.parametrize("folder", [DLT, REPORT], ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", EXTRAS, ids=lambda folder: folder.name)
 def test_what_an_extra_imports_is_declared(folder: Path) -> None:
     declared = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"][folder.name]]
     assert imported(folder.rglob("*.py")) <= {name_of(each) for each in declared}

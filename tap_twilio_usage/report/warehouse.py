@@ -69,11 +69,12 @@ def loaded(
 
 
 @contextmanager
-def connected(url: str) -> Iterator[Connection]:
+def connected(url: str, *, writes: bool = False) -> Iterator[Connection]:
     """Return a connection to the warehouse; raise as `loaded` does, also in the body."""
     address = _parsed(url)
     try:
-        engine = create_engine(address, poolclass=NullPool, connect_args=_connect_args(address))
+        arguments = {} if writes else _connect_args(address)
+        engine = create_engine(address, poolclass=NullPool, connect_args=arguments)
         with engine.connect() as connection:
             yield connection
     except (ReportError, ModuleNotFoundError):
