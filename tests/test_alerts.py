@@ -483,9 +483,7 @@ def test_a_burst_is_said_the_same_day_and_again_when_it_has_doubled(
     out, err = capsys.readouterr()
     assert f"{category} cost " in out
     assert err == ""
-    warehouse.execute(
-        "UPDATE tap_twilio_usage.usage_records_today SET start_date = '2025-09-09'"
-    )
+    warehouse.execute("UPDATE tap_twilio_usage.usage_records_today SET start_date = '2025-09-09'")
     warehouse.alerts("--only=today")
     assert capsys.readouterr().err == (
         "alerts: usage_records_today is of 2025-09-09, not of today; load it before this check\n"

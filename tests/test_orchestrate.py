@@ -192,7 +192,9 @@ def answer(url: str, query: str) -> Any:
             time.sleep(0.2)
 
 
-def test_dagster_starts_with_the_nightly_schedule_switched_on(project: Path, tmp_path: Path) -> None:
+def test_dagster_starts_with_the_nightly_schedule_switched_on(
+    project: Path, tmp_path: Path
+) -> None:
     shutil.copytree(project / "orchestrate", tmp_path / "orchestrate")
     create, _, packages = INSTALL.partition(" && .venv/bin/pip install -q ")
     assert create == "python3 -m venv .venv"

@@ -17,7 +17,14 @@ from tests.conftest import ROOT
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text()
 OF_OTHERS = "## Around the tap"  # from here on: messages of Meltano, pip, databases and others
 NO_ERRORS = {"progress.py", "heartbeat.py", "wording.py"}
-PARTS = {"is ", "its …", "report: …", "charges: …", "…; check …"}  # of messages on the page
+PARTS = {
+    "is ",
+    "its …",
+    "report: …",
+    "charges: …",
+    "alerts: …",
+    "…; check …",
+}  # of messages on the page
 SAYS = re.compile(
     r"\b(\w*Error|Denied|RetriesExhausted|Transient|_refused|warning|error|warn_once|_log_last|_fail|fail|exit)\b"
 )

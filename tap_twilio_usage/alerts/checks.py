@@ -82,9 +82,7 @@ class Checks:
         """Yield the categories that already cost more today than on a whole day."""
         day, rows = self._warehouse.costs_of_today()
         if day != self._options.today:
-            self._notes.append(
-                f"usage_records_today is of {day}, not of today; load it before this check"
-            )
+            self._notes.append(_not_of_today(day))
         histories = self._warehouse.histories(day)
         yield from alert.of_today(rows, day, histories, self._options.minimum, self._names())
 
@@ -105,6 +103,10 @@ def _missing_lines(missing: Sequence[MissingTable]) -> Iterator[str]:
     for what_to_do in dict.fromkeys(error.what_to_do for error in missing):
         names = [error.table for error in missing if error.what_to_do == what_to_do]
         yield f"no table {', '.join(names)} {what_to_do}"
+
+
+def _not_of_today(day: date) -> str:
+    return f"usage_records_today is of {day}, not of today; load it before this check"
 
 
 ALL: Mapping[str, Callable[[Checks], Iterator[Alert]]] = {
