@@ -35,7 +35,9 @@ from tests.conftest import (
     query_and_commit,
     text_of,
 )
+from tests.noise import NOISE
 
+MOST_LINES_OF_A_LOG = 30  # of a healthy first run: Meltano's, the tap's and the loader's
 README, WAREHOUSE = ROOT / "README.md", ROOT / "docs" / "warehouse.md"
 README_QUERIES = blocks(README, "sql")
 RECORDS = f"{SCHEMA}.usage_records_daily"
@@ -82,7 +84,9 @@ def test_postgresql_has_each_dollar_once_after_one_run_and_after_two(
     meltano: Meltano, query: Query, company: Company, server: Server
 ) -> None:
     """And after a third one, which updates restated days."""
-    meltano.run(server, "target-postgres")
+    log = meltano.run(server, "target-postgres")
+    assert not [noise for noise in NOISE if noise in log]
+    assert len(log.splitlines()) <= MOST_LINES_OF_A_LOG, log
     assert target_columns(query) == []
     reconciles(query)
     assert counted(query) == truth(company)

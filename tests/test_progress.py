@@ -153,7 +153,7 @@ def test_a_run_of_many_accounts_ends_with_its_sums(sync: Sync) -> None:
         run = sync({**settings, "api_url": server.url})
     total = sum(company.total(day) for day in (last - timedelta(days=1), last))
     assert f"| usage_records_daily: 3 accounts, 6 days, {len(run.records()):,} rows in " in run.log
-    assert f"| usage_records_daily: usd: totalprice {total:,f}, deduplicated {total:,f} (" in run.log
+    assert f"usage_records_daily: usd: totalprice {total:,f}, deduplicated {total:,f} (" in run.log
     spent = sum(r["deduplicated_price"] for r in run.records() if r["category"] == "quantum-relay")
     assert spent > 0
     assert (
@@ -174,7 +174,7 @@ def test_a_run_with_retries_ends_with_their_number(sync: Sync) -> None:
     with serve(answer) as server:
         run = sync(config(server.url, end_date="2026-01-01"))
     assert run.code == 0
-    assert run.log.endswith("| 2 requests retried\n")
+    assert "| 2 requests retried\n" in run.log
     assert run.records()[0]["price"] == Decimal(1)
     assert SID in run.log
 

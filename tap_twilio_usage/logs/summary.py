@@ -39,9 +39,7 @@ class Summary(logging.Handler):
         if not RETRIED.search(text := record.getMessage()):
             self._warnings.append(text)
 
-    def lines(
-        self, rows: Mapping[str, int], amounts: Iterable[str], retried: int
-    ) -> Iterator[str]:
+    def lines(self, rows: Mapping[str, int], amounts: Iterable[str], retried: int) -> Iterator[str]:
         """Yield the lines: `rows` by stream, the stream with the `amounts`, retried requests."""
         took = duration(self._clock() - self._began)
         by_stream = ", ".join(
