@@ -179,6 +179,14 @@ class Api:
         """Return one account."""
         return _account_json(self._account(request)).encode()
 
+    def balance(self, request: Request) -> bytes:
+        """Return the balance: only the main account has one."""
+        account = self._account(request)
+        if not account.is_main:
+            raise not_found(request.path)
+        balance = {"account_sid": account.sid, "balance": plain(self.company.balance())}
+        return json.dumps({**balance, "currency": "USD"}).encode()
+
     def triggers(self, request: Request) -> bytes:
         """Return a page of the account's usage triggers: only the main account has any."""
         account = self._account(request)
@@ -261,6 +269,7 @@ _ROUTES: tuple[tuple[re.Pattern[str], Callable[[Api, Request], bytes]], ...] = (
         ),
         Api.records,
     ),
+    (re.compile(rf"{_ACCOUNTS}/(?P<sid>[^/.]+)/Balance(?:\.json)?"), Api.balance),
     (re.compile(rf"{_ACCOUNTS}/(?P<sid>[^/.]+)/Usage/Triggers(?:\.json)?"), Api.triggers),
     (re.compile(rf"{_ACCOUNTS}(?:\.json)?"), Api.account_list),
     (re.compile(rf"{_ACCOUNTS}/(?P<sid>[^/.]+)(?:\.json)?"), Api.account),

@@ -48,7 +48,7 @@ def table(query: Query, name: str = "usage_records_daily") -> Rows:
     columns = query(
         "SELECT column_name FROM information_schema.columns WHERE table_schema = "
         f"'{SCHEMA}' AND table_name = '{name}' AND column_name NOT LIKE '\\_sdc%' "
-        "AND column_name <> 'as_of' ORDER BY 1"
+        "AND column_name NOT IN ('as_of', 'retrieved_at') ORDER BY 1"
     )
     names = ", ".join(f'"{column}"' for (column,) in columns)
     return query(f"SELECT {names} FROM {name} ORDER BY {names}")
