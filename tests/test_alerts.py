@@ -12,6 +12,7 @@ from datetime import date
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -24,9 +25,10 @@ from hypothesis import strategies as st
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
 from tap_twilio_usage.alerts.__main__ import main
 from tap_twilio_usage.alerts.alert import doublings
+from tap_twilio_usage.alerts.balance import lasting
 from tap_twilio_usage.alerts.today import History, usual
 from tests.canary import leaks
-from tests.conftest import catalog_of, clean_environment, config, forked_in
+from tests.conftest import ROOT, blocks, catalog_of, clean_environment, config, forked_in
 from tests.http_server import Answer, LocalServer, Request, serve
 
 TODAY = date(2025, 9, 10)
@@ -501,6 +503,68 @@ def test_a_usual_day_is_not_said(
         load(duck, {"usage_records_today": today}, "TEXT")
         assert duck.alerts("--only=today") == 0, capsys.readouterr()
         duck.execute("DROP TABLE tap_twilio_usage.usage_records_today")
+
+
+SPENT = f"""
+    {TABLE.format(name="usage_records_daily", date="DATE")};
+    CREATE TABLE tap_twilio_usage.balance (
+        account_sid TEXT, balance DECIMAL(38, 12), currency TEXT, retrieved_on DATE
+    );
+    INSERT INTO tap_twilio_usage.balance VALUES
+        ('AC1', 900, 'USD', '2025-09-09'), ('AC1', 20, 'USD', '2025-09-10');
+    INSERT INTO tap_twilio_usage.usage_records_daily VALUES
+        ('AC1', 'sms', 'usd', '2025-09-02', 700, 'usage'), -- eight days ago
+        ('AC1', 'sms', 'usd', '2025-09-03', 21, 'usage'),
+        ('AC2', 'sms', 'usd', '2025-09-09', 7, 'usage'), -- a subaccount
+        ('AC1', 'sms', 'eur', '2025-09-09', 99, 'usage'),
+        ('AC1', 'sms', 'usd', '2025-09-10', 70, 'usage'); -- today
+"""
+(LASTS,) = (query for query in blocks(ROOT / "docs" / "alerts.md", "sql") if "balance" in query)
+
+
+def test_a_balance_that_does_not_last_is_said_once_a_day(
+    postgresql: Warehouse, capsys: Said
+) -> None:
+    postgresql.execute(SPENT)
+    ((account, day, balance, currency, a_day, days),) = postgresql.execute(LASTS)
+    assert (account, f"{day}", balance, currency, a_day, days) == (
+        *("AC1", "2025-09-10", 20, "USD", 4, 5),
+    )
+    with serve(accept) as server:
+        assert postgresql.alerts("--only=balance", hook(server)) == 3
+        assert postgresql.alerts("--only=balance", hook(server)) == 3
+        assert sent(server) == [
+            ["2025-09-10 Shop (AC1): a balance of 20.00 USD lasts 5.0 days at 4.00 USD a day"]
+        ]
+        postgresql.execute("UPDATE tap_twilio_usage.balance SET retrieved_on = '2025-09-11'")
+        assert postgresql.alerts("--only=balance", hook(server)) == 3
+        assert len(sent(server)) == 1
+    assert postgresql.alerts("--only=balance", "--balance-days=5") == 0
+    capsys.readouterr()
+
+
+def test_the_usage_of_a_subaccount_is_its_owners() -> None:
+    def rows(*values: tuple[str, str, str]) -> list[Any]:
+        return [
+            SimpleNamespace(
+                account_sid=sid,
+                balance=amount,
+                spent=amount,
+                currency=unit,
+                price_unit=unit,
+                retrieved_on="today",
+            )
+            for sid, amount, unit in values
+        ]
+
+    spent = rows(("AC1", "7", "usd"), ("AC3", "14", "usd"), ("AC2", "70", "usd"))
+    balances = rows(("AC1", "6", "USD"), ("AC2", "-1", "USD"), ("AC4", "9", "USD"))
+    found = lasting(balances, spent, {"AC3": "AC1"})
+    assert [(each.account, each.a_day, each.days) for each in found] == [
+        ("AC1", 3, 2),
+        ("AC2", 10, 0),
+        ("AC4", 0, None),
+    ]
 
 
 AMOUNTS = st.lists(st.floats(0, 1e6), min_size=8, max_size=8)
