@@ -25,6 +25,9 @@ from sandbox.server import Request
 from tap_twilio_usage.config.settings import Shard
 from tests.canary import leaks
 from tests.conftest import ROOT, SCHEMA, Meltano, Query, blocks, clean_environment
+from tests.http_server import Answer as Received
+from tests.http_server import serve
+from tests.noise import NOISE
 
 pytestmark = pytest.mark.nightly
 
@@ -173,6 +176,30 @@ def test_four_shards_load_the_same_rows_as_one_run_even_after_failures(
         states, _ = listing.communicate()
     names = [f"twilio-usage-{step}".replace("_", "-") for step in ("tables", "company", *SHARDS)]
     assert sorted(re.findall("(?m)^twilio-usage-.*$", states)) == sorted(names)
+
+
+def test_the_hourly_job_sends_what_costs_too_much_today(installed: Path, meltano: Meltano) -> None:
+    company = Company(since=date(2025, 7, 1), today=LAST, categories=1, leaked_key_on=LAST)
+    with Server(company) as server, serve(lambda _: Received.json({})) as receiver:
+        meltano.environment |= {
+            "TAP_TWILIO_USAGE_API_URL": server.url,
+            "TAP_TWILIO_USAGE_START_DATE": "2025-07-15",
+            "TAP_TWILIO_USAGE_REPORT_URL": meltano.database,
+            "TAP_TWILIO_USAGE_ALERTS_NOTIFY": receiver.url.replace("http", "json"),
+            "TWILIO_USAGE_RETRIES": "0",
+        }
+        yesterday = {"TAP_TWILIO_USAGE_END_DATE": f"{FIRST}"}
+        separate = {"TAP_TWILIO_USAGE_SUBACCOUNTS": "separate"}
+        meltano.run(server, "target-postgres", **yesterday, **separate)
+        hour = shell(meltano, WHOLE.replace("twilio_usage", "twilio_usage_today"))
+        assert hour.returncode == 0, hour.stdout
+        assert steps(events(installed), "STEP_SUCCESS") == ["alerts", "today"]
+        (message,) = (request.json["message"] for request in receiver.requests)
+        assert {line.split()[1] for line in message.splitlines()} == {f"{'AC':0<33}2:"}
+        shell(meltano, WHOLE.replace("twilio_usage", "twilio_usage_today"))
+        assert len(receiver.requests) == 1
+    assert not leaks(hour.stdout, [AUTH_TOKEN])
+    assert not [noise for noise in NOISE if noise in hour.stdout]
 
 
 def answer(url: str, query: str) -> Any:

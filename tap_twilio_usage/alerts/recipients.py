@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from tap_twilio_usage.alerts.alert import Alert
 from tap_twilio_usage.alerts.sent import recipient_of
 from tap_twilio_usage.report.errors import ReportError
+from tap_twilio_usage.report.wording import count
 
 AT_ONCE = 10  # alerts in a message: chats accept about 2,000 characters
 
@@ -33,15 +35,21 @@ class Recipient:
 
     def send(self, alerts: Sequence[Alert]) -> Iterator[Sequence[Alert]]:
         """Send the alerts; yield those that were delivered, once they are."""
-        from apprise import NotifyFormat, NotifyType  # noqa: PLC0415
-
         for first in range(0, len(alerts), AT_ONCE):
             part = alerts[first : first + AT_ONCE]
-            title = f"Twilio: {len(part)} alert{'' if len(part) == 1 else 's'}"
-            if self._apprise.notify(
-                body="\n".join(alert.text for alert in part),
-                title=title,
-                notify_type=NotifyType.WARNING,
-                body_format=NotifyFormat.TEXT,
-            ):
+            if self._is_delivered(part):
                 yield part
+
+    def _is_delivered(self, alerts: Sequence[Alert]) -> bool:
+        from apprise import NotifyFormat, NotifyType  # noqa: PLC0415
+
+        with suppress(Exception):  # whatever it says may contain the URL
+            return bool(
+                self._apprise.notify(
+                    body="\n".join(alert.text for alert in alerts),
+                    title=f"Twilio: {count(len(alerts), 'alert')}",
+                    notify_type=NotifyType.WARNING,
+                    body_format=NotifyFormat.TEXT,
+                )
+            )
+        return False
