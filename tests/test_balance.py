@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from sandbox import API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN, MAIN_SID, Company, Server
+from sandbox.api import Api, Caller
+from sandbox.errors import ApiError
 from tests.conftest import Sync, catalog_of
 
 TODAY = date(2025, 8, 15)
@@ -40,3 +42,12 @@ def test_the_main_account_has_one_row_a_day(sync: Sync, given: dict[str, Any]) -
     }
     assert run.schemas()["balance"]["key_properties"] == ["account_sid", "retrieved_on"]
     assert "balance 1" in run.log
+
+
+def test_a_subaccount_of_the_sandbox_has_no_balance() -> None:
+    company = Company(since=date(2025, 1, 1), today=TODAY, categories=1)
+    api = Api(company)
+    sid = company.accounts()[1].sid
+    with pytest.raises(ApiError) as refused:
+        api.get(f"/2010-04-01/Accounts/{sid}/Balance.json", {}, Caller(MAIN_SID, by_api_key=False))
+    assert refused.value.status == 404
