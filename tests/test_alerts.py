@@ -368,7 +368,12 @@ def test_what_is_missing_is_one_line(
     duck.execute("DROP TABLE twilio_usage.anomalies")
     assert said(code=0) == f"alerts: no table anomalies in schema twilio_usage; {instead}"
     duck.execute("DELETE FROM twilio_usage.reconciliation")
-    assert said().endswith("twilio_usage.reconciliation is empty; load it first\n")
+    empty = "alerts: twilio_usage.reconciliation is empty; load it first\n"
+    assert said(code=0).endswith(f"{instead}{empty}")
+    assert said("--only=fresh", "--only=budgets") == empty
+    duck.execute(TABLE.format(name="usage_records_today", date="DATE"))
+    assert "usage_records_today" not in said(code=0)
+    assert said("--only=today").endswith("usage_records_today is empty; load it first\n")
     monkeypatch.delenv("TAP_TWILIO_USAGE_REPORT_URL", raising=False)
     with pytest.raises(SystemExit) as ended:
         main([])

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tap_twilio_usage.alerts import alert, wording
 from tap_twilio_usage.alerts.alert import Alert, Names
-from tap_twilio_usage.alerts.warehouse import MissingTable, Warehouse
+from tap_twilio_usage.alerts.warehouse import EmptyTable, MissingTable, Warehouse
 from tap_twilio_usage.report.errors import ReportError
 
 DAYS_WITHOUT_LOAD = 2
@@ -42,10 +42,11 @@ class Checks:
     def run(self, names: Sequence[str], optional: Sequence[str]) -> Found:
         """Return what the checks find. Raises ReportError if no check can be made.
 
-        The tables of the `optional` checks need not exist.
+        The tables of the `optional` checks may be missing or empty.
         """
         alerts: list[Alert] = []
         missing: list[MissingTable] = []
+        empty: list[EmptyTable] = []
         made = 0
         for name in names:
             try:
@@ -54,7 +55,10 @@ class Checks:
             except MissingTable as error:
                 if name not in optional:
                     missing.append(error)
-        lines = [*_missing_lines(missing)]
+            except EmptyTable as error:
+                if name not in optional:
+                    empty.append(error)
+        lines = [*_missing_lines(missing), *dict.fromkeys(map(str, empty))]
         if not made:
             raise ReportError("; ".join(lines))
         return Found(alerts, lines + self._notes)

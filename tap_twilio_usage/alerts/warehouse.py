@@ -76,6 +76,10 @@ class MissingTable(ReportError):
         self.what_to_do = what_to_do
 
 
+class EmptyTable(ReportError):
+    """A table is there, without a row."""
+
+
 class Warehouse:
     """The tables of the dbt models and of the tap, wherever they are."""
 
@@ -241,7 +245,7 @@ class Warehouse:
     def _newest(self, found: TableClause) -> date:
         newest = self.connection.execute(select(func.max(cast(found.c.start_date, Date)))).scalar()
         if newest is None:
-            raise ReportError(f"{found.fullname} is empty; load it first")
+            raise EmptyTable(f"{found.fullname} is empty; load it first")
         day: date = newest
         return day
 
