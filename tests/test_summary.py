@@ -97,8 +97,8 @@ def test_warnings_and_retries_are_counted(sync: Sync) -> None:
     assert "spend in categories that are new to this version: 'photons' 1 usd, 'quantum' 1" in new
     assert retried == "2 requests retried"
     logged = [line for line in run.log.splitlines() if "| WARNING" in line and "; try " not in line]
-    assert warnings.startswith(f"look at {len(logged)} warnings; the first says: ")
-    assert logged[0].endswith(warnings.partition(" says: ")[2])
+    assert warnings == f"look at {len(logged)} warnings above"
+    assert len(logged) > 1
 
 
 def test_rows_of_focus_and_of_batches_are_counted(
@@ -120,15 +120,13 @@ def test_rows_of_focus_and_of_batches_are_counted(
     assert f": {written:,} rows (" in summary(run)[0]
 
 
-def test_a_long_warning_is_cut() -> None:
+def test_warnings_and_errors_of_the_run_are_counted() -> None:
     logger = logging.getLogger("summary")
     found = Summary(clock=iter([0.0, 7200.0]).__next__)
     with found.of(logger):
-        logger.getChild("stream").warning("%s", "x" * 500)
+        logger.getChild("stream").warning("%s", "one")
         logger.error("another")
         logger.info("nothing")
+        logger.warning("%s; try %d after %.1f s", "a request", 2, 1.5)
     logger.warning("too late")
-    assert [*found.lines({}, [], 0)] == [
-        "done in 2.0 h: 0 rows",
-        f"look at 2 warnings; the first says: {'x' * 200}...",
-    ]
+    assert [*found.lines({}, [], 0)] == ["done in 2.0 h: 0 rows", "look at 2 warnings above"]

@@ -11,23 +11,22 @@ from contextlib import contextmanager
 from tap_twilio_usage._compat import override
 from tap_twilio_usage.logs.wording import count, duration
 
-LONGEST = 200  # characters of the first warning
 RETRIED = re.compile(r"; try \d+ after [\d.]+ s$")  # counted apart
 
 
 class Summary(logging.Handler):
-    """Remembers the warnings of a run, and says how it went. `clock` returns seconds."""
+    """Counts the warnings of a run, and says how it went. `clock` returns seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Start the clock."""
         super().__init__(logging.WARNING)
         self._clock = clock
         self._began = clock()
-        self._warnings: list[str] = []
+        self._warnings = 0
 
     @contextmanager
     def of(self, logger: logging.Logger) -> Iterator[None]:
-        """Remember the warnings of the logger while the body runs."""
+        """Count the warnings of the logger while the body runs."""
         logger.addHandler(self)
         try:
             yield
@@ -36,8 +35,7 @@ class Summary(logging.Handler):
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
-        if not RETRIED.search(text := record.getMessage()):
-            self._warnings.append(text)
+        self._warnings += not RETRIED.search(record.getMessage())
 
     def lines(self, rows: Mapping[str, int], amounts: Iterable[str], retried: int) -> Iterator[str]:
         """Yield the lines: `rows` by stream, the stream with the `amounts`, retried requests."""
@@ -52,10 +50,6 @@ class Summary(logging.Handler):
         yield from amounts
         if retried:
             yield f"{count(retried, 'request')} retried"
-        if self._warnings:
-            first = self._warnings[0]
-            shown = first if len(first) <= LONGEST else f"{first[:LONGEST]}..."
-            which = "it" if len(self._warnings) == 1 else "the first"
-            yield f"look at {count(len(self._warnings), 'warning')}; {which} says: {shown}"
-        else:
-            yield "no warnings"
+        yield (
+            f"look at {count(self._warnings, 'warning')} above" if self._warnings else "no warnings"
+        )
