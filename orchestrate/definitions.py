@@ -1,4 +1,4 @@
-"""The Dagster job that loads many accounts in shards; see `docs/many-accounts.md`."""
+"""The Dagster jobs: many accounts in shards (`docs/many-accounts.md`), and today's alerts."""
 
 import json
 import os
@@ -35,26 +35,32 @@ RETRIES = int(os.environ.get("TWILIO_USAGE_RETRIES", "3"))
 RETRY_SECONDS = float(os.environ.get("TWILIO_USAGE_RETRY_SECONDS", "60"))
 LOADER = os.environ.get("TWILIO_USAGE_LOADER", "target-postgres")
 
+TAP = "tap-twilio-usage"
 ACCOUNT_STREAMS = ("usage_*",)
 COMPANY_STREAMS = ("accounts", "categories", "billing_group_records")
 # Almost no account is in this shard: its run installs plugins, creates tables and reads little.
 NEARLY_EMPTY_SHARD = "1/9999"
 
 
-def step(name: str, *streams: str, shard: str = "") -> OpDefinition:
+def step(name: str, *streams: str, shard: str = "", tap: str = TAP) -> OpDefinition:
     """Return the step that loads these streams, with its own state ID.
 
     It uses `meltano el`, because runs of `meltano run` in one project share catalog and state.
-    A shard loads those that are selected. Without one, the streams need not be selected.
+    A shard, or another tap, loads those that are selected. Else they need not be selected.
     """
     settings = {"TAP_TWILIO_USAGE_SUBACCOUNTS": "separate"}
     arguments = ["el", f"--state-id=twilio-usage-{name}"]
     if shard:
         settings["TAP_TWILIO_USAGE_SHARD"] = shard
+    if shard or tap != TAP:
         arguments += [f"--select={each}" for each in streams]
     else:
         settings["TAP_TWILIO_USAGE__SELECT"] = json.dumps([f"{each}.*" for each in streams])
-    arguments += ["tap-twilio-usage", LOADER]
+    return meltano_op(name, *arguments, tap, LOADER, **settings)
+
+
+def meltano_op(name: str, *arguments: str, **settings: str) -> OpDefinition:
+    """Return the step that runs this command of Meltano, with these environment variables."""
 
     @op(
         name=name.replace("-", "_"),
@@ -106,7 +112,10 @@ def _log_lines(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
             yield level, f"{said.get('name', 'meltano')}: {text}"
 
 
-@job(executor_def=multiprocess_executor.configured({"max_concurrent": AT_A_TIME}))
+@job(
+    executor_def=multiprocess_executor.configured({"max_concurrent": AT_A_TIME}),
+    tags={"job": "twilio_usage"},
+)
 def twilio_usage() -> None:
     """Load each account in its shard, and the streams of the whole company once."""
     ready = step("tables", *ACCOUNT_STREAMS, shard=NEARLY_EMPTY_SHARD)()
@@ -116,10 +125,23 @@ def twilio_usage() -> None:
         step(name, *ACCOUNT_STREAMS, shard=f"{number}/{SHARDS}")(ready)
 
 
+@job(tags={"job": "twilio_usage_today"})
+def twilio_usage_today() -> None:
+    """Load today's usage so far, and say which category already costs more than on a whole day."""
+    loaded = step("today", "usage_records_today", tap="tap-twilio-usage-today")()
+    meltano_op("alerts", "invoke", "report:today")(loaded)
+
+
 nightly = ScheduleDefinition(
     job=twilio_usage,
     cron_schedule="0 2 * * *",
     execution_timezone="UTC",
     default_status=DefaultScheduleStatus.RUNNING,
 )
-definitions = Definitions(jobs=[twilio_usage], schedules=[nightly])
+hourly = ScheduleDefinition(
+    job=twilio_usage_today,
+    cron_schedule="15 * * * *",
+    execution_timezone="UTC",
+    default_status=DefaultScheduleStatus.STOPPED,  # it needs TAP_TWILIO_USAGE_REPORT_URL
+)
+definitions = Definitions(jobs=[twilio_usage, twilio_usage_today], schedules=[nightly, hourly])

@@ -207,6 +207,14 @@ class Api:
         }
         return json.dumps(record)
 
+    def balance(self, request: Request) -> bytes:
+        """Return the balance: only the main account has one."""
+        account = self._account(request)
+        if not account.is_main:
+            raise not_found(request.path)
+        balance = {"account_sid": account.sid, "balance": plain(self.company.balance())}
+        return json.dumps({**balance, "currency": "USD"}).encode()
+
     def triggers(self, request: Request) -> bytes:
         """Return a page of the account's usage triggers: only the main account has any."""
         account = self._account(request)
@@ -289,6 +297,7 @@ _ROUTES: tuple[tuple[re.Pattern[str], Callable[[Api, Request], bytes]], ...] = (
         ),
         Api.records,
     ),
+    (re.compile(rf"{_ACCOUNTS}/(?P<sid>[^/.]+)/Balance(?:\.json)?"), Api.balance),
     (re.compile(rf"{_ACCOUNTS}/(?P<sid>[^/.]+)/Usage/Triggers(?:\.json)?"), Api.triggers),
     (re.compile(rf"{_ACCOUNTS}(?:\.json)?"), Api.account_list),
     (re.compile(rf"{_ACCOUNTS}/(?P<sid>[^/.]+)(?:\.json)?"), Api.account),

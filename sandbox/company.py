@@ -43,6 +43,7 @@ _WEEKDAY_PERCENT = (100, 104, 103, 101, 96, 38, 30)  # Monday to Sunday
 _GROWTH_FROM = date(2024, 1, 1)
 _MICRO = Decimal("0.000001")
 _ZERO = Decimal(0)
+_PAID_IN = Decimal(50_000)
 _SUSPENDED_AFTER = timedelta(days=150)
 _MOST_ACCOUNTS = 1_000_000  # of a company
 
@@ -332,6 +333,12 @@ class Company:
         """Return the spend of the day, which is the price of the `totalprice` row."""
         homes = self.truth(day, account, include_subaccounts=include_subaccounts)
         return sum(homes.values(), _ZERO)
+
+    def balance(self) -> Decimal:
+        """Return what is left of the money that is paid in on the first of each month."""
+        today = self.last_day()
+        spent = sum((self.total(day) for day in _days(today.replace(day=1), today)), _ZERO)
+        return _PAID_IN - spent
 
     def billed_accounts(self, group: str) -> tuple[str, ...]:
         """Return the SIDs of a billing group; accounts are assigned in turn, the main one first."""

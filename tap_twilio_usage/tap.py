@@ -14,7 +14,7 @@ from tap_twilio_usage.config.schema import SCHEMA
 from tap_twilio_usage.config.settings import Settings
 from tap_twilio_usage.focus import columns as focus
 from tap_twilio_usage.logs.redaction import Redactor
-from tap_twilio_usage.logs.wording import count
+from tap_twilio_usage.logs.summary import Summary
 from tap_twilio_usage.money import hierarchy
 from tap_twilio_usage.singer.sdk import SdkTap
 from tap_twilio_usage.singer.stream_maps import FlaggingMapper
@@ -108,16 +108,20 @@ class TapTwilioUsage(SdkTap):
     @contextmanager
     def around_sync(self) -> Iterator[None]:
         hierarchy.shipped()  # read its file before connections may leave none to open
-        access.check(self)
-        if self.session.state:
-            self.state_writer.write_state({})
-        with self.session.heartbeat:
-            yield
-        for stream in self.twilio_streams:
-            if stream.selected:
+        with (summary := Summary()).of(self.logger):
+            access.check(self)
+            if self.session.state:
+                self.state_writer.write_state({})
+            with self.session.heartbeat:
+                yield
+            selected = [stream for stream in self.twilio_streams if stream.selected]
+            for stream in selected:
                 stream.summarize()
-        if retries := len(self.session.heartbeat.retried_requests):
-            self.logger.info("%s retried", count(retries, "request"))
+        selected.sort(key=lambda stream: stream.name != "usage_records_daily")
+        amounts = next(filter(None, ([*stream.summary()] for stream in selected)), [])
+        retried = len(self.session.heartbeat.retried_requests)
+        for line in summary.lines(self.message_writer.rows_by_stream, amounts, retried):
+            self.logger.info("%s", line)
         self.session.failures.end()
 
     @classmethod

@@ -40,7 +40,7 @@ from tests.twilio import SID, TOKEN
 ROOT = Path(__file__).parents[1]
 PROJECT = (
     *("meltano.yml", "pyproject.toml", "README.md", "LICENSE", ".secrets.example"),
-    *("tap_twilio_usage", "sandbox", "dbt", "orchestrate"),
+    *("tap_twilio_usage", "sandbox", "dbt", "orchestrate", "log_settings"),
 )
 PYPROJECT = (ROOT / "pyproject.toml").read_text()
 VERSION = __version__

@@ -58,6 +58,7 @@ CASES = [
     Case("categories", "excluded", MAIN, "account_sid is missing"),
     Case("usage_triggers", "rolled_up", MAIN, "account_sid is missing"),
     Case("usage_triggers", "separate", SUBACCOUNTS, "an API key reads the main account only"),
+    Case("balance", "separate", MAIN, "account_sid is missing"),
     Case("accounts", "rolled_up", SUBACCOUNTS, "an API key reads the main account only"),
     Case("billing_group_records", "rolled_up", BILLING, "billing_group_ids is empty"),
 ]
@@ -177,7 +178,9 @@ def test_half_an_oauth_app_is_no_matter_without_billing_groups(sync: Sync, serve
     assert sync(settings(server, AUTH, client_id=CLIENT_ID)).code == 0
 
 
-OF_A_KEY = {"categories", "usage_reconciliation", "usage_triggers", "usage_records_daily"}
+OF_A_KEY = {
+    *("balance", "categories", "usage_reconciliation", "usage_triggers", "usage_records_daily"),
+}
 READABLE = {
     AUTH: {"accounts", *OF_A_KEY},
     KEY: OF_A_KEY,

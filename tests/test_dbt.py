@@ -17,6 +17,7 @@ import yaml
 
 from sandbox import AUTH_TOKEN, CLIENT_SECRET, MAIN_SID, Company, Server
 from sandbox.catalogue import NEW_CATEGORIES, TOTAL
+from tap_twilio_usage.alerts.__main__ import main as alerts
 from tap_twilio_usage.money.hierarchy import UNKNOWN_SERVICE, normalise, shipped
 from tests.canary import leaks
 from tests.conftest import (
@@ -164,8 +165,30 @@ def described() -> set[tuple[str, str]]:
     }
 
 
+def check_alerts(database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The marts have what the command reads."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        alerts([f"--url={database}", "--days=0"], LAST)
+    assert ended.value.code == 3
+    out, err = capsys.readouterr()
+    assert err == ""
+    months = [
+        line.split(": ")[:2] for line in out.splitlines() if re.match("[0-9]{4}-[0-9]{2} ", line)
+    ]
+    names = {MAIN_SID: "New", SUBACCOUNT: "Sandbox Subaccount 1"}
+    assert months == [
+        [f"{month} {names[sid]} ({sid})", status]
+        for month, sid, status in (
+            ("2025-08", SUBACCOUNT, "days_missing"),
+            ("2025-09", MAIN_SID, "different"),
+            ("2025-09", SUBACCOUNT, "days_missing"),
+        )
+    ]
+
+
 def test_the_job_builds_exact_marts_and_fails_on_a_broken_day(
-    meltano: Meltano, query: Query, company: Company
+    meltano: Meltano, query: Query, company: Company, capsys: pytest.CaptureFixture[str]
 ) -> None:
     company.today = LAST
     with Server(company) as server:
@@ -259,6 +282,7 @@ def test_the_job_builds_exact_marts_and_fails_on_a_broken_day(
         (SUBACCOUNT, 31, "days_missing"),
         (SUSPENDED, 1, "open"),
     ]
+    check_alerts(meltano.database, capsys)
     for test in ("every_day_reconciles", *(f"{mart}_is_the_total" for mart in COSTS)):
         assert f"FAIL 2 {test}" in log
 

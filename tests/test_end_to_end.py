@@ -34,7 +34,9 @@ from tests.conftest import (
     everything,
     query_and_commit,
 )
+from tests.noise import NOISE
 
+MOST_LINES_OF_A_LOG = 30  # of a healthy first run: Meltano's, the tap's and the loader's
 README, WAREHOUSE = ROOT / "README.md", ROOT / "docs" / "warehouse.md"
 README_QUERIES = blocks(README, "sql")
 RECORDS = f"{SCHEMA}.usage_records_daily"
@@ -45,7 +47,7 @@ def table(query: Query, name: str = "usage_records_daily") -> Rows:
     columns = query(
         "SELECT column_name FROM information_schema.columns WHERE table_schema = "
         f"'{SCHEMA}' AND table_name = '{name}' AND column_name NOT LIKE '\\_sdc%' "
-        "AND column_name <> 'as_of' ORDER BY 1"
+        "AND column_name NOT IN ('as_of', 'retrieved_at') ORDER BY 1"
     )
     names = ", ".join(f'"{column}"' for (column,) in columns)
     return query(f"SELECT {names} FROM {name} ORDER BY {names}")
@@ -81,7 +83,9 @@ def test_postgresql_has_each_dollar_once_after_one_run_and_after_two(
     meltano: Meltano, query: Query, company: Company, server: Server
 ) -> None:
     """And after a third one, which updates restated days."""
-    meltano.run(server, "target-postgres")
+    log = meltano.run(server, "target-postgres")
+    assert not [noise for noise in NOISE if noise in log]
+    assert len(log.splitlines()) <= MOST_LINES_OF_A_LOG, log
     assert target_columns(query) == []
     reconciles(query)
     assert counted(query) == truth(company)

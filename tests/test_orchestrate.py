@@ -25,6 +25,9 @@ from sandbox.server import Request
 from tap_twilio_usage.config.settings import Shard
 from tests.canary import leaks
 from tests.conftest import ROOT, SCHEMA, Meltano, Query, blocks, clean_environment
+from tests.http_server import Answer as Received
+from tests.http_server import serve
+from tests.noise import NOISE
 
 pytestmark = pytest.mark.nightly
 
@@ -177,6 +180,30 @@ def test_four_shards_load_the_same_rows_as_one_run_even_after_failures(
     assert sorted(re.findall("(?m)^twilio-usage-.*$", states)) == sorted(names)
 
 
+def test_the_hourly_job_sends_what_costs_too_much_today(installed: Path, meltano: Meltano) -> None:
+    company = Company(since=date(2025, 7, 1), today=LAST, categories=1, leaked_key_on=LAST)
+    with Server(company) as server, serve(lambda _: Received.json({})) as receiver:
+        meltano.environment |= {
+            "TAP_TWILIO_USAGE_API_URL": server.url,
+            "TAP_TWILIO_USAGE_START_DATE": "2025-07-15",
+            "TAP_TWILIO_USAGE_REPORT_URL": meltano.database,
+            "TAP_TWILIO_USAGE_ALERTS_NOTIFY": receiver.url.replace("http", "json"),
+            "TWILIO_USAGE_RETRIES": "0",
+        }
+        yesterday = {"TAP_TWILIO_USAGE_END_DATE": f"{FIRST}"}
+        separate = {"TAP_TWILIO_USAGE_SUBACCOUNTS": "separate"}
+        meltano.run(server, "target-postgres", **yesterday, **separate)
+        hour = shell(meltano, WHOLE.replace("twilio_usage", "twilio_usage_today"))
+        assert hour.returncode == 0, hour.stdout
+        assert steps(events(installed), "STEP_SUCCESS") == ["alerts", "today"]
+        (message,) = (request.json["message"] for request in receiver.requests)
+        assert {line.split()[1] for line in message.splitlines()} == {f"{'AC':0<33}2:"}
+        shell(meltano, WHOLE.replace("twilio_usage", "twilio_usage_today"))
+        assert len(receiver.requests) == 1
+    assert not leaks(hour.stdout, [AUTH_TOKEN])
+    assert not [noise for noise in NOISE if noise in hour.stdout]
+
+
 def answer(url: str, query: str) -> Any:
     """Return the answer of Dagster's web server once it is up."""
     request = urllib.request.Request(
@@ -194,7 +221,9 @@ def answer(url: str, query: str) -> Any:
             time.sleep(0.2)
 
 
-def test_dagster_starts_with_the_schedule_switched_on(project: Path, tmp_path: Path) -> None:
+def test_dagster_starts_with_the_nightly_schedule_switched_on(
+    project: Path, tmp_path: Path
+) -> None:
     shutil.copytree(project / "orchestrate", tmp_path / "orchestrate")
     create, _, packages = INSTALL.partition(" && .venv/bin/pip install -q ")
     assert create == "python3 -m venv .venv"
@@ -224,12 +253,17 @@ def test_dagster_starts_with_the_schedule_switched_on(project: Path, tmp_path: P
             os.killpg(dagster.pid, signal.SIGKILL)
             log, _ = dagster.communicate()
     (repository,) = known["repositoriesOrError"]["nodes"]
-    (schedule,) = repository["schedules"]
-    assert schedule == {
-        "pipelineName": "twilio_usage",
-        "cronSchedule": "0 2 * * *",
-        "executionTimezone": "UTC",
-        "scheduleState": {"status": "RUNNING"},
+    schedules = {
+        schedule["pipelineName"]: (
+            schedule["cronSchedule"],
+            schedule["executionTimezone"],
+            schedule["scheduleState"]["status"],
+        )
+        for schedule in repository["schedules"]
+    }
+    assert schedules == {
+        "twilio_usage": ("0 2 * * *", "UTC", "RUNNING"),
+        "twilio_usage_today": ("15 * * * *", "UTC", "STOPPED"),
     }
     (job,) = (each for each in repository["pipelines"] if each["name"] == "twilio_usage")
     shards = {f"shard_{number}_of_8" for number in range(1, 9)}

@@ -64,7 +64,8 @@ def logged(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
                     at = FIRST + timedelta(days=day)
                     progress.add(Window(at, at), rows_of_a_day(), 3)
                 progress.end()
-            progress.summarize()
+            for line in progress.summary():
+                LOGGER.info(line)
         return caplog.messages
 
     return load
@@ -105,7 +106,8 @@ def test_a_short_load_logs_its_beginning_and_its_end(logged: Callable[..., list[
             "AC1, usd: totalprice 50, deduplicated 50 (10 of it in no category), "
             "sum of all categories 40"
         ),
-        "done: 1 account, 10 days, 30 rows in 1 s",
+        "1 account, 10 days, 30 rows in 1 s",
+        "usd: totalprice 50, deduplicated 50 (10 of it in no category), sum of all categories 40",
         "spend in categories that are new to this version: 'quantum' 10 usd",
     ]
 
@@ -132,8 +134,8 @@ def test_amounts_are_exact_with_thousands_separators(caplog: pytest.LogCaptureFi
 
 def test_the_sums_of_all_accounts_are_logged(logged: Callable[..., list[str]]) -> None:
     *_, counts, money, unknown = logged(accounts=3, seconds=500.0)
-    assert counts == "done: 3 accounts, 30 days, 90 rows in 4.2 h"
-    assert money.startswith("all accounts, usd: totalprice 150, deduplicated 150 (30 of it in no")
+    assert counts == "3 accounts, 30 days, 90 rows in 4.2 h"
+    assert money.startswith("usd: totalprice 150, deduplicated 150 (30 of it in no")
     assert unknown == "spend in categories that are new to this version: 'quantum' 30 usd"
 
 
@@ -150,8 +152,8 @@ def test_a_run_of_many_accounts_ends_with_its_sums(sync: Sync) -> None:
     with Server(company) as server:
         run = sync({**settings, "api_url": server.url})
     total = sum(company.total(day) for day in (last - timedelta(days=1), last))
-    assert f"done: 3 accounts, 6 days, {len(run.records()):,} rows in " in run.log
-    assert f"all accounts, usd: totalprice {total:,f}, deduplicated {total:,f} (" in run.log
+    assert f"| usage_records_daily: 3 accounts, 6 days, {len(run.records()):,} rows in " in run.log
+    assert f"usage_records_daily: usd: totalprice {total:,f}, deduplicated {total:,f} (" in run.log
     spent = sum(r["deduplicated_price"] for r in run.records() if r["category"] == "quantum-relay")
     assert spent > 0
     assert (
@@ -172,7 +174,7 @@ def test_a_run_with_retries_ends_with_their_number(sync: Sync) -> None:
     with serve(answer) as server:
         run = sync(config(server.url, end_date="2026-01-01"))
     assert run.code == 0
-    assert run.log.endswith("| 2 requests retried\n")
+    assert "| 2 requests retried\n" in run.log
     assert run.records()[0]["price"] == Decimal(1)
     assert SID in run.log
 

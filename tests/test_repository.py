@@ -29,6 +29,7 @@ PACKAGE = ROOT / "tap_twilio_usage"
 REPORT = PACKAGE / "report"
 DLT = PACKAGE / "dlt"
 MODULES_OF_EXTRAS = {
+    "alerts": {*(PACKAGE / "alerts").rglob("*.py")},
     "dlt": {*DLT.rglob("*.py")},
     "parquet": {PACKAGE / "raw" / "parquet_file.py"},
     "report": {*REPORT.rglob("*.py"), PACKAGE / "focus" / "files.py"},

@@ -34,7 +34,7 @@ DAYS: Days = {
     "2026-01-02": {"sms": "0.0000001", "mms": None, "totalprice": "0.000000100000"},
 }
 DECIMAL = {"format": "x-singer.decimal", "precision": 38, "scale": 12}
-ANY_TIME = dict.fromkeys(("as_of", "x_AsOf"))
+ANY_TIME = dict.fromkeys(("as_of", "x_AsOf", "retrieved_at"))
 SCHEMA = {
     "properties": {
         "amount": {"type": ["number", "null"], "description": "An amount"},

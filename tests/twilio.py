@@ -43,7 +43,8 @@ def page(records: list[Any], next_page_uri: str | None = None) -> dict[str, Any]
     return {"usage_records": records, "next_page_uri": next_page_uri, "page": 0, "page_size": 1000}
 
 
-LISTS = {
+LISTS: dict[str, dict[str, Any]] = {
+    "Balance": {"account_sid": SID, "balance": "12.5", "currency": "USD"},
     "Accounts": {"accounts": [{"sid": SID, "auth_token": TOKEN}], "next_page_uri": None},
     "Triggers": {"usage_triggers": [{"account_sid": SID, "sid": "UT1"}], "next_page_uri": None},
 }

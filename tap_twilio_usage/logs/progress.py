@@ -102,28 +102,23 @@ class Progress:
         self._all.include(own)
         self._totals[sid] = {name: money.total for name, money in own.by_currency.items()}
 
-    def summarize(self) -> None:
-        """Log the sums of all accounts, if anything was read."""
+    def summary(self) -> Iterator[str]:
+        """Yield the sums of all accounts, in three lines at most; none if nothing was read."""
         everything = self._all
         if not everything.accounts:
             return
-        self._logger.info(
-            "done: %s, %s in %s",
-            count(everything.accounts, "account"),
-            everything.counts(),
-            duration(self._clock() - self._began),
+        yield (
+            f"{count(everything.accounts, 'account')}, {everything.counts()} in "
+            f"{duration(self._clock() - self._began)}"
         )
-        if everything.accounts > 1:
-            for line in everything.by_currency_lines():
-                self._logger.info("all accounts, %s", line)
+        if money := "; ".join(everything.by_currency_lines()):
+            yield money
         if everything.unknown:
-            spend = (
+            spend = ", ".join(
                 f"{category!r} {amount:,f} {currency}"
                 for (category, currency), amount in sorted(everything.unknown.items())
             )
-            self._logger.info(
-                "spend in categories that are new to this version: %s", ", ".join(spend)
-            )
+            yield f"spend in categories that are new to this version: {spend}"
 
     def is_sum_of(self, sid: str, others: Collection[str]) -> bool:
         """Return whether the account's totals are the sum of those of others, and not zero."""

@@ -21,14 +21,15 @@ LEAST_MEMORY = 32_000_000
 
 
 @contextmanager
-def connected(url: URL) -> Iterator[Connection]:
-    """Return a connection to the warehouse.
+def connected(url: URL, *, writes: bool = False) -> Iterator[Connection]:
+    """Return a connection to the warehouse, which only reads unless it `writes`.
 
     Raises `ReportError`, without the URL's secrets, for any failure, also in the body; and
     `ModuleNotFoundError` if a driver is not installed.
     """
     try:
-        engine = create_engine(url, poolclass=NullPool, connect_args=_connect_args(url))
+        arguments = {} if writes else _connect_args(url)
+        engine = create_engine(url, poolclass=NullPool, connect_args=arguments)
         with engine.connect() as connection:
             if url.get_backend_name() == "duckdb":
                 for setting, value in _limits(url).items():

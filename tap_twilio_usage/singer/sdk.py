@@ -57,6 +57,19 @@ def unreadable_variables(schema: Mapping[str, Any], prefix: str) -> Iterator[str
 LONGEST_WITHOUT_STATE = 5.0  # seconds
 
 
+METRICS = "TAP_TWILIO_USAGE_METRICS"  # an environment variable, as TAP_TWILIO_USAGE_LOGLEVEL is
+# What the SDK logs at INFO of every run, of each stream that is not selected.
+NOISE = {
+    "Parsing env var for settings config...",
+    "Skipping parse of env var settings...",
+    "Skipping deselected stream '%s'.",
+}
+
+
+def _is_worth_reading(record: logging.LogRecord) -> bool:
+    return record.msg not in NOISE or logging.root.isEnabledFor(logging.DEBUG)
+
+
 class TypedStateWriter(StateWriter):
     """Writes the tap's typed state as STATE messages, each only if it differs from the last one.
 
@@ -107,9 +120,21 @@ class SdkTap(Tap):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Take the arguments of the SDK's `Tap`."""
+        self.logger.addFilter(_is_worth_reading)
         super().__init__(*args, **kwargs)
+        self._silence_metrics()
         # The SDK has no parameter for the state writer.
         self._state_writer = self.states = TypedStateWriter(self)
+
+    def _silence_metrics(self) -> None:
+        """Log no METRIC lines, unless somebody wants them."""
+        is_wanted = (
+            os.environ.get(METRICS, "").lower() in {"1", "true", "yes"}
+            or self.metrics_logger.handlers
+            or logging.root.isEnabledFor(logging.DEBUG)
+        )
+        if not is_wanted:
+            self.metrics_logger.setLevel(logging.WARNING)
 
     @abstractmethod
     def check_settings(self, config: dict[str, Any]) -> list[str]:
@@ -227,6 +252,8 @@ class SdkStream(Stream):
     def log(self, message: str, *args: Any, level: int = logging.INFO, **kwargs: Any) -> None:
         # The SDK's only error, "unhandled", would come before the line that says what is wrong.
         if level < logging.ERROR:
+            # Its lines at INFO are about each account; the tap's own say more.
+            level = logging.DEBUG if level == logging.INFO else level
             super().log(message, *args, level=level, **kwargs)
 
     @override
@@ -237,6 +264,7 @@ class SdkStream(Stream):
     def write_lines(self, lines: bytes, records: int) -> None:
         """Write encoded messages, and count their records in the SDK's metrics."""
         self._tap.message_writer.write_lines(lines)
+        self._tap.message_writer.rows_by_stream[self.name] += records
         self._counter.increment(records)
         self.state_manager.is_flushed = False
 
@@ -254,12 +282,15 @@ class SdkStream(Stream):
     def get_batches(self, batch_config: Any, context: Context | None = None) -> Iterable[Any]:
         """Yield batches of records after selection and stream maps, unlike the SDK's."""
         batcher = Batcher(tap_name=self.tap_name, stream_name=self.name, batch_config=batch_config)
-        rows = (
-            dict(message.record)
-            for record in self._sync_records(context, write_messages=False)
-            for message in self._generate_record_messages(record)
-        )
-        for manifest in batcher.get_batches(records=rows):
+        counted = self._tap.message_writer.rows_by_stream
+
+        def rows() -> Iterator[dict[str, Any]]:
+            for record in self._sync_records(context, write_messages=False):
+                for message in self._generate_record_messages(record):
+                    counted[self.name] += 1
+                    yield dict(message.record)
+
+        for manifest in batcher.get_batches(records=rows()):
             yield batch_config.encoding, manifest
 
     def more_schemas(self) -> Iterator[SchemaMessage]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from typing import Any
 
 from singer_sdk.contrib.msgspec import MsgSpecWriter
+from singer_sdk.singerlib import RecordMessage
 
 from tap_twilio_usage._compat import override
 from tap_twilio_usage.errors import TapError
@@ -27,6 +29,7 @@ class LineWriter(MsgSpecWriter):
         """Start without a signal."""
         super().__init__()
         self.bytes_written = 0
+        self.rows_by_stream: Counter[str] = Counter()
         self._is_writing = False
         self._stop: Stopped | None = None
         self._stopped_at = 0.0
@@ -46,6 +49,8 @@ class LineWriter(MsgSpecWriter):
 
     @override
     def write_message(self, message: Any) -> None:
+        if isinstance(message, RecordMessage):
+            self.rows_by_stream[message.stream] += 1
         self.write_lines(self.format_message(message))
 
     def write_lines(self, lines: bytes | bytearray) -> None:

@@ -112,7 +112,11 @@ class TwilioStream(SdkStream):
         self.session.failures.add("accounts", sid, error)
 
     def summarize(self) -> None:
-        """Log, after the run, what was loaded of all contexts."""
+        """End the run: log what is known only now, and note in the state what is complete."""
+
+    def summary(self) -> Iterator[str]:
+        """Yield what was loaded of all contexts, in three lines at most."""
+        yield from ()
 
 
 class PeriodStream(TwilioStream):

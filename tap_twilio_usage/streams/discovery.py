@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tap_twilio_usage.config import access
 from tap_twilio_usage.singer.sdk import SdkTap
+from tap_twilio_usage.streams.balance import BalanceStream
 from tap_twilio_usage.streams.base import TwilioStream
 from tap_twilio_usage.streams.billing_groups import BILLING_STREAMS, BillingGroupRecordsStream
 from tap_twilio_usage.streams.categories import CategoriesStream
@@ -19,6 +20,7 @@ def discover(tap: SdkTap, session: Session) -> list[TwilioStream]:
     """Return all streams that the settings allow."""
     streams: list[TwilioStream] = [
         AccountsStream(tap, session),
+        BalanceStream(tap, session),
         CategoriesStream(tap, session),
         UsageTriggersStream(tap, session),
         UsageReconciliationStream(tap, session),

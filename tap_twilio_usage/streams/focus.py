@@ -133,7 +133,9 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
         for each in self._focus_maps:
             each.payer, each.currency = payer, currency
             mapped = filter(None, map(each.transform, records))
-            self._tap.message_writer.write_lines(messages(each.stream_alias, mapped))
+            lines = messages(each.stream_alias, mapped)
+            self._tap.message_writer.write_lines(lines)
+            self._tap.message_writer.rows_by_stream[each.stream_alias] += lines.count(b"\n")
 
     def _payer(self, state: AccountState) -> tuple[Payer, str | None]:
         """Return the payer of the account that has this state, and the currency of the account."""

@@ -121,8 +121,11 @@ class UsageRecordsStream(PeriodStream):
         super().failed(context, error)
 
     @override
+    def summary(self) -> Iterator[str]:
+        return (f"{self.name}: {line}" for line in self._progress.summary())
+
+    @override
     def summarize(self) -> None:
-        self._progress.summarize()
         self._pipeline.summarize()
         if not self.session.failures:
             self._pipeline.end()

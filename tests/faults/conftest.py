@@ -53,7 +53,8 @@ LISTS = {"accounts": "/Accounts.json", "usage_triggers": "/Usage/Triggers.json"}
 PAGED = [*LISTS, *USAGE]  # with links; billing groups use tokens
 DATED = ["usage_records_daily", "usage_records_monthly", "usage_records_yearly", *BILLING]
 RECONCILIATION = "usage_reconciliation"  # it asks only for the totals of days and months
-STREAMS = [*PAGED, RECONCILIATION, "categories", *BILLING]
+BALANCE = "balance"
+STREAMS = [*PAGED, RECONCILIATION, "categories", BALANCE, *BILLING]
 # One stream of each kind; the others use the same code.
 TYPICAL = {"accounts", "usage_records_daily", "billing_group_records"}
 
@@ -93,6 +94,7 @@ def is_of(stream: str, request: Request) -> bool:
     others = {
         RECONCILIATION: USAGE["usage_records_daily"],
         "categories": USAGE["usage_records_all_time"],
+        BALANCE: "/Balance.json",
     }
     is_of_path = request.path.endswith({**USAGE, **LISTS, **others}[stream])
     return is_of_path and ("Category" in request.query) == (stream == RECONCILIATION)
@@ -135,7 +137,9 @@ def changed(change: Callable[[Any], Any]) -> Fault:
 
 
 def rows_of(page: Any) -> Any:
-    """Return the list of rows of a page of any of the APIs; an empty one if it is not a page."""
+    """Return the list of rows of an answer of any of the APIs; an empty one if it has none."""
+    if "balance" in page:
+        return [page]
     names = ("usage_records", "records", "accounts", "usage_triggers")
     return next((page[name] for name in names if name in page), [])
 
@@ -156,10 +160,14 @@ def warned(run: Run) -> str:
 
 
 def table(run: Run, *streams: str) -> Table:
-    """Return the rows of a target that upserts by key, without `as_of`, which always differs."""
+    """Return the rows of a target that upserts by key, without times, which always differ."""
     keys = {stream: schema["key_properties"] for stream, schema in run.schemas().items()}
     return {
-        (stream, *(record[key] for key in keys[stream])): {**record, "as_of": None}
+        (stream, *(record[key] for key in keys[stream])): {
+            **record,
+            "as_of": None,
+            "retrieved_at": None,
+        }
         for stream in streams or keys
         for record in run.records(stream)
     }

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from sandbox import Reply
+from sandbox.faults import error
 from tests.conftest import Run
 from tests.faults.conftest import (
+    BALANCE,
     BILLING,
     DATED,
     LISTS,
@@ -31,6 +33,7 @@ from tests.faults.conftest import (
 )
 
 Row = dict[str, Any]
+OF_LISTS = [stream for stream in STREAMS if stream != BALANCE]  # a balance is one object
 
 # 18: the envelope.
 
@@ -57,7 +60,7 @@ def without_what_tells_the_end(page: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("stream", "change"),
-    spread(STREAMS, [renamed, without_list, no_list, in_a_list, without_what_tells_the_end]),
+    spread(OF_LISTS, [renamed, without_list, no_list, in_a_list, without_what_tells_the_end]),
 )
 def test_an_invalid_envelope_is_an_error(
     lab: Lab, stream: str, change: Callable[[Any], Any]
@@ -158,7 +161,7 @@ def put_null(page: Any) -> None:
 
 @pytest.mark.parametrize(
     ("stream", "kind"),
-    spread(STREAMS, kinds_of("usage_records_daily"), lambda *pair: pair[1] in kinds_of(pair[0])),
+    spread(OF_LISTS, kinds_of("usage_records_daily"), lambda *pair: pair[1] in kinds_of(pair[0])),
 )
 def test_an_invalid_record_is_an_error_with_its_position(lab: Lab, stream: str, kind: str) -> None:
     fault, says = kinds_of(stream)[kind]
@@ -169,6 +172,33 @@ def test_an_invalid_record_is_an_error_with_its_position(lab: Lab, stream: str, 
     assert says in run.last_line
     assert PART_OF_THE_ROW not in run.log
     assert len(table(run, stream)) <= (2 if stream in LISTS else 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (renamed, "its account_sid is missing"),
+        (in_a_list, "answered with"),
+        (lambda row: put(row, "account_sid", None), "its account_sid is missing"),
+        (lambda row: put(row, "account_sid", "AC" + "9" * 32), "is of another account than AC0"),
+        (lambda row: put(row, "balance", "free"), "its balance is not a number"),
+        (lambda row: put(row, "balance", "1e26"), "its balance has more than 26 digits"),
+        (lambda row: put(row, "currency", ["usd"]), "its currency is not text"),
+    ],
+)
+def test_an_invalid_balance_is_an_error(lab: Lab, change: Callable[[Any], Any], says: str) -> None:
+    run = lab.with_faults(of(BALANCE, changed(change)), BALANCE)
+    assert run.code == 1
+    assert run.last_line.count(f"{BALANCE}: ") == 1
+    assert says in run.last_line
+    assert table(run) == {}
+
+
+def test_an_account_without_a_balance_is_logged_and_fails_nothing(lab: Lab, healthy: Run) -> None:
+    run = lab.with_faults(of(BALANCE, error(404, 20404, "not found")), BALANCE, "categories")
+    assert run.code == 0
+    assert "Twilio has no balance of AC" in warned(run)
+    assert table(run) == of_streams(healthy, "categories")
 
 
 def test_no_row_of_the_day_of_an_invalid_record_is_emitted(lab: Lab, healthy: Run) -> None:
@@ -237,13 +267,15 @@ EXACT = "12345678901234567890.123456789012"
 @pytest.mark.parametrize(
     ("stream", "token"),
     spread(
-        [*USAGE, *BILLING, "usage_triggers"],
+        [*USAGE, *BILLING, "usage_triggers", BALANCE],
         [f'"{EXACT}"', EXACT, '"-0.00001"', "1.5E-7", '"1.5E-7"', '"-2e3"'],
     ),
 )
 def test_decimals_are_exact(lab: Lab, stream: str, token: str) -> None:
     """The decimals are strings or numbers in the JSON."""
-    fields = {"usage_triggers": ["trigger_value"]}.get(stream, ["usage", "price"])
+    fields = {"usage_triggers": ["trigger_value"], BALANCE: ["balance"]}.get(
+        stream, ["usage", "price"]
+    )
 
     def change(row: Row) -> None:
         for field in fields:

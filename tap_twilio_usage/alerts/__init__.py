@@ -1,0 +1,1 @@
+"""Alerts: rows of the warehouse (`warehouse`) become alerts, which are sent once (`sent`)."""
