@@ -69,7 +69,7 @@ def page() -> str:
             "",
             *_table(latest),
             "",
-            "What differs from the above:",
+            "In the two new datasets:",
             "",
             *_gaps([row for row in latest if not row.column.startswith("CostAndUsage")]),
             "",
@@ -149,8 +149,9 @@ leaves out what the specification only permits (MAY). MUST includes MUST NOT; SH
 NOT and RECOMMENDED.
 
 The requirements of 1.2 are those of the official validator, with its IDs, without those that only
-combine others. Those that 1.3 adds have IDs of our own (`1.3-...`), because the validator has no
-model of 1.3. The specification is by the FinOps Foundation, under
+combine others. Those that 1.3 adds, and those of 1.4, have IDs of our own: the validator has no
+model of these versions, so they were written down from the drafts in the specification's repository
+and the data model of 1.4. The specification is by the FinOps Foundation, under
 [CC BY 4.0](https://creativecommons.org/licenses/by/4.0/); its wording is in its
 [repository](https://github.com/FinOps-Open-Cost-and-Usage-Spec/FOCUS_Spec).
 """

@@ -237,6 +237,8 @@ def test_the_mart_has_the_columns_of_focus(query: Query) -> None:
     own = {"Tags", "x_Owner", "x_CostCenter", "x_RuleId"}
     left_out = {"x_Count", "x_CountUnit", "x_Price", "x_PriceUnit", "x_UsageUnit"}
     assert row.keys() == {*columns_of("1.3")} - left_out | own
+    of_twilio = [name.startswith("x_") for name in row]
+    assert of_twilio == sorted(of_twilio)  # last
 
 
 def test_the_billing_periods_are_the_months(query: Query) -> None:

@@ -88,7 +88,7 @@ divided as (
 )
 
 select
-    {%- for name in texts + moments + prices %}
+    {%- for name in texts + moments + prices if name[:2] != 'x_' %}
     {{ focus(name) }},
     {%- endfor %}
     {{ focus('ServiceProviderName') }} as {{ focus('ProviderName') }},
@@ -111,6 +111,9 @@ select
     case when is_shared then owner end as {{ focus('AllocatedResourceName') }},
     {%- for name in nulls %}
     cast(null as {{ dbt.type_string() }}) as {{ focus(name) }},
+    {%- endfor %}
+    {%- for name in texts + moments if name[:2] == 'x_' %}
+    {{ focus(name) }},
     {%- endfor %}
     owner as {{ focus('x_Owner') }},
     cost_center as {{ focus('x_CostCenter') }},
