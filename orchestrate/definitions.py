@@ -142,6 +142,6 @@ hourly = ScheduleDefinition(
     job=twilio_usage_today,
     cron_schedule="15 * * * *",
     execution_timezone="UTC",
-    default_status=DefaultScheduleStatus.STOPPED,  # it needs TAP_TWILIO_USAGE_REPORT_URL
+    default_status=DefaultScheduleStatus.STOPPED,  # it needs a database and dbt models
 )
 definitions = Definitions(jobs=[twilio_usage, twilio_usage_today], schedules=[nightly, hourly])
