@@ -137,4 +137,4 @@ class Tables:
             )
             .order_by(found.ordinal_position)
         )
-        return {name: kind for name, kind in self._connection.execute(query)}
+        return {f"{each[0]}": f"{each[1]}" for each in self._connection.execute(query)}
