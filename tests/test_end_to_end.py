@@ -513,5 +513,5 @@ def test_duckdb_has_every_row_and_focus_and_the_report_reconcile(
     url, page = f"duckdb:///{meltano.environment['TARGET_DUCKDB_PATH']}", tmp_path / "report.html"
     options = ("--url", url, "--output", f"{page}")
     subprocess.run([f"{REPORT}", *options], check=True, env=clean_environment())
-    total = sum(company.total(day) for day in DAYS)
+    total = sum((company.total(day) for day in DAYS), Decimal(0))
     assert f'title="{exact(total)}"' in page.read_text()
