@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tap_twilio_usage.report.wording import exact
 from tap_twilio_usage.tap import TapTwilioUsage
 from tests.conftest import (
     PYTHONS,
@@ -200,7 +201,7 @@ def demo_reconciles(command: str, project: Path) -> None:
         assert answer in report
     assert "Each of these sums was compared with Twilio's totalprice: all are equal." in report
     page = (project / "output" / "report.html").read_text()
-    assert f'title="{total:f}"' in page
+    assert f'title="{exact(total)}"' in page
     assert 'class="alarm"' not in page
     (project / ".env").write_text("TARGET_DUCKDB_PATH=output/demo.duckdb\n")
     (project / "output" / "report.html").unlink()

@@ -55,7 +55,7 @@ MADE_UP = {
     "PASSWORD",  # in a URL that shows its place
     *("SK", "not asked for"),  # words of a sentence and of an assertion
     *("canary+key/secret=7a1c&%7E", "canary+client/secret=3b9e&%7E", "pass"),  # searched for
-    *("password", "canary-of-a-password"),  # of URLs of databases
+    *("password", "canary-of-a-password", "p@s%41s"),  # of URLs of databases
     *("any", "postgres_password"),  # of the emulator of S3, and the name of a setting
     *("canary-of-the-proxy", "0f1e2d3c4b5a69788796a5b4c3d2e1f0"),  # also
 }

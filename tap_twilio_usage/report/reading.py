@@ -68,7 +68,6 @@ class Figures:
     parts: list[Part]
     groups: list[GroupMonth]
     accounts: dict[str, Account]
-    since: date | None
 
 
 def read(connection: Connection, tables: Tables, since: date | None, say: Say) -> Figures:
@@ -81,7 +80,7 @@ def read(connection: Connection, tables: Tables, since: date | None, say: Say) -
         if not groups:
             name = records.source.fullname if records else RECORDS
             raise ReportError(f"{name} is empty; load it first")
-        return Figures([], groups, {}, since)
+        return Figures([], groups, {})
     first = since or _months_before(last)
     accounts = {each.sid: each for each in reader.accounts()}
     say("the days of each account")
@@ -93,7 +92,7 @@ def read(connection: Connection, tables: Tables, since: date | None, say: Say) -
     for section in found:
         parts.append(reader.part(records, section, first, with_models=section.unit not in taken))
         taken.add(section.unit)
-    return Figures(parts, groups, accounts, since)
+    return Figures(parts, groups, accounts)
 
 
 @dataclass

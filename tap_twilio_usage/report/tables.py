@@ -10,8 +10,6 @@ from sqlalchemy import (
     Connection,
     Date,
     Dialect,
-    Float,
-    Integer,
     Numeric,
     Select,
     String,
@@ -25,7 +23,6 @@ from sqlalchemy import (
     select,
     table,
 )
-from sqlalchemy.types import TypeEngine
 
 from tap_twilio_usage._compat import override
 from tap_twilio_usage.report.errors import ReportError
@@ -55,7 +52,7 @@ class Table:
     """A table and the types of its columns. A column that it does not have is null."""
 
     source: TableClause
-    types: dict[str, TypeEngine[Any]]
+    types: dict[str, str]
 
     def text(self, name: str) -> Column:
         """Return a column of text."""
@@ -72,11 +69,9 @@ class Table:
         """
         if name not in self.types:
             return cast(null(), EXACT)
-        kind, found = self.types[name], self._column(name)
-        # A Float is also a Numeric.
-        if isinstance(kind, (Numeric, Integer)) and not isinstance(kind, Float):
-            return found
-        return cast(cast(found, String), EXACT)
+        found = self._column(name)
+        is_exact = any(each in self.types[name].lower() for each in ("numeric", "decimal", "int"))
+        return found if is_exact else cast(cast(found, String), EXACT)
 
     def unit(self, name: str = "price_unit") -> Column:
         """Return a column of currencies, such as USD."""
@@ -97,6 +92,7 @@ class Tables:
 
     def __init__(self, connection: Connection, schema: str | None, models: str) -> None:
         """Choose the schema of the loaded tables; raise `ReportError` if it has none of them."""
+        self._connection = connection
         self._inspector = inspect(connection)
         self._models = models
         for name in [schema] if schema else [SCHEMA, None]:
@@ -120,5 +116,25 @@ class Tables:
     def _table(self, name: str, schema: str | None) -> Table | None:
         if not self._has(name, schema):
             return None
-        types = {each["name"]: each["type"] for each in self._inspector.get_columns(name, schema)}
+        types = self._types(name, schema)
         return Table(table(name, *map(column, types), schema=schema), types)
+
+    def _types(self, name: str, schema: str | None) -> dict[str, str]:
+        """Return the columns of a table with their types.
+
+        SQLAlchemy's reflection of PostgreSQL asks for tables that DuckDB does not have.
+        """
+        if self._connection.dialect.name not in {"postgresql", "duckdb"}:
+            columns = self._inspector.get_columns(name, schema)
+            return {each["name"]: f"{each['type']}" for each in columns}
+        names = ("table_schema", "table_name", "column_name", "data_type", "ordinal_position")
+        found = table("columns", *map(column, names), schema="information_schema").c
+        query = (
+            select(found.column_name, found.data_type)
+            .where(
+                found.table_name == name,
+                found.table_schema == (schema or self._inspector.default_schema_name),
+            )
+            .order_by(found.ordinal_position)
+        )
+        return {f"{each[0]}": f"{each[1]}" for each in self._connection.execute(query)}

@@ -87,7 +87,6 @@ class Report:
     def __init__(self, figures: Figures, source: str) -> None:
         """Take the figures and the name of the warehouse."""
         self.source = source
-        self.since = figures.since
         names = Names(figures.accounts)
         palette = Palette(
             totals((cost.service, cost.amount) for cost in part.costs) for part in figures.parts
