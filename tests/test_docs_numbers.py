@@ -152,7 +152,7 @@ def test_the_page_says_what_the_tap_works_out(said: str) -> None:
 def test_the_readme_says_what_the_tap_works_out() -> None:
     said = (
         f"add up to {words(every_row(VOICE))}, {percent(VOICE)} of its bill of "
-        f"{words(VOICE[TOTAL])}; another's to {percent(A2P)} of its bill"
+        f"{words(VOICE[TOTAL])}; another's to {percent(A2P)}."
     )
     readme = " ".join((ROOT / "README.md").read_text().split())
     assert said in readme

@@ -52,7 +52,8 @@ MADE_UP = {
     *("sandbox-api-key-secret", "sandbox-client-secret"),  # valid for the sandbox only
     *("key-secret", "another-one", "s3cret", "s3cret\\n", "secret", "wrong"),  # the tests'
     *("TWILIO_API_KEY", "TWILIO_API_SECRET", "client_secret"),  # names of settings
-    "PASSWORD",  # in a URL that shows its place
+    *("PASSWORD", "...", "\N{HORIZONTAL ELLIPSIS}"),  # show the place of one
+    "s3cret-canary-of-the-url",  # of a URL to notify
     *("SK", "not asked for"),  # words of a sentence and of an assertion
     *("canary+key/secret=7a1c&%7E", "canary+client/secret=3b9e&%7E", "pass"),  # searched for
     *("password", "canary-of-a-password", "p@s%41s"),  # of URLs of databases
@@ -98,7 +99,7 @@ def test_the_wheel_requires_what_it_imports_and_no_more(metadata: Message) -> No
         *("click", "jsonschema", "msgspec", "python-backoff", "python-dotenv", "requests"),
         *("singer-sdk", "typing-extensions", "urllib3"),
     ]
-    assert metadata.get_all("Provides-Extra") == ["dlt", "parquet", "report"]
+    assert metadata.get_all("Provides-Extra") == ["alerts", "dlt", "parquet", "report"]
 
 
 def test_the_sdist_contains_exactly_the_committed_files(sdist: Path) -> None:

@@ -17,6 +17,7 @@ class Need(Enum):
     """What a stream has to be allowed to read."""
 
     ACCOUNTS = "the usage of each connection's account, and of its subaccounts if they are separate"
+    MAIN_ACCOUNTS = "each connection's account, whatever rows there are of subaccounts"
     LISTS = "the list of accounts of at least one connection"
     BILLING_GROUPS = "billing groups"
 
@@ -25,14 +26,14 @@ def problems(settings: Settings, need: Need) -> list[str]:
     """Return why these settings cannot read it and what to do, one line each; none if they can."""
     if need is Need.BILLING_GROUPS:
         return [*_oauth_problems(settings)]
-    found = [problem(each, lists=need is Need.LISTS) for each in settings.connections]
+    found = [problem(each, need) for each in settings.connections]
     if need is Need.LISTS and None in found:
         return []
     return [*filter(None, found[:1] if need is Need.LISTS else found)]
 
 
-def problem(connection: Connection, *, lists: bool = False) -> str | None:
-    """Return why the connection cannot read its account, or list accounts; None if it can."""
+def problem(connection: Connection, need: Need) -> str | None:
+    """Return why the connection cannot read what is needed; None if it can."""
     if not connection.account_sid:
         return (
             "account_sid is missing: set it (TWILIO_ACCOUNT_SID) to the main account's SID, or "
@@ -51,7 +52,8 @@ def problem(connection: Connection, *, lists: bool = False) -> str | None:
             "and api_key_secret (TWILIO_API_KEY, TWILIO_API_SECRET), or both account_client_id and "
             "account_client_secret"
         )
-    if (lists or connection.separates_accounts) and connection.kind is not AUTH_TOKEN:
+    lists = need is Need.LISTS or (need is Need.ACCOUNTS and connection.separates_accounts)
+    if lists and connection.kind is not AUTH_TOKEN:
         return f"{connection.kind.title} reads the main account only: set auth_token " + (
             "(TWILIO_AUTH_TOKEN), or subaccounts to rolled_up, or name each account in connections"
             if connection.separates_accounts
@@ -80,7 +82,7 @@ def credentials(
 
     `token_client` returns a client for the token URL.
     """
-    if why := problem(connection):
+    if why := problem(connection, Need.MAIN_ACCOUNTS):
         raise TapError(why)
     if connection.kind is AUTH_TOKEN:
         to_check = connection.setting("account_sid", "auth_token")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import typing as th
 
 from tap_twilio_usage._compat import override
+from tap_twilio_usage.config.credentials import Need
 from tap_twilio_usage.logs.wording import some
 from tap_twilio_usage.money import parsers
 from tap_twilio_usage.money.parsers import Fields, InvalidRecordError
@@ -41,6 +42,11 @@ class BalanceStream(TwilioStream):
         ),
         th.Property("retrieved_at", th.DateTimeType, description="Time of the request"),
     ).to_dict()
+
+    @property
+    @override
+    def need(self) -> Need:
+        return Need.MAIN_ACCOUNTS
 
     @override
     def contexts_to_test(self) -> list[dict[str, Any]]:

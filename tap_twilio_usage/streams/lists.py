@@ -91,7 +91,7 @@ class AccountsStream(ListStream):
     def rows(self, context: Context | None) -> Iterator[dict[str, Any]]:
         emitted = set[str]()
         for connection, client in self.session.clients.items():
-            if why := credentials.problem(connection, lists=True):
+            if why := credentials.problem(connection, Need.LISTS):
                 sid = connection.account_sid
                 self.logger.info("%s: its list of accounts is not loaded: %s", sid, why)
                 continue
