@@ -52,7 +52,7 @@ MADE_UP = {
     *("sandbox-api-key-secret", "sandbox-client-secret"),  # valid for the sandbox only
     *("key-secret", "another-one", "s3cret", "s3cret\\n", "secret", "wrong"),  # the tests'
     *("TWILIO_API_KEY", "TWILIO_API_SECRET", "client_secret"),  # names of settings
-    *("PASSWORD", "...", "\N{HORIZONTAL ELLIPSIS}"),  # show the place of one
+    *("PASSWORD", "SK...", "SK\N{HORIZONTAL ELLIPSIS}"),  # show the place of one
     "s3cret-canary-of-the-url",  # of a URL to notify
     *("SK", "not asked for"),  # words of a sentence and of an assertion
     *("canary+key/secret=7a1c&%7E", "canary+client/secret=3b9e&%7E", "pass"),  # searched for
