@@ -295,7 +295,7 @@ def test_days_that_do_not_add_up_are_counted_and_the_worst_ten_listed(folder: Pa
     rows = dollars("2026-01-01", "2026-01-31")
     rows += [charge(day, "late", f"{day.day}") for day in days("2026-01-01", "2026-01-12")]
     page = page_of(rows, folder)
-    assert "12 days of accounts do not add up to Twilio's total." in first_screen(page)
+    assert "12 days of account …1111 do not add up to Twilio's total." in first_screen(page)
     assert "19 of 31 days" in text_of(page)
     (table,) = re.findall(r'data-name="wrong-days".*?</table>', page, re.DOTALL)
     assert re.findall(r'<th scope="row" title="2026-01-(\d\d)"', table) == [

@@ -9,12 +9,14 @@ from decimal import Decimal
 from functools import cached_property
 
 from tap_twilio_usage.report import wording
+from tap_twilio_usage.report.figures.proof import DIFFERENT, MONTH_MISSING
 from tap_twilio_usage.report.figures.sums import Invoiced
 from tap_twilio_usage.report.reading import Part
 from tap_twilio_usage.report.view.names import Names
 from tap_twilio_usage.report.view.table import COUNT, DAY, SID, TEXT, Column, Table
 
 WORST = 10
+MONTHS = {DIFFERENT: "differs", MONTH_MISSING: "is missing"}
 REASONS = {
     "rounding": "rounding",
     "tax": "taxes",
@@ -51,12 +53,14 @@ class Proof:
             )
         if section.wrong:
             said.append(
-                f"{wording.count(len(section.wrong), 'day')} of accounts "
+                f"{wording.count(len(section.wrong), 'day')} of "
+                f"{self._whose({each.account for each in section.wrong})} "
                 f"{'does' if len(section.wrong) == 1 else 'do'} not add up to Twilio's total."
             )
-        if different := [each for each in section.proofs if each.status == "different"]:
-            months = ", ".join(f"{each.month.first:%b %Y}" for each in different)
-            said.append(f"Twilio's own total of the month differs: {months}.")
+        for status, what in MONTHS.items():
+            if wrong := [each for each in section.proofs if each.status == status]:
+                months = ", ".join(f"{each.month.first:%b %Y}" for each in wrong)
+                said.append(f"Twilio's own total of the month {what}: {months}.")
         return said
 
     def _whose(self, accounts: set[str]) -> str:
