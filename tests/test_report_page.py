@@ -199,7 +199,7 @@ def test_the_views_follow_and_the_proof_is_last(whole: str) -> None:
         *("Customers", "Proof"),
     ]
     text = text_of(whole)
-    assert "shop Shop 1 to 31 March 2026 $10.00 $50.00 500.0% 67.7% $60.00 over budget" in text
+    assert "shop Shop over budget 1 to 31 March 2026 $10.00 $50.00 500.0% 67.7% $60.00" in text
     assert "Acme $120.00 $70.00 +$50.00 yes" in text
     assert "old all" not in text
     assert "Invoice IV1, 1 to 28 February 2026" in text
@@ -346,6 +346,17 @@ def test_currencies_and_kinds_of_accounts_are_never_summed_together(folder: Path
     legends = re.findall(r'<path class="(s\d)" d="M0 0h10v10H0z"/></svg>([^<]+)', page)
     colours = {name: {colour for colour, each in legends if each == name} for _, name in legends}
     assert {name: len(found) for name, found in colours.items()} == dict.fromkeys(colours, 1)
+
+
+def test_what_is_wrong_with_any_part_is_said_on_the_first_screen(folder: Path) -> None:
+    rows = dollars("2026-01-01", "2026-01-31", MAIN)
+    rows += [
+        row._replace(unit="EUR")
+        for row in dollars("2026-01-01", "2026-01-31", "AC2", without="2026-01-09")
+    ]
+    top = text_of(page_of(rows, folder).partition("<main>")[0])
+    assert "EUR, account …AC2, including subaccounts: €30.00 in January 2026." in top
+    assert "1 day of account …AC2 is missing: 9 January 2026." in top
 
 
 def test_a_service_keeps_its_colour() -> None:
