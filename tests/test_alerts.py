@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import socket
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
