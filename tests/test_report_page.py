@@ -359,6 +359,20 @@ def test_what_is_wrong_with_any_part_is_said_on_the_first_screen(folder: Path) -
     assert "1 day of account …AC2 is missing: 9 January 2026." in top
 
 
+def test_missing_days_of_every_account_do_not_hide_those_of_one(folder: Path) -> None:
+    rows = dollars("2026-01-01", "2026-01-31", MAIN, "AC2", "AC3", without="2026-01-09")
+    gone = {("AC2", 20), ("AC2", 21)}
+    rows = [row for row in rows if (row.account, row.day.day) not in gone]
+    said = first_screen(page_of(rows, folder))
+    assert "1 day of every account is missing: 9 January 2026." in said
+    assert "2 days of account …AC2 are missing: 20 to 21 January 2026." in said
+    rows = [row for row in rows if (row.account, row.day.day) != ("AC3", 25)]
+    said = first_screen(page_of(rows, folder))
+    assert (
+        "3 days of 2 accounts are missing, such as 20 to 21 January 2026 of account …AC2." in said
+    )
+
+
 def test_a_service_keeps_its_colour() -> None:
     palette = Palette([{"A": Decimal(9), "B": Decimal(1)}, {"B": Decimal(9), "C": Decimal(1)}])
     assert [palette[name] for name in "ABC"] == ["s1", "s2", "s3"]

@@ -10,6 +10,7 @@ from tap_twilio_usage.report.figures.periods import DAY, each_day, end_of_month
 from tap_twilio_usage.report.figures.sums import Account, Month
 
 CLOSED = "closed"
+EVERY = "every account"  # in the place of one
 
 
 class Gap(NamedTuple):

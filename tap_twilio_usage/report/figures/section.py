@@ -168,7 +168,7 @@ class Section:
             for account, days in self.missing.items()
             for gap in missing.gaps(account, days if len(self.missing) == 1 else days - for_all)
         ]
-        every = missing.gaps("every account", for_all) if len(self.missing) > 1 else []
+        every = missing.gaps(missing.EVERY, for_all) if len(self.missing) > 1 else []
         every.sort(key=lambda gap: (-gap.days, gap.first))
         return [
             *every,
