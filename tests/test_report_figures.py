@@ -315,6 +315,25 @@ def test_an_account_that_begins_after_its_creation_is_named() -> None:
     assert gaps_of(section) == []
 
 
+@pytest.mark.parametrize(
+    ("total", "missing"),
+    [("31", [("AC2", "2026-01-01", "2026-01-14")]), ("17", [])],  # 17: nothing was used before
+)
+def test_the_first_days_of_an_account_are_missing_if_they_cost_something(
+    total: str, missing: list[tuple[str, str, str]]
+) -> None:
+    rows = dollars("2026-01-01", "2026-02-20", MAIN, "AC2")
+    rows = [row for row in rows if row.account == MAIN or row.day >= date(2026, 1, 15)]
+    months = [
+        own_month("2026-01-01", 31, "31"),
+        own_month("2026-01-01", 31, total, account="AC2"),
+        own_month("2026-02-01", 20, "20", as_of="2026-02-20"),
+    ]
+    section = only(rows, months=months)
+    assert gaps_of(section) == missing
+    assert section.days_to_reconcile - section.reconciled_days == (14 if missing else 0)
+
+
 def test_a_mean_of_a_week_needs_seven_days() -> None:
     spent = [
         DayCost(day, {"Voice": Decimal(n)}, {"Support": Decimal(1000)})

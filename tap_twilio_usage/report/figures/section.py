@@ -149,7 +149,7 @@ class Section:
             for account in sorted(self.by_account)
         }
         every = {day.first for day in self.days}
-        more = missing.by_months(self.own_months, self.loaded, every, self.since)
+        more = missing.by_months(self.own_months, self.loaded, every, self.since, self._sums)
         for account, days in more.items():
             found.setdefault(account, set()).update(days)
         return found
