@@ -341,6 +341,7 @@ def test_a_mean_of_a_week_needs_seven_days() -> None:
         if n != 8
     ]
     assert mean_of_week(spent) == [*[None] * 6, Decimal(3), Decimal(4), None]
+    assert mean_of_week(spent, {spent[0].day}) == [*[None] * 7, Decimal(4), None]
 
 
 def test_usage_and_charges_without_usage_are_apart() -> None:

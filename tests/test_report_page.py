@@ -405,7 +405,8 @@ def billing_groups(path: Path) -> None:
         connection.execute(
             "CREATE TABLE billing_group_records AS SELECT 'group-' || g AS billing_group_id, "
             "DATE '2026-01-15' + INTERVAL (m) MONTH AS start_date, 'SMS' AS product_name, "
-            "1.5::DOUBLE AS price, 'usd' AS price_unit FROM range(3) a(g), range(2) b(m)"
+            "1.5::DOUBLE AS price, 'usd' AS price_unit, DATE '2026-02-20' AS as_of "
+            "FROM range(3) a(g), range(2) b(m)"
         )
 
 
@@ -413,6 +414,7 @@ def test_billing_groups_alone_have_their_own_page(folder: Path) -> None:
     billing_groups(folder / "groups.duckdb")
     page = written(f"duckdb:///{folder / 'groups.duckdb'}", folder)
     assert re.findall(r"<h2[^>]*>([^<]+)</h2>", page) == ["Billing groups"]
+    assert "Data as of 20 February 2026, from DuckDB" in text_of(page)
     assert "group-0 SMS $1.50 $1.50 $3.00 33.3%" in text_of(page)
     assert "Jan 2026: $4.50; Feb 2026: $4.50" in page
     assert "add them up" not in text_of(page)
