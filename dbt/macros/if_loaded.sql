@@ -1,8 +1,7 @@
 {#-
     Return the table of an optional stream. If the table does not exist, return an empty relation
-    with the columns of its staging model in its yml, or of this model if it has none, so that the models
-    built on it still work. A stream that usage needs is optional only where nothing but billing groups is
-    loaded.
+    with the columns of its staging model, or else of this model, in its yml, so that the models built on
+    it still work. A stream that usage needs is optional only where nothing but billing groups is loaded.
 -#}
 {% macro if_loaded(stream, usage_needs_it=false) %}
     {%- set table = source('twilio_usage', stream) -%}
@@ -11,10 +10,9 @@
         or (usage_needs_it and not twilio_usage.has_only_billing_groups()) -%}
         {{ table }}
     {%- else -%}
-        {%- set staging = graph.nodes.get('model.twilio_usage.stg_twilio_usage__' ~ stream, model) -%}
         (
             select
-            {%- for column in staging.columns %}
+            {%- for column in graph.nodes.get('model.twilio_usage.stg_twilio_usage__' ~ stream, model).columns %}
                 cast(null as {{ dbt.type_string() }}) as {{ twilio_usage.named(column) }}{{ ',' if not loop.last }}
             {%- endfor %}
             limit 0
