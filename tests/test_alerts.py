@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import socket
 import subprocess
 import sys
@@ -333,6 +334,16 @@ def test_the_command_ends_with_3_and_no_secret(duck: Warehouse) -> None:
     assert line.startswith("alerts: notify URL 1 did not take every alert")
     done = run("--only=months")
     assert (done.returncode, done.stdout.splitlines(), done.stderr) == (3, MONTHS, "")
+    read, write = os.pipe()
+    os.close(read)  # nobody reads what it prints
+    unread = subprocess.run(
+        [command, "--only=months", "--url", duck.url],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(write)
+    assert (unread.returncode, unread.stderr) == (3, b"")
     for wrong in (["--notfy", f"json://{SECRET}"], [f"--noti=json://{SECRET}"], [SECRET]):
         assert run(*wrong).returncode == 2
     assert run("--days", SECRET).returncode == 2

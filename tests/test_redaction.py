@@ -21,6 +21,7 @@ FORMS = {
     "in a URL": quote(SECRET, safe=""),
     "in a URL's path": quote(SECRET),
     "in a query": quote_plus(SECRET),
+    "in a URL of SQLAlchemy": quote(SECRET, safe=" +"),
     "with lower-case digits": re.sub("%..", lambda code: code[0].lower(), quote(SECRET, safe="")),
     "in JSON": json.dumps(SECRET),
     "in Python": repr(SECRET),

@@ -165,6 +165,8 @@ def test_without_javascript_the_tables_are_there(browser: Browser, file: Path) -
     for name in ("services", "accounts", "owners", "categories", "movers", "proof"):
         expect(page.locator(f"table[data-name={name}]")).to_be_visible()
     assert page.locator(".explorer:visible, .csv:visible, thead button").count() == 0
+    page.set_viewport_size({"width": 400, "height": 900})
+    assert page.locator(".says:visible").count() > 5
 
 
 def chosen(page: Page) -> str:

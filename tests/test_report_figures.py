@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, timezone
 from decimal import Decimal
 
 import pytest
@@ -97,6 +97,17 @@ def test_a_day_of_an_open_month_is_missing_if_a_later_one_is_loaded() -> None:
     closed = [*QUARTER[:2], QUARTER[2]._replace(days_expected=31, as_of=date(2026, 4, 1))]
     (section,) = summed(dollars("2026-01-01", "2026-03-30"), closed)
     assert gaps_of(section) == [(MAIN, "2026-03-31", "2026-03-31")]
+
+
+def test_days_between_the_newest_one_and_the_time_of_the_data_are_missing() -> None:
+    rows = dollars("2026-01-01", "2026-01-10", MAIN, "AC2")
+    assert only(rows).gaps == []  # reported in the morning after
+    later = datetime(2026, 1, 25, 6, tzinfo=timezone.utc)
+    section = only([row._replace(as_of=later) if row.account == MAIN else row for row in rows])
+    assert gaps_of(section) == [("every account", "2026-01-11", "2026-01-24")]
+    assert (section.reconciled_days, section.days_to_reconcile) == (10, 24)
+    closed = [Account(sid, "", "closed", None, None) for sid in (MAIN, "AC2")]
+    assert only([row._replace(as_of=later) for row in rows], accounts=closed).gaps == []
 
 
 def test_a_day_or_month_that_one_account_lacks_is_missing() -> None:
@@ -304,6 +315,25 @@ def test_an_account_that_begins_after_its_creation_is_named() -> None:
     assert gaps_of(section) == []
 
 
+@pytest.mark.parametrize(
+    ("total", "missing"),
+    [("31", [("AC2", "2026-01-01", "2026-01-14")]), ("17", [])],  # 17: nothing was used before
+)
+def test_the_first_days_of_an_account_are_missing_if_they_cost_something(
+    total: str, missing: list[tuple[str, str, str]]
+) -> None:
+    rows = dollars("2026-01-01", "2026-02-20", MAIN, "AC2")
+    rows = [row for row in rows if row.account == MAIN or row.day >= date(2026, 1, 15)]
+    months = [
+        own_month("2026-01-01", 31, "31"),
+        own_month("2026-01-01", 31, total, account="AC2"),
+        own_month("2026-02-01", 20, "20", as_of="2026-02-20"),
+    ]
+    section = only(rows, months=months)
+    assert gaps_of(section) == missing
+    assert section.days_to_reconcile - section.reconciled_days == (14 if missing else 0)
+
+
 def test_a_mean_of_a_week_needs_seven_days() -> None:
     spent = [
         DayCost(day, {"Voice": Decimal(n)}, {"Support": Decimal(1000)})
@@ -311,6 +341,7 @@ def test_a_mean_of_a_week_needs_seven_days() -> None:
         if n != 8
     ]
     assert mean_of_week(spent) == [*[None] * 6, Decimal(3), Decimal(4), None]
+    assert mean_of_week(spent, {spent[0].day}) == [*[None] * 7, Decimal(4), None]
 
 
 def test_usage_and_charges_without_usage_are_apart() -> None:

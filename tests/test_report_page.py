@@ -199,7 +199,7 @@ def test_the_views_follow_and_the_proof_is_last(whole: str) -> None:
         *("Customers", "Proof"),
     ]
     text = text_of(whole)
-    assert "shop Shop 1 to 31 March 2026 $10.00 $50.00 500.0% 67.7% $60.00 over budget" in text
+    assert "shop Shop over budget 1 to 31 March 2026 $10.00 $50.00 500.0% 67.7% $60.00" in text
     assert "Acme $120.00 $70.00 +$50.00 yes" in text
     assert "old all" not in text
     assert "Invoice IV1, 1 to 28 February 2026" in text
@@ -295,7 +295,7 @@ def test_days_that_do_not_add_up_are_counted_and_the_worst_ten_listed(folder: Pa
     rows = dollars("2026-01-01", "2026-01-31")
     rows += [charge(day, "late", f"{day.day}") for day in days("2026-01-01", "2026-01-12")]
     page = page_of(rows, folder)
-    assert "12 days of accounts do not add up to Twilio's total." in first_screen(page)
+    assert "12 days of account …1111 do not add up to Twilio's total." in first_screen(page)
     assert "19 of 31 days" in text_of(page)
     (table,) = re.findall(r'data-name="wrong-days".*?</table>', page, re.DOTALL)
     assert re.findall(r'<th scope="row" title="2026-01-(\d\d)"', table) == [
@@ -348,6 +348,31 @@ def test_currencies_and_kinds_of_accounts_are_never_summed_together(folder: Path
     assert {name: len(found) for name, found in colours.items()} == dict.fromkeys(colours, 1)
 
 
+def test_what_is_wrong_with_any_part_is_said_on_the_first_screen(folder: Path) -> None:
+    rows = dollars("2026-01-01", "2026-01-31", MAIN)
+    rows += [
+        row._replace(unit="EUR")
+        for row in dollars("2026-01-01", "2026-01-31", "AC2", without="2026-01-09")
+    ]
+    top = text_of(page_of(rows, folder).partition("<main>")[0])
+    assert "EUR, account …AC2, including subaccounts: €30.00 in January 2026." in top
+    assert "1 day of account …AC2 is missing: 9 January 2026." in top
+
+
+def test_missing_days_of_every_account_do_not_hide_those_of_one(folder: Path) -> None:
+    rows = dollars("2026-01-01", "2026-01-31", MAIN, "AC2", "AC3", without="2026-01-09")
+    gone = {("AC2", 20), ("AC2", 21)}
+    rows = [row for row in rows if (row.account, row.day.day) not in gone]
+    said = first_screen(page_of(rows, folder))
+    assert "1 day of every account is missing: 9 January 2026." in said
+    assert "2 days of account …AC2 are missing: 20 to 21 January 2026." in said
+    rows = [row for row in rows if (row.account, row.day.day) != ("AC3", 25)]
+    said = first_screen(page_of(rows, folder))
+    assert (
+        "3 days of 2 accounts are missing, such as 20 to 21 January 2026 of account …AC2." in said
+    )
+
+
 def test_a_service_keeps_its_colour() -> None:
     palette = Palette([{"A": Decimal(9), "B": Decimal(1)}, {"B": Decimal(9), "C": Decimal(1)}])
     assert [palette[name] for name in "ABC"] == ["s1", "s2", "s3"]
@@ -380,7 +405,8 @@ def billing_groups(path: Path) -> None:
         connection.execute(
             "CREATE TABLE billing_group_records AS SELECT 'group-' || g AS billing_group_id, "
             "DATE '2026-01-15' + INTERVAL (m) MONTH AS start_date, 'SMS' AS product_name, "
-            "1.5::DOUBLE AS price, 'usd' AS price_unit FROM range(3) a(g), range(2) b(m)"
+            "1.5::DOUBLE AS price, 'usd' AS price_unit, DATE '2026-02-20' AS as_of "
+            "FROM range(3) a(g), range(2) b(m)"
         )
 
 
@@ -388,6 +414,7 @@ def test_billing_groups_alone_have_their_own_page(folder: Path) -> None:
     billing_groups(folder / "groups.duckdb")
     page = written(f"duckdb:///{folder / 'groups.duckdb'}", folder)
     assert re.findall(r"<h2[^>]*>([^<]+)</h2>", page) == ["Billing groups"]
+    assert "Data as of 20 February 2026, from DuckDB" in text_of(page)
     assert "group-0 SMS $1.50 $1.50 $3.00 33.3%" in text_of(page)
     assert "Jan 2026: $4.50; Feb 2026: $4.50" in page
     assert "add them up" not in text_of(page)

@@ -4,7 +4,7 @@
 -#}
 {% macro first_open_month() %}
     {%- set last_day = var('twilio_usage_closed_through') | string | trim -%}
-    {%- set is_date = modules.re.match('[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$', last_day) -%}
+    {%- set is_date = modules.re.match('[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$', last_day) -%}
     {%- if is_date -%}
         {%- set year, month, day = last_day.split('-') | map('int') -%}
         {%- set next_month = modules.datetime.date(year + month // 12, month % 12 + 1, 1) -%}

@@ -120,9 +120,7 @@ def _run(asked: argparse.Namespace, today: date) -> bool:
         schema = warehouse.schema_for(TABLE)
     for line in unchecked:
         sys.stderr.write(f"alerts: {line}\n")
-    for alert in alerts:
-        sys.stdout.write(f"{alert.text}\n")
-    sys.stdout.flush()
+    _print(alerts)
     if not recipients or not alerts:
         return bool(alerts)
     with connected(url, writes=True) as connection:
@@ -134,6 +132,15 @@ def _run(asked: argparse.Namespace, today: date) -> bool:
             "the reason, run apprise -vv -b test with the URL"
         )
     return True
+
+
+def _print(alerts: Sequence[Alert]) -> None:
+    try:
+        for alert in alerts:
+            sys.stdout.write(f"{alert.text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # as with head: they are sent all the same
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _send(recipient: Recipient, alerts: Sequence[Alert], sent: Sent) -> bool:

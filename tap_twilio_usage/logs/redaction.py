@@ -94,7 +94,8 @@ def _forms(secret: str) -> Iterator[str]:
         yield json.dumps(escaped)[1:-1]
     # Half a character is no text; the setting is refused, and until then it is a secret as well.
     data = secret.encode(errors="surrogatepass")
-    for quoted in (quote(data, safe=""), quote(data), quote_plus(data)):
+    in_sqlalchemy = quote(data, safe=" +")
+    for quoted in (quote(data, safe=""), quote(data), quote_plus(data), in_sqlalchemy):
         yield quoted
         yield re.sub("%..", lambda code: code[0].lower(), quoted)
     for encode in (b64encode, urlsafe_b64encode):

@@ -79,6 +79,11 @@ def place(url: URL) -> str:
     return " ".join(filter(None, [brand, "/".join(filter(None, [url.host, database]))]))
 
 
+def _spellings(value: str) -> set[str]:
+    in_sqlalchemy = quote(value, safe=" +")
+    return {value, quote(value, safe=""), quote_plus(value), in_sqlalchemy}
+
+
 def secrets(url: URL) -> Iterator[str]:
     """Yield every spelling of what must not be shown."""
     values = [url.password or ""]
@@ -86,4 +91,4 @@ def secrets(url: URL) -> Iterator[str]:
         if SECRET.search(name):
             values += [value] if isinstance(value, str) else value
     for value in values:
-        yield from filter(None, {value, quote(value, safe=""), quote_plus(value)})
+        yield from filter(None, _spellings(value))

@@ -121,9 +121,10 @@ def group_months(records: Table) -> Select[Any]:
         records.text("billing_group_id").label("billing_group"),
         records.text("product_name").label("product"),
         records.exact("price").label("price"),
+        records.text("as_of").label("as_of"),
     ).subquery("records")
     keys = (rows.c.unit, rows.c.year, rows.c.month, rows.c.billing_group, rows.c.product)
-    return select(*keys, func.sum(rows.c.price)).group_by(*keys)
+    return select(*keys, func.sum(rows.c.price), func.max(rows.c.as_of)).group_by(*keys)
 
 
 def _rows(

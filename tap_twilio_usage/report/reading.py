@@ -267,8 +267,12 @@ class _Reader:
         if table is None:
             return []
         return [
-            GroupMonth(unit, date(year, month, 1), group, product, exact(amount) or ZERO)
-            for unit, year, month, group, product, amount in self.rows(queries.group_months(table))
+            GroupMonth(
+                unit, date(year, month, 1), group, product, exact(amount) or ZERO, day_of(as_of)
+            )
+            for unit, year, month, group, product, amount, as_of in self.rows(
+                queries.group_months(table)
+            )
         ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple, TypeVar
@@ -57,12 +57,16 @@ def by_day(costs: Iterable[Cost], days: Iterable[date]) -> list[DayCost]:
     return list(found.values())
 
 
-def mean_of_week(days: list[DayCost]) -> list[Decimal | None]:
-    """Return the mean usage of each day and the six before; None where they are not all loaded."""
+def mean_of_week(days: list[DayCost], missing: Collection[date] = ()) -> list[Decimal | None]:
+    """Return the mean usage of each day and the six before; None where they are not all loaded.
+
+    `missing` are the days that an account lacks.
+    """
     found: list[Decimal | None] = []
     for at, last in enumerate(days):
         week = days[max(0, at - WEEK + 1) : at + 1]
         is_whole = len(week) == WEEK and (last.day - week[0].day).days == WEEK - 1
+        is_whole = is_whole and not any(each.day in missing for each in week)
         mean = sum((each.usage for each in week), ZERO) / WEEK
         found.append(mean.quantize(PLACES) if is_whole else None)
     return found

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import NamedTuple
 
 from tap_twilio_usage.report.figures.periods import DAY, each_day, end_of_month
-from tap_twilio_usage.report.figures.sums import Account, Month
+from tap_twilio_usage.report.figures.sums import ZERO, Account, Month
 
 CLOSED = "closed"
+EVERY = "every account"  # in the place of one
 
 
 class Gap(NamedTuple):
@@ -50,13 +52,20 @@ def by_months(
     loaded: Mapping[str, set[date]],
     days: Collection[date],
     since: date | None,
+    sums: Mapping[tuple[date, str], Decimal],
 ) -> dict[str, set[date]]:
-    """Return the missing days that Twilio's own months have. `days` are those of any account."""
+    """Return the missing days that Twilio's own months have.
+
+    `days` are those of any account, `sums` the costs of each month and account.
+    """
     missing: dict[str, set[date]] = {}
     for same in months.values():
         for month in same:
             mine = loaded.get(month.account, set())
-            expected = _expected(month, months, mine, days, since)
+            costs_more = month.total is not None and month.total != sums.get(
+                (month.first, month.account), ZERO
+            )
+            expected = _expected(month, months, mine, days, since, costs_more=costs_more)
             missing.setdefault(month.account, set()).update(expected - mine)
     return missing
 
@@ -66,12 +75,14 @@ def is_open(month: Month) -> bool:
     return month.as_of is not None and month.as_of <= end_of_month(month.first)
 
 
-def _expected(
+def _expected(  # noqa: PLR0913
     month: Month,
     months: Mapping[date, list[Month]],
     loaded: set[date],
     every: Collection[date],
     since: date | None,
+    *,
+    costs_more: bool,
 ) -> set[date]:
     last = end_of_month(month.first)
     if is_open(month) or month.first == max(months):
@@ -84,9 +95,12 @@ def _expected(
     first = since or month.first
     if loaded and end_of_month(month.first) < min(loaded) and not month.total:
         return set()  # the tap skips the time before an account's first usage
-    for begin in (min(loaded, default=first), min(every, default=first)):
+    begins = [min(every, default=first)]  # the load may begin within a month
+    if is_open(month) or not costs_more:
+        begins.append(min(loaded, default=first))  # and an account later, if that cost nothing
+    for begin in begins:
         if month.first <= begin <= end_of_month(month.first):
-            first = max(first, begin)  # the load may begin within a month
+            first = max(first, begin)
     return {day for day in days if day >= first}
 
 

@@ -60,7 +60,7 @@ class Section:
     since: date | None = None
     # The loaded days of each account in any currency, shared by the sections.
     loaded: Loaded = field(default_factory=lambda: defaultdict(set))
-    newest: date | None = None  # the last finished day of any account
+    newest: date | None = None  # the last day that was over at the load, loaded or not
     known: Mapping[str, Account] = field(default_factory=dict)
     other_gaps: list[Gap] = field(default_factory=list)
     by_account: dict[str, list[AccountDay]] = field(default_factory=dict)
@@ -149,7 +149,7 @@ class Section:
             for account in sorted(self.by_account)
         }
         every = {day.first for day in self.days}
-        more = missing.by_months(self.own_months, self.loaded, every, self.since)
+        more = missing.by_months(self.own_months, self.loaded, every, self.since, self._sums)
         for account, days in more.items():
             found.setdefault(account, set()).update(days)
         return found
@@ -168,7 +168,7 @@ class Section:
             for account, days in self.missing.items()
             for gap in missing.gaps(account, days if len(self.missing) == 1 else days - for_all)
         ]
-        every = missing.gaps("every account", for_all) if len(self.missing) > 1 else []
+        every = missing.gaps(missing.EVERY, for_all) if len(self.missing) > 1 else []
         every.sort(key=lambda gap: (-gap.days, gap.first))
         return [
             *every,
@@ -295,11 +295,18 @@ def _is_unfinished(day: Period) -> bool:
 
 
 def _last_finished(accounts: list[list[AccountDay]]) -> date:
-    """Return the last day of any account that was over when Twilio reported it."""
+    """Return the last day that was over when Twilio reported any account.
+
+    It may be after the last loaded day: what was reported later should have the days until then.
+    """
     last = max(each.day for days in accounts for each in days)
     whole = Period(last, last)
+    reported: date | None = None
     for days in accounts:
         for each in days:
             if each.day == last:
                 whole.add(each)
-    return last - DAY if _is_unfinished(whole) else last
+            if each.as_of is not None:
+                reported = max(each.as_of.date(), reported or date.min)
+    finished = last - DAY if _is_unfinished(whole) else last
+    return max(finished, reported - DAY) if reported else finished

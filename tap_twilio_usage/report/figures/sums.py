@@ -153,3 +153,4 @@ class GroupMonth(NamedTuple):
     group: str
     product: str
     amount: Decimal
+    as_of: date | None = None

@@ -29,7 +29,10 @@ class Charts:
     def by_day(self) -> Chart:
         """The usage of each day by service, with its mean of a week and what is unusual."""
         unfinished = self.spending.part.section.unfinished
-        means = mean_of_week(self.spending.days[: -1 if unfinished else None])
+        means = mean_of_week(
+            self.spending.days[: -1 if unfinished else None],
+            self.spending.part.section.missing_days,
+        )
         marks: defaultdict[date, list[str]] = defaultdict(list)
         for each in self.spending.anomalies:
             marks[each.day].append(self.spending.said(each))

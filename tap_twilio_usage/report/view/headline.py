@@ -150,22 +150,22 @@ class Headline:
 
         rows = [
             (
-                *(each.name, whose(each), wording.span(each.first, each.last)),
-                *(each.amount, each.actual),
+                *(each.name, whose(each), STATUSES.get(each.status, each.status)),
+                *(wording.span(each.first, each.last), each.amount, each.actual),
                 *((each.percent_used or ZERO, hundred), (each.percent_of_period or ZERO, hundred)),
-                *(each.expected, STATUSES.get(each.status, each.status)),
+                each.expected,
             )
             for each in sorted(budgets, key=lambda each: (each.first, each.name))
         ]
         return Table(
             *("budgets", "Each budget in its current period", self.unit),
             [
-                *(Column("Budget", TEXT), Column("For", TEXT), Column("Period", TEXT)),
-                *(Column("Amount"), Column("Spent"), Column("Used", SHARE)),
-                *(Column("Of the time", SHARE), Column("Forecast"), Column("Status", TEXT)),
+                *(Column("Budget", TEXT), Column("For", TEXT), Column("Status", TEXT)),
+                *(Column("Period", TEXT), Column("Amount"), Column("Spent")),
+                *(Column("Used", SHARE), Column("Of the time", SHARE), Column("Forecast")),
             ],
             rows,
-            bad=frozenset(at for at, row in enumerate(rows) if row[-1] == "over budget"),
+            bad=frozenset(at for at, row in enumerate(rows) if row[2] == "over budget"),
         )
 
 

@@ -98,6 +98,8 @@ class Report:
                 View(part, spending, Charts(spending), Headline(spending), Proof(part, names))
             )
         self.groups = groups(figures.groups)
+        reported = (each.as_of for each in figures.groups if each.as_of)
+        self.groups_as_of = max(reported, default=None)
 
     @property
     def as_of(self) -> datetime | None:

@@ -9,12 +9,15 @@ from decimal import Decimal
 from functools import cached_property
 
 from tap_twilio_usage.report import wording
+from tap_twilio_usage.report.figures.missing import EVERY, Gap
+from tap_twilio_usage.report.figures.proof import DIFFERENT, MONTH_MISSING
 from tap_twilio_usage.report.figures.sums import Invoiced
 from tap_twilio_usage.report.reading import Part
 from tap_twilio_usage.report.view.names import Names
 from tap_twilio_usage.report.view.table import COUNT, DAY, SID, TEXT, Column, Table
 
 WORST = 10
+MONTHS = {DIFFERENT: "differs", MONTH_MISSING: "is missing"}
 REASONS = {
     "rounding": "rounding",
     "tax": "taxes",
@@ -40,24 +43,33 @@ class Proof:
     def problems(self) -> list[str]:
         """What is wrong; nothing if all is right."""
         section, said = self.part.section, []
-        if days := sum(gap.days for gap in section.gaps):
-            accounts = {gap.account for gap in section.gaps}
-            worst = section.gaps[0]
-            said.append(
-                f"{wording.count(days, 'day')} of {self._whose(accounts)} "
-                f"{'is' if days == 1 else 'are'} missing"
-                f"{', such as' if len(section.gaps) > 1 else ':'} "
-                f"{wording.span(worst.first, worst.last)}. The real spend is higher."
-            )
+        every = [gap for gap in section.gaps if gap.account == EVERY]
+        said += [self._missing(each) for each in (every, section.gaps[len(every) :]) if each]
         if section.wrong:
             said.append(
-                f"{wording.count(len(section.wrong), 'day')} of accounts "
+                f"{wording.count(len(section.wrong), 'day')} of "
+                f"{self._whose({each.account for each in section.wrong})} "
                 f"{'does' if len(section.wrong) == 1 else 'do'} not add up to Twilio's total."
             )
-        if different := [each for each in section.proofs if each.status == "different"]:
-            months = ", ".join(f"{each.month.first:%b %Y}" for each in different)
-            said.append(f"Twilio's own total of the month differs: {months}.")
+        for status, what in MONTHS.items():
+            if wrong := [each for each in section.proofs if each.status == status]:
+                months = ", ".join(f"{each.month.first:%b %Y}" for each in wrong)
+                said.append(f"Twilio's own total of the month {what}: {months}.")
         return said
+
+    def _missing(self, gaps: list[Gap]) -> str:
+        days, accounts, worst = (
+            sum(gap.days for gap in gaps),
+            {gap.account for gap in gaps},
+            gaps[0],
+        )
+        return (
+            f"{wording.count(days, 'day')} of {self._whose(accounts)} "
+            f"{'is' if days == 1 else 'are'} missing{', such as' if len(gaps) > 1 else ':'} "
+            f"{wording.span(worst.first, worst.last)}"
+            f"{f' of {self.names[worst.account]}' if len(accounts) > 1 else ''}. "
+            "The real spend is higher."
+        )
 
     def _whose(self, accounts: set[str]) -> str:
         if len(accounts) == 1:
