@@ -596,14 +596,15 @@ def test_a_secret_of_a_connection_is_masked_wherever_it_appears(sync: Sync, serv
         assert "no ***" in run.log or given is app
 
 
-def test_a_subaccount_of_a_rolled_up_account_is_refused_if_it_says_so(
+def test_a_subaccount_of_a_rolled_up_account_is_refused_if_an_auth_token_says_so(
     sync: Sync, server: Server
 ) -> None:
     main, sub, _ = server.company.accounts()
-    run = sync(settings(server, token(main), token(sub)))
-    assert run.code == 1
-    assert not run.records()
-    assert f"{sub.sid} is a subaccount of {main.sid}, whose rows include it" in run.last_line
+    for given in ((token(main), token(sub)), (key(main), token(sub)), (token(main), key(sub))):
+        run = sync(settings(server, *given))
+        assert run.code == 1
+        assert not run.records()
+        assert f"{sub.sid} is a subaccount of {main.sid}, whose rows include it" in run.last_line
     apart = sync(settings(server, token(main, subaccounts="excluded"), token(sub)))
     assert apart.code == 0
     assert spend(apart) == own_spend(server, main, sub)
