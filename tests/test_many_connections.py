@@ -343,6 +343,20 @@ def test_a_list_that_is_refused_does_not_keep_the_others_from_loading(
     assert spend(run) == own_spend(server, *other.accounts())
 
 
+def test_an_account_of_a_list_that_is_refused_is_not_called_mistyped(
+    sync: Sync, server: Server
+) -> None:
+    (other,) = server.others
+    main, sub, _ = server.company.accounts()
+    last = other.accounts()[0]
+    bad = token(main, subaccounts="separate", auth_token="wrong")
+    config = settings(server, bad, token(last, subaccounts="separate"))
+    run = sync({**config, "account_sids": [sub.sid, last.sid]})
+    assert run.code == 1
+    assert "mistyped" not in run.log
+    assert spend(run) == own_spend(server, last)
+
+
 def test_the_test_command_has_a_line_for_each_connection_that_fails(
     sync: Sync, server: Server
 ) -> None:

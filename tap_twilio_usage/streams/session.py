@@ -79,7 +79,7 @@ class Session:
         if not settings.account_sids:
             self._warn_of_unlisted({sid: known(main)[sid] for sid, main in missing.items()})
             return found
-        for sid in missing:
+        for sid in missing if not found.refused else ():  # else a list that failed may have it
             error = ApiError(
                 "account_sids names this account, but Twilio does not list it: it is mistyped, or "
                 "was closed more than 30 days ago; remove it"
