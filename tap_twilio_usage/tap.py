@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tap_twilio_usage._compat import override
 from tap_twilio_usage.cli import Command
-from tap_twilio_usage.config import access, settings, text, validation
+from tap_twilio_usage.config import access, dotenv_file, settings, text, validation
 from tap_twilio_usage.config.schema import SCHEMA
 from tap_twilio_usage.config.settings import Settings
 from tap_twilio_usage.focus import columns as focus
@@ -63,6 +63,11 @@ class TapTwilioUsage(SdkTap):
     def twilio_streams(self) -> list[TwilioStream]:
         """The streams, with what they have beside those of the SDK."""
         return [each for each in self.streams.values() if isinstance(each, TwilioStream)]
+
+    @classmethod
+    @override
+    def load_variables(cls, prefix: str) -> None:
+        dotenv_file.load(".env", prefix)  # of the working folder
 
     @override
     def check_settings(self, config: dict[str, Any]) -> list[str]:

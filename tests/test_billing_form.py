@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from datetime import date
@@ -19,6 +20,7 @@ from tap_twilio_usage.twilio.billing_form import (
     TokenPlace,
     forms,
     next_page,
+    other_next,
     records,
     token_places,
     unlisted_end,
@@ -224,6 +226,17 @@ def test_no_form_is_understood_is_one_line_with_each_answer() -> None:
     assert asked(server.requests) == [*tried, *tried]
 
 
+@pytest.mark.parametrize("refusal", [Answer.error(404, 20404), Answer.error(400, 20001)])
+def test_days_before_the_group_existed_may_be_refused_alone(refusal: Answer) -> None:
+    def answer(request: Request) -> Answer:
+        return page(record()) if request.json["endDate"] == f"{TODAY}" else refusal
+
+    with serve(answering(answer)) as server:
+        group, _ = groups(server.url)
+        assert [*group.fetch_usage(DAILY, DAYS)] == [TODAY]
+        assert asked(server.requests) == ["json", "json"]
+
+
 def test_rows_of_other_days_in_every_form_are_one_line() -> None:
     with serve(answering(lambda _: page(record(day=date(2025, 1, 1))))) as server:
         group, _ = groups(server.url)
@@ -404,6 +417,8 @@ def test_the_token_goes_where_it_is_taken(place: Place, token: TokenPlace, expec
         ({"records": [1], "items": [2], "meta": {"key": "items"}}, [1]),
         ({"items": [2], "meta": {"key": "items"}}, [2]),
         ({"records": None, "items": [2], "meta": {"key": "items"}}, [2]),
+        ({"records": [], "items": [2], "meta": {"key": "items"}}, [2]),
+        ({"records": [], "items": [], "meta": {"key": "items"}}, []),
         ({"items": [2], "meta": {"key": None}}, None),
         ({"items": [2], "meta": {"key": ["items"]}}, None),
         ({"items": {}, "meta": {"key": "items"}}, None),
@@ -412,6 +427,32 @@ def test_the_token_goes_where_it_is_taken(place: Place, token: TokenPlace, expec
 )
 def test_the_records_are_in_the_array_of_the_key(answer: Any, found: Any) -> None:
     assert records(answer) == found
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        ({"meta": {"next_page_url": "https://x"}}, "next_page_url"),
+        ({"meta": {"nextPageToken": "t"}}, "nextPageToken"),
+        ({"meta": {}, "nextToken": "t"}, "nextToken"),
+        ({"meta": {"links": {"next": "https://x"}}}, "next"),
+        ({"links": {"next": {"href": "https://x"}}}, "next"),
+        ({"meta": {"hasMore": True}}, "hasMore"),
+        ({"meta": {"hasMore": False, "next_page_url": None, "nextToken": ""}}, None),
+        ({"meta": {"nextUpdate": "2025-10-06"}, "records": [{"next": 1}]}, None),
+    ],
+)
+def test_another_page_may_have_another_name(answer: Any, name: str | None) -> None:
+    assert other_next(answer) == name
+
+
+def test_another_page_that_cannot_be_requested_is_an_error() -> None:
+    first = json.loads(page(record()).body)
+    first["meta"] |= {"nextToken": None, "next_page_url": "https://api.twilio.com/v2/Usage"}
+    with serve(answering(lambda _: Answer.json(first))) as server:
+        group, _ = groups(server.url)
+        with pytest.raises(ApiError, match="names it 'next_page_url', not nextToken of meta"):
+            group.fetch_usage(DAILY, DAY)
 
 
 def of(*days: int) -> list[Window]:

@@ -343,6 +343,20 @@ def test_a_list_that_is_refused_does_not_keep_the_others_from_loading(
     assert spend(run) == own_spend(server, *other.accounts())
 
 
+def test_an_account_of_a_list_that_is_refused_is_not_called_mistyped(
+    sync: Sync, server: Server
+) -> None:
+    (other,) = server.others
+    main, sub, _ = server.company.accounts()
+    last = other.accounts()[0]
+    bad = token(main, subaccounts="separate", auth_token="wrong")
+    config = settings(server, bad, token(last, subaccounts="separate"))
+    run = sync({**config, "account_sids": [sub.sid, last.sid]})
+    assert run.code == 1
+    assert "mistyped" not in run.log
+    assert spend(run) == own_spend(server, last)
+
+
 def test_the_test_command_has_a_line_for_each_connection_that_fails(
     sync: Sync, server: Server
 ) -> None:
@@ -596,14 +610,15 @@ def test_a_secret_of_a_connection_is_masked_wherever_it_appears(sync: Sync, serv
         assert "no ***" in run.log or given is app
 
 
-def test_a_subaccount_of_a_rolled_up_account_is_refused_if_it_says_so(
+def test_a_subaccount_of_a_rolled_up_account_is_refused_if_an_auth_token_says_so(
     sync: Sync, server: Server
 ) -> None:
     main, sub, _ = server.company.accounts()
-    run = sync(settings(server, token(main), token(sub)))
-    assert run.code == 1
-    assert not run.records()
-    assert f"{sub.sid} is a subaccount of {main.sid}, whose rows include it" in run.last_line
+    for given in ((token(main), token(sub)), (key(main), token(sub)), (token(main), key(sub))):
+        run = sync(settings(server, *given))
+        assert run.code == 1
+        assert not run.records()
+        assert f"{sub.sid} is a subaccount of {main.sid}, whose rows include it" in run.last_line
     apart = sync(settings(server, token(main, subaccounts="excluded"), token(sub)))
     assert apart.code == 0
     assert spend(apart) == own_spend(server, main, sub)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tap_twilio_usage.config import dotenv_file
 from tap_twilio_usage.config.schema import SCHEMA, SECRETS
 from tap_twilio_usage.config.settings import Settings, Shard
 from tap_twilio_usage.tap import TapTwilioUsage
@@ -38,6 +39,18 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "accounts to choose from one": (
         {"account_sids": ["AC" + "1" * 32]},
         "account_sids: requires subaccounts: separate; set that, or remove account_sids",
+    ),
+    "accounts to choose from keys": (
+        {
+            "account_sid": "",
+            "auth_token": "",
+            "subaccounts": "separate",
+            "exclude_account_sids": ["AC" + "1" * 32],
+            "connections": [
+                {"account_sid": SID, "api_key_sid": "SK" + "0" * 32, "api_key_secret": "s3cret"}
+            ],
+        },
+        "exclude_account_sids: requires an Auth Token, which lists accounts; remove it",
     ),
     "an account SID of separate cut short": (
         {"account_sids": ["AC12"], "subaccounts": "separate"},
@@ -394,6 +407,37 @@ def test_discovery_says_which_setting_is_wrong(sync: Sync) -> None:
     run = sync({"lookback_days": -3}, "--discover")
     assert (run.code, run.messages) == (1, [])
     assert run.last_line.endswith("lookback_days: -3 is less than the minimum of 0")
+    assert "Traceback" not in run.log
+
+
+@pytest.mark.parametrize(
+    ("exported", "file", "expected"),
+    [
+        ({}, {"TWILIO_AUTH_TOKEN": "f"}, {"TWILIO_AUTH_TOKEN": "f"}),
+        ({"TWILIO_AUTH_TOKEN": "e"}, {"TWILIO_AUTH_TOKEN": "f"}, {}),
+        ({"TWILIO_AUTH_TOKEN": "e"}, {"TAP_AUTH_TOKEN": "f"}, {}),
+        ({"TAP_AUTH_TOKEN": "e"}, {"TWILIO_AUTH_TOKEN": "f"}, {}),
+        ({"TWILIO_SID": "e"}, {"TWILIO_ACCOUNT_SID": "f", "TAP_ACCOUNT_SID": "f"}, {}),
+        ({"TWILIO_API_KEY": "e"}, {"TWILIO_AUTH_TOKEN": "f"}, {}),
+        ({"TWILIO_API_KEY": "e"}, {"TWILIO_API_SECRET": "f"}, {"TWILIO_API_SECRET": "f"}),
+        ({"TWILIO_AUTH_TOKEN": "e"}, {"TAP_ACCOUNT_CLIENT_ID": "f", "X": "f"}, {"X": "f"}),
+        ({"TWILIO_AUTH_TOKEN": ""}, {"TWILIO_AUTH_TOKEN": "f"}, {}),
+    ],
+)
+def test_what_is_exported_wins_whatever_its_name(
+    tmp_path: Path, exported: dict[str, str], file: dict[str, str], expected: dict[str, str]
+) -> None:
+    (path := tmp_path / ".env").write_text("".join(f"{k}={v}\n" for k, v in file.items()))
+    found = {**exported}
+    dotenv_file.load(f"{path}", "TAP_", found)
+    assert found == {**expected, **exported}
+
+
+def test_an_env_file_that_is_not_text_is_one_line(installed_command: Sync, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"TWILIO_AUTH_TOKEN=\xff\xfe")
+    run = installed_command(None, "--config=ENV", "--discover")
+    assert run.code == 1
+    assert run.last_line.endswith(".env: is not text in UTF-8; save it again")
     assert "Traceback" not in run.log
 
 

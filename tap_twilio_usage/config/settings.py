@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from tap_twilio_usage.config.connection import Connection, connections
+from tap_twilio_usage.config.dotenv_file import OF_TWILIO
 from tap_twilio_usage.money import parsers
 from tap_twilio_usage.money.parsers import canonical_sid
 from tap_twilio_usage.twilio.periods import six_months_back
@@ -121,19 +122,19 @@ def complete(config: MutableMapping[str, Any], environment: Mapping[str, str] = 
             config[name] = str(value)
     given = frozenset(config)
 
-    def fill(name: str, *variables: str) -> None:
-        value = next(filter(None, map(environment.get, variables)), None)
+    def fill(name: str) -> None:
+        value = next(filter(None, map(environment.get, OF_TWILIO[name])), None)
         if value:
             config.setdefault(name, value)
 
-    fill("account_sid", "TWILIO_ACCOUNT_SID", "TWILIO_SID")
+    fill("account_sid")
     if given & {"account_client_id", "account_client_secret"}:
         return
     if not given & {"api_key_sid", "api_key_secret"}:
-        fill("auth_token", "TWILIO_AUTH_TOKEN")
+        fill("auth_token")
     if "auth_token" not in given:
-        fill("api_key_sid", "TWILIO_API_KEY")
-        fill("api_key_secret", "TWILIO_API_SECRET")
+        fill("api_key_sid")
+        fill("api_key_secret")
 
 
 def parse_date(text: str) -> date | None:

@@ -97,7 +97,14 @@ def _selection_problems(config: Mapping[str, Any]) -> Iterator[str]:
     found = connections(config)
     separates = any(each.separates_accounts for each in found)
     for name in (*ACCOUNT_LISTS, *(["shard"] if len(found) == 1 else [])):
-        if config.get(name) and not separates:
+        if not config.get(name) or separates:
+            continue
+        if any(each.is_by_itself for each in found):
+            yield (
+                f"{name}: requires an Auth Token, which lists accounts; remove it, and name in "
+                "connections only what to load"
+            )
+        else:
             yield f"{name}: requires subaccounts: separate; set that, or remove {name}"
     if (shard := config.get("shard")) and not Shard.parse(shard):
         yield (

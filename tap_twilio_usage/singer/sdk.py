@@ -16,7 +16,6 @@ from contextlib import AbstractContextManager
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dotenv import load_dotenv
 from singer_sdk import Stream, Tap
 from singer_sdk.batch import Batcher
 from singer_sdk.configuration._dict_config import parse_environment_config
@@ -136,6 +135,11 @@ class SdkTap(Tap):
         if not is_wanted:
             self.metrics_logger.setLevel(logging.WARNING)
 
+    @classmethod
+    @abstractmethod
+    def load_variables(cls, prefix: str) -> None:
+        """Add to the environment what is not exported; settings begin with the prefix."""
+
     @abstractmethod
     def check_settings(self, config: dict[str, Any]) -> list[str]:
         """Complete the configuration in place and return its errors, one line each."""
@@ -187,7 +191,7 @@ class SdkTap(Tap):
         """
         prefix, schema = cls._env_var_prefix, cls.config_jsonschema
         cls.append_builtin_config(schema)
-        load_dotenv(".env")  # of the working folder; what is exported wins
+        cls.load_variables(prefix)
         given = {
             name: described
             for name, described in schema["properties"].items()

@@ -70,15 +70,16 @@ class Session:
     def fetch_accounts(self) -> Accounts:
         """Return the accounts to read; request them once. Raises TapError."""
         settings, known = self.settings, self.state.subaccounts
-        found = Finder([*self.clients.items()], settings, self.today, known).find()
-        self._refuse_double_reading(found)
+        finder = Finder([*self.clients.items()], settings, self.today, known)
+        found = finder.find()
+        self._refuse_double_reading(found, finder)
         if excluded := len(settings.exclude_account_sids):
             self._logger.info("%s left out by exclude_account_sids", count(excluded, "account"))
         missing = {sid: company.main.sid for company in found.companies for sid in company.missing}
         if not settings.account_sids:
             self._warn_of_unlisted({sid: known(main)[sid] for sid, main in missing.items()})
             return found
-        for sid in missing:
+        for sid in missing if not found.refused else ():  # else a list that failed may have it
             error = ApiError(
                 "account_sids names this account, but Twilio does not list it: it is mistyped, or "
                 "was closed more than 30 days ago; remove it"
@@ -86,7 +87,7 @@ class Session:
             self.failures.add("accounts", sid, error)
         return found
 
-    def _refuse_double_reading(self, accounts: Accounts) -> None:
+    def _refuse_double_reading(self, accounts: Accounts, finder: Finder) -> None:
         """Raise TapError if a subaccount is read by itself and in the rows of its main account."""
         mains = [each.main for each in accounts.companies]
         including = [each for each in mains if each.includes_subaccounts]
@@ -99,8 +100,11 @@ class Session:
         owners = {each.sid: self._fetch_owner(each) for each in mains}
         for main in including:
             known = {*self.state.subaccounts(main.sid)}
-            known |= {sid for sid, owner in owners.items() if owner == main.sid != sid}
-            for sid in sorted(filter(accounts.get, known)):
+            known |= {sid for sid, owner in owners.items() if owner == main.sid}
+            with suppress(ApiError):
+                if self._connection(main.sid).auth_token:
+                    known |= finder.fetch_listed(main.sid)
+            for sid in sorted(filter(accounts.get, known - {main.sid})):
                 raise TapError(
                     f"{sid} is a subaccount of {main.sid}, whose rows include it (subaccounts: "
                     f"rolled_up), so it must not have a connection of its own: remove it from "
@@ -109,10 +113,12 @@ class Session:
 
     def _fetch_owner(self, account: Account) -> str | None:
         """Return the main account's SID; None if it cannot be read, which an Auth Token can."""
-        connections = {each.account_sid: each for each in self.settings.connections}
         with suppress(ApiError):
-            return account.fetch_owner() if connections[account.sid].auth_token else None
+            return account.fetch_owner() if self._connection(account.sid).auth_token else None
         return None
+
+    def _connection(self, sid: str) -> Connection:
+        return next(each for each in self.settings.connections if each.account_sid == sid)
 
     def _warn_of_unlisted(self, since: Mapping[str, date | None]) -> None:
         """Warn of subaccounts that earlier runs have read and that Twilio does not list."""

@@ -177,6 +177,11 @@ class Finder:
                 companies.append(self._single(each, client, among=refused))
         return Accounts(companies, refused)
 
+    def fetch_listed(self, main_sid: str) -> set[str]:
+        """Return the SIDs that the list of a main account with an Auth Token has."""
+        found = next(pair for pair in self._connections if pair[0].account_sid == main_sid)
+        return {row["sid"] for row in self._list(*found)}
+
     def _is_in_shard(self, sid: str) -> bool:
         shard = self._selection.shard
         return shard is None or shard.has(sid)

@@ -6,6 +6,7 @@ not understand that. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -18,9 +19,12 @@ SMALL_PAGE = 100  # the most that some of Twilio's APIs accept
 TOKEN, SIZE = "pageToken", "pageSize"
 
 # Statuses with which a server may refuse the form of a request rather than what it asks for.
-OF_THE_FORM = {400, 404, 405, 411, 415, 422}
+OF_THE_FORM = {400, 404, 405, 406, 411, 413, 415, 422}
 NO_SUCH_GROUP = "20404"
 OF_THE_GROUP = "71"  # begins the codes of a group that cannot be read by this API
+
+# Names that may stand for another page: next_page_url, nextPageToken, next, hasMore.
+NEXT = re.compile(r"next(_?(page|token|link|ur[il]|cursor).*)?|has_?(more|next).*", re.IGNORECASE)
 
 SHOWN = 50  # characters of an answer
 T = TypeVar("T")
@@ -117,7 +121,7 @@ def is_of_the_form(status: int | None, code: str | None) -> bool:
 
 def is_of_the_page_size(status: int | None) -> bool:
     """Return whether such an error may be due to the size of a page."""
-    return status in {400, 422}
+    return status in {400, 413, 422}
 
 
 def unlisted_end(
@@ -140,16 +144,33 @@ def unlisted_end(
 
 
 def records(page: Mapping[str, Any]) -> list[Any] | None:
-    """Return the records of a page; None if it has none.
+    """Return the records of a page; None if it has no array of them.
 
     Twilio documents the array `records`. Elsewhere, `meta.key` is the name of the array.
     """
     meta = page.get("meta")
     key = meta.get("key") if isinstance(meta, dict) else None
-    for name in ("records", key):
-        if isinstance(name, str) and isinstance(found := page.get(name), list):
-            return found
-    return None
+    named = [page.get(name) for name in ("records", key) if isinstance(name, str)]
+    arrays = [each for each in named if isinstance(each, list)]
+    return next(filter(None, arrays), arrays[0] if arrays else None)
+
+
+def other_next(page: Mapping[str, Any]) -> str | None:
+    """Return the name by which a page without `nextToken` says that there is another; or None.
+
+    Twilio documents `nextToken` in `meta`. Its other APIs have `next_page_url` and the like.
+    """
+    nested = [each for each in page.values() if isinstance(each, dict)]
+    nested += [each for found in nested for each in found.values() if isinstance(each, dict)]
+    return next(
+        (
+            name
+            for each in (page, *nested)
+            for name, value in each.items()
+            if NEXT.fullmatch(name) and value and f"{value}".lower() not in {"false", "0"}
+        ),
+        None,
+    )
 
 
 class Choice(Generic[T]):

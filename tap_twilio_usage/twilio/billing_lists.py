@@ -123,13 +123,19 @@ class Lists:
         """Ask for days alone that are not on the first page, and return their rows, if any are new.
 
         A server that ignores the dates sends the first page again: that is a NotRequestedError.
+        One that refuses them has read them, such as days before the group existed.
         """
         listed = [Window(row["start_date"], row["end_date"]) for row in first.rows]
         days = billing_form.unlisted_end(asked.window, listed, asked.granularity)
         if days is None:
             return {}
         others = asked._replace(window=days)
-        page = self._first(group, others, form)
+        try:
+            page = self._first(group, others, form)
+        except ApiError as error:
+            if error.status in billing_form.OF_THE_FORM:
+                return {}
+            raise
         return {} if first.token else self._read(group, others, form, page)
 
     def _refuse(self, form: Form, error: ApiError, group: Group) -> None:
@@ -240,6 +246,11 @@ class Lists:
         token = meta.get("nextToken")
         if token is not None and not isinstance(token, str):
             raise InvalidResponseError(f"{group.name}: nextToken is not text")
+        if not token and (name := billing_form.other_next(answer)):
+            raise InvalidResponseError(
+                f"{group.name}: there is another page, but Twilio names it "
+                f"{name[: billing_form.SHOWN]!r}, not nextToken of meta"
+            )
         return Page(records, group.read(answer, records, asked), token or None)
 
 
