@@ -192,6 +192,26 @@ def test_a_subaccount_without_a_connection_is_said_once_a_month(sync: Sync, serv
     assert "whether all subaccounts have a connection cannot be checked" in unchecked.log
 
 
+def test_accounts_that_keys_have_loaded_are_compared_once_there_is_a_list(
+    sync: Sync, server: Server
+) -> None:
+    """The comparison of keys is of two months; that of Twilio's list is of all that was loaded."""
+    later = Overrides(now=datetime(2025, 12, 1, 12, tzinfo=timezone.utc))
+    company = server.company
+    by_keys = sync(apart(server, *connections([company])), overrides=later)
+    before = len(server.requests)
+    listed = apart(server, token(company.accounts()[0]))
+    del listed["start_date"]
+    run = sync(listed, state=by_keys.states[-1], overrides=later)
+    assert (by_keys.code, run.code) == (0, 0)
+    together = [
+        each.query["StartDate"]
+        for each in server.requests[before:]
+        if each.query.get("Category") == "totalprice" and each.query["IncludeSubaccounts"] == "true"
+    ]
+    assert [day <= "2025-09-01" for day in together] == [True]
+
+
 def by_tokens(sync: Sync, server: Server) -> dict[tuple[str, str], Decimal]:
     """Load with a subaccount's own Auth Token, which can list the subaccount itself."""
     main, sub, _ = server.company.accounts()

@@ -239,6 +239,8 @@ class UsageState(StreamState):
     # The days in which the spend of a main account with its subaccounts was compared with that of
     # each, by its SID.
     compared: dict[str, Window] = {}
+    # The day on which its subaccounts were compared with those that have a connection, by its SID.
+    connections_compared: dict[str, date] = {}
     # Set during a run with FOCUS: up to this day it is unknown which FOCUS rows the target has.
     billed_up_to: date | None = None
 

@@ -41,10 +41,10 @@ class UnnamedSubaccounts:
 
         The state must be written afterwards.
         """
-        planner, compared = self._run.planner, self._run.state.compared
+        planner, compared = self._run.planner, self._run.state.connections_compared
         sids = [each.main.sid for each in self._accounts if each.together]
         month = MONTHLY.first(planner.today)
-        if all(sid in compared and compared[sid].end >= month for sid in sids):
+        if all(sid in compared and compared[sid] >= month for sid in sids):
             return
         days = Window(MONTHLY.first(month - DAY), planner.today)
 
@@ -62,7 +62,7 @@ class UnnamedSubaccounts:
                 error,
             )
             return
-        compared.update(dict.fromkeys(sids, days))
+        compared.update(dict.fromkeys(sids, planner.today))
         for month, amount in _unnamed(months).items():
             planner.logger.warning(
                 "subaccounts have %s more spend in %s than all accounts that have a connection: "
