@@ -1,8 +1,8 @@
 """Run dbt with adapters whose warehouses are not here: a script for an environment that has them.
 
 `compile ADAPTER loaded|missing|several ...` compiles without any connection, as if the streams were
-all loaded, none of the optional ones were, or all in several schemas. `snowflake LOAD.json RESULT ...` runs on fakesnow, an
-emulator of Snowflake on top of DuckDB. The other arguments are dbt's.
+all loaded, none of the optional ones were, or all in several schemas. `snowflake LOAD.json RESULT
+...` runs on fakesnow, an emulator of Snowflake on top of DuckDB. The other arguments are dbt's.
 """
 
 from __future__ import annotations
@@ -31,11 +31,9 @@ def compile_only(adapter: str, streams: str, arguments: list[str]) -> bool:
 
     def get_columns_in_relation(self: Any, relation: Any) -> list[Any]:
         """Return a column that only one schema has, and one that has another type in each."""
-        is_first = relation.schema == "twilio"
-        columns = {
-            "category": "date" if is_first else "timestamp",
-            **({"usage": "date"} if is_first else {}),
-        }
+        columns = {"category": "timestamp"}
+        if relation.schema == "twilio":
+            columns = {"category": "date", "usage": "date"}
         return [self.Column(name, kind) for name, kind in columns.items()]
 
     plugin.adapter.get_relation = get_relation

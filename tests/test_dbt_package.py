@@ -152,7 +152,8 @@ def truth(own: Own) -> Rows:
 def test_models_of_the_same_names_stay_apart_and_schemas_are_added_up(own: Own) -> None:
     code, log = own.run("build")
     assert code == 0, log
-    assert "WARN=0" in log and "WARNING" not in log, log
+    assert "WARN=0" in log, log
+    assert "WARNING" not in log, log
     assert totals(own) == truth(own)
     assert own.execute("SELECT * FROM analytics.reconciliation ORDER BY 1") == [
         (sid, total) for sid, _, total, _ in totals(own)
