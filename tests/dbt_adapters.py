@@ -1,8 +1,8 @@
 """Run dbt with adapters whose warehouses are not here: a script for an environment that has them.
 
-`compile ADAPTER loaded|missing ...` compiles without any connection, as if the streams were all
-loaded or none of the optional ones were. `snowflake LOAD.json RESULT ...` runs on fakesnow, an
-emulator of Snowflake on top of DuckDB. The other arguments are dbt's.
+`compile ADAPTER loaded|missing|several ...` compiles without any connection, as if the streams were
+all loaded, none of the optional ones were, or all in several schemas. `snowflake LOAD.json RESULT
+...` runs on fakesnow, an emulator of Snowflake on top of DuckDB. The other arguments are dbt's.
 """
 
 from __future__ import annotations
@@ -22,14 +22,23 @@ def dbt(arguments: list[str]) -> bool:
 
 
 def compile_only(adapter: str, streams: str, arguments: list[str]) -> bool:
-    """Compile; the only question that the package asks of a warehouse is answered here."""
+    """Compile; what the package asks of a warehouse is answered here."""
     plugin = importlib.import_module(f"dbt.adapters.{adapter}").Plugin
 
     def get_relation(self: Any, database: str, schema: str, identifier: str) -> Any:
         table = {"database": database, "schema": schema, "identifier": identifier, "type": "table"}
-        return self.Relation.create(**table) if streams == "loaded" else None
+        return self.Relation.create(**table) if streams != "missing" else None
+
+    def get_columns_in_relation(self: Any, relation: Any) -> list[Any]:
+        """Return a column that only one schema has, and one that has another type in each."""
+        columns = {"category": "timestamp"}
+        if relation.schema == "twilio":
+            columns = {"category": "date", "usage": "date"}
+        return [self.Column(name, kind) for name, kind in columns.items()]
 
     plugin.adapter.get_relation = get_relation
+    if streams == "several":
+        plugin.adapter.get_columns_in_relation = get_columns_in_relation
     # None is opened, but BigQuery's would be opened to be closed.
     plugin.adapter.ConnectionManager.close = staticmethod(lambda connection: connection)
     return dbt(["compile", "--no-populate-cache", f"--target={adapter}", *arguments])

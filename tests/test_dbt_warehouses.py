@@ -133,7 +133,7 @@ TYPES = {
 }
 
 
-@pytest.mark.parametrize("streams", ["loaded", "missing"])
+@pytest.mark.parametrize("streams", ["loaded", "missing", "several"])
 @pytest.mark.parametrize("adapter", TYPES)
 def test_each_model_and_test_compiles_and_parses(
     script: Script, python: Path, tmp_path: Path, adapter: str, streams: str
@@ -141,15 +141,18 @@ def test_each_model_and_test_compiles_and_parses(
     names = {
         "twilio_usage_database": "raw",
         "twilio_usage_schema": "twilio",
-        "twilio_usage_tables": {"categories": "twilio_categories"},
+        "twilio_usage_schemas": ["twilio", "another"] if streams == "several" else [],
+        "twilio_usage_tables": {"usage_records_daily": "twilio_usage_records"},
     }
     done = script("compile", adapter, streams, f"--vars={json.dumps(names)}")
     assert done.returncode == 0, done.stdout
     folder = tmp_path / "target" / "compiled"
-    (categories,) = folder.rglob("stg_twilio_usage__categories.sql")
-    assert "raw.twilio.twilio_categories" in re.sub('["`]', "", categories.read_text())
+    (records,) = folder.rglob("stg_twilio_usage__usage_records_daily.sql")
+    read = re.sub('["`]', "", records.read_text())
+    assert "raw.twilio.twilio_usage_records" in read
+    assert ("raw.another.twilio_usage_records" in read) == (streams == "several")
     (charges,) = folder.rglob("customer_charges.sql")
-    assert ("where is_closed" in charges.read_text()) == (streams == "loaded")
+    assert ("where is_closed" in charges.read_text()) == (streams != "missing")
     command: list[str | Path] = [python, "-c", PARSE, adapter, folder]
     parsed = subprocess.run(command, capture_output=True, text=True, check=False)
     assert parsed.returncode == 0, parsed.stderr

@@ -10,6 +10,6 @@ from (
             when weight <= 0 then 'weight is not positive'
             when valid_from > valid_to then 'valid_from is after valid_to'
         end as problem
-    from {{ ref('int_twilio_usage__allocation_rules') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__allocation_rules') }}
 ) as rules
 where problem is not null

@@ -1,7 +1,7 @@
 -- A budget that no cost can belong to, or two of one name for the same day.
 with budgets as (
     select *
-    from {{ ref('int_twilio_usage__budgets') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__budgets') }}
     where budget_id is null or budget_id <> 'no budget'
 ),
 

@@ -5,8 +5,8 @@ select
     budgets.currency,
     budgets.actual,
     sum(totals.total) as total
-from {{ ref('budget_status') }} as budgets
-left join {{ ref('reconciliation') }} as totals
+from {{ ref('twilio_usage', 'budget_status') }} as budgets
+left join {{ ref('twilio_usage', 'reconciliation') }} as totals
     on budgets.currency = totals.price_unit
     and totals.start_date between budgets.period_start and budgets.period_end
 where budgets.scope = 'all'

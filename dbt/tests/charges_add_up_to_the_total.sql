@@ -2,10 +2,10 @@
 -- so they are compared as one, together with the month after them, which has the adjustments.
 with entries as (
     select month, price_unit, cost
-    from {{ ref('customer_charges') }}
+    from {{ ref('twilio_usage', 'customer_charges') }}
     union all
     select {{ month_of('start_date') }}, price_unit, -total
-    from {{ ref('reconciliation') }}
+    from {{ ref('twilio_usage', 'reconciliation') }}
 ),
 
 closed as (
@@ -13,7 +13,7 @@ closed as (
         coalesce(
             cast({{ dbt.dateadd('month', 1, 'max(month)') }} as date), cast('1000-01-01' as date)
         ) as month_after
-    from {{ ref('customer_charges') }}
+    from {{ ref('twilio_usage', 'customer_charges') }}
     where is_closed
 ),
 

@@ -3,7 +3,7 @@ with customers as (
     select
         customers.*,
         lead(valid_from) over (partition by account_sid order by valid_from, valid_to) as next_valid_from
-    from {{ ref('int_twilio_usage__customers') }} as customers
+    from {{ ref('twilio_usage', 'int_twilio_usage__customers') }} as customers
 ),
 
 checked as (
@@ -21,7 +21,7 @@ checked as (
             when customers.plan_id is not null and plans.plan_id is null then 'no such plan'
         end as problem
     from customers
-    left join {{ ref('int_twilio_usage__plans') }} as plans on customers.plan_id = plans.plan_id
+    left join {{ ref('twilio_usage', 'int_twilio_usage__plans') }} as plans on customers.plan_id = plans.plan_id
 )
 
 select *

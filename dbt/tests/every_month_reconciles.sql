@@ -2,5 +2,5 @@
 -- the month that it reports for none of its days, or restated days that the lookback no longer reads.
 {{ config(severity='warn') }}
 select *
-from {{ ref('reconciliation_by_month') }}
+from {{ ref('twilio_usage', 'reconciliation_by_month') }}
 where status in ('month_missing', 'different')

@@ -5,7 +5,7 @@ with built as (
         start_date,
         sum(records) as records,
         sum(categories) as categories
-    from {{ ref('int_twilio_usage__day_totals') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__day_totals') }}
     group by account_sid, start_date
 ),
 
@@ -20,7 +20,7 @@ compared as (
             when built.categories <> built.records then 'a category has two rows'
             when built.records <> days.records then 'rows are missing, or there are too many'
         end as problem
-    from {{ ref('int_twilio_usage__loaded_days') }} as days
+    from {{ ref('twilio_usage', 'int_twilio_usage__loaded_days') }} as days
     full outer join built
         on days.account_sid = built.account_sid and days.start_date = built.start_date
 )

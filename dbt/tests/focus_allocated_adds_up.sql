@@ -2,7 +2,6 @@
 {%- set keys -%}
     {{ focus('x_AccountSid') }}, {{ focus('x_Category') }}, {{ focus('ChargePeriodStart') }}
 {%- endset %}
-{%- set loaded = source('twilio_usage', 'focus_cost_and_usage') %}
 
 select
     {{ keys }},
@@ -13,8 +12,8 @@ from (
         {{ keys }},
         {{ focus('BilledCost') }} as cost,
         coalesce({{ focus('PricingQuantity') }}, 0) as quantity
-    from {{ ref('focus_cost_and_usage_allocated') }}
-    {%- if not execute or load_relation(loaded) %}
+    from {{ ref('twilio_usage', 'focus_cost_and_usage_allocated') }}
+    {%- if not execute or twilio_usage.tables_of('focus_cost_and_usage') %}
     union all
     select
         {{ focus('x_AccountSid') }},
@@ -22,7 +21,7 @@ from (
         {{ utc(focus('ChargePeriodStart')) }},
         -{{ exact(focus('BilledCost')) }},
         -coalesce({{ exact(focus('PricingQuantity')) }}, 0)
-    from {{ loaded }}
+    from {{ if_loaded('focus_cost_and_usage') }}
     {%- endif %}
 ) as entries
 group by {{ keys }}

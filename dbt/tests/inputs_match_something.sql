@@ -6,10 +6,10 @@ with rules as (
         rules.rule_id,
         rules.owner,
         count(costs.month) as matches
-    from {{ ref('int_twilio_usage__allocation_rules') }} as rules
-    left join {{ ref('int_twilio_usage__rule_matches') }} as matches
+    from {{ ref('twilio_usage', 'int_twilio_usage__allocation_rules') }} as rules
+    left join {{ ref('twilio_usage', 'int_twilio_usage__rule_matches') }} as matches
         on rules.rule_id = matches.rule_id and rules.owner = matches.owner
-    left join {{ ref('int_twilio_usage__cost_by_month') }} as costs
+    left join {{ ref('twilio_usage', 'int_twilio_usage__cost_by_month') }} as costs
         on matches.account_sid = costs.account_sid
         and matches.service = costs.service
         and matches.category = costs.category
@@ -23,7 +23,7 @@ accounts as (
         account_sid,
         first_day,
         first_day_of_all
-    from {{ ref('int_twilio_usage__loaded_days') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__loaded_days') }}
 )
 
 select
@@ -37,7 +37,7 @@ select
     'customers',
     {{ dbt.concat(["coalesce(customers.customer_id, '')", "' '", "coalesce(customers.account_sid, '')"]) }},
     'no day of the account is loaded'
-from {{ ref('int_twilio_usage__customers') }} as customers
+from {{ ref('twilio_usage', 'int_twilio_usage__customers') }} as customers
 left join accounts on customers.account_sid = accounts.account_sid
 where accounts.account_sid is null
 union all
@@ -45,6 +45,6 @@ select
     'budgets',
     budgets.budget_id,
     'it begins before the first loaded day, so its first period lacks costs'
-from {{ ref('int_twilio_usage__budgets') }} as budgets
+from {{ ref('twilio_usage', 'int_twilio_usage__budgets') }} as budgets
 where budgets.valid_from > cast('1000-01-01' as date)
     and budgets.valid_from < (select min(first_day_of_all) from accounts)

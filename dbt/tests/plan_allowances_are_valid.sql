@@ -4,8 +4,8 @@ select
     allowances.plan_id,
     allowances.category,
     'unknown plan, or a number that is missing or negative' as problem
-from {{ ref('int_twilio_usage__plan_allowances') }} as allowances
-left join {{ ref('int_twilio_usage__plans') }} as plans on allowances.plan_id = plans.plan_id
+from {{ ref('twilio_usage', 'int_twilio_usage__plan_allowances') }} as allowances
+left join {{ ref('twilio_usage', 'int_twilio_usage__plans') }} as plans on allowances.plan_id = plans.plan_id
 where
     plans.plan_id is null
     or allowances.included is null
@@ -17,8 +17,8 @@ select
     allowances.plan_id,
     allowances.category,
     'unknown category'
-from {{ ref('int_twilio_usage__plan_allowances') }} as allowances
-left join (select distinct category from {{ ref('int_twilio_usage__category_ancestors') }}) as categories
+from {{ ref('twilio_usage', 'int_twilio_usage__plan_allowances') }} as allowances
+left join (select distinct category from {{ ref('twilio_usage', 'int_twilio_usage__category_ancestors') }}) as categories
     on allowances.category = categories.category
 where categories.category is null
 union all
@@ -26,8 +26,8 @@ select distinct
     allowances.plan_id,
     allowances.category,
     'another unit'
-from {{ ref('int_twilio_usage__plan_allowances') }} as allowances
-inner join {{ ref('int_twilio_usage__cost_by_month') }} as costs
+from {{ ref('twilio_usage', 'int_twilio_usage__plan_allowances') }} as allowances
+inner join {{ ref('twilio_usage', 'int_twilio_usage__cost_by_month') }} as costs
     on allowances.category = lower(trim(costs.category))
     and allowances.unit <> costs.usage_unit
 where costs.quantity <> 0
@@ -40,8 +40,8 @@ from (
     select
         allowances.plan_id,
         categories.category
-    from {{ ref('int_twilio_usage__plan_allowances') }} as allowances
-    inner join {{ ref('int_twilio_usage__category_ancestors') }} as categories
+    from {{ ref('twilio_usage', 'int_twilio_usage__plan_allowances') }} as allowances
+    inner join {{ ref('twilio_usage', 'int_twilio_usage__category_ancestors') }} as categories
         on allowances.category = categories.ancestor
 ) as covered
 group by plan_id, category

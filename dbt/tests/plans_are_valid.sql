@@ -3,7 +3,7 @@ with plans as (
     select
         plans.*,
         count(*) over (partition by plan_id) as times
-    from {{ ref('int_twilio_usage__plans') }} as plans
+    from {{ ref('twilio_usage', 'int_twilio_usage__plans') }} as plans
 ),
 
 checked as (

@@ -6,14 +6,14 @@ select
     sum(difference) as difference
 from (
     select invoice_id, currency, item_group, difference
-    from {{ ref('invoice_reconciliation') }}
+    from {{ ref('twilio_usage', 'invoice_reconciliation') }}
     union all
     select invoice_id, currency, coalesce(service, item_group), -amount
-    from {{ ref('int_twilio_usage__invoice_lines') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__invoice_lines') }}
     union all
     select days.invoice_id, days.price_unit, costs.service, costs.cost
-    from {{ ref('int_twilio_usage__invoice_days') }} as days
-    inner join {{ ref('cost_by_day') }} as costs
+    from {{ ref('twilio_usage', 'int_twilio_usage__invoice_days') }} as days
+    inner join {{ ref('twilio_usage', 'cost_by_day') }} as costs
         on days.account_sid = costs.account_sid
         and days.start_date = costs.start_date
         and days.price_unit = costs.price_unit

@@ -13,7 +13,7 @@ with accounts as (
         account_sid,
         first_day_of_all,
         today
-    from {{ ref('int_twilio_usage__loaded_days') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__loaded_days') }}
 ),
 
 -- The finished days, and the next seven.
@@ -22,7 +22,7 @@ days as (
         account_sid,
         start_date,
         false as is_to_come
-    from {{ ref('int_twilio_usage__loaded_days') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__loaded_days') }}
     where start_date < today and start_date >= {{ days_after('today', -days) }}
     union all
     select
@@ -48,7 +48,7 @@ costs as (
         costs.cost,
         {{ double('costs.usage') }} as quantity,
         {{ double('costs.price') }} / nullif({{ double('costs.usage') }}, 0) as unit_cost
-    from {{ ref('cost_by_day') }} as costs
+    from {{ ref('twilio_usage', 'cost_by_day') }} as costs
     inner join accounts
         on costs.account_sid = accounts.account_sid
         and costs.start_date < accounts.today

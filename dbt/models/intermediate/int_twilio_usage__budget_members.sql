@@ -7,7 +7,7 @@ with budgets as (
         scope,
         scope_value,
         currency
-    from {{ ref('int_twilio_usage__budgets') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__budgets') }}
 ),
 
 series as (
@@ -16,7 +16,7 @@ series as (
         service,
         category,
         price_unit
-    from {{ ref('int_twilio_usage__cost_by_month') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__cost_by_month') }}
 ),
 
 -- An owner's share is that of the last five weeks, which have the fees of a month in them.
@@ -24,7 +24,7 @@ days as (
     select distinct
         account_sid,
         {{ days_after('today', -35) }} as since
-    from {{ ref('int_twilio_usage__loaded_days') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__loaded_days') }}
 ),
 
 owned as (
@@ -35,7 +35,7 @@ owned as (
         allocated.price_unit,
         allocated.owner,
         sum({{ double('allocated.cost') }}) as cost
-    from {{ ref('allocated_cost') }} as allocated
+    from {{ ref('twilio_usage', 'allocated_cost') }} as allocated
     inner join days
         on allocated.account_sid = days.account_sid and allocated.start_date >= days.since
     where exists (select 1 from budgets where scope = 'owner')
@@ -65,7 +65,7 @@ select
     {{ double('1') }} as share_of_cost
 from budgets
 inner join series on budgets.currency = series.price_unit
-left join {{ ref('int_twilio_usage__categories_inside') }} as inside
+left join {{ ref('twilio_usage', 'int_twilio_usage__categories_inside') }} as inside
     on budgets.scope = 'category'
     and lower(budgets.scope_value) = inside.category
     and lower(series.category) = inside.inside_category

@@ -23,6 +23,6 @@ select
     price_unit,
     cast('1000-01-01' as date),
     cast('2999-12-31' as date)
-from {{ ref('int_twilio_usage__cost_by_month') }}
+from {{ ref('twilio_usage', 'int_twilio_usage__cost_by_month') }}
 where price_unit is not null and not exists (select 1 from budgets)
 group by price_unit

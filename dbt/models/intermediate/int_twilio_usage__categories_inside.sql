@@ -3,7 +3,7 @@ with categories as (
     select distinct
         lower(category) as category,
         lower(parent_category) as parent_category
-    from {{ ref('stg_twilio_usage__categories') }}
+    from {{ ref('twilio_usage', 'stg_twilio_usage__categories') }}
     where category is not null
 )
 

@@ -10,7 +10,7 @@ with parents as (
             lower(trim(category)) as category,
             lower(trim(parent_category)) as parent_category,
             cast(null as {{ dbt.type_string() }}) as parent_in_records
-        from {{ ref('stg_twilio_usage__categories') }}
+        from {{ ref('twilio_usage', 'stg_twilio_usage__categories') }}
         union all
         select
             lower(trim(category)),

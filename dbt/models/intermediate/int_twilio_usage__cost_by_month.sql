@@ -21,7 +21,7 @@ select
     sum(case when costs.billing_kind = 'total' then null else costs.usage end) as quantity,
     max(months.version) as version
 from months
-inner join {{ ref('cost_by_day') }} as costs
+inner join {{ ref('twilio_usage', 'cost_by_day') }} as costs
     on months.account_sid = costs.account_sid and months.month = {{ month_of('costs.start_date') }}
 group by
     costs.account_sid,

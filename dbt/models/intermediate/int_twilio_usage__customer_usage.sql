@@ -21,8 +21,8 @@ allowances as (
         allowances.plan_id,
         allowances.category as allowance,
         categories.category
-    from {{ ref('int_twilio_usage__plan_allowances') }} as allowances
-    inner join {{ ref('int_twilio_usage__category_ancestors') }} as categories
+    from {{ ref('twilio_usage', 'int_twilio_usage__plan_allowances') }} as allowances
+    inner join {{ ref('twilio_usage', 'int_twilio_usage__category_ancestors') }} as categories
         on allowances.category = categories.ancestor
 ),
 
@@ -39,8 +39,8 @@ costs as (
         case when allowances.allowance = allowances.category then costs.usage else 0 end as used,
         months.version
     from months
-    inner join {{ ref('cost_by_day') }} as costs on months.month = {{ month_of('costs.start_date') }}
-    left join {{ ref('int_twilio_usage__customers') }} as customers
+    inner join {{ ref('twilio_usage', 'cost_by_day') }} as costs on months.month = {{ month_of('costs.start_date') }}
+    left join {{ ref('twilio_usage', 'int_twilio_usage__customers') }} as customers
         on costs.account_sid = customers.account_sid
         and costs.start_date between customers.valid_from and customers.valid_to
     left join allowances

@@ -20,9 +20,9 @@ records as (
         coalesce(costs.billing_kind, '') = 'total' as is_total,
         not coalesce(categories.is_known, false) as is_unknown
     from days
-    inner join {{ ref('cost_by_day') }} as costs
+    inner join {{ ref('twilio_usage', 'cost_by_day') }} as costs
         on days.account_sid = costs.account_sid and days.start_date = costs.start_date
-    left join {{ ref('stg_twilio_usage__categories') }} as categories
+    left join {{ ref('twilio_usage', 'stg_twilio_usage__categories') }} as categories
         on costs.category = categories.category
 )
 

@@ -26,7 +26,7 @@ from (
         - 4 * sum(expected) over (
             {{ series }} rows between 27 preceding and 21 preceding
         ) as error_of_4_weeks
-    from {{ ref('int_twilio_usage__baselines') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__baselines') }}
     where not is_to_come and coalesce(billing_kind, '') not in ('recurring', 'service_fee')
 ) as windows
 where days_before >= 27

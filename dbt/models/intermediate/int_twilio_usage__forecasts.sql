@@ -8,7 +8,7 @@ with accounts as (
         account_sid,
         today,
         {{ month_of('today') }} as open_month
-    from {{ ref('int_twilio_usage__loaded_days') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__loaded_days') }}
     where is_current
 ),
 
@@ -58,7 +58,7 @@ baselines as (
         accounts.today,
         accounts.open_month,
         {{ months_after('accounts.open_month', -1) }} as last_month
-    from {{ ref('int_twilio_usage__baselines') }} as baselines
+    from {{ ref('twilio_usage', 'int_twilio_usage__baselines') }} as baselines
     inner join accounts on baselines.account_sid = accounts.account_sid
 ),
 
@@ -97,7 +97,7 @@ begun as (
         costs.category,
         costs.price_unit,
         sum(costs.cost) as cost
-    from {{ ref('cost_by_day') }} as costs
+    from {{ ref('twilio_usage', 'cost_by_day') }} as costs
     inner join accounts
         on costs.account_sid = accounts.account_sid and costs.start_date = accounts.today
     group by costs.account_sid, costs.service, costs.category, costs.price_unit

@@ -1,5 +1,5 @@
 with lines as (
-    select * from {{ ref('int_twilio_usage__invoice_lines') }}
+    select * from {{ ref('twilio_usage', 'int_twilio_usage__invoice_lines') }}
 ),
 
 invoices as (
@@ -15,7 +15,7 @@ invoices as (
 
 -- The main account is its own owner, as in Twilio.
 accounts as (
-    select account_sid, owner_account_sid from {{ ref('stg_twilio_usage__accounts') }}
+    select account_sid, owner_account_sid from {{ ref('twilio_usage', 'stg_twilio_usage__accounts') }}
 ),
 
 members as (
@@ -38,7 +38,7 @@ days as (
         costs.start_date,
         costs.price_unit,
         coalesce(accounts.owner_account_sid, costs.account_sid) as main_account_sid
-    from {{ ref('int_twilio_usage__day_totals') }} as costs
+    from {{ ref('twilio_usage', 'int_twilio_usage__day_totals') }} as costs
     inner join invoices
         on costs.price_unit = invoices.currency
         and costs.start_date between invoices.period_start and invoices.period_end

@@ -32,13 +32,13 @@ names as (
 -- The names of services, and those of their categories.
 known as (
     select distinct {{ letters('service') }} as name, service, 1 as place
-    from {{ ref('stg_twilio_usage__categories') }}
+    from {{ ref('twilio_usage', 'stg_twilio_usage__categories') }}
     union all
     select distinct {{ letters('category') }}, service, 2
-    from {{ ref('stg_twilio_usage__categories') }}
+    from {{ ref('twilio_usage', 'stg_twilio_usage__categories') }}
     union all
     select distinct {{ letters('description') }}, service, 2
-    from {{ ref('stg_twilio_usage__categories') }}
+    from {{ ref('twilio_usage', 'stg_twilio_usage__categories') }}
     where description is not null
 ),
 
@@ -81,7 +81,7 @@ ranked_claims as (
 -- The SID of an account whose name is its own.
 named_accounts as (
     select friendly_name, max(account_sid) as account_sid
-    from {{ ref('stg_twilio_usage__accounts') }}
+    from {{ ref('twilio_usage', 'stg_twilio_usage__accounts') }}
     group by friendly_name
     having count(*) = 1
 )

@@ -6,14 +6,14 @@ with lines as (
         amount,
         period_start,
         period_end
-    from {{ ref('int_twilio_usage__invoice_lines') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__invoice_lines') }}
     where kind in ('usage', 'fee')
         and may_be_in_api
         and {{ month_of('period_start') }} = {{ month_of('period_end') }}
 ),
 
 loaded as (
-    select distinct account_sid from {{ ref('int_twilio_usage__day_totals') }}
+    select distinct account_sid from {{ ref('twilio_usage', 'int_twilio_usage__day_totals') }}
 ),
 
 -- The account that has the usage of all, where only one is loaded.
@@ -31,7 +31,7 @@ placed as (
         lines.period_end,
         coalesce(loaded.account_sid, owners.account_sid, only_account.account_sid) as account_sid
     from lines
-    left join {{ ref('stg_twilio_usage__accounts') }} as accounts
+    left join {{ ref('twilio_usage', 'stg_twilio_usage__accounts') }} as accounts
         on lines.account_sid = accounts.account_sid
     left join loaded on lines.account_sid = loaded.account_sid
     left join loaded as owners on accounts.owner_account_sid = owners.account_sid

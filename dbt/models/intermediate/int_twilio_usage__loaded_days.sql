@@ -13,8 +13,8 @@ with spans as (
         max(days.start_date) over (partition by days.account_sid) as newest_day,
         max(days.start_date) over () as newest_day_of_all,
         min(days.start_date) over () as first_day_of_all
-    from {{ ref('stg_twilio_usage__days') }} as days
-    left join {{ ref('stg_twilio_usage__accounts') }} as accounts
+    from {{ ref('twilio_usage', 'stg_twilio_usage__days') }} as days
+    left join {{ ref('twilio_usage', 'stg_twilio_usage__accounts') }} as accounts
         on days.account_sid = accounts.account_sid
 )
 

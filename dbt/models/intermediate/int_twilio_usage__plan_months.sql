@@ -1,7 +1,7 @@
 -- A month is charged as soon as the warehouse has a day of it, as a whole.
 with months as (
     select distinct {{ month_of('start_date') }} as month
-    from {{ ref('int_twilio_usage__loaded_days') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__loaded_days') }}
 ),
 
 numbers as (
@@ -36,7 +36,7 @@ plan_months as (
         count(distinct days.day) as days_with_plan,
         max(days.days_in_month) as days_in_month
     from days_of_months as days
-    inner join {{ ref('int_twilio_usage__customers') }} as customers
+    inner join {{ ref('twilio_usage', 'int_twilio_usage__customers') }} as customers
         on days.day between customers.valid_from and customers.valid_to
     where customers.plan_id is not null
     group by customers.customer_id, customers.plan_id, days.month

@@ -14,9 +14,9 @@ select
     rules.valid_to
 from (
     select distinct account_sid, service, category
-    from {{ ref('int_twilio_usage__cost_by_month') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__cost_by_month') }}
 ) as kinds
-inner join {{ ref('int_twilio_usage__allocation_rules') }} as rules
+inner join {{ ref('twilio_usage', 'int_twilio_usage__allocation_rules') }} as rules
     on (rules.account_sid is null or rules.account_sid = kinds.account_sid)
     and (rules.service is null or rules.service = kinds.service)
     and (

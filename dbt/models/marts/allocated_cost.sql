@@ -22,13 +22,13 @@ costs as (
         costs.cost,
         days.version
     from days
-    inner join {{ ref('cost_by_day') }} as costs
+    inner join {{ ref('twilio_usage', 'cost_by_day') }} as costs
         on days.account_sid = costs.account_sid and days.start_date = costs.start_date
     where costs.cost <> 0
 ),
 
 matches as (
-    select * from {{ ref('int_twilio_usage__rule_matches') }}
+    select * from {{ ref('twilio_usage', 'int_twilio_usage__rule_matches') }}
 ),
 
 -- Within a period, the same rules hold on each day.

@@ -7,7 +7,7 @@ with loaded as (
     select
         max(first_day_of_all) as first_day,
         max(today) as today
-    from {{ ref('int_twilio_usage__loaded_days') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__loaded_days') }}
 ),
 
 baselines as (
@@ -36,7 +36,7 @@ baselines as (
         sum(expected) over ({{ series }} rows between 7 preceding and 1 preceding) as recent_expected,
         sum({{ double('cost') }}) over (partition by account_sid, price_unit, start_date) as cost_of_all,
         sum(expected) over (partition by account_sid, price_unit, start_date) as expected_of_all
-    from {{ ref('int_twilio_usage__baselines') }} as baselines
+    from {{ ref('twilio_usage', 'int_twilio_usage__baselines') }} as baselines
     cross join loaded
     where
         not is_to_come

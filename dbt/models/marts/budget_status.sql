@@ -3,11 +3,11 @@ with accounts as (
         account_sid,
         today,
         is_current
-    from {{ ref('int_twilio_usage__loaded_days') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__loaded_days') }}
 ),
 
 members as (
-    select * from {{ ref('int_twilio_usage__budget_members') }}
+    select * from {{ ref('twilio_usage', 'int_twilio_usage__budget_members') }}
 ),
 
 -- The current period of a budget is that of the accounts that it covers.
@@ -26,7 +26,7 @@ budgets as (
         budgets.*,
         coalesce(todays.today, newest.today) as today,
         {{ period_of('coalesce(todays.today, newest.today)', 'budgets.period') }} as current_period
-    from {{ ref('int_twilio_usage__budgets') }} as budgets
+    from {{ ref('twilio_usage', 'int_twilio_usage__budgets') }} as budgets
     left join todays
         on budgets.budget_id = todays.budget_id and budgets.currency = todays.currency
     cross join (select max(today) as today from accounts) as newest
@@ -35,7 +35,7 @@ budgets as (
 months as (
     select distinct month
     from (
-        select {{ month_of('start_date') }} as month from {{ ref('int_twilio_usage__loaded_days') }}
+        select {{ month_of('start_date') }} as month from {{ ref('twilio_usage', 'int_twilio_usage__loaded_days') }}
         union all
         select {{ month_of('today') }} from accounts
     ) as days
@@ -68,7 +68,7 @@ owned as (
         price_unit,
         {{ month_of('start_date') }} as month,
         sum(cost) as cost
-    from {{ ref('allocated_cost') }}
+    from {{ ref('twilio_usage', 'allocated_cost') }}
     where exists (select 1 from budgets where scope = 'owner')
     group by owner, price_unit, {{ month_of('start_date') }}
 ),
@@ -83,7 +83,7 @@ entries as (
         {{ double('0') }} as usage_to_come,
         {{ double('0') }} as week
     from members
-    inner join {{ ref('int_twilio_usage__cost_by_month') }} as costs
+    inner join {{ ref('twilio_usage', 'int_twilio_usage__cost_by_month') }} as costs
         on members.account_sid = costs.account_sid
         and members.service = costs.service
         and members.category = costs.category
@@ -116,7 +116,7 @@ entries as (
         end,
         members.share_of_cost * forecasts.week
     from members
-    inner join {{ ref('int_twilio_usage__forecasts') }} as forecasts
+    inner join {{ ref('twilio_usage', 'int_twilio_usage__forecasts') }} as forecasts
         on members.account_sid = forecasts.account_sid
         and members.service = forecasts.service
         and members.category = forecasts.category
@@ -150,7 +150,7 @@ misses as (
             sum(members.share_of_cost * forecast_errors.error_of_week) as error_of_week,
             sum(members.share_of_cost * forecast_errors.error_of_4_weeks) as error_of_4_weeks
         from members
-        inner join {{ ref('int_twilio_usage__forecast_errors') }} as forecast_errors
+        inner join {{ ref('twilio_usage', 'int_twilio_usage__forecast_errors') }} as forecast_errors
             on members.account_sid = forecast_errors.account_sid
             and members.service = forecast_errors.service
             and members.category = forecast_errors.category

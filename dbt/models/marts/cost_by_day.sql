@@ -24,7 +24,7 @@ select
     records.as_of,
     days.version
 from days
-inner join {{ ref('stg_twilio_usage__usage_records_daily') }} as records
+inner join {{ ref('twilio_usage', 'stg_twilio_usage__usage_records_daily') }} as records
     on days.account_sid = records.account_sid and days.start_date = records.start_date
-left join {{ ref('stg_twilio_usage__accounts') }} as accounts
+left join {{ ref('twilio_usage', 'stg_twilio_usage__accounts') }} as accounts
     on records.account_sid = accounts.account_sid

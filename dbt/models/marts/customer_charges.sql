@@ -15,14 +15,14 @@ with plans as (
         cast(
             markup_percent * cast('0.01' as {{ type_factor(18, 6) }}) as {{ type_factor(13, 8) }}
         ) as markup
-    from {{ ref('int_twilio_usage__plans') }} as plans
+    from {{ ref('twilio_usage', 'int_twilio_usage__plans') }} as plans
 ),
 
 customers as (
     select
         customer_id,
         max(name) as customer_name
-    from {{ ref('int_twilio_usage__customers') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__customers') }}
     group by customer_id
 ),
 
@@ -36,7 +36,7 @@ costs as (
         allowance,
         case when allowance is null then service end as service,
         sum(cost) as cost
-    from {{ ref('int_twilio_usage__customer_usage') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__customer_usage') }}
     group by
         customer_id,
         plan_id,
@@ -59,7 +59,7 @@ covered as (
             else 0
         end as cost_of_overage
     from costs
-    inner join {{ ref('plan_usage') }} as plan_usage
+    inner join {{ ref('twilio_usage', 'plan_usage') }} as plan_usage
         on costs.customer_id = plan_usage.customer_id
         and costs.plan_id = plan_usage.plan_id
         and costs.month = plan_usage.month
@@ -79,7 +79,7 @@ entries as (
         cast(plans.monthly_price as {{ type_exact() }}) as unit_price,
         cast(round(months.part_of_month * plans.monthly_price, 12) as {{ type_exact() }}) as exact_amount,
         cast(0 as {{ type_exact() }}) as cost
-    from {{ ref('int_twilio_usage__plan_months') }} as months
+    from {{ ref('twilio_usage', 'int_twilio_usage__plan_months') }} as months
     inner join plans on months.plan_id = plans.plan_id
     union all
     select
@@ -93,8 +93,8 @@ entries as (
         cast(allowances.overage_unit_price as {{ type_exact() }}),
         cast(plan_usage.overage * allowances.overage_unit_price as {{ type_exact() }}),
         0
-    from {{ ref('plan_usage') }} as plan_usage
-    inner join {{ ref('int_twilio_usage__plan_allowances') }} as allowances
+    from {{ ref('twilio_usage', 'plan_usage') }} as plan_usage
+    inner join {{ ref('twilio_usage', 'int_twilio_usage__plan_allowances') }} as allowances
         on plan_usage.plan_id = allowances.plan_id
         and plan_usage.category = allowances.category
     inner join plans on plan_usage.plan_id = plans.plan_id

@@ -55,7 +55,7 @@ shares as (
         row_number() over (
             partition by {{ cost_keys }} order by cost desc, owner, cost_center
         ) as place
-    from {{ ref('allocated_cost') }}
+    from {{ ref('twilio_usage', 'allocated_cost') }}
 ),
 
 -- The costs are those of the shares. A quantity is divided as the cost is.

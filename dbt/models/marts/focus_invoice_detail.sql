@@ -8,8 +8,8 @@ with lines as (
                 lines.item_group, lines.item, lines.account_sid, lines.kind, lines.currency,
                 lines.period_start, lines.amount, lines.quantity
         ) as place
-    from {{ ref('int_twilio_usage__invoice_lines') }} as lines
-    left join {{ ref('stg_twilio_usage__accounts') }} as accounts
+    from {{ ref('twilio_usage', 'int_twilio_usage__invoice_lines') }} as lines
+    left join {{ ref('twilio_usage', 'stg_twilio_usage__accounts') }} as accounts
         on lines.account_sid = accounts.account_sid
 ),
 

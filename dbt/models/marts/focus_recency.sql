@@ -4,7 +4,7 @@
 
 with loaded as (
     select distinct account_sid, start_date
-    from {{ ref('int_twilio_usage__loaded_days') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__loaded_days') }}
 ),
 
 accounts as (
@@ -13,7 +13,7 @@ accounts as (
         min(start_date) as first_day,
         max(start_date) as last_day,
         max(case when is_current then 1 else 0 end) as is_current
-    from {{ ref('int_twilio_usage__loaded_days') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__loaded_days') }}
     group by account_sid
 ),
 
@@ -55,7 +55,7 @@ expected as (
 
 updates as (
     select start_date, max(as_of) as as_of
-    from {{ ref('stg_twilio_usage__usage_records_daily') }}
+    from {{ ref('twilio_usage', 'stg_twilio_usage__usage_records_daily') }}
     group by start_date
 )
 

@@ -3,7 +3,7 @@ with accounts as (
         account_sid,
         {{ month_of('today') }} as open_month,
         is_current
-    from {{ ref('int_twilio_usage__loaded_days') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__loaded_days') }}
 ),
 
 entries as (
@@ -19,7 +19,7 @@ entries as (
         0 as is_monthly,
         0 as is_weekly,
         0 as weeks
-    from {{ ref('int_twilio_usage__cost_by_month') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__cost_by_month') }}
     union all
     select
         forecasts.account_sid,
@@ -33,7 +33,7 @@ entries as (
         case when forecasts.is_monthly then 1 else 0 end,
         case when forecasts.is_monthly then 0 else 1 end,
         forecasts.weeks
-    from {{ ref('int_twilio_usage__forecasts') }} as forecasts
+    from {{ ref('twilio_usage', 'int_twilio_usage__forecasts') }} as forecasts
     inner join accounts on forecasts.account_sid = accounts.account_sid
     where forecasts.month <= {{ months_after('accounts.open_month', 2) }}
 ),
@@ -81,7 +81,7 @@ misses as (
             start_date,
             sum(error_of_week) as error_of_week,
             sum(error_of_4_weeks) as error_of_4_weeks
-        from {{ ref('int_twilio_usage__forecast_errors') }}
+        from {{ ref('twilio_usage', 'int_twilio_usage__forecast_errors') }}
         group by account_sid, service, price_unit, start_date
     ) as days
     group by account_sid, service, price_unit

@@ -2,7 +2,7 @@ with lines as (
     select
         *,
         coalesce(service, item_group) as compared_group
-    from {{ ref('int_twilio_usage__invoice_lines') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__invoice_lines') }}
 ),
 
 periods as (
@@ -16,7 +16,7 @@ periods as (
 ),
 
 days as (
-    select * from {{ ref('int_twilio_usage__invoice_days') }}
+    select * from {{ ref('twilio_usage', 'int_twilio_usage__invoice_days') }}
 ),
 
 -- What Twilio's own records of the months have more than the days.
@@ -25,7 +25,7 @@ late as (
         days.invoice_id,
         days.price_unit as currency,
         sum(months.difference_monthly) as late_amount
-    from {{ ref('reconciliation_by_month') }} as months
+    from {{ ref('twilio_usage', 'reconciliation_by_month') }} as months
     inner join days
         on months.account_sid = days.account_sid
         and months.month = days.start_date
@@ -66,7 +66,7 @@ entries as (
         0,
         costs.cost,
         0
-    from {{ ref('cost_by_day') }} as costs
+    from {{ ref('twilio_usage', 'cost_by_day') }} as costs
     inner join days
         on costs.account_sid = days.account_sid
         and costs.start_date = days.start_date

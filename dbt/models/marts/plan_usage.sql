@@ -5,7 +5,7 @@ with used as (
         month,
         allowance,
         sum(used) as used
-    from {{ ref('int_twilio_usage__customer_usage') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__customer_usage') }}
     where allowance is not null
     group by customer_id, plan_id, month, allowance
 ),
@@ -19,8 +19,8 @@ quantities as (
         allowances.unit,
         cast(round(allowances.included * months.part_of_month, 6) as {{ type_factor(18, 6) }}) as included,
         cast(round(coalesce(used.used, 0), 6) as {{ type_factor(18, 6) }}) as used
-    from {{ ref('int_twilio_usage__plan_months') }} as months
-    inner join {{ ref('int_twilio_usage__plan_allowances') }} as allowances
+    from {{ ref('twilio_usage', 'int_twilio_usage__plan_months') }} as months
+    inner join {{ ref('twilio_usage', 'int_twilio_usage__plan_allowances') }} as allowances
         on months.plan_id = allowances.plan_id
     left join used
         on months.customer_id = used.customer_id

@@ -9,4 +9,4 @@ select
     unattributed,
     unknown_categories,
     unknown_categories_cost
-from {{ ref('int_twilio_usage__day_totals') }}
+from {{ ref('twilio_usage', 'int_twilio_usage__day_totals') }}

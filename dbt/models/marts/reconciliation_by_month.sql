@@ -5,7 +5,7 @@ with records as (
         start_date,
         price_unit,
         attributed + coalesce(unattributed, 0) as cost
-    from {{ ref('int_twilio_usage__day_totals') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__day_totals') }}
 ),
 
 loaded_days as (
@@ -49,7 +49,7 @@ entries as (
         monthly_total,
         case when cast(as_of as date) <= end_date then 1 else 0 end as days_open, -- today
         {{ exact('null') }} as daily_total
-    from {{ ref('stg_twilio_usage__usage_reconciliation') }}
+    from {{ ref('twilio_usage', 'stg_twilio_usage__usage_reconciliation') }}
     union all
     select
         account_sid,
@@ -117,7 +117,7 @@ select
         else 'reconciled'
     end as status
 from counted
-left join {{ ref('int_twilio_usage__invoice_months') }} as invoices
+left join {{ ref('twilio_usage', 'int_twilio_usage__invoice_months') }} as invoices
     on counted.account_sid = invoices.account_sid
     and counted.month = invoices.month
     and counted.price_unit = invoices.price_unit

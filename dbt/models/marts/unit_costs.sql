@@ -7,7 +7,7 @@ with months as (
         price_unit,
         sum(cost) as cost,
         sum(quantity) as quantity
-    from {{ ref('int_twilio_usage__cost_by_month') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__cost_by_month') }}
     group by account_sid, category, month, usage_unit, price_unit
 ),
 

@@ -20,5 +20,5 @@ select
     cast(records.includes_subaccounts as {{ dbt.type_boolean() }}) as includes_subaccounts,
     {{ utc('records.as_of') }} as as_of
 from (select * from {{ if_loaded('usage_records_daily', usage_needs_it=true) }}) as records
-left join {{ ref('stg_twilio_usage__days') }} as days
+left join {{ ref('twilio_usage', 'stg_twilio_usage__days') }} as days
     on records.account_sid = days.account_sid and cast(records.start_date as date) = days.start_date

@@ -13,7 +13,7 @@ from (
         {{ month_of('start_date') if period == 'month' else 'start_date' }},
         price_unit,
         -total
-    from {{ ref('reconciliation') }}
+    from {{ ref('twilio_usage', 'reconciliation') }}
 ) as entries
 group by account_sid, {{ period }}, price_unit
 having sum(cost) <> 0

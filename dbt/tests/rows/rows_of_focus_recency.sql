@@ -1,0 +1,4 @@
+{{ twilio_usage.test_grain(
+    ref('twilio_usage', 'focus_recency'),
+    columns=['DatasetInstanceId', 'TimeSectorStart'],
+) }}
