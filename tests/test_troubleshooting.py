@@ -68,7 +68,12 @@ def entries() -> set[str]:
     return {entry for row in rows for entry in re.findall("`(.+?)`", row)}
 
 
-MODULES = [path for path in (ROOT / "tap_twilio_usage").rglob("*.py") if path.name not in NO_ERRORS]
+VIEW = ROOT / "tap_twilio_usage" / "report" / "view"  # the words of a page
+MODULES = [
+    path
+    for path in (ROOT / "tap_twilio_usage").rglob("*.py")
+    if path.name not in NO_ERRORS and path.parent != VIEW
+]
 LINES = {line for path in MODULES for line in lines_of(path)}
 
 

@@ -37,5 +37,5 @@ def test_rows_without_a_total_are_one_line_or_said_on_the_page(
     euros = [row._replace(unit="EUR") for row in untold]
     url = duckdb_of([*a_day("2026-01-01", "9"), *euros], tmp_path / "both.duckdb")
     page = text_of(written(url, tmp_path))
-    assert "1 day of accounts does not add up to Twilio's total." in page
+    assert "1 day of account …1111 does not add up to Twilio's total." in page
     assert "1 Jan 2026 account …1111 €0.00 " in page
