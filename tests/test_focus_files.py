@@ -268,6 +268,12 @@ def test_vantage_gets_parts_of_a_large_month_and_its_own_categories() -> None:
             "no warehouse is given; use --url, or set TARGET_POSTGRES_DATABASE or ",
         ),
         (["--table=focus"], "no table focus in schema tap_twilio_usage; load it with the setting"),
+        (["--for=vantage", "--focus-version=1.4"], "--focus-version 1.4 is not for vantage; omit"),
+        (["--for=vantage", "--format=parquet"], "--format parquet is not for vantage; use csv, or"),
+        (
+            ["--for=cloudability", "--focus-version=1.3"],
+            "--focus-version 1.3 is not for cloudability; use 1.0 or 1.1, or omit it",
+        ),
         (["--since=2027-01"], "the table has no row in these months; load them, or use another"),
     ],
 )
@@ -287,6 +293,34 @@ def test_an_account_that_is_no_sid_names_no_file(deliver: Deliver, tmp_path: Pat
         )
     with pytest.raises(SystemExit, match=r"^focus-files: x_AccountSid: '\.\./AC1' is not an"):
         deliver()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ('UPDATE {} SET "x_AccountSid" = NULL', "x_AccountSid: None is not an account SID"),
+        ('UPDATE {} SET "BilledCost" = NULL', "BilledCost: a row has none"),
+        (
+            'ALTER TABLE {} DROP "x_Category"',
+            "focus_cost_and_usage has no column x_Category; use the table focus_cost_and_usage, or",
+        ),
+    ],
+)
+def test_a_table_that_the_tap_did_not_load_is_refused(
+    deliver: Deliver, tmp_path: Path, change: str, said: str
+) -> None:
+    with duckdb.connect(tmp_path / "warehouse.duckdb") as connection:
+        connection.execute(change.format("tap_twilio_usage.focus_cost_and_usage"))
+    with pytest.raises(SystemExit, match=f"^focus-files: {re.escape(said)}"):
+        deliver()
+
+
+def test_a_number_of_days_is_not_negative(
+    deliver: Deliver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        deliver("--lookback-days=-1")
+    assert "'-1' is not a number of days; use 0 or more" in capsys.readouterr().err
 
 
 # The queries of docs/focus.md, which are those of the FOCUS project, in parts.
