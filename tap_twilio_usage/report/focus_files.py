@@ -21,7 +21,7 @@ TABLE = "focus_cost_and_usage"
 SCHEMA = "tap_twilio_usage"  # of the targets in meltano.yml
 READERS = ("focus", "cloudability", "vantage")
 VERSIONS = ("1.0", "1.1", "1.2", "1.3", "1.4")
-TAKEN = {  # by readers with their own form
+TAKEN: Mapping[str, Mapping[str, tuple[str, ...]]] = {  # by readers with their own form
     "cloudability": {"--focus-version": ("1.0", "1.1"), "--format": ("parquet",)},
     "vantage": {"--format": ("csv",)},
 }
