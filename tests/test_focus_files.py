@@ -187,8 +187,25 @@ def test_the_metadata_has_the_schema_and_how_complete_each_day_is(deliver: Deliv
     assert [
         (each["TimeSectorStart"], each["TimeSectorComplete"]) for each in recency["TimeSectors"]
     ] == [("2026-01-31T00:00:00Z", True), ("2026-02-01T00:00:00Z", False)]
-    for each in (schema["CreationDate"], recency["DatasetInstanceLastUpdated"]):
+    moments = [schema["CreationDate"], recency["DatasetInstanceLastUpdated"]]
+    moments += [recency["RecencyLastUpdated"]]
+    moments += [each["TimeSectorLastUpdated"] for each in recency["TimeSectors"]]
+    for each in moments:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", each)
+
+
+def test_a_day_without_a_row_is_not_complete_but_has_its_last_update(
+    deliver: Deliver, tmp_path: Path
+) -> None:
+    with duckdb.connect(tmp_path / "warehouse.duckdb") as connection:
+        connection.execute(
+            'UPDATE tap_twilio_usage.focus_cost_and_usage SET "ChargePeriodStart" = '
+            "'2026-02-03T00:00:00Z' WHERE \"ChargePeriodStart\" > '2026-01-31T12:00:00Z'"
+        )
+    manifest = json.loads((deliver("--lookback-days=0") / "manifest.json").read_text())
+    days = manifest["metadata"]["Recency"][0]["TimeSectors"]
+    assert [each["TimeSectorComplete"] for each in days] == [True, False, False, False]
+    assert all(each["TimeSectorLastUpdated"] for each in days)
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])

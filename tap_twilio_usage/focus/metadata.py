@@ -45,7 +45,8 @@ def metadata(
             {
                 "DatasetInstanceId": "CostAndUsage",
                 "DatasetInstanceLastUpdated": _written(written),
-                "TimeSectors": list(_sectors(tally.days, lookback_days)),
+                "RecencyLastUpdated": _written(written),
+                "TimeSectors": list(_sectors(tally.days, written, lookback_days)),
             }
         ],
     }
@@ -63,17 +64,18 @@ def _column(name: str, described: Mapping[str, Any], longest: int | None) -> dic
     return definition
 
 
-def _sectors(days: Mapping[date, datetime | None], lookback_days: int) -> Iterator[dict[str, Any]]:
+def _sectors(
+    days: Mapping[date, datetime | None], written: datetime, lookback_days: int
+) -> Iterator[dict[str, Any]]:
     """Yield each day from the first to the last; one without a row is not complete."""
     first, last = min(days), max(days)
     for number in range((last - first).days + 1):
         day = first + timedelta(days=number)
-        as_of = days.get(day)
         yield {
             "TimeSectorStart": f"{day}T00:00:00Z",
             "TimeSectorEnd": f"{day + timedelta(days=1)}T00:00:00Z",
             "TimeSectorComplete": day in days and day < last - timedelta(days=lookback_days),
-            "TimeSectorLastUpdated": as_of and _written(as_of),
+            "TimeSectorLastUpdated": _written(days.get(day) or written),
         }
 
 
