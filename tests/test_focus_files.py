@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import duckdb
 import pytest
@@ -172,6 +173,9 @@ def test_the_metadata_has_the_schema_and_how_complete_each_day_is(deliver: Deliv
     metadata = json.loads((folder / "manifest.json").read_text())["metadata"]
     (schema,), (recency,) = metadata["Schema"], metadata["Recency"]
     assert schema["FocusVersion"] == "1.3"
+    (instance,) = metadata["DatasetInstance"]
+    assert f"{UUID(instance['DatasetInstanceId'])}" == recency["DatasetInstanceId"]
+    assert schema["DatasetInstanceId"] == recency["DatasetInstanceId"]
     columns = {each["ColumnName"]: each for each in schema["ColumnDefinition"]}
     assert [*columns] == [*columns_of("1.3")]
     assert columns["BilledCost"] == {

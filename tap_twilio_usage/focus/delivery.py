@@ -80,6 +80,7 @@ class Tally:
     def __init__(self) -> None:
         """Begin without rows."""
         self.cost = Decimal(0)
+        self.payers: set[str] = set()
         self.lengths: dict[str, int] = {}
         self.days: dict[date, datetime | None] = {}
 
@@ -87,6 +88,7 @@ class Tally:
         """Pass rows on, and count them."""
         for row in rows:
             self.cost += _cost(row)
+            self.payers.add(f"{row.get('BillingAccountId')}")
             day, as_of = _day(row), moment(row.get("x_AsOf"))
             known = self.days.get(day)
             self.days[day] = max(known, as_of) if known and as_of else known or as_of

@@ -21,12 +21,13 @@ def metadata(
     columns = [
         _column(name, each, tally.lengths.get(name)) for name, each in form.described.items()
     ]
+    instance = f"{uuid5(NAMESPACE_URL, f'CostAndUsage {min(tally.payers)}')}"
     identity = f"{form.version} {[(each['ColumnName'], each['DataType']) for each in columns]}"
     return {
         "DataGenerator": {"DataGenerator": "tap-twilio-usage"},
         "DatasetInstance": [
             {
-                "DatasetInstanceId": "CostAndUsage",
+                "DatasetInstanceId": instance,
                 "DatasetInstanceName": "Cost and Usage",
                 "FocusDatasetId": "CostAndUsage",
             }
@@ -34,7 +35,7 @@ def metadata(
         "Schema": [
             {
                 "SchemaId": f"{uuid5(NAMESPACE_URL, identity)}",
-                "DatasetInstanceId": "CostAndUsage",
+                "DatasetInstanceId": instance,
                 "FocusVersion": form.version,
                 "DataGeneratorVersion": generator,
                 "CreationDate": _written(written),
@@ -43,7 +44,7 @@ def metadata(
         ],
         "Recency": [
             {
-                "DatasetInstanceId": "CostAndUsage",
+                "DatasetInstanceId": instance,
                 "DatasetInstanceLastUpdated": _written(written),
                 "RecencyLastUpdated": _written(written),
                 "TimeSectors": list(_sectors(tally.days, written, lookback_days)),
