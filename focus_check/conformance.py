@@ -151,8 +151,9 @@ NOT and RECOMMENDED.
 The requirements of 1.2 are those of the official validator, with its IDs, without those that only
 combine others. Those that 1.3 adds, and those of 1.4, have IDs of our own: the validator has no
 model of these versions, so they were written down from the drafts in the specification's repository
-and the data model of 1.4. The specification is by the FinOps Foundation, under
-[CC BY 4.0](https://creativecommons.org/licenses/by/4.0/); its wording is in its
+and the data model of 1.4. Of the metadata, Recency and DatasetInstance are listed, as they are in
+the manifest of [delivered files](focus.md#files). The specification is by the FinOps Foundation,
+under [CC BY 4.0](https://creativecommons.org/licenses/by/4.0/); its wording is in its
 [repository](https://github.com/FinOps-Open-Cost-and-Usage-Spec/FOCUS_Spec).
 """
 BY_COLUMN = """\

@@ -302,6 +302,11 @@ def test_a_version_has_the_columns_of_the_one_before_and_its_own() -> None:
     assert columns_of("1.3") == tuple(SCHEMA["properties"])
 
 
+def test_a_row_without_a_service_has_a_service_name() -> None:
+    row = cost_and_usage(asdict(usage_record("calls", "1")) | {"service": None}, PAYER, None)
+    assert (row["ServiceName"], row["ServiceCategory"]) == ("Other", "Other")
+
+
 def test_the_version_1_4_has_no_removed_column_and_the_rows_have_all_of_its_columns() -> None:
     described = schema_of("1.4")
     assert {*described["required"]} <= {*described["properties"]}

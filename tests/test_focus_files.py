@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import duckdb
 import pytest
@@ -172,6 +173,9 @@ def test_the_metadata_has_the_schema_and_how_complete_each_day_is(deliver: Deliv
     metadata = json.loads((folder / "manifest.json").read_text())["metadata"]
     (schema,), (recency,) = metadata["Schema"], metadata["Recency"]
     assert schema["FocusVersion"] == "1.3"
+    (instance,) = metadata["DatasetInstance"]
+    assert f"{UUID(instance['DatasetInstanceId'])}" == recency["DatasetInstanceId"]
+    assert schema["DatasetInstanceId"] == recency["DatasetInstanceId"]
     columns = {each["ColumnName"]: each for each in schema["ColumnDefinition"]}
     assert [*columns] == [*columns_of("1.3")]
     assert columns["BilledCost"] == {
@@ -187,8 +191,25 @@ def test_the_metadata_has_the_schema_and_how_complete_each_day_is(deliver: Deliv
     assert [
         (each["TimeSectorStart"], each["TimeSectorComplete"]) for each in recency["TimeSectors"]
     ] == [("2026-01-31T00:00:00Z", True), ("2026-02-01T00:00:00Z", False)]
-    for each in (schema["CreationDate"], recency["DatasetInstanceLastUpdated"]):
+    moments = [schema["CreationDate"], recency["DatasetInstanceLastUpdated"]]
+    moments += [recency["RecencyLastUpdated"]]
+    moments += [each["TimeSectorLastUpdated"] for each in recency["TimeSectors"]]
+    for each in moments:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", each)
+
+
+def test_a_day_without_a_row_is_not_complete_but_has_its_last_update(
+    deliver: Deliver, tmp_path: Path
+) -> None:
+    with duckdb.connect(tmp_path / "warehouse.duckdb") as connection:
+        connection.execute(
+            'UPDATE tap_twilio_usage.focus_cost_and_usage SET "ChargePeriodStart" = '
+            "'2026-02-03T00:00:00Z' WHERE \"ChargePeriodStart\" > '2026-01-31T12:00:00Z'"
+        )
+    manifest = json.loads((deliver("--lookback-days=0") / "manifest.json").read_text())
+    days = manifest["metadata"]["Recency"][0]["TimeSectors"]
+    assert [each["TimeSectorComplete"] for each in days] == [True, False, False, False]
+    assert all(each["TimeSectorLastUpdated"] for each in days)
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
@@ -268,6 +289,12 @@ def test_vantage_gets_parts_of_a_large_month_and_its_own_categories() -> None:
             "no warehouse is given; use --url, or set TARGET_POSTGRES_DATABASE or ",
         ),
         (["--table=focus"], "no table focus in schema tap_twilio_usage; load it with the setting"),
+        (["--for=vantage", "--focus-version=1.4"], "--focus-version 1.4 is not for vantage; omit"),
+        (["--for=vantage", "--format=parquet"], "--format parquet is not for vantage; use csv, or"),
+        (
+            ["--for=cloudability", "--focus-version=1.3"],
+            "--focus-version 1.3 is not for cloudability; use 1.0 or 1.1, or omit it",
+        ),
         (["--since=2027-01"], "the table has no row in these months; load them, or use another"),
     ],
 )
@@ -287,6 +314,34 @@ def test_an_account_that_is_no_sid_names_no_file(deliver: Deliver, tmp_path: Pat
         )
     with pytest.raises(SystemExit, match=r"^focus-files: x_AccountSid: '\.\./AC1' is not an"):
         deliver()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ('UPDATE {} SET "x_AccountSid" = NULL', "x_AccountSid: None is not an account SID"),
+        ('UPDATE {} SET "BilledCost" = NULL', "BilledCost: a row has none"),
+        (
+            'ALTER TABLE {} DROP "x_Category"',
+            "focus_cost_and_usage has no column x_Category; use the table focus_cost_and_usage, or",
+        ),
+    ],
+)
+def test_a_table_that_the_tap_did_not_load_is_refused(
+    deliver: Deliver, tmp_path: Path, change: str, said: str
+) -> None:
+    with duckdb.connect(tmp_path / "warehouse.duckdb") as connection:
+        connection.execute(change.format("tap_twilio_usage.focus_cost_and_usage"))
+    with pytest.raises(SystemExit, match=f"^focus-files: {re.escape(said)}"):
+        deliver()
+
+
+def test_a_number_of_days_is_not_negative(
+    deliver: Deliver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        deliver("--lookback-days=-1")
+    assert "'-1' is not a number of days; use 0 or more" in capsys.readouterr().err
 
 
 # The queries of docs/focus.md, which are those of the FOCUS project, in parts.

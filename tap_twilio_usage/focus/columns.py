@@ -27,6 +27,14 @@ ADDED = {  # by a later version than 1.0
     "1.4": ("InvoiceDetailId",),
 }
 REMOVED = {"1.4": ("ProviderName", "PublisherName")}
+# Without null in 1.4. In the default they keep the types that tables already have. The currencies
+# may not be null either, but a load must not fail if Twilio reports none.
+NEVER_NULL = (
+    *("PricingCurrencyEffectiveCost", "BillingAccountType", "BillingPeriodStart"),
+    *("BillingPeriodEnd", "ChargePeriodEnd", "ChargeCategory", "ChargeFrequency", "ServiceName"),
+    *("ServiceCategory", "ServiceSubcategory", "ServiceProviderName", "HostProviderName"),
+    "InvoiceIssuerName",
+)
 
 STREAM = "focus_cost_and_usage"
 KEY = ("x_AccountSid", "x_Category", "ChargePeriodStart")
@@ -169,7 +177,14 @@ def columns_of(version: str) -> tuple[str, ...]:
 def schema_of(version: str) -> dict[str, Any]:
     """Return the JSON schema of the rows in a version."""
     described: Mapping[str, Any] = _COLUMNS["properties"]
-    return {**_COLUMNS, "properties": {name: described[name] for name in columns_of(version)}}
+    properties = {name: described[name] for name in columns_of(version)}
+    required = [*_COLUMNS["required"]]
+    if version >= NEXT:
+        for name in NEVER_NULL:
+            kind = [each for each in properties[name]["type"] if each != "null"]
+            properties[name] = {**properties[name], "type": kind}
+        required += NEVER_NULL
+    return {**_COLUMNS, "properties": properties, "required": required}
 
 
 SCHEMA = schema_of(DEFAULT)

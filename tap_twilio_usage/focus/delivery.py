@@ -20,6 +20,7 @@ from tap_twilio_usage.focus.columns import DEFAULT, KEY, columns_of, schema_of
 # The names that 1.4 no longer has, and those that have their values since 1.3.
 SUCCESSORS = {"ProviderName": "ServiceProviderName", "PublisherName": "HostProviderName"}
 TEXT = {"type": ["string", "null"]}
+NEEDED = (*KEY, "BillingPeriodStart", "BilledCost", "ChargeCategory")
 OF_ANY_VERSION = {*columns_of("1.3"), *columns_of("1.4")}
 OF_THE_MODEL = {"Tags", "x_Owner", "x_CostCenter", "x_RuleId"}
 VANTAGE = {
@@ -79,13 +80,15 @@ class Tally:
     def __init__(self) -> None:
         """Begin without rows."""
         self.cost = Decimal(0)
+        self.payers: set[str] = set()
         self.lengths: dict[str, int] = {}
         self.days: dict[date, datetime | None] = {}
 
     def of(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Pass rows on, and count them."""
         for row in rows:
-            self.cost += Decimal(str(row["BilledCost"]))
+            self.cost += _cost(row)
+            self.payers.add(f"{row.get('BillingAccountId')}")
             day, as_of = _day(row), moment(row.get("x_AsOf"))
             known = self.days.get(day)
             self.days[day] = max(known, as_of) if known and as_of else known or as_of
@@ -101,7 +104,7 @@ def parts(rows: Iterable[Row], most: int | None = None) -> Iterator[Part]:
     The rows of a part have to be used up before the next one.
     """
     for (month, account), own in groupby(rows, lambda row: (_month(row), row["x_AccountSid"])):
-        if not re.fullmatch(r"\w+", account):  # it is the name of a file
+        if not re.fullmatch(r"\w+", account or ""):  # it is the name of a file
             raise ValueError(f"x_AccountSid: {account!r} is not an account SID")
         for number, some in groupby(enumerate(own), lambda each: each[0] // most if most else 0):
             yield Part(month, account, number + 1, (row for _, row in some))
@@ -131,7 +134,7 @@ def projection(version: str, found: Iterable[str]) -> tuple[dict[str, Any], Call
 
 def for_vantage(row: Row) -> Row:
     """Return a row of Vantage's template, which has charge categories of its own."""
-    cost = Decimal(str(row["BilledCost"]))
+    cost = _cost(row)
     category = {"Credit": "Credit", "Tax": "Tax"}.get(row["ChargeCategory"], "Usage")
     if row["ChargeCategory"] == "Adjustment" and cost < 0:
         category = "Discount"
@@ -139,14 +142,14 @@ def for_vantage(row: Row) -> Row:
         "ChargePeriodStart": f"{_day(row)}",
         "ChargeCategory": category,
         "BilledCost": cost,
-        "BillingCurrency": row["BillingCurrency"],
-        "ConsumedQuantity": row["ConsumedQuantity"],
-        "ConsumedUnit": row["ConsumedUnit"],
+        "BillingCurrency": row.get("BillingCurrency"),
+        "ConsumedQuantity": row.get("ConsumedQuantity"),
+        "ConsumedUnit": row.get("ConsumedUnit"),
         "ResourceId": row["x_AccountSid"],
         "ResourceType": row["x_Category"],
-        "RegionId": row["RegionId"],
-        "ServiceCategory": row["ServiceCategory"],
-        "ServiceName": row["ServiceName"],
+        "RegionId": row.get("RegionId"),
+        "ServiceCategory": row.get("ServiceCategory"),
+        "ServiceName": row.get("ServiceName"),
         "Tags": row.get("Tags"),
     }
 
@@ -207,6 +210,12 @@ def moment(value: Any) -> datetime | None:
     if not isinstance(value, datetime):
         return None
     return value.astimezone(timezone.utc) if value.tzinfo else value.replace(tzinfo=timezone.utc)
+
+
+def _cost(row: Row) -> Decimal:
+    if row["BilledCost"] is None:
+        raise ValueError("BilledCost: a row has none")
+    return Decimal(str(row["BilledCost"]))
 
 
 def _day(row: Row) -> date:

@@ -21,12 +21,13 @@ def metadata(
     columns = [
         _column(name, each, tally.lengths.get(name)) for name, each in form.described.items()
     ]
+    instance = f"{uuid5(NAMESPACE_URL, f'CostAndUsage {min(tally.payers)}')}"
     identity = f"{form.version} {[(each['ColumnName'], each['DataType']) for each in columns]}"
     return {
         "DataGenerator": {"DataGenerator": "tap-twilio-usage"},
         "DatasetInstance": [
             {
-                "DatasetInstanceId": "CostAndUsage",
+                "DatasetInstanceId": instance,
                 "DatasetInstanceName": "Cost and Usage",
                 "FocusDatasetId": "CostAndUsage",
             }
@@ -34,7 +35,7 @@ def metadata(
         "Schema": [
             {
                 "SchemaId": f"{uuid5(NAMESPACE_URL, identity)}",
-                "DatasetInstanceId": "CostAndUsage",
+                "DatasetInstanceId": instance,
                 "FocusVersion": form.version,
                 "DataGeneratorVersion": generator,
                 "CreationDate": _written(written),
@@ -43,9 +44,10 @@ def metadata(
         ],
         "Recency": [
             {
-                "DatasetInstanceId": "CostAndUsage",
+                "DatasetInstanceId": instance,
                 "DatasetInstanceLastUpdated": _written(written),
-                "TimeSectors": list(_sectors(tally.days, lookback_days)),
+                "RecencyLastUpdated": _written(written),
+                "TimeSectors": list(_sectors(tally.days, written, lookback_days)),
             }
         ],
     }
@@ -63,17 +65,18 @@ def _column(name: str, described: Mapping[str, Any], longest: int | None) -> dic
     return definition
 
 
-def _sectors(days: Mapping[date, datetime | None], lookback_days: int) -> Iterator[dict[str, Any]]:
+def _sectors(
+    days: Mapping[date, datetime | None], written: datetime, lookback_days: int
+) -> Iterator[dict[str, Any]]:
     """Yield each day from the first to the last; one without a row is not complete."""
     first, last = min(days), max(days)
     for number in range((last - first).days + 1):
         day = first + timedelta(days=number)
-        as_of = days.get(day)
         yield {
             "TimeSectorStart": f"{day}T00:00:00Z",
             "TimeSectorEnd": f"{day + timedelta(days=1)}T00:00:00Z",
             "TimeSectorComplete": day in days and day < last - timedelta(days=lookback_days),
-            "TimeSectorLastUpdated": as_of and _written(as_of),
+            "TimeSectorLastUpdated": _written(days.get(day) or written),
         }
 
 

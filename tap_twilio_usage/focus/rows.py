@@ -58,7 +58,8 @@ def cost_and_usage(record: Record, payer: Payer, currency: str | None) -> Record
     """Return the FOCUS row of a record; `currency` is used if the record has none."""
     cost = record["deduplicated_price"] or ZERO
     charge = charges()[record["billing_kind"] or "usage"]
-    service = services()[record["service"] or "Other"]
+    service_name = record["service"] or "Other"
+    service = services()[service_name]
     is_usage, is_purchase = charge.category == "Usage", charge.category == "Purchase"
     # The quantity of a row whose price counts only in part is in other rows too.
     quantity = record["usage"] if record["price"] and record["price"] == cost else None
@@ -102,7 +103,7 @@ def cost_and_usage(record: Record, payer: Payer, currency: str | None) -> Record
         "SkuPriceId": sku,
         "SkuMeter": description if sku else None,
         "SkuPriceDetails": None,
-        "ServiceName": record["service"],
+        "ServiceName": service_name,
         "ServiceCategory": service.category,
         "ServiceSubcategory": service.subcategory,
         "ProviderName": TWILIO,

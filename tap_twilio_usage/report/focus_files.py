@@ -21,6 +21,10 @@ TABLE = "focus_cost_and_usage"
 SCHEMA = "tap_twilio_usage"  # of the targets in meltano.yml
 READERS = ("focus", "cloudability", "vantage")
 VERSIONS = ("1.0", "1.1", "1.2", "1.3", "1.4")
+TAKEN: Mapping[str, Mapping[str, tuple[str, ...]]] = {  # by readers with their own form
+    "cloudability": {"--focus-version": ("1.0", "1.1"), "--format": ("parquet",)},
+    "vantage": {"--format": ("csv",)},
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -66,7 +70,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--format",
         choices=("parquet", "csv"),
-        default="parquet",
         help="of the files for any reader of FOCUS (default: parquet)",
     )
     parser.add_argument(
@@ -74,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--lookback-days",
-        type=int,
+        type=_number_of_days,
         default=35,
         metavar="N",
         help="the tap's setting lookback_days: older days are complete (default: 35)",
@@ -89,8 +92,26 @@ def _month(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r} is not a valid month; use YYYY-MM") from None
 
 
+def _number_of_days(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days; use 0 or more")
+    return int(text)
+
+
+def _check(asked: argparse.Namespace) -> None:
+    """Raise ReportError for an option that the reader's own form does not have."""
+    if asked.reader not in TAKEN:
+        return
+    for option, given in (("--focus-version", asked.focus_version), ("--format", asked.format)):
+        taken = TAKEN[asked.reader].get(option, ())
+        if given and given not in taken:
+            instead = f"use {' or '.join(taken)}, or omit it" if taken else "omit it"
+            raise ReportError(f"{option} {given} is not for {asked.reader}; {instead}")
+
+
 def _deliver(asked: argparse.Namespace) -> list[dict[str, Any]]:
     """Write the files and their manifest; return the files."""
+    _check(asked)
     from sqlalchemy import inspect  # noqa: PLC0415
 
     from tap_twilio_usage.focus import delivery  # noqa: PLC0415
@@ -106,6 +127,11 @@ def _deliver(asked: argparse.Namespace) -> list[dict[str, Any]]:
             )
         stored = [each["name"] for each in inspector.get_columns(asked.table, asked.schema)]
         columns = delivery.names(stored)
+        if lacking := [each for each in delivery.NEEDED if each not in columns.values()]:
+            raise ReportError(
+                f"{asked.table} has no column {', '.join(lacking)}; use the table "
+                "focus_cost_and_usage, or the dbt model"
+            )
         try:
             return _write(asked, columns.values(), _rows(connection, asked, columns))
         except ValueError as error:
@@ -144,7 +170,7 @@ def _write(
     from tap_twilio_usage.focus.metadata import metadata  # noqa: PLC0415
 
     written, tally = datetime.now(timezone.utc), delivery.Tally()
-    version, suffix = asked.focus_version, f".{asked.format}"
+    version, suffix = asked.focus_version, f".{asked.format or 'parquet'}"
     form = delivery.form(asked.reader, columns, written, version=version, suffix=suffix)
     compression: files.Compression = "gzip" if asked.reader == "cloudability" else "snappy"
     listed: list[dict[str, Any]] = []
