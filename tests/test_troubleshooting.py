@@ -20,10 +20,6 @@ NO_ERRORS = {"progress.py", "heartbeat.py", "summary.py", "wording.py"}
 PARTS = {
     "is ",
     "its …",
-    "report: …",
-    "charges: …",
-    "alerts: …",
-    "focus-files: …",
     "…; check …",
     "connection …",
     "connections: …",

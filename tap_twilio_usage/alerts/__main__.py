@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, NoReturn
 
-from tap_twilio_usage.report.__main__ import EXTRA, URL_HELP
+from tap_twilio_usage.report.command import MODELS, URL_HELP, failing_in_one_line
 from tap_twilio_usage.report.errors import ReportError
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from tap_twilio_usage.alerts.sent import Sent
 
 NOTIFY = "TAP_TWILIO_USAGE_ALERTS_NOTIFY"
-MODELS = "twilio_usage"  # the schema of the dbt models
 OPTIONAL = ("today", "balance")  # their streams are not loaded by default
 CHECKS = ("fresh", "anomalies", "budgets", "months", *OPTIONAL)
 FOUND = 3  # the exit code
@@ -27,15 +26,8 @@ FOUND = 3  # the exit code
 def main(arguments: Sequence[str] | None = None, today: date | None = None) -> NoReturn:
     """Print the alerts and end with 3 if there are any. A failure is one line and exit code 1."""
     asked = _parsed(arguments)
-    try:
+    with failing_in_one_line("alerts", extra="alerts"):
         found = _run(asked, today or datetime.now(timezone.utc).date())
-    except ReportError as error:
-        sys.exit(f"alerts: {error}")
-    except ModuleNotFoundError as error:
-        name = (error.name or "").partition(".")[0]
-        ours = name == "apprise" or name in EXTRA
-        wanted = "'tap-twilio-usage[alerts]'" if ours else "its package"
-        sys.exit(f"alerts: {name} is not installed; pip install {wanted}")
     sys.exit(FOUND if found and not asked.exit_zero else 0)
 
 

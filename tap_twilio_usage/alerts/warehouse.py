@@ -26,8 +26,8 @@ from tap_twilio_usage.alerts.balance import DAYS as PACE_DAYS
 from tap_twilio_usage.alerts.balance import Lasting, lasting
 from tap_twilio_usage.alerts.today import NEVER, WEEKS, History, Series
 from tap_twilio_usage.money.hierarchy import TOTAL
+from tap_twilio_usage.report.command import SCHEMA
 from tap_twilio_usage.report.errors import ReportError
-from tap_twilio_usage.report.tables import SCHEMA
 
 ANOMALIES = (
     "anomalies",

@@ -10,28 +10,18 @@ from datetime import date
 from decimal import Context, localcontext
 from pathlib import Path
 
+from tap_twilio_usage.report.command import MODELS, URL_HELP, failing_in_one_line
 from tap_twilio_usage.report.errors import ReportError
 
-# More digits than any price has: sums are exact.
+# More digits than any price has: sums are exact, and shares are rounded.
 EXACT = Context(prec=1000)
-URL_HELP = (
-    "SQLAlchemy URL of the warehouse (default: TAP_TWILIO_USAGE_REPORT_URL, else the database that "
-    "TARGET_POSTGRES_* or TARGET_DUCKDB_PATH name)"
-)
-EXTRA = {"duckdb_engine", "jinja2", "markupsafe", "psycopg", "sqlalchemy"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the report. A failure is one line and exit code 1."""
     asked = _parser().parse_args(arguments)
-    try:
+    with failing_in_one_line("report"):
         _write(asked)
-    except ReportError as error:
-        sys.exit(f"report: {error}")
-    except ModuleNotFoundError as error:
-        name = (error.name or "").partition(".")[0]
-        wanted = "'tap-twilio-usage[report]'" if name in EXTRA else "its package"
-        sys.exit(f"report: {name} is not installed; pip install {wanted}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,9 +36,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--models-schema",
-        default="twilio_usage",
+        default=MODELS,
         metavar="SCHEMA",
-        help="schema of the dbt models, if they are built (default: twilio_usage)",
+        help=f"schema of the dbt models, if they are built (default: {MODELS})",
     )
     parser.add_argument(
         "--since",

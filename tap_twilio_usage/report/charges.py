@@ -13,11 +13,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tap_twilio_usage.report.__main__ import EXTRA, URL_HELP
+from tap_twilio_usage.report.command import MODELS, URL_HELP, failing_in_one_line, read_month
 from tap_twilio_usage.report.errors import ReportError
 
 TABLE = "customer_charges"
-SCHEMA = "twilio_usage"  # of the dbt models
 # The parameters of Stripe's POST /v1/invoiceitems; its periods are in seconds, both ends inclusive.
 COLUMNS = ("customer", "amount", "currency", "description", "period[start]", "period[end]")
 LINES = {"plan": "Plan", "overage": "Overage", "usage": "Usage", "markup": "Markup"}
@@ -31,19 +30,13 @@ WITHOUT_CENTS = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the CSV. A failure is one line and exit code 1."""
     asked = _parser().parse_args(arguments)
-    try:
+    with failing_in_one_line("charges"):
         rows = _rows(asked.url, asked.schema, asked.month)
         text = _text(_items(rows, asked.month, draft=asked.draft))
         if asked.output:
             _write(asked.output, text)
         else:
             sys.stdout.write(text)
-    except ReportError as error:
-        sys.exit(f"charges: {error}")
-    except ModuleNotFoundError as error:
-        name = (error.name or "").partition(".")[0]
-        wanted = "'tap-twilio-usage[report]'" if name in EXTRA else "its package"
-        sys.exit(f"charges: {name} is not installed; pip install {wanted}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,10 +44,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="tap-twilio-usage-charges",
         description=f"Write a month of the dbt model {TABLE} as Stripe invoice items, in CSV.",
     )
-    parser.add_argument("--month", required=True, type=_month, metavar="YYYY-MM", help="the month")
+    parser.add_argument(
+        "--month", required=True, type=read_month, metavar="YYYY-MM", help="the month"
+    )
     parser.add_argument("--url", help=URL_HELP)
     parser.add_argument(
-        "--schema", default=SCHEMA, help=f"schema of the dbt models (default: {SCHEMA})"
+        "--schema", default=MODELS, help=f"schema of the dbt models (default: {MODELS})"
     )
     parser.add_argument(
         "--draft", action="store_true", help="also if the month is not closed and may still change"
@@ -63,13 +58,6 @@ def _parser() -> argparse.ArgumentParser:
         "--output", type=Path, metavar="FILE", help="file to write (default: standard output)"
     )
     return parser
-
-
-def _month(text: str) -> date:
-    try:
-        return datetime.strptime(text, "%Y-%m").replace(tzinfo=timezone.utc).date()
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a valid month; use YYYY-MM") from None
 
 
 def _rows(given: str | None, schema: str, month: date) -> list[Any]:

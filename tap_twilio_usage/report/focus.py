@@ -11,9 +11,9 @@ from sqlalchemy import Connection, select
 
 from tap_twilio_usage.focus import files
 from tap_twilio_usage.focus.columns import KEY, SCHEMA, STREAM
+from tap_twilio_usage.focus.delivery import moment
 from tap_twilio_usage.report.errors import ReportError
 from tap_twilio_usage.report.tables import Table, Tables
-from tap_twilio_usage.report.values import time
 
 
 def write(connection: Connection, tables: Tables, since: date | None, path: Path) -> None:
@@ -55,7 +55,7 @@ def _rows(
     query = select(rows).order_by(*(rows.c[name] for name in reversed(KEY)))
     for row in connection.execution_options(yield_per=5_000).execute(query):
         named = dict(zip(columns, row, strict=True))
-        named.update({name: time(named[name]) for name in moments})
+        named.update({name: moment(named[name]) for name in moments})
         begins = named["ChargePeriodStart"]
         if since is None or begins is None or begins.date() >= since:
             yield named

@@ -7,18 +7,17 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timezone
+from datetime import datetime, timezone
 from decimal import localcontext
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tap_twilio_usage import __version__
 from tap_twilio_usage.money.amounts import EXACT
-from tap_twilio_usage.report.__main__ import EXTRA, URL_HELP
+from tap_twilio_usage.report.command import SCHEMA, URL_HELP, failing_in_one_line, read_month
 from tap_twilio_usage.report.errors import ReportError
 
 TABLE = "focus_cost_and_usage"
-SCHEMA = "tap_twilio_usage"  # of the targets in meltano.yml
 READERS = ("focus", "cloudability", "vantage")
 VERSIONS = ("1.0", "1.1", "1.2", "1.3", "1.4")
 TAKEN: Mapping[str, Mapping[str, tuple[str, ...]]] = {  # by readers with their own form
@@ -30,14 +29,8 @@ TAKEN: Mapping[str, Mapping[str, tuple[str, ...]]] = {  # by readers with their 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the files. A failure is one line and exit code 1."""
     asked = _parser().parse_args(arguments)
-    try:
-        with localcontext(EXACT):
-            listed = _deliver(asked)
-    except ReportError as error:
-        sys.exit(f"focus-files: {error}")
-    except ModuleNotFoundError as error:
-        wanted = "'tap-twilio-usage[report]'" if error.name in EXTRA else "its package"
-        sys.exit(f"focus-files: {error.name} is not installed; pip install {wanted}")
+    with failing_in_one_line("focus-files"), localcontext(EXACT):
+        listed = _deliver(asked)
     rows = sum(each["rows"] for each in listed)
     sys.stdout.write(f"focus-files: {rows} rows in {len(listed)} files in {asked.folder}\n")
 
@@ -73,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         help="of the files for any reader of FOCUS (default: parquet)",
     )
     parser.add_argument(
-        "--since", type=_month, metavar="YYYY-MM", help="first month to write (default: all)"
+        "--since", type=read_month, metavar="YYYY-MM", help="first month to write (default: all)"
     )
     parser.add_argument(
         "--lookback-days",
@@ -83,13 +76,6 @@ def _parser() -> argparse.ArgumentParser:
         help="the tap's setting lookback_days: older days are complete (default: 35)",
     )
     return parser
-
-
-def _month(text: str) -> date:
-    try:
-        return datetime.strptime(text, "%Y-%m").replace(tzinfo=timezone.utc).date()
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a valid month; use YYYY-MM") from None
 
 
 def _number_of_days(text: str) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select
 
+from tap_twilio_usage.focus.delivery import moment
 from tap_twilio_usage.money.hierarchy import TOTAL, normalise
 from tap_twilio_usage.report import queries
 from tap_twilio_usage.report.errors import ReportError
@@ -32,7 +33,7 @@ from tap_twilio_usage.report.figures.sums import (
 )
 from tap_twilio_usage.report.tables import BILLING_GROUPS, RECORDS, Table, Tables
 from tap_twilio_usage.report.values import day as day_of
-from tap_twilio_usage.report.values import exact, flag, time
+from tap_twilio_usage.report.values import exact, flag
 
 MONTHS_BACK = 6  # as the tap's default start_date
 # So many sums of a day, service and account fit into a page; the other accounts are one.
@@ -138,7 +139,7 @@ class _Reader:
                 total=cost if price == cost else price,
                 remainder=exact(remainder) or ZERO,
                 used=bool(used),
-                as_of=seen.setdefault(as_of, time(as_of)),
+                as_of=seen.setdefault(as_of, moment(as_of)),
             )
 
     def months(self, since: date) -> list[Month]:

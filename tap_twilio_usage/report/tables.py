@@ -25,12 +25,11 @@ from sqlalchemy import (
 )
 
 from tap_twilio_usage._compat import override
+from tap_twilio_usage.report.command import SCHEMA
 from tap_twilio_usage.report.errors import ReportError
 
 RECORDS = "usage_records_daily"
 BILLING_GROUPS = "billing_group_records"
-SCHEMA = "tap_twilio_usage"  # of the targets in meltano.yml
-MODELS = "twilio_usage"  # of the dbt models
 Column = ColumnElement[Any]
 
 

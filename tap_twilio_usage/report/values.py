@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timezone
+from datetime import date
 from decimal import Decimal
 from typing import Any
+
+from tap_twilio_usage.focus.delivery import moment
 
 
 def flag(value: Any) -> bool | None:
@@ -12,18 +14,9 @@ def flag(value: Any) -> bool | None:
     return None if value is None else bool(value)
 
 
-def time(value: Any) -> datetime | None:
-    """Return a time in GMT; target-duckdb stores it as text."""
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value.replace("Z", "+00:00"))
-    if not isinstance(value, datetime):
-        return None
-    return value.astimezone(timezone.utc) if value.tzinfo else value.replace(tzinfo=timezone.utc)
-
-
 def day(value: Any) -> date | None:
     """Return the day, in GMT, of a time or a day."""
-    if found := time(value):
+    if found := moment(value):
         return found.date()
     return value if isinstance(value, date) else None
 
