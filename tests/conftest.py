@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -258,6 +258,23 @@ def clean_environment() -> dict[str, str]:
     """Return the environment without settings."""
     ours = ("TWILIO_", "TAP_", "TARGET_", "DBT_")
     return {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+
+
+def output_of(command: Sequence[str], *, env: Mapping[str, str], cwd: Path | None = None) -> str:
+    """Return what a command says; it has to succeed, and to show no Auth Token."""
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=580,
+    )
+    assert done.returncode == 0, done.stdout
+    assert not leaks(done.stdout, [AUTH_TOKEN])
+    return done.stdout
 
 
 # Meltano installs the others where a test runs them.

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
-from tests.conftest import ROOT, VERSION, blocks, clean_environment
+from tests.conftest import ROOT, VERSION, blocks, clean_environment, output_of
 
 PAGE = ROOT / "docs" / "install.md"
 HUB = ROOT / "hub" / "tap-twilio-usage.yml"
@@ -60,19 +60,7 @@ def shell(dist: Path, tmp_path: Path) -> Shell:
     }
 
     def run(commands: str, more: Mapping[str, str] | None = None) -> str:
-        done = subprocess.run(
-            ["bash", "-ec", commands],
-            cwd=folder,
-            env={**environment, **(more or {})},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=580,
-        )
-        assert done.returncode == 0, done.stdout
-        assert AUTH_TOKEN not in done.stdout
-        return done.stdout
+        return output_of(["bash", "-ec", commands], cwd=folder, env={**environment, **(more or {})})
 
     return run
 
