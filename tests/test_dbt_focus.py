@@ -20,6 +20,7 @@ from focus_check import own
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
 from sandbox.invoice import invoice
 from tap_twilio_usage.focus.columns import STREAM, columns_of
+from tap_twilio_usage.focus.metadata import instance_of
 from tap_twilio_usage.invoice.__main__ import main as read_invoice
 from tests.conftest import ROOT, Run, address, catalog_of, clean_environment, forked_in
 
@@ -40,6 +41,10 @@ split,1,,,sms*,"{OWNER.replace('"', '""')}",100,2,,
 split,1,,,sms*,Marketing,,1,,
 voice,2,,Voice,,Support,300,,,
 """
+VARS = {
+    "twilio_usage_closed_through": "2025-08-31",
+    "twilio_usage_payment_terms": "Net 30 days' time",
+}
 MODELS = (
     *("focus_cost_and_usage_allocated", "focus_billing_period", "focus_invoice_detail"),
     "focus_recency",
@@ -121,7 +126,7 @@ def query(
         *("--select", *(f"+{model}" for model in MODELS), "--indirect-selection", "buildable"),
         *("--exclude", "test_name:not_null", "closed_months_are_loaded", "every_day_is_loaded"),
         *("--profiles-dir", package),
-        *("--vars", "{twilio_usage_closed_through: '2025-08-31'}"),
+        *("--vars", json.dumps(VARS)),
     ]
     done = subprocess.run(
         command,
@@ -234,7 +239,7 @@ def test_only_a_divided_cost_has_an_allocation(query: Query) -> None:
 
 def test_the_mart_has_the_columns_of_focus(query: Query) -> None:
     (row, *_) = allocated(query)
-    own = {"Tags", "x_Owner", "x_CostCenter", "x_RuleId"}
+    own = {"Tags", "x_InvoiceDetailId", "x_Owner", "x_CostCenter", "x_RuleId"}
     left_out = {"x_Count", "x_CountUnit", "x_Price", "x_PriceUnit", "x_UsageUnit"}
     assert row.keys() == {*columns_of("1.3")} - left_out | own
     of_twilio = [name.startswith("x_") for name in row]
@@ -259,7 +264,7 @@ def test_the_invoice_detail_is_the_invoice(query: Query, company: Company) -> No
     rows = query(
         'SELECT "ChargeCategory", "BilledCost", "BillingAccountId", "InvoiceDetailGrain", '
         '"InvoiceDetailId", "InvoiceDetailDescription", "BillingPeriodStart", "BillingPeriodEnd", '
-        '"ReferenceInvoiceId" = "InvoiceId" FROM twilio_usage.focus_invoice_detail'
+        '"ReferenceInvoiceId" = "InvoiceId", "PaymentTerms" FROM twilio_usage.focus_invoice_detail'
     )
     assert sum(row[1] for row in rows) == written.total
     assert {row[0] for row in rows} >= {"Usage", "Tax", "Credit"}
@@ -269,7 +274,31 @@ def test_the_invoice_detail_is_the_invoice(query: Query, company: Company) -> No
     assert {name for grain in grains for name in grain} == {
         *("ServiceName", "SubAccountId", "x_ItemGroup", "x_Item")
     }
-    assert {row[6:] for row in rows} == {(datetime(2025, 9, 1), datetime(2025, 10, 1), True)}  # noqa: DTZ001
+    month = datetime(2025, 9, 1), datetime(2025, 10, 1)  # noqa: DTZ001
+    assert {row[6:] for row in rows} == {(*month, True, VARS["twilio_usage_payment_terms"])}
+
+
+def test_a_charge_names_its_invoice_and_the_only_line_that_it_can_be_of(query: Query) -> None:
+    lines: defaultdict[tuple[str, str | None], list[str]] = defaultdict(list)
+    for line, category, grain in query(
+        'SELECT "InvoiceDetailId", "ChargeCategory", "InvoiceDetailGrain" '
+        "FROM twilio_usage.focus_invoice_detail"
+    ):
+        of = json.loads(grain)
+        if category in {"Usage", "Purchase"} and "ServiceName" in of:
+            lines[of["ServiceName"], of.get("SubAccountId")].append(line)
+    rows = allocated(query)
+    for row in rows:
+        own = lines[row["ServiceName"], row["SubAccountId"]]
+        is_invoiced = row["ChargePeriodStart"].month == 9
+        assert (row["InvoiceId"] is not None) == is_invoiced
+        assert row["x_InvoiceDetailId"] == (own[0] if is_invoiced and len(own) == 1 else None)
+    assert len({row["x_InvoiceDetailId"] for row in rows}) > 2
+
+
+def test_the_dataset_has_the_id_that_delivered_files_have(query: Query) -> None:
+    found = query('SELECT DISTINCT "DatasetInstanceId" FROM twilio_usage.focus_recency')
+    assert found == [(instance_of("CostAndUsage", MAIN_SID),)]
 
 
 def test_a_day_is_complete_once_no_run_reads_it_again(query: Query) -> None:

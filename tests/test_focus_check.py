@@ -104,7 +104,9 @@ def test_only_checks_with_a_reason_fail(
         ("1.3", {"SubAccountName": "Branch", "SubAccountId": None}, "SubAccountName-1"),
         ("1.4", {"HostProviderName": None}, "HostProviderName-1"),
         ("1.4", {"InvoiceDetailId": "1"}, "InvoiceDetailId-1"),
-        ("1.4", {"SkuPriceId": None}, "PricingQuantity-2"),
+        ("1.3", {"SkuPriceId": None}, "PricingQuantity-2"),
+        ("1.3", {"HostProviderName": "Cloud"}, "HostProviderName-2"),
+        ("1.4", {"EffectiveCost": Decimal(1)}, "Cost-2"),
     ],
 )
 def test_a_row_that_breaks_a_rule_fails_its_check(

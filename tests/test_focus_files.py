@@ -138,6 +138,11 @@ def deliver(warehouse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     return run
 
 
+def in_order(version: str) -> list[str]:
+    """Return the columns by name, with FOCUS's own before the others."""
+    return sorted(columns_of(version), key=lambda name: (name[:2] == "x_", name))
+
+
 def names(folder: Path) -> set[str]:
     return {f"{path.relative_to(folder)}" for path in folder.rglob("*") if path.is_file()}
 
@@ -156,13 +161,14 @@ def test_a_file_for_each_month_and_account_and_a_manifest(deliver: Deliver) -> N
 
 def test_the_parquet_files_have_what_the_csv_files_have(deliver: Deliver) -> None:
     csv, parquet = deliver("--format=csv"), deliver()
-    types = {name: type_of(each) for name, each in schema_of("1.3")["properties"].items()}
+    described = schema_of("1.3")["properties"]
+    types = {name: type_of(described[name]) for name in in_order("1.3")}
     with duckdb.connect() as connection:
         text = connection.read_csv(
             f"{csv}/*/*.csv", columns=types, auto_detect=False, header=True, na_values=[""]
         )
         data = connection.read_parquet(f"{parquet}/*/*.parquet")
-        assert data.columns == [*columns_of("1.3")]
+        assert data.columns == in_order("1.3")
         assert [f"{each}" for each in data.types] == [f"{each}" for each in text.types]
         assert data.except_(text).fetchall() == text.except_(data).fetchall() == []
         assert len(data) == 16
@@ -170,14 +176,17 @@ def test_the_parquet_files_have_what_the_csv_files_have(deliver: Deliver) -> Non
 
 def test_the_metadata_has_the_schema_and_how_complete_each_day_is(deliver: Deliver) -> None:
     folder = deliver("--lookback-days=0")
-    metadata = json.loads((folder / "manifest.json").read_text())["metadata"]
+    manifest = json.loads((folder / "manifest.json").read_text())
+    metadata = manifest["metadata"]
     (schema,), (recency,) = metadata["Schema"], metadata["Recency"]
     assert schema["FocusVersion"] == "1.3"
+    assert schema["DataGeneratorVersion"].endswith("+focus.1.3")
+    assert {each["schema_id"] for each in manifest["files"]} == {schema["SchemaId"]}
     (instance,) = metadata["DatasetInstance"]
     assert f"{UUID(instance['DatasetInstanceId'])}" == recency["DatasetInstanceId"]
     assert schema["DatasetInstanceId"] == recency["DatasetInstanceId"]
     columns = {each["ColumnName"]: each for each in schema["ColumnDefinition"]}
-    assert [*columns] == [*columns_of("1.3")]
+    assert [*columns] == in_order("1.3")
     assert columns["BilledCost"] == {
         "ColumnName": "BilledCost",
         "DataType": "DECIMAL",
@@ -231,7 +240,7 @@ def test_cloudability_gets_its_folders_and_an_older_version(deliver: Deliver, ve
     }
     with duckdb.connect() as connection:
         data = connection.read_parquet(f"{folder / found[0]}")
-        assert data.columns == [*columns_of(version)]
+        assert data.columns == in_order(version)
         assert ("SkuMeter" in data.columns) == (version == "1.1")
         ((compression,),) = connection.execute(
             f"SELECT DISTINCT compression FROM parquet_metadata('{folder / found[0]}')"
@@ -252,21 +261,26 @@ def test_a_version_without_the_old_names_has_the_new_ones(deliver: Deliver) -> N
     folder = deliver("--focus-version=1.4", "--since=2026-02", rows=8, files=2)
     with duckdb.connect() as connection:
         data = connection.read_parquet(f"{folder}/*/*.parquet")
-        assert data.columns == [*columns_of("1.4")]
+        assert data.columns == in_order("1.4")
         found = data.project("ServiceProviderName, InvoiceDetailId").distinct().fetchall()
         assert found == [("Twilio", None)]
 
 
 def test_the_columns_of_the_model_with_owners_and_of_other_tables() -> None:
-    stored = ["BILLEDCOST", "tags", "X_OWNER", "x_own", "_sdc_sequence", "note"]
-    found = delivery.names(stored)
-    assert [*found.values()] == ["BilledCost", "Tags", "x_Owner", "x_own"]
+    stored = ["BILLEDCOST", "list_cost", "x_account_sid", "tags", "X_OWNER", "x_own", "note"]
+    found = delivery.names([*stored, "x_InvoiceDetailId", "_sdc_sequence", "_dlt_id"])
+    ours = ["BilledCost", "ListCost", "x_AccountSid", "Tags", "x_Owner", "x_own"]
+    assert [*found.values()] == [*ours, "x_InvoiceDetailId"]
     described, project = delivery.projection("1.0", found.values())
-    ours = [name for name in columns_of("1.0") if not name.startswith("x_")]
-    assert [*described][: len(ours) + 1] == [*ours, "Tags"]
-    assert [*described][-2:] == ["x_Owner", "x_own"]
-    row = project({"BilledCost": 1, "Tags": "{}", "ServiceProviderName": "Twilio"})
+    both = {*columns_of("1.0"), "Tags", "x_InvoiceDetailId", "x_Owner", "x_own"}
+    assert [*described] == sorted(both, key=lambda name: (name[:2] == "x_", name))
+    loaded = {"BilledCost": 1, "Tags": "{}", "ServiceProviderName": "Twilio"}
+    row = project({**loaded, "x_InvoiceDetailId": "I1-2"})
     assert (row["Tags"], row["ProviderName"], row["ListCost"]) == ("{}", "Twilio", None)
+    assert row["x_InvoiceDetailId"] == "I1-2"
+    described, project = delivery.projection("1.4", found.values())
+    assert "x_InvoiceDetailId" not in described
+    assert project({"x_InvoiceDetailId": "I1-2"})["InvoiceDetailId"] == "I1-2"
 
 
 def test_vantage_gets_parts_of_a_large_month_and_its_own_categories() -> None:

@@ -197,3 +197,12 @@ def test_there_is_no_flag_without_the_properties_that_it_needs(sync: Sync, desel
     assert run.code == 0
     assert not {deselected, "counts_in_total"} & properties(run).keys()
     assert all(not {deselected, "counts_in_total"} & r.keys() for r in run.records())
+
+
+def test_a_selection_of_the_columns_of_focus_leaves_the_others_as_they_are(mapped: Any) -> None:
+    stream = "focus_cost_and_usage"
+    whole, part = mapped(focus=True), mapped({stream: {"RegionId": None}}, focus=True)
+    assert {*properties(whole, stream)} - {*properties(part, stream)} == {"RegionId"}
+    rows = [{**row, "RegionId": None} for row in part.records(stream)]
+    assert rows == whole.records(stream)
+    assert len(rows) == 3

@@ -18,6 +18,14 @@
 {#- Return the first moment of a day. -#}
 {% macro midnight(date) %}cast({{ date }} as {{ dbt.type_timestamp() }}){% endmacro %}
 
+{#- Return a GUID of a text: the same one for the same text. -#}
+{% macro guid(text) -%}
+    {%- set hash = dbt.hash(text) -%}
+    {%- for start, length in [(1, 8), (9, 4), (13, 4), (17, 4), (21, 12)] -%}
+        {{ " || '-' || " if not loop.first }}substr({{ hash }}, {{ start }}, {{ length }})
+    {%- endfor -%}
+{%- endmacro %}
+
 {#- Return a text as JSON writes it, with its quotes. Some warehouses read a backslash in a literal. -#}
 {% macro json_text(text) -%}
     {%- set written = ['replace(' ~ text ~ ', chr(92), chr(92) || chr(92))'] -%}

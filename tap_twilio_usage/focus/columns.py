@@ -26,7 +26,8 @@ ADDED = {  # by a later version than 1.0
     ),
     "1.4": ("InvoiceDetailId",),
 }
-REMOVED = {"1.4": ("ProviderName", "PublisherName")}
+# x_PriceUnit only repeats BillingCurrency, and not in the form that 1.4 wants.
+REMOVED = {"1.4": ("ProviderName", "PublisherName", "x_PriceUnit")}
 # Without null in 1.4. In the default they keep the types that tables already have. The currencies
 # may not be null either, but a load must not fail if Twilio reports none.
 NEVER_NULL = (

@@ -19,10 +19,11 @@ from tap_twilio_usage.focus.columns import DEFAULT, KEY, columns_of, schema_of
 
 # The names that 1.4 no longer has, and those that have their values since 1.3.
 SUCCESSORS = {"ProviderName": "ServiceProviderName", "PublisherName": "HostProviderName"}
+ELSEWHERE = {**SUCCESSORS, "InvoiceDetailId": "x_InvoiceDetailId"}  # in a table without the name
 TEXT = {"type": ["string", "null"]}
 NEEDED = (*KEY, "BillingPeriodStart", "BilledCost", "ChargeCategory")
 OF_ANY_VERSION = {*columns_of("1.3"), *columns_of("1.4")}
-OF_THE_MODEL = {"Tags", "x_Owner", "x_CostCenter", "x_RuleId"}
+OF_THE_MODEL = {"Tags", "x_InvoiceDetailId", "x_Owner", "x_CostCenter", "x_RuleId"}
 VANTAGE = {
     "ChargePeriodStart": TEXT,
     "ChargeCategory": TEXT,
@@ -43,15 +44,20 @@ Row = Mapping[str, Any]
 
 
 def names(stored: Iterable[str]) -> dict[str, str]:
-    """Return the columns of FOCUS by their names in a table, which may have another case.
+    """Return the columns of FOCUS by their names in a table.
 
-    Columns that are not of FOCUS, such as those of a Singer target, are left out.
+    These may have another case, or be as dlt writes them: billed_cost for BilledCost. Columns that
+    are not of FOCUS, such as those of a Singer target, are left out.
     """
-    known = {each.lower(): each for each in OF_ANY_VERSION | OF_THE_MODEL}
-    found = {each: known.get(each.lower(), each) for each in stored}
+    known = {_plain(each): each for each in OF_ANY_VERSION | OF_THE_MODEL}
+    found = {each: known.get(_plain(each), each) for each in stored}
     return {
-        each: name for each, name in found.items() if name.lower() in known or name.startswith("x_")
+        each: name for each, name in found.items() if _plain(name) in known or name.startswith("x_")
     }
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
 
 
 class Part(NamedTuple):
@@ -114,20 +120,17 @@ def projection(version: str, found: Iterable[str]) -> tuple[dict[str, Any], Call
     """Return the columns of a version with their schema, and what makes its row of a loaded one.
 
     `found` are the columns that are loaded. Those that are nobody's but the table's, such as Tags,
-    stay; the columns of other versions go.
+    stay; the columns of other versions go. They are in the order that 1.4 wants: by name, with
+    FOCUS's own before the others.
     """
     described = dict(schema_of(version)["properties"])
-    own = [name for name in found if name not in OF_ANY_VERSION]
-    described = {
-        **{name: each for name, each in described.items() if not name.startswith("x_")},
-        **{name: TEXT for name in own if not name.startswith("x_")},
-        **{name: each for name, each in described.items() if name.startswith("x_")},
-        **{name: TEXT for name in own if name.startswith("x_")},
-    }
-    names = tuple(described)
+    taken = {ELSEWHERE.get(name) for name in described} | OF_ANY_VERSION
+    described |= {name: TEXT for name in found if name not in taken}
+    names = sorted(described, key=lambda name: (name.startswith("x_"), name))
+    described = {name: described[name] for name in names}
 
     def project(row: Row) -> Row:
-        return {name: row.get(name, row.get(SUCCESSORS.get(name, name))) for name in names}
+        return {name: row.get(name, row.get(ELSEWHERE.get(name, name))) for name in names}
 
     return described, project
 

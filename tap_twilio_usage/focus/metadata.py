@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta, timezone
+from hashlib import md5
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from tap_twilio_usage.focus.delivery import SUCCESSORS, Form, Tally
 from tap_twilio_usage.focus.files import DIGITS_AFTER_THE_POINT
@@ -21,7 +22,7 @@ def metadata(
     columns = [
         _column(name, each, tally.lengths.get(name)) for name, each in form.described.items()
     ]
-    instance = f"{uuid5(NAMESPACE_URL, f'CostAndUsage {min(tally.payers)}')}"
+    instance = instance_of("CostAndUsage", min(tally.payers))
     identity = f"{form.version} {[(each['ColumnName'], each['DataType']) for each in columns]}"
     return {
         "DataGenerator": {"DataGenerator": "tap-twilio-usage"},
@@ -37,7 +38,7 @@ def metadata(
                 "SchemaId": f"{uuid5(NAMESPACE_URL, identity)}",
                 "DatasetInstanceId": instance,
                 "FocusVersion": form.version,
-                "DataGeneratorVersion": generator,
+                "DataGeneratorVersion": f"{generator}+focus.{form.version}",
                 "CreationDate": _written(written),
                 "ColumnDefinition": columns,
             }
@@ -53,6 +54,11 @@ def metadata(
     }
 
 
+def instance_of(dataset: str, payer: str) -> str:
+    """Return the ID of a dataset, as the dbt model focus_recency computes it too."""
+    return f"{UUID(md5(f'{dataset} {payer}'.encode(), usedforsecurity=False).hexdigest())}"
+
+
 def _column(name: str, described: Mapping[str, Any], longest: int | None) -> dict[str, Any]:
     kind = DATA_TYPES[described.get("format", described["type"][0])]
     definition: dict[str, Any] = {"ColumnName": name, "DataType": kind}
@@ -62,6 +68,8 @@ def _column(name: str, described: Mapping[str, Any], longest: int | None) -> dic
         definition |= {"StringMaxLength": longest or 0, "StringEncoding": "UTF-8"}
     if name in SUCCESSORS:
         definition["Deprecated"] = True
+    if name == "Tags":
+        definition["ProviderTagPrefixes"] = []  # all tags are of the user's rules
     return definition
 
 

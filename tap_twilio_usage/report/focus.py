@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from tap_twilio_usage.focus import files
 from tap_twilio_usage.focus.columns import KEY, SCHEMA, STREAM
-from tap_twilio_usage.focus.delivery import moment
+from tap_twilio_usage.focus.delivery import moment, names
 from tap_twilio_usage.report.errors import ReportError
 from tap_twilio_usage.report.tables import Table, Tables
 
@@ -33,10 +33,8 @@ def _write(connection: Connection, tables: Tables, since: date | None, path: Pat
         raise ReportError(
             "no table focus_cost_and_usage; load it with the setting focus, or omit --focus"
         )
-    # dlt writes billed_cost for BilledCost.
-    stored = {name.replace("_", "").lower(): name for name in table.types}
-    names = {name: stored.get(name.lower().replace("_", "")) for name in SCHEMA["properties"]}
-    columns = {name: mine for name, mine in names.items() if mine}
+    stored = {name: mine for mine, name in names(table.types).items()}
+    columns = {name: stored[name] for name in SCHEMA["properties"] if name in stored}
     files.write(path, _rows(connection, table, columns, since), [*columns])
 
 

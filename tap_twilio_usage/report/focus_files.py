@@ -172,13 +172,15 @@ def _write(
         raise ReportError("the table has no row in these months; load them, or use another --since")
     manifest: dict[str, Any] = {"files": listed}
     if asked.reader == "focus":
-        manifest["metadata"] = metadata(
+        manifest["metadata"] = about_all = metadata(
             form,
             tally,
             generator=__version__,
             written=written,
             lookback_days=asked.lookback_days,
         )
+        for each in listed:
+            each["schema_id"] = about_all["Schema"][0]["SchemaId"]
     manifests = {PurePosixPath("manifest.json"): manifest}
     if asked.reader == "cloudability":
         manifests = dict(delivery.manifests_for_cloudability(asked.folder.resolve().name, listed))

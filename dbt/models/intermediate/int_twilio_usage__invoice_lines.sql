@@ -84,28 +84,41 @@ named_accounts as (
     from {{ ref('twilio_usage', 'stg_twilio_usage__accounts') }}
     group by friendly_name
     having count(*) = 1
+),
+
+lines as (
+    select
+        written.*,
+        coalesce(
+            named_accounts.account_sid,
+            case when written.account like 'AC%' and length(written.account) = 34 then written.account end
+        ) as account_sid
+    from written
+    left join named_accounts on written.account = named_accounts.friendly_name
 )
 
 select
-    written.invoice_id,
-    written.period_start,
-    written.period_end,
-    coalesce(
-        named_accounts.account_sid,
-        case when written.account like 'AC%' and length(written.account) = 34 then written.account end
-    ) as account_sid,
-    written.item_group,
-    written.item,
-    written.quantity,
-    written.amount,
-    written.currency,
-    written.kind,
+    lines.invoice_id,
+    lines.invoice_id || '-' || cast(row_number() over (
+        partition by lines.invoice_id
+        order by
+            lines.item_group, lines.item, lines.account_sid, lines.kind, lines.currency,
+            lines.period_start, lines.amount, lines.quantity
+    ) as {{ dbt.type_string() }}) as invoice_detail_id,
+    lines.period_start,
+    lines.period_end,
+    lines.account_sid,
+    lines.item_group,
+    lines.item,
+    lines.quantity,
+    lines.amount,
+    lines.currency,
+    lines.kind,
     ranked_claims.service,
     not (ranked_claims.choice is not null and ranked_claims.service is null) as may_be_in_api,
-    {{ exact("case when written.currency in ('JPY', 'KRW') then '1' else '0.01' end") }} as smallest_unit
-from written
+    {{ exact("case when lines.currency in ('JPY', 'KRW') then '1' else '0.01' end") }} as smallest_unit
+from lines
 left join ranked_claims
-    on written.item_group = ranked_claims.item_group
-    and written.item = ranked_claims.item
+    on lines.item_group = ranked_claims.item_group
+    and lines.item = ranked_claims.item
     and ranked_claims.choice = 1
-left join named_accounts on written.account = named_accounts.friendly_name

@@ -4,7 +4,7 @@
     'ChargeFrequency', 'ChargeClass', 'ChargeDescription', 'ConsumedUnit', 'PricingUnit',
     'PricingCategory', 'SkuId', 'SkuPriceId', 'SkuMeter', 'SkuPriceDetails', 'ServiceName',
     'ServiceCategory', 'ServiceSubcategory', 'ServiceProviderName', 'HostProviderName',
-    'InvoiceIssuerName', 'InvoiceId', 'RegionId', 'RegionName', 'CommitmentDiscountStatus',
+    'InvoiceIssuerName', 'RegionId', 'RegionName', 'CommitmentDiscountStatus',
     'x_AccountSid', 'x_Category',
 ] %}
 {%- set moments = [
@@ -58,10 +58,43 @@ shares as (
     from {{ ref('twilio_usage', 'allocated_cost') }}
 ),
 
+-- A line of an invoice is that of a charge if the account has only one for the service.
+lines as (
+    select
+        invoice_id,
+        account_sid,
+        service,
+        min(invoice_detail_id) as invoice_detail_id
+    from {{ ref('twilio_usage', 'int_twilio_usage__invoice_lines') }}
+    where kind in ('usage', 'fee')
+    group by invoice_id, account_sid, service
+    having count(*) = 1
+),
+
+invoiced as (
+    select
+        charges.account_sid,
+        charges.start_date,
+        charges.category,
+        days.invoice_id,
+        lines.invoice_detail_id
+    from charges
+    inner join {{ ref('twilio_usage', 'int_twilio_usage__invoice_days') }} as days
+        on charges.account_sid = days.account_sid
+        and charges.start_date = days.start_date
+        and charges.{{ focus('BillingCurrency') }} = upper(days.price_unit)
+    left join lines
+        on days.invoice_id = lines.invoice_id
+        and charges.account_sid = lines.account_sid
+        and charges.{{ focus('ServiceName') }} = lines.service
+),
+
 -- The costs are those of the shares. A quantity is divided as the cost is.
 divided as (
     select
         charges.*,
+        invoiced.invoice_id,
+        invoiced.invoice_detail_id,
         shares.rule_id,
         shares.owner,
         shares.cost_center,
@@ -85,12 +118,17 @@ divided as (
         on charges.account_sid = shares.account_sid
         and charges.start_date = shares.start_date
         and charges.category = shares.category
+    left join invoiced
+        on charges.account_sid = invoiced.account_sid
+        and charges.start_date = invoiced.start_date
+        and charges.category = invoiced.category
 )
 
 select
     {%- for name in texts + moments + prices if name[:2] != 'x_' %}
     {{ focus(name) }},
     {%- endfor %}
+    invoice_id as {{ focus('InvoiceId') }},
     {{ focus('ServiceProviderName') }} as {{ focus('ProviderName') }},
     {{ focus('HostProviderName') }} as {{ focus('PublisherName') }},
     {%- for name in costs %}
@@ -115,6 +153,7 @@ select
     {%- for name in texts + moments if name[:2] == 'x_' %}
     {{ focus(name) }},
     {%- endfor %}
+    invoice_detail_id as {{ focus('x_InvoiceDetailId') }},
     owner as {{ focus('x_Owner') }},
     cost_center as {{ focus('x_CostCenter') }},
     rule_id as {{ focus('x_RuleId') }}

@@ -1,13 +1,7 @@
 with lines as (
     select
         lines.*,
-        coalesce(accounts.owner_account_sid, lines.account_sid) as main_account_sid,
-        row_number() over (
-            partition by lines.invoice_id
-            order by
-                lines.item_group, lines.item, lines.account_sid, lines.kind, lines.currency,
-                lines.period_start, lines.amount, lines.quantity
-        ) as place
+        coalesce(accounts.owner_account_sid, lines.account_sid) as main_account_sid
     from {{ ref('twilio_usage', 'int_twilio_usage__invoice_lines') }} as lines
     left join {{ ref('twilio_usage', 'stg_twilio_usage__accounts') }} as accounts
         on lines.account_sid = accounts.account_sid
@@ -23,8 +17,7 @@ main_accounts as (
 
 select
     lines.invoice_id as {{ focus('InvoiceId') }},
-    lines.invoice_id || '-' || cast(lines.place as {{ dbt.type_string() }})
-        as {{ focus('InvoiceDetailId') }},
+    lines.invoice_detail_id as {{ focus('InvoiceDetailId') }},
     'Twilio' as {{ focus('InvoiceIssuerName') }},
     coalesce(lines.main_account_sid, main_accounts.account_sid) as {{ focus('BillingAccountId') }},
     {{ midnight(month_of('lines.period_start')) }} as {{ focus('BillingPeriodStart') }},
@@ -47,10 +40,11 @@ select
     lines.currency as {{ focus('BillingCurrency') }},
     'Issued' as {{ focus('InvoiceIssueStatus') }},
     lines.invoice_id as {{ focus('ReferenceInvoiceId') }},
-    -- The files of an invoice have neither of these; a line is there once its period is over.
+    -- The files of an invoice have none of these; a line is there once its period is over.
     cast(null as {{ dbt.type_timestamp() }}) as {{ focus('InvoiceIssueDate') }},
     cast(null as {{ dbt.type_timestamp() }}) as {{ focus('PaymentDueDate') }},
-    cast(null as {{ dbt.type_string() }}) as {{ focus('PaymentTerms') }},
+    cast(nullif({{ dbt.string_literal(dbt.escape_single_quotes(var('twilio_usage_payment_terms'))) }}, '')
+        as {{ dbt.type_string() }}) as {{ focus('PaymentTerms') }},
     {{ midnight(day_after('lines.period_end')) }} as {{ focus('InvoiceDetailCreated') }},
     {{ midnight(day_after('lines.period_end')) }} as {{ focus('InvoiceDetailLastUpdated') }},
     lines.quantity as {{ focus('x_Quantity') }}

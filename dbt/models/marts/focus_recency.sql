@@ -57,16 +57,31 @@ updates as (
     select start_date, max(as_of) as as_of
     from {{ ref('twilio_usage', 'stg_twilio_usage__usage_records_daily') }}
     group by start_date
+),
+
+-- The dataset is that of the first main account, as in the manifest of delivered files.
+payers as (
+    select coalesce(
+        (select min({{ focus('BillingAccountId') }}) from {{ if_loaded('focus_cost_and_usage') }}),
+        (select min(account_sid) from accounts)
+    ) as account_sid
+),
+
+instances as (
+    select {{ guid("'CostAndUsage ' || account_sid") }} as instance_id from payers
 )
 
 select
-    'CostAndUsage' as {{ focus('DatasetInstanceId') }},
+    max(instances.instance_id) as {{ focus('DatasetInstanceId') }},
     {{ midnight('expected.day') }} as {{ focus('TimeSectorStart') }},
     {{ midnight(day_after('expected.day')) }} as {{ focus('TimeSectorEnd') }},
     min(expected.is_loaded) = 1
         and expected.day < {{ days_after('max(expected.last_day)', -var('twilio_usage_lookback_days')) }}
         as {{ focus('TimeSectorComplete') }},
-    max(updates.as_of) as {{ focus('TimeSectorLastUpdated') }}
+    -- A day that nobody loaded was last looked for when the newest records were read.
+    coalesce(max(updates.as_of), (select max(as_of) from updates))
+        as {{ focus('TimeSectorLastUpdated') }}
 from expected
+cross join instances
 left join updates on expected.day = updates.start_date
 group by expected.day
