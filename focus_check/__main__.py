@@ -1,7 +1,8 @@
 """`python -m focus_check`: fails if a check of FOCUS fails that has no reason to.
 
 It loads a year of three sandbox accounts, and runs the official validator for 1.2, and own checks
-for 1.3 and 1.4, of which the validator has no model. `conformance` writes the page of requirements.
+for 1.3 and 1.4, of which the validator has no model. It also runs the queries of FOCUS's use case
+library. `conformance` writes the page of requirements.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
-from focus_check import conformance, own, sample, validator
+from focus_check import conformance, own, sample, use_cases, validator
 from tap_twilio_usage.focus.columns import DEFAULT, NEXT
 
 ENVIRONMENT = Path(__file__).parents[1] / ".focus-validator"
@@ -33,15 +34,17 @@ def main(arguments: Sequence[str]) -> int:
         data, later = Path(folder) / "focus.parquet", Path(folder) / "next.parquet"
         _say(sample.write(data, DEFAULT))
         sample.write(later, NEXT, FIRST_OF_NEXT)
-        return max([_validated(data), _checked(data, DEFAULT), _checked(later, NEXT)])
+        checked = [_checked(data, DEFAULT), _checked(later, NEXT)]
+        interpreter = validator.python()
+        if interpreter is None:
+            _say("the validator and the queries were skipped: they need Python 3.12 or 3.13")
+            return max(checked)
+        executable = validator.install(ENVIRONMENT, interpreter)
+        queried = [_queried(executable, data, DEFAULT), _queried(executable, later, NEXT)]
+        return max([_validated(executable, data), *checked, *queried])
 
 
-def _validated(data: Path) -> int:
-    interpreter = validator.python()
-    if interpreter is None:
-        _say("the validator was skipped: it needs Python 3.12 or 3.13")
-        return 0
-    executable = validator.install(ENVIRONMENT, interpreter)
+def _validated(executable: Path, data: Path) -> int:
     listed = {row.id: row.level for row in conformance.requirements(validator.VERSION)}
     if listed != validator.levels(executable):
         _say(f"requirements/{validator.VERSION}.csv does not have the validator's requirements")
@@ -62,6 +65,19 @@ def _checked(data: Path, version: str) -> int:
         f"failed: {', '.join(sorted(found.failed)) or 'none'}"
     )
     return _unexpected(found.unexpected)
+
+
+def _queried(executable: Path, data: Path, version: str) -> int:
+    with duckdb.connect() as connection:
+        found = use_cases.run(validator.site_of(executable), connection, f"'{data}'", version)
+    total = len(found.rows) + len(found.lacking) + len(found.failed)
+    rows = ", ".join(f"{name} {number}" for name, number in found.rows.items())
+    _say(f"FOCUS {version}, {len(found.rows)} of {total} queries ran, and returned rows: {rows}")
+    lacking = ", ".join(f"{name} ({column})" for name, column in found.lacking.items())
+    _say(f"FOCUS {version}, queries that need columns of others: {lacking}")
+    return (
+        _unexpected([f"{name}: {error}" for name, error in found.failed.items()]) or not found.rows
+    )
 
 
 def _unexpected(names: list[str]) -> int:

@@ -24,7 +24,7 @@ ALLOWED = {
     "PricingCurrencyListUnitPrice-1": UNIT_PRICE,
     "ConsumedQuantity-2": IN_DETAIL,
     "PricingQuantity-1": IN_DETAIL,
-    "PaymentTerms-null": "the file of an invoice has none; a variable of the dbt package may say them",
+    "PaymentTerms-null": "the file of an invoice has none; a variable may say them",
 }
 TYPES = {
     "decimal": ("DECIMAL",),

