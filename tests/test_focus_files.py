@@ -235,6 +235,7 @@ def test_cloudability_gets_its_folders_and_an_older_version(deliver: Deliver, ve
     assert manifest == {
         "compression": "GZIP",
         "content_type": "Parquet",
+        "focus_version": version,
         "root_dir": "delivered",
         "all_report_keys": found[:2],
     }
@@ -362,8 +363,7 @@ def test_a_number_of_days_is_not_negative(
 
 FEATURES = {
     "Account structures": (
-        "BillingAccountId, BillingAccountName, BillingAccountType, SubAccountId, SubAccountName, "
-        "SubAccountType",
+        "BillingAccountId, BillingAccountType, SubAccountId, SubAccountName, SubAccountType",
         ("BilledCost",),
         "",
     ),

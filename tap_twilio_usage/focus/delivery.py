@@ -189,7 +189,7 @@ def folder_for_cloudability(month: date, written: datetime) -> PurePosixPath:
 
 
 def manifests_for_cloudability(
-    root: str, listed: Iterable[Mapping[str, Any]]
+    root: str, version: str, listed: Iterable[Mapping[str, Any]]
 ) -> Iterator[tuple[PurePosixPath, dict[str, Any]]]:
     """Yield the manifest of each month's delivery, and where it goes."""
     by_folder = groupby(listed, lambda each: PurePosixPath(each["path"]).parent)
@@ -199,6 +199,7 @@ def manifests_for_cloudability(
             {
                 "compression": "GZIP",
                 "content_type": "Parquet",
+                "focus_version": version,
                 "report_id": f"{uuid5(NAMESPACE_URL, f'{root}/{folder}')}",
                 "root_dir": root,
                 "all_report_keys": [each["path"] for each in files],

@@ -183,7 +183,8 @@ def _write(
             each["schema_id"] = about_all["Schema"][0]["SchemaId"]
     manifests = {PurePosixPath("manifest.json"): manifest}
     if asked.reader == "cloudability":
-        manifests = dict(delivery.manifests_for_cloudability(asked.folder.resolve().name, listed))
+        root = asked.folder.resolve().name
+        manifests = dict(delivery.manifests_for_cloudability(root, form.version, listed))
     for path, content in manifests.items():
         (asked.folder / path).write_text(f"{json.dumps(content, indent=2)}\n", "utf-8")
     return listed

@@ -59,16 +59,28 @@ updates as (
     group by start_date
 ),
 
--- The dataset is that of the first main account, as in the manifest of delivered files.
 payers as (
-    select coalesce(
-        (select min({{ focus('BillingAccountId') }}) from {{ if_loaded('focus_cost_and_usage') }}),
-        (select min(account_sid) from accounts)
-    ) as account_sid
+    select min({{ focus('BillingAccountId') }}) as account_sid
+    from {{ ref('twilio_usage', 'focus_cost_and_usage_allocated') }}
 ),
 
+first_accounts as (
+    select min(account_sid) as account_sid from accounts
+),
+
+newest as (
+    select max(as_of) as as_of from updates
+),
+
+-- The dataset is that of the first main account, as in the manifest of delivered files.
 instances as (
-    select {{ guid("'CostAndUsage ' || account_sid") }} as instance_id from payers
+    select
+        {{ guid("'CostAndUsage ' || coalesce(payers.account_sid, first_accounts.account_sid)") }}
+            as instance_id,
+        newest.as_of
+    from payers
+    cross join first_accounts
+    cross join newest
 )
 
 select
@@ -79,7 +91,7 @@ select
         and expected.day < {{ days_after('max(expected.last_day)', -var('twilio_usage_lookback_days')) }}
         as {{ focus('TimeSectorComplete') }},
     -- A day that nobody loaded was last looked for when the newest records were read.
-    coalesce(max(updates.as_of), (select max(as_of) from updates))
+    coalesce(max(updates.as_of), max(instances.as_of))
         as {{ focus('TimeSectorLastUpdated') }}
 from expected
 cross join instances
