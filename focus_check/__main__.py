@@ -41,7 +41,18 @@ def main(arguments: Sequence[str]) -> int:
             return max(checked)
         executable = validator.install(ENVIRONMENT, interpreter)
         queried = [_queried(executable, data, DEFAULT), _queried(executable, later, NEXT)]
+        _tell(executable, data, DEFAULT)
+        _tell(executable, later, NEXT)
         return max([_validated(executable, data), *checked, *queried])
+
+
+def _tell(executable: Path, data: Path, version: str) -> None:
+    """Print what the validator finds by its model of a later version, which has no allow-list."""
+    try:
+        outcome = _outcome(validator.run(executable, data, version))
+    except SystemExit as error:
+        outcome = f"{error}".removeprefix("focus_check: ")
+    _say(f"FOCUS {version}, not judged: {outcome}")
 
 
 def _validated(executable: Path, data: Path) -> int:
@@ -50,11 +61,15 @@ def _validated(executable: Path, data: Path) -> int:
         _say(f"requirements/{validator.VERSION}.csv does not have the validator's requirements")
         return 1
     found = validator.run(executable, data)
-    _say(
-        f"FOCUS {validator.VERSION}, {found.passed} rules of the validator passed, "
-        f"{found.skipped} skipped; failed: {', '.join(sorted(found.failed)) or 'none'}"
-    )
+    _say(f"FOCUS {validator.VERSION}, {_outcome(found)}")
     return _unexpected(found.unexpected)
+
+
+def _outcome(found: validator.Verdict) -> str:
+    return (
+        f"{found.passed} rules of the validator passed, {found.skipped} skipped; "
+        f"failed: {', '.join(sorted(found.failed)) or 'none'}"
+    )
 
 
 def _checked(data: Path, version: str) -> int:

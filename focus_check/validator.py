@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,17 +79,22 @@ def install(folder: Path, interpreter: str) -> Path:
     return executable
 
 
-def run(executable: Path, data: Path) -> Verdict:
-    """Return the validator's verdict on the file; raise SystemExit if it did not finish."""
+def run(executable: Path, data: Path, version: str = VERSION) -> Verdict:
+    """Return the validator's verdict on the file; raise SystemExit if it did not finish.
+
+    The validator downloads its model of another version than VERSION from GitHub.
+    """
     site = site_of(executable)
     command = [
         *(f"{executable}", "-m", "focus_validator.main", "--data-file", f"{data.resolve()}"),
-        *("--validate-version", VERSION, "--block-download"),
+        *("--validate-version", version, *(["--block-download"] if version == VERSION else [])),
         *("--applicability-criteria", ",".join(f"{name}_SUPPORTED" for name in CRITERIA)),
     ]
     # The validator opens its list of currencies relative to the current folder.
     done = subprocess.run(command, cwd=site, capture_output=True, text=True, check=False)  # noqa: S603
-    found = verdict(done.stdout, _composites(site))
+    if not [*_models(site, version)]:
+        raise SystemExit("focus_check: the validator could not download its model from GitHub")
+    found = verdict(done.stdout, _composites(site, version))
     if done.returncode or found.passed < LEAST_PASSED:
         raise SystemExit(
             f"focus_check: {found.passed} rules passed, exit code {done.returncode}: the validator "
@@ -116,15 +121,19 @@ def levels(executable: Path) -> dict[str, str]:
     return found
 
 
-def _composites(site: Path) -> set[str]:
+def _composites(site: Path, version: str) -> set[str]:
     """Return the composite rules, which only combine others."""
-    return {name for name, rule in _rules(site).items() if rule["Function"] == "Composite"}
+    return {name for name, rule in _rules(site, version).items() if rule["Function"] == "Composite"}
 
 
-def _rules(site: Path) -> dict[str, Any]:
-    (model,) = (site / "focus_validator" / "rules").glob(f"model-{VERSION}*.json")
+def _rules(site: Path, version: str = VERSION) -> dict[str, Any]:
+    (model,) = _models(site, version)
     found: dict[str, Any] = json.loads(model.read_text("utf-8"))["ModelRules"]
     return found
+
+
+def _models(site: Path, version: str) -> Iterator[Path]:
+    return (site / "focus_validator" / "rules").glob(f"model-{version}*.json")
 
 
 def site_of(executable: Path) -> Path:

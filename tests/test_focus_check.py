@@ -9,7 +9,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from focus_check import conformance, own, use_cases
+from focus_check import conformance, own, use_cases, validator
+from focus_check.__main__ import _tell
 from focus_check.validator import ALLOWED, verdict
 from tap_twilio_usage.focus import files
 from tap_twilio_usage.focus.columns import ADDED, NEXT, columns_of, schema_of
@@ -143,6 +144,28 @@ def test_the_stream_of_1_4_allows_no_null_where_the_specification_does_not() -> 
     # Twilio may report no currency; a load does not fail for it.
     assert never & nullable == {"BillingCurrency", "PricingCurrency"}
     assert {name for name in described if name not in nullable} == {*schema_of("1.4")["required"]}
+
+
+def test_a_model_that_cannot_be_downloaded_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = tmp_path / "lib" / "python3.12" / "site-packages" / "focus_validator" / "rules"
+    rules.mkdir(parents=True)
+    executable = tmp_path / "bin" / "python"
+    executable.parent.mkdir()
+    executable.write_text("#!/bin/sh\necho '✅ BilledCost-C-001-M: PASS'\n")
+    executable.chmod(0o755)
+    _tell(executable, tmp_path, "1.3")
+    (rules / "model-1.3.0.1.json").write_text('{"ModelRules": {}}')
+    _tell(executable, tmp_path, "1.3")
+    monkeypatch.setattr(validator, "LEAST_PASSED", 1)
+    _tell(executable, tmp_path, "1.3")
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].endswith(
+        "1.3, not judged: the validator could not download its model from GitHub"
+    )
+    assert "did not finish" in said[1]
+    assert said[-1].endswith("not judged: 1 rules of the validator passed, 0 skipped; failed: none")
 
 
 # The queries of the use case library.
