@@ -3,6 +3,8 @@
 A day whose record is incomplete, or that answers zeros, looks like any other: only this sum shows
 that spend is missing. The sum of the days before those that the next run reads is kept in the
 state. AllTime may be ahead of the days for a while, so what it has more counts if it stays so.
+What lies outside of the days is asked for. Once a month, so are the days that no run reads again: a
+day that Twilio has lowered since would hide another that lacks the same amount.
 """
 
 from __future__ import annotations
@@ -16,12 +18,13 @@ from tap_twilio_usage.money.dedup import ROUNDING_OF_A_ROW
 from tap_twilio_usage.money.hierarchy import TOTAL, normalise
 from tap_twilio_usage.money.usage_record import UsageRecord
 from tap_twilio_usage.sync.missing_days import NEW
+from tap_twilio_usage.sync.outside import fetch_before, fetch_older, price_of
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.restatements import MAX_AGE
 from tap_twilio_usage.sync.run import Account
 from tap_twilio_usage.sync.state import AccountState, History
 from tap_twilio_usage.twilio.errors import ApiError
-from tap_twilio_usage.twilio.periods import DAY, MONTHLY, Window
+from tap_twilio_usage.twilio.periods import DAILY, DAY, MONTHLY, Window
 from tap_twilio_usage.twilio.usage_records import Reported
 
 
@@ -44,6 +47,8 @@ class WholeLife:
         self._state = state
         self._planner = planner
         self._starts = days.start
+        self._ends = days.end
+        self._late_after_end = ZERO  # what the newest days have, if end_date leaves them out
         self._bookmark = state.bookmark or days.start
         self._newest: dict[date, Decimal] = {}
         self._is_counting = days.days > 0 and planner.granularity.first(days.end) >= self._bookmark
@@ -51,17 +56,20 @@ class WholeLife:
             self._begin(days.start, created, earlier)
         self._sums = {**state.sums}
         self._up_to_now = self._sums.get(days.start, ZERO)
+        # No run reads the days before this one again, unless a setting changes.
+        self._kept_before = min(self._sums, default=days.start)
+        self._kept = self._sums.get(self._kept_before, ZERO)
 
     def _begin(self, start: date, created: date | None, earlier: Window | None) -> None:
         state, known = self._state, self._state.history
-        said = known.said if known else ZERO
+        said, warned = (known.said, known.warned) if known else (ZERO, ZERO)
         if state.bookmark is None or known is None or start not in state.sums:
             # A first load; or an older version wrote the state, or a setting has changed.
             is_whole = created is not None and start <= created
-            state.history = History(start, ZERO if is_whole else None, start, said=said)
+            state.history = History(start, ZERO if is_whole else None, start, said=said, warned=warned)
             state.sums = {start: ZERO}
         elif earlier and earlier.end + DAY == known.first:
-            state.history = History(earlier.start, None, earlier.start, said=said)
+            state.history = History(earlier.start, None, earlier.start, said=said, warned=warned)
 
     def note(self, day: date, total: UsageRecord | None) -> None:
         """Add the `totalprice` of a day, and put the sums into the state."""
@@ -97,13 +105,15 @@ class WholeLife:
             for each in [each for each in self._sums if each > day]:
                 self._sums[each] += price
             self._up_to_now += price
+            if day < self._kept_before:
+                self._kept += price
         self._state.sums = {**self._sums}
 
     def end(self, account: Account, history: Collection[Reported]) -> bool:
         """Log what the history has and no day. Return whether the days are the whole history."""
         state, planner, known = self._state, self._planner, self._state.history
         totals = [each for each in history if normalise(each.category) == TOTAL]
-        if not self._is_counting or known is None or not totals or not planner.reads_up_to_today:
+        if not self._is_counting or known is None or not totals:
             return False  # a later run compares
         if state.first_rows is None or state.first_rows > planner.today - NEW:
             return False  # so it does for a new account
@@ -112,6 +122,7 @@ class WholeLife:
             left -= self._up_to_now
         try:
             self._compare(account, known, left)
+            self._look_again(account, known)
         except ApiError as error:
             planner.logger.info(
                 "%s: its days cannot be compared with Twilio's AllTime; the next run tries again: "
@@ -119,51 +130,121 @@ class WholeLife:
                 *(state.name, error),
             )
             return False
-        return known.before == 0 and not state.missing_days
+        return known.before == 0 and not state.missing_days and planner.reads_up_to_today
+
+    def _look_again(self, account: Account, known: History) -> None:
+        """Once a month, ask for the days that no run reads again, and log what they have less."""
+        today, days = self._planner.today, Window(known.first, self._kept_before - DAY)
+        if known.looked is None and known.before is None:
+            known.looked = today  # a first load
+        if known.looked and MONTHLY.first(known.looked) == MONTHLY.first(today):
+            return
+        lowered = ZERO
+        if days.days > 0:
+            totals = account.fetch_totals(self._planner.granularity, days, at_once=True)
+            with localcontext(EXACT):
+                lowered = max(ZERO, self._kept - price_of(totals, self._state.missing_days))
+        if lowered > known.lowered + self._rounding(known.first):
+            self._planner.logger.warning(
+                "%s: Twilio's days of %s together have %s less than when they were last read; load "
+                "them again with --full-refresh",
+                *(self._state.name, days, f"{lowered:,f}"),
+            )
+        known.looked, known.lowered = today, lowered
 
     def _compare(self, account: Account, known: History, left: Decimal) -> None:
-        """Compare what AllTime has and no loaded day with what the days before have."""
+        """Compare what AllTime has and no loaded day with what the days outside have."""
+        today, few, is_fetched = self._planner.today, self._rounding(known.first), False
+        with localcontext(EXACT):
+            left += known.lowered
         if known.before is None:
-            before = _fetch_before(account, known.first)
-            known.before = max(ZERO, left) if before is None else before
-        today, few = self._planner.today, self._rounding(known.first)
+            known.before, is_fetched = self._fetch_before(account, known.first, left), True
         with localcontext(EXACT):
             more = left - known.before
+        is_complete = self._planner.reads_up_to_today
+        if more > few and not is_complete:
+            after, is_complete = self._fetch_after_end(account)
+            with localcontext(EXACT):
+                left, more = left - after, more - after
+        if more > few and is_complete and is_fetched:
+            known.before, more = self._less_older(account, known.first, known.before, more)
         if more <= few:
             if known.said and known.more_since != known.first:  # the first comparison since then
                 self._planner.logger.info(
                     "%s: its days add up to Twilio's AllTime again", self._state.name
                 )
-            known.more_since, known.more, known.said = None, ZERO, ZERO
+            known.more_since, known.more, known.most = None, ZERO, ZERO
+            known.said, known.warned = ZERO, ZERO
             return
+        if not is_complete:
+            raise ApiError("Twilio does not list all days after end_date")
+        is_first = known.more_since == known.first
         known.more_since = known.more_since or today
-        known.more = min(known.more or more, more)
+        known.more, known.most = min(known.more or more, more), max(known.most, more)
         if today - known.more_since < NEW:
             return
-        more, known.more_since, known.more = known.more, today, ZERO
+        # What AllTime is ahead of the days differs from run to run.
+        is_constant = not is_first and known.most - known.more <= few
+        more, known.more_since, known.more, known.most = known.more, today, ZERO, ZERO
         if more <= known.said + few:
+            is_constant = is_constant and abs(known.said - more) <= few
             known.said = min(known.said, more)
+            if is_constant and known.warned + few < more and not self._state.missing_days:
+                self._log(more, known, "still has", is_certain=True)
             return
-        before = _fetch_before(account, known.first)
-        if before is not None:  # Twilio may have restated days before the first one
+        if not is_fetched:  # Twilio may have restated days before the first one
+            before = self._fetch_before(account, known.first, left)
             with localcontext(EXACT):
                 more += known.before - before
-            known.before = before
+            known.before, more = self._less_older(account, known.first, before, more)
         if more > known.said + few:
             known.said = more
-            self._log(more, known)
+            self._log(more, known, "has", is_certain=is_constant)
 
-    def _log(self, more: Decimal, known: History) -> None:
+    def _fetch_before(self, account: Account, first: date, left: Decimal) -> Decimal:
+        """Return what Twilio has before a day, if `left` shows that it may have anything."""
+        loaded = self._state.first_rows
+        is_empty = left <= self._rounding(first) and (loaded is None or loaded >= first)
+        if is_empty and account.fetch_date_created() is None:
+            return ZERO
+        return fetch_before(account, first, self._planner.granularity, loaded)
+
+    def _less_older(
+        self, account: Account, first: date, before: Decimal, more: Decimal
+    ) -> tuple[Decimal, Decimal]:
+        """Return both with the usage that is harder to find, if there may be any."""
+        if more <= self._rounding(first):
+            return before, more
+        older = fetch_older(account, min(first, self._state.first_rows or first))
+        with localcontext(EXACT):
+            return before + older, more - older
+
+    def _fetch_after_end(self, account: Account) -> tuple[Decimal, bool]:
+        """Return what Twilio has after `end_date`, and whether it lists all of these days."""
+        today, new = self._planner.today, self._planner.today - NEW
+        after = account.fetch_totals(DAILY, Window(self._ends + DAY, today), at_once=True)
+        expected = Window(self._ends + DAY, new).split(1, DAILY)
+        late = (abs(each.price or ZERO) for day, each in after.items() if day > new)
+        with localcontext(EXACT):
+            self._late_after_end = sum(late, ZERO)
+            return price_of(after), all(each.start in after for each in expected)
+
+    def _log(self, more: Decimal, known: History, has: str, *, is_certain: bool) -> None:
         state, planner = self._state, self._planner
         new = planner.today - NEW + DAY
         newest = self._newest.items()
         late = [abs(each) for day, each in newest if planner.granularity.following(day) > new]
         # What is spent in a day may be in AllTime before the day has it.
-        is_normal = state.missing_days or more <= sum(late, ZERO)
-        (planner.logger.info if is_normal else planner.logger.warning)(
-            "%s: Twilio's AllTime has %s more than all days %s %s together: a day is incomplete, "
+        is_normal = not is_certain and more <= sum(late, self._late_after_end)
+        if is_normal or state.missing_days:
+            log = planner.logger.info
+        else:
+            log, known.warned = planner.logger.warning, more
+        log(
+            "%s: Twilio's AllTime %s %s more than all days %s %s together: a day is incomplete, "
             "or was restated after it was last read%s",
             state.name,
+            has,
             f"{more:,f}",
             "before and since" if known.before else "since",
             known.first,
@@ -172,15 +253,3 @@ class WholeLife:
 
     def _rounding(self, first: date) -> Decimal:
         return ROUNDING_OF_A_ROW * ((self._planner.today - first).days + 1)
-
-
-def _fetch_before(account: Account, first: date) -> Decimal | None:
-    """Return what the account has spent before a day; None if that cannot be known."""
-    created = account.fetch_date_created()
-    if created is None:
-        return None
-    if created >= first:
-        return ZERO
-    months = account.fetch_totals(MONTHLY, Window(created, first - DAY))
-    with localcontext(EXACT):
-        return sum((each.price or ZERO for each in months.values()), ZERO) if months else None
