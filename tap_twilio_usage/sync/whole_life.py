@@ -14,17 +14,16 @@ from datetime import date
 from decimal import Decimal, localcontext
 
 from tap_twilio_usage.money.amounts import EXACT, ZERO
-from tap_twilio_usage.money.dedup import ROUNDING_OF_A_ROW
 from tap_twilio_usage.money.hierarchy import TOTAL, normalise
 from tap_twilio_usage.money.usage_record import UsageRecord
 from tap_twilio_usage.sync.missing_days import NEW
-from tap_twilio_usage.sync.outside import fetch_before, fetch_older, price_of
+from tap_twilio_usage.sync.outside import Outside
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.restatements import MAX_AGE
 from tap_twilio_usage.sync.run import Account
 from tap_twilio_usage.sync.state import AccountState, History
 from tap_twilio_usage.twilio.errors import ApiError
-from tap_twilio_usage.twilio.periods import DAILY, DAY, MONTHLY, Window
+from tap_twilio_usage.twilio.periods import DAY, MONTHLY, Window
 from tap_twilio_usage.twilio.usage_records import Reported
 
 
@@ -48,7 +47,6 @@ class WholeLife:
         self._planner = planner
         self._starts = days.start
         self._ends = days.end
-        self._late_after_end = ZERO  # what the newest days have, if end_date leaves them out
         self._bookmark = state.bookmark or days.start
         self._newest: dict[date, Decimal] = {}
         self._is_counting = days.days > 0 and planner.granularity.first(days.end) >= self._bookmark
@@ -62,14 +60,24 @@ class WholeLife:
 
     def _begin(self, start: date, created: date | None, earlier: Window | None) -> None:
         state, known = self._state, self._state.history
-        said, warned = (known.said, known.warned) if known else (ZERO, ZERO)
         if state.bookmark is None or known is None or start not in state.sums:
             # A first load; or an older version wrote the state, or a setting has changed.
             is_whole = created is not None and start <= created
-            state.history = History(start, ZERO if is_whole else None, start, said=said, warned=warned)
+            self._begin_history(start, ZERO if is_whole else None)
             state.sums = {start: ZERO}
         elif earlier and earlier.end + DAY == known.first:
-            state.history = History(earlier.start, None, earlier.start, said=said, warned=warned)
+            self._begin_history(earlier.start, None)
+
+    def _begin_history(self, first: date, before: Decimal | None) -> None:
+        known = self._state.history or History(first)
+        self._state.history = History(
+            first,
+            before,
+            more_since=first,
+            said=known.said,
+            warned=known.warned,
+            looked=self._planner.today,
+        )
 
     def note(self, day: date, total: UsageRecord | None) -> None:
         """Add the `totalprice` of a day, and put the sums into the state."""
@@ -120,9 +128,10 @@ class WholeLife:
         with localcontext(EXACT):
             left = sum((each.amounts[-1] for each in totals if each.amounts), ZERO)
             left -= self._up_to_now
+        outside = Outside(account, state, planner, known, self._ends)
         try:
-            self._compare(account, known, left)
-            self._look_again(account, known)
+            self._compare(outside, known, left)
+            self._look_again(outside, known)
         except ApiError as error:
             planner.logger.info(
                 "%s: its days cannot be compared with Twilio's AllTime; the next run tries again: "
@@ -132,52 +141,14 @@ class WholeLife:
             return False
         return known.before == 0 and not state.missing_days and planner.reads_up_to_today
 
-    def _look_again(self, account: Account, known: History) -> None:
-        """Once a month, ask for the days that no run reads again, and log what they have less."""
-        today, days = self._planner.today, Window(known.first, self._kept_before - DAY)
-        if known.looked is None and known.before is None:
-            known.looked = today  # a first load
-        if known.looked and MONTHLY.first(known.looked) == MONTHLY.first(today):
-            return
-        lowered = ZERO
-        if days.days > 0:
-            totals = account.fetch_totals(self._planner.granularity, days, at_once=True)
-            with localcontext(EXACT):
-                lowered = max(ZERO, self._kept - price_of(totals, self._state.missing_days))
-        if lowered > known.lowered + self._rounding(known.first):
-            self._planner.logger.warning(
-                "%s: Twilio's days of %s together have %s less than when they were last read; load "
-                "them again with --full-refresh",
-                *(self._state.name, days, f"{lowered:,f}"),
-            )
-        known.looked, known.lowered = today, lowered
-
-    def _compare(self, account: Account, known: History, left: Decimal) -> None:
-        """Compare what AllTime has and no loaded day with what the days outside have."""
-        today, few, is_fetched = self._planner.today, self._rounding(known.first), False
+    def _compare(self, outside: Outside, known: History, left: Decimal) -> None:
+        """Log what AllTime has more than all days: once it has been so for three days."""
+        today, few = self._planner.today, outside.rounding
         with localcontext(EXACT):
-            left += known.lowered
-        if known.before is None:
-            known.before, is_fetched = self._fetch_before(account, known.first, left), True
-        with localcontext(EXACT):
-            more = left - known.before
-        is_complete = self._planner.reads_up_to_today
-        if more > few and not is_complete:
-            after, is_complete = self._fetch_after_end(account)
-            with localcontext(EXACT):
-                left, more = left - after, more - after
-        if more > few and is_complete and is_fetched:
-            known.before, more = self._less_older(account, known.first, known.before, more)
+            more = outside.more(left + known.lowered)
         if more <= few:
-            if known.said and known.more_since != known.first:  # the first comparison since then
-                self._planner.logger.info(
-                    "%s: its days add up to Twilio's AllTime again", self._state.name
-                )
-            known.more_since, known.more, known.most = None, ZERO, ZERO
-            known.said, known.warned = ZERO, ZERO
+            self._note_agreement(known)
             return
-        if not is_complete:
-            raise ApiError("Twilio does not list all days after end_date")
         is_first = known.more_since == known.first
         known.more_since = known.more_since or today
         known.more, known.most = min(known.more or more, more), max(known.most, more)
@@ -186,57 +157,53 @@ class WholeLife:
         # What AllTime is ahead of the days differs from run to run.
         is_constant = not is_first and known.most - known.more <= few
         more, known.more_since, known.more, known.most = known.more, today, ZERO, ZERO
-        if more <= known.said + few:
-            is_constant = is_constant and abs(known.said - more) <= few
-            known.said = min(known.said, more)
-            if is_constant and known.warned + few < more and not self._state.missing_days:
-                self._log(more, known, "still has", is_certain=True)
-            return
-        if not is_fetched:  # Twilio may have restated days before the first one
-            before = self._fetch_before(account, known.first, left)
-            with localcontext(EXACT):
-                more += known.before - before
-            known.before, more = self._less_older(account, known.first, before, more)
         if more > known.said + few:
-            known.said = more
-            self._log(more, known, "has", is_certain=is_constant)
+            more = outside.more_now(more)
+            if more > known.said + few:
+                known.said = more
+                self._log(more, known, "has", is_certain=is_constant, late=outside.late)
+            return
+        is_constant = is_constant and known.said - more <= few
+        known.said = min(known.said, more)
+        if is_constant and more > known.warned + few and not self._state.logged_days:
+            self._log(more, known, "still has", is_certain=True, late=outside.late)
 
-    def _fetch_before(self, account: Account, first: date, left: Decimal) -> Decimal:
-        """Return what Twilio has before a day, if `left` shows that it may have anything."""
-        loaded = self._state.first_rows
-        is_empty = left <= self._rounding(first) and (loaded is None or loaded >= first)
-        if is_empty and account.fetch_date_created() is None:
-            return ZERO
-        return fetch_before(account, first, self._planner.granularity, loaded)
+    def _note_agreement(self, known: History) -> None:
+        if known.said and known.more_since != known.first:  # the first comparison since then
+            self._planner.logger.info(
+                "%s: its days add up to Twilio's AllTime again", self._state.name
+            )
+        known.more_since, known.more, known.most = None, ZERO, ZERO
+        known.said, known.warned = ZERO, ZERO
 
-    def _less_older(
-        self, account: Account, first: date, before: Decimal, more: Decimal
-    ) -> tuple[Decimal, Decimal]:
-        """Return both with the usage that is harder to find, if there may be any."""
-        if more <= self._rounding(first):
-            return before, more
-        older = fetch_older(account, min(first, self._state.first_rows or first))
+    def _look_again(self, outside: Outside, known: History) -> None:
+        """Once a month, ask for the days that no run reads again, and log what they have less."""
+        state, today = self._state, self._planner.today
+        if known.looked and MONTHLY.first(known.looked) == MONTHLY.first(today):
+            return
+        days = Window(known.first, self._kept_before - DAY)
         with localcontext(EXACT):
-            return before + older, more - older
+            lowered = max(ZERO, self._kept - outside.fetch_days(days, without=state.missing_days))
+        if lowered > known.lowered + outside.rounding:
+            self._planner.logger.warning(
+                "%s: Twilio's days of %s together have %s less than when they were last read; load "
+                "them again with --full-refresh",
+                *(state.name, days, f"{lowered:,f}"),
+            )
+        known.looked, known.lowered = today, lowered
 
-    def _fetch_after_end(self, account: Account) -> tuple[Decimal, bool]:
-        """Return what Twilio has after `end_date`, and whether it lists all of these days."""
-        today, new = self._planner.today, self._planner.today - NEW
-        after = account.fetch_totals(DAILY, Window(self._ends + DAY, today), at_once=True)
-        expected = Window(self._ends + DAY, new).split(1, DAILY)
-        late = (abs(each.price or ZERO) for day, each in after.items() if day > new)
-        with localcontext(EXACT):
-            self._late_after_end = sum(late, ZERO)
-            return price_of(after), all(each.start in after for each in expected)
-
-    def _log(self, more: Decimal, known: History, has: str, *, is_certain: bool) -> None:
+    def _log(
+        self, more: Decimal, known: History, has: str, *, is_certain: bool, late: Decimal
+    ) -> None:
         state, planner = self._state, self._planner
         new = planner.today - NEW + DAY
         newest = self._newest.items()
-        late = [abs(each) for day, each in newest if planner.granularity.following(day) > new]
+        late = sum(
+            (abs(each) for day, each in newest if planner.granularity.following(day) > new), late
+        )
         # What is spent in a day may be in AllTime before the day has it.
-        is_normal = not is_certain and more <= sum(late, self._late_after_end)
-        if is_normal or state.missing_days:
+        is_normal = more <= late and not is_certain
+        if is_normal or state.logged_days:
             log = planner.logger.info
         else:
             log, known.warned = planner.logger.warning, more
@@ -250,6 +217,3 @@ class WholeLife:
             known.first,
             ", or a subaccount has usage before" * state.context.includes_subaccounts,
         )
-
-    def _rounding(self, first: date) -> Decimal:
-        return ROUNDING_OF_A_ROW * ((self._planner.today - first).days + 1)
