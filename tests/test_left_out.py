@@ -267,15 +267,17 @@ def test_so_is_a_month(caplog: pytest.LogCaptureFixture, setting: str, creation:
         assert bool(said) == bool(way), f"{way}: {said}"
 
 
-MOVED: dict[str, dict[str, Any]] = {
-    "a longer lookback": {"lookback_days": 35},
-    "no lookback": {"lookback_days": 0},
-    "a later start_date": {"start_date": day(60)},
-    "the newest day only": {"start_date": day(70)},
-    "an earlier start_date": {"start_date": day(-10)},
-    "an end_date": {"behind": 3},
-    "other accounts": {"separates_accounts": True},
-}
+def moved(night: int) -> dict[str, dict[str, Any]]:
+    """Return settings that move the days that are read from a night on."""
+    return {
+        "a longer lookback": {"lookback_days": 35},
+        "no lookback": {"lookback_days": 0},
+        "a later start_date": {"start_date": day(night - 10)},
+        "the newest day only": {"start_date": day(night)},
+        "an earlier start_date": {"start_date": day(-10)},
+        "an end_date": {"behind": 3},
+        "other accounts": {"separates_accounts": True},
+    }
 
 
 @pytest.mark.parametrize("night", [70, 71, nightly(69), nightly(72)])
@@ -283,21 +285,58 @@ MOVED: dict[str, dict[str, Any]] = {
 def test_so_it_is_though_a_setting_moves_the_days_that_are_read(
     caplog: pytest.LogCaptureFixture, creation: str, night: int
 ) -> None:
-    for way, (setting, moved) in product((zeros, half), MOVED.items()):
+    for way, (setting, change) in product((zeros, half), moved(night).items()):
         account = account_of(creation)
         lacking = {**account.truth, **way([68, 69, 70])}
-        said = nights(caplog, account, "excluded", 67, lacking, settings={night: moved})
+        said = nights(caplog, account, "excluded", 67, lacking, settings={night: change})
         assert said, f"{way.__name__}, {setting}"
 
 
-@pytest.mark.parametrize(("night", "creation"), [(70, "before start"), (71, "unknown, strict")])
+@pytest.mark.parametrize(
+    ("night", "creation"),
+    [(70, "before start"), (52, "unknown, strict"), nightly(71, "known"), nightly(53, "unknown")],
+)
 def test_a_setting_that_moves_them_makes_no_warning(
     caplog: pytest.LogCaptureFixture, creation: str, night: int
 ) -> None:
-    for setting, moved in MOVED.items():
+    for setting, change in moved(night).items():
         account = account_of(creation)
-        said = nights(caplog, account, "excluded", 67, account.truth, settings={night: moved})
+        said = nights(
+            caplog, account, "excluded", night - 3, account.truth, settings={night: change}
+        )
         assert said == [], setting
+
+
+def test_days_that_a_setting_leaves_out_count_as_they_were_loaded(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Twilio's months have what these days lack."""
+    account, change = account_of("before start"), {75: {"start_date": day(75)}}
+    lacking = {**account.truth, **zeros([66, 67])}
+    said = nights(caplog, account, "excluded", 62, lacking, settings=change)
+    assert (
+        "AC1: Twilio's AllTime still has 18 more than all days before and since 2026-03-17"
+        in said[1]
+    )
+
+
+def test_a_day_after_end_date_that_is_missing_makes_no_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    account = account_of("before start")
+    lacking = {**account.truth, **absent([60])}
+    assert nights(caplog, account, "excluded", 70, lacking, behind=40) == []
+    assert "cannot be compared with Twilio's AllTime; the next run tries again" in caplog.text
+    assert "Twilio does not list all days after end_date" in caplog.text
+
+
+def test_the_days_of_an_unused_account_are_not_asked_for_twice(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    unused = dict.fromkeys(map(day, range(10, LAST + 1)), ZEROS)
+    account = Account(truth=unused, is_strict=True)
+    nights(caplog, account, "separate", 40, unused)
+    assert account.requests < 10
 
 
 @pytest.mark.parametrize("comes", [72, *map(nightly, (70, 71, 74))])
@@ -306,7 +345,7 @@ def test_a_setting_that_moves_them_makes_no_warning(
 def test_what_comes_later_is_loaded_or_said(
     caplog: pytest.LogCaptureFixture, lookback: int, night: int | None, comes: int
 ) -> None:
-    for way, (setting, moved) in product((absent, zeros, half), MOVED.items()):
+    for way, (setting, change) in product((absent, zeros, half), moved(night or 67).items()):
         account = account_of("before start")
         said = nights(
             caplog,
@@ -314,7 +353,7 @@ def test_what_comes_later_is_loaded_or_said(
             "excluded",
             67,
             {**account.truth, **way([68, 69, 70])},
-            settings={night: moved} if night else NONE,
+            settings={night: change} if night else NONE,
             later={comes: account.truth},
             lookback_days=lookback,
         )
@@ -324,15 +363,26 @@ def test_what_comes_later_is_loaded_or_said(
 
 @pytest.mark.parametrize("creation", ["known", nightly("unknown")])
 @pytest.mark.parametrize("mode", ["separate", *map(nightly, ("rolled_up", "excluded"))])
+@pytest.mark.parametrize("late", [None, 20])
 def test_a_day_that_was_lowered_after_its_lookback_hides_no_other(
-    caplog: pytest.LogCaptureFixture, mode: str, creation: str
+    caplog: pytest.LogCaptureFixture, mode: str, creation: str, late: int | None
 ) -> None:
-    """The sums are equal. Once a month, the older days are asked for: they have less since."""
+    """The sums are equal. Once a month, the older days are asked for: they have less since.
+
+    A missing day may answer in the run that asks for them.
+    """
     less, hole = {day(43): {"totalprice": "1", "sms": "1"}}, zeros([57])
     assert int(prices(43)["totalprice"]) - 1 == int(prices(57)["totalprice"]) == 6
     account = account_of(creation)
-    before, account.truth = account.truth, {**account.truth, **less}
-    said = nights(caplog, account, mode, 50, {**before, **hole}, later={55: less})
+    true = account.truth
+    account.truth = {**true, **less}
+    days = {**true, **hole, **absent([late] if late else [])}
+    later: dict[int, Mapping[date, Prices]] = {
+        55: less,
+        76: {day(late): true[day(late)]} if late else {},
+    }
+    said = nights(caplog, account, mode, 50, days, later=later)
+    said = [line for line in said if "no record for 2026-01-21" not in line]
     assert "together have 6 less than when they were last read; load them again" in said[0]
     assert "Twilio's AllTime has 6 more than all days" in said[1]
     assert len(said) == 2

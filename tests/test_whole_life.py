@@ -219,6 +219,12 @@ def test_more_than_the_newest_days_have_or_always_the_same_is_a_warning(
     assert re.findall(MORE, nights.log.text) == [(level, min(amounts, key=int))]
 
 
+def test_so_are_the_newest_days_that_end_date_leaves_out(nights: Nights) -> None:
+    nights.account.spent = {"totalprice": "15"}
+    assert nights.load(20, end_date=day(12)) == ["15"]
+    assert re.findall(MORE, nights.log.text) == [("INFO", "15")]
+
+
 def test_what_comes_late_is_not_said(nights: Nights) -> None:
     """AllTime has two dollars of today, and the whole of yesterday, before the days have it."""
     low = {"totalprice": "3", "sms": "3"}

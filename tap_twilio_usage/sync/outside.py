@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal, localcontext
 
@@ -62,13 +61,11 @@ class Outside:
             more += before - self._known.before
         return self._less_older(more)
 
-    def fetch_days(self, days: Window, without: Iterable[Window] = ()) -> Decimal:
-        """Return what Twilio's days have that were loaded, `without` some. Raises ApiError."""
+    def fetch_days(self, days: Window) -> Decimal:
+        """Return what Twilio's days have that were loaded. Raises ApiError."""
         if days.days < 1:
             return ZERO
-        totals = self._account.fetch_totals(self._planner.granularity, days, at_once=True)
-        windows = [*without]
-        return _sum({day: total for day, total in totals.items() if not _is_in(day, windows)})
+        return _sum(self._account.fetch_totals(self._planner.granularity, days, at_once=True))
 
     def _fetch_before(self, left: Decimal) -> Decimal:
         """Return what Twilio has before the first day, if `left` shows that it may have anything.
@@ -136,10 +133,6 @@ class Outside:
             months |= found
             first = year.start
         return months
-
-
-def _is_in(day: date, windows: Iterable[Window]) -> bool:
-    return any(day in window for window in windows)
 
 
 def _sum(totals: Totals) -> Decimal:

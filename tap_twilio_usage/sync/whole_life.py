@@ -183,7 +183,7 @@ class WholeLife:
             return
         days = Window(known.first, self._kept_before - DAY)
         with localcontext(EXACT):
-            lowered = max(ZERO, self._kept - outside.fetch_days(days, without=state.missing_days))
+            lowered = max(ZERO, self._kept - outside.fetch_days(days))
         if lowered > known.lowered + outside.rounding:
             self._planner.logger.warning(
                 "%s: Twilio's days of %s together have %s less than when they were last read; load "
