@@ -161,12 +161,17 @@ class WholeLife:
             more = outside.more_now(more)
             if more > known.said + few:
                 known.said = more
-                self._log(more, known, "has", is_certain=is_constant, late=outside.late)
+                self._log(more, known, is_certain=is_constant, late=outside.late)
             return
         is_constant = is_constant and known.said - more <= few
         known.said = min(known.said, more)
         if is_constant and more > known.warned + few and not self._state.logged_days:
-            self._log(more, known, "still has", is_certain=True, late=outside.late)
+            known.warned = more
+            self._planner.logger.warning(
+                "%s: Twilio's AllTime still has %s more than all days %s %s together, and had the "
+                "same in every run for three days",
+                *(self._state.name, f"{more:,f}", *_since(known)),
+            )
 
     def _note_agreement(self, known: History) -> None:
         if known.said and known.more_since != known.first:  # the first comparison since then
@@ -192,9 +197,7 @@ class WholeLife:
             )
         known.looked, known.lowered = today, lowered
 
-    def _log(
-        self, more: Decimal, known: History, has: str, *, is_certain: bool, late: Decimal
-    ) -> None:
+    def _log(self, more: Decimal, known: History, *, is_certain: bool, late: Decimal) -> None:
         state, planner = self._state, self._planner
         new = planner.today - NEW + DAY
         newest = self._newest.items()
@@ -202,18 +205,18 @@ class WholeLife:
             (abs(each) for day, each in newest if planner.granularity.following(day) > new), late
         )
         # What is spent in a day may be in AllTime before the day has it.
-        is_normal = more <= late and not is_certain
-        if is_normal or state.logged_days:
-            log = planner.logger.info
-        else:
-            log, known.warned = planner.logger.warning, more
-        log(
-            "%s: Twilio's AllTime %s %s more than all days %s %s together: a day is incomplete, "
+        is_normal = state.logged_days or (more <= late and not is_certain)
+        (planner.logger.info if is_normal else planner.logger.warning)(
+            "%s: Twilio's AllTime has %s more than all days %s %s together: a day is incomplete, "
             "or was restated after it was last read%s",
             state.name,
-            has,
             f"{more:,f}",
-            "before and since" if known.before else "since",
-            known.first,
+            *_since(known),
             ", or a subaccount has usage before" * state.context.includes_subaccounts,
         )
+        if not is_normal:
+            known.warned = more
+
+
+def _since(known: History) -> tuple[str, date]:
+    return "before and since" if known.before else "since", known.first
