@@ -314,10 +314,7 @@ def test_days_that_a_setting_leaves_out_count_as_they_were_loaded(
     account, change = account_of("before start"), {75: {"start_date": day(75)}}
     lacking = {**account.truth, **zeros([66, 67])}
     said = nights(caplog, account, "excluded", 62, lacking, settings=change)
-    assert (
-        "AC1: Twilio's AllTime still has 18 more than all days before and since 2026-03-17"
-        in said[1]
-    )
+    assert "AC1: Twilio's AllTime has 18 more than all days before and since 2026-03-17" in said[1]
 
 
 def test_a_day_after_end_date_that_is_missing_makes_no_warning(
@@ -386,3 +383,13 @@ def test_a_day_that_was_lowered_after_its_lookback_hides_no_other(
     assert "together have 6 less than when they were last read; load them again" in said[0]
     assert "Twilio's AllTime has 6 more than all days" in said[1]
     assert len(said) == 2
+
+
+def test_older_days_that_twilio_no_longer_lists_are_no_lowered_ones(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Such as those of an account that was closed."""
+    account = account_of("known")
+    gone = absent(range(40))
+    assert nights(caplog, account, "separate", 50, account.truth, later={55: gone}) == []
+    assert "Twilio has no total for 2026-01-01, which was loaded" in caplog.text

@@ -235,6 +235,14 @@ def test_what_comes_late_is_not_said(nights: Nights) -> None:
         assert nights.load(last, lookback_days=7) == []
 
 
+def test_what_differs_from_week_to_week_is_no_warning(nights: Nights) -> None:
+    assert nights.load(9, lookback_days=7) == []
+    for last, amount in zip(range(16, 70, 7), "23534142", strict=True):
+        nights.account.spent = {"totalprice": amount}
+        nights.load(last, lookback_days=7)
+        assert "WARNING" not in nights.log.text
+
+
 def test_what_is_spent_while_a_run_reads_is_not_said(nights: Nights) -> None:
     nights.account.spent = {"totalprice": "-2"}
     assert nights.load_all(range(10, 30)) == []

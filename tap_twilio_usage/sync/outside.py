@@ -31,6 +31,7 @@ class Outside:
         self._known = known
         self._last = last
         self._is_fetched = False  # what is before the first day
+        self._oldest = self._asked_since  # the first day of the months that Twilio lists before
         self.late = ZERO  # of the newest days, which end_date leaves out
 
     @property
@@ -65,7 +66,15 @@ class Outside:
         """Return what Twilio's days have that were loaded. Raises ApiError."""
         if days.days < 1:
             return ZERO
-        return _sum(self._account.fetch_totals(self._planner.granularity, days, at_once=True))
+        granularity, missing = self._planner.granularity, self._state.missing_days
+        found = self._account.fetch_totals(granularity, days, at_once=True)
+        expected = {each.start for each in days.split(1, granularity)}
+        lacking = sorted(
+            day for day in expected - found.keys() if not any(day in each for each in missing)
+        )
+        if lacking:
+            raise ApiError(f"Twilio has no total for {lacking[0]}, which was loaded")
+        return _sum(found)
 
     def _fetch_before(self, left: Decimal) -> Decimal:
         """Return what Twilio has before the first day, if `left` shows that it may have anything.
@@ -98,7 +107,7 @@ class Outside:
             is_alone = not account.includes_subaccounts
             older = {} if is_alone else self._fetch_months(min(created, first))
         else:
-            last = min(self._fetch_months(first), default=first) - DAY
+            last = self._oldest - DAY
             older = account.fetch_totals(DAILY, Window(MONTHLY.first(last), last))
         with localcontext(EXACT):
             self._known.before = (self._known.before or ZERO) + _sum(older)
@@ -131,6 +140,7 @@ class Outside:
             if not found:
                 break
             months |= found
+            self._oldest = min(found)
             first = year.start
         return months
 

@@ -67,10 +67,12 @@ class History(msgspec.Struct, omit_defaults=True):
     first: date
     # What all days before have; None until it was asked for.
     before: Decimal | None = None
-    # Since when AllTime has more, and the least and the most that it had in the runs since.
+    # Since when AllTime has more, and how much it had in every run since.
     more_since: date | None = None
     more: Decimal = ZERO
-    most: Decimal = ZERO
+    # Since when it has the same amount more.
+    same_since: date | None = None
+    same: Decimal = ZERO
     # What the log has said, and what of it was a warning.
     said: Decimal = ZERO
     warned: Decimal = ZERO

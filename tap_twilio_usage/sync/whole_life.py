@@ -149,21 +149,21 @@ class WholeLife:
         if more <= few:
             self._note_agreement(known)
             return
-        is_first = known.more_since == known.first
+        if known.same_since is None or abs(more - known.same) > few:
+            known.same_since, known.same = today, more
         known.more_since = known.more_since or today
-        known.more, known.most = min(known.more or more, more), max(known.most, more)
+        known.more = min(known.more or more, more)
         if today - known.more_since < NEW:
             return
+        more, known.more_since, known.more = known.more, today, ZERO
         # What AllTime is ahead of the days differs from run to run.
-        is_constant = not is_first and known.most - known.more <= few
-        more, known.more_since, known.more, known.most = known.more, today, ZERO, ZERO
+        is_constant = today - known.same_since >= NEW and abs(more - known.same) <= few
         if more > known.said + few:
             more = outside.more_now(more)
             if more > known.said + few:
                 known.said = more
                 self._log(more, known, is_certain=is_constant, late=outside.late)
             return
-        is_constant = is_constant and known.said - more <= few
         known.said = min(known.said, more)
         if is_constant and more > known.warned + few and not self._state.logged_days:
             known.warned = more
@@ -178,7 +178,7 @@ class WholeLife:
             self._planner.logger.info(
                 "%s: its days add up to Twilio's AllTime again", self._state.name
             )
-        known.more_since, known.more, known.most = None, ZERO, ZERO
+        known.more_since, known.same_since, known.more = None, None, ZERO
         known.said, known.warned = ZERO, ZERO
 
     def _look_again(self, outside: Outside, known: History) -> None:
@@ -186,7 +186,8 @@ class WholeLife:
         state, today = self._state, self._planner.today
         if known.looked and MONTHLY.first(known.looked) == MONTHLY.first(today):
             return
-        days = Window(known.first, self._kept_before - DAY)
+        first = max(known.first, state.first_rows or known.first)
+        days = Window(first, self._kept_before - DAY)
         with localcontext(EXACT):
             lowered = max(ZERO, self._kept - outside.fetch_days(days))
         if lowered > known.lowered + outside.rounding:
