@@ -35,7 +35,9 @@ class Account(FakeAccount):
     answers: bool = True
     asked_totals: list[Window] = field(default_factory=list)
 
-    def fetch_totals(self, granularity: Granularity, window: Window) -> Totals:
+    def fetch_totals(
+        self, granularity: Granularity, window: Window, *, at_once: bool = False
+    ) -> Totals:
         if granularity is DAYS:
             self.asked_totals.append(window)
         if self.fails:

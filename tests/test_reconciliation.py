@@ -240,7 +240,9 @@ class FakeAccount:
     def fetch_current_usage(self, granularity: Granularity) -> Periods:
         raise AssertionError
 
-    def fetch_totals(self, granularity: Granularity, window: Window) -> Totals:
+    def fetch_totals(
+        self, granularity: Granularity, window: Window, *, at_once: bool = False
+    ) -> Totals:
         self.asked.append((granularity.name, window))
         if granularity is DAILY:
             return totals({day: "1" for day in each_day(window) if day not in self.missing})

@@ -132,8 +132,8 @@ def test_days_are_emitted_in_order_with_a_state_after_each(sync: Sync) -> None:
             assert bookmark(message["value"]) == seen[-1]
     assert seen == sorted(seen)
     marks = [mark for mark in run.bookmarks if mark]
-    # The last STATE says that the run is complete.
-    assert marks == [*between("2026-01-01", "2026-01-20"), "2026-01-20"]
+    # The last two STATEs say how the days compare with AllTime, and that the run is complete.
+    assert marks == [*between("2026-01-01", "2026-01-20"), "2026-01-20", "2026-01-20"]
 
 
 def test_windows_fill_whole_pages(sync: Sync) -> None:

@@ -14,7 +14,7 @@ from tap_twilio_usage.sync.plan import windows
 from tap_twilio_usage.sync.restatements import Restatements
 from tap_twilio_usage.sync.run import Account, Run
 from tap_twilio_usage.sync.state import AccountContext, AccountState
-from tap_twilio_usage.twilio.errors import RetriesExhausted
+from tap_twilio_usage.twilio.errors import NotFound, RetriesExhausted
 from tap_twilio_usage.twilio.periods import (
     DAILY,
     DAY,
@@ -288,5 +288,8 @@ def _fetch_whether_used(account: Account, all_time: list[Reported], days: Window
     """
     if not all_time or days.days < 1:
         return True
-    totals = account.fetch_totals(DAILY, days)
+    try:
+        totals = account.fetch_totals(DAILY, days, at_once=True)
+    except NotFound:
+        return True  # the days are read one by one
     return not totals or any(row.price != 0 for row in totals.values())

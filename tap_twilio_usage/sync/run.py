@@ -42,8 +42,13 @@ class Account(Protocol):
     def fetch_usage(self, granularity: Granularity, window: Window) -> Periods:
         """Return the records of the window's periods, by their first days; none are empty."""
 
-    def fetch_totals(self, granularity: Granularity, window: Window) -> Totals:
-        """Return the `totalprice` of each of the window's periods that has one."""
+    def fetch_totals(
+        self, granularity: Granularity, window: Window, *, at_once: bool = False
+    ) -> Totals:
+        """Return the `totalprice` of each of the window's periods that has one.
+
+        `at_once`: a 404 is raised as NotFound, and no period is requested by itself.
+        """
 
     def fetch_current_usage(self, granularity: Granularity) -> Periods:
         """Return the records of a resource with a single period, such as `Today`."""

@@ -67,10 +67,18 @@ class History(msgspec.Struct, omit_defaults=True):
     first: date
     # What all days before have; None until it was asked for.
     before: Decimal | None = None
-    # Since when AllTime has more, how much it had in every run since, and what the log has said.
+    # Since when AllTime has more, and how much it had in every run since.
     more_since: date | None = None
     more: Decimal = ZERO
+    # Since when it has the same amount more.
+    same_since: date | None = None
+    same: Decimal = ZERO
+    # What the log has said, and what of it was a warning.
     said: Decimal = ZERO
+    warned: Decimal = ZERO
+    # When the days that no run reads again were asked for, and how much less they have since.
+    looked: date | None = None
+    lowered: Decimal = ZERO
 
 
 class PeriodState(msgspec.Struct, omit_defaults=True, kw_only=True):

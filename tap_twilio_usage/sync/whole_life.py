@@ -3,6 +3,8 @@
 A day whose record is incomplete, or that answers zeros, looks like any other: only this sum shows
 that spend is missing. The sum of the days before those that the next run reads is kept in the
 state. AllTime may be ahead of the days for a while, so what it has more counts if it stays so.
+What lies outside of the days is asked for. Once a month, so are the days that no run reads again: a
+day that Twilio has lowered since would hide another that lacks the same amount.
 """
 
 from __future__ import annotations
@@ -12,10 +14,10 @@ from datetime import date
 from decimal import Decimal, localcontext
 
 from tap_twilio_usage.money.amounts import EXACT, ZERO
-from tap_twilio_usage.money.dedup import ROUNDING_OF_A_ROW
 from tap_twilio_usage.money.hierarchy import TOTAL, normalise
 from tap_twilio_usage.money.usage_record import UsageRecord
 from tap_twilio_usage.sync.missing_days import NEW
+from tap_twilio_usage.sync.outside import Outside
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.restatements import MAX_AGE
 from tap_twilio_usage.sync.run import Account
@@ -44,6 +46,7 @@ class WholeLife:
         self._state = state
         self._planner = planner
         self._starts = days.start
+        self._ends = days.end
         self._bookmark = state.bookmark or days.start
         self._newest: dict[date, Decimal] = {}
         self._is_counting = days.days > 0 and planner.granularity.first(days.end) >= self._bookmark
@@ -51,17 +54,30 @@ class WholeLife:
             self._begin(days.start, created, earlier)
         self._sums = {**state.sums}
         self._up_to_now = self._sums.get(days.start, ZERO)
+        # No run reads the days before this one again, unless a setting changes.
+        self._kept_before = min(self._sums, default=days.start)
+        self._kept = self._sums.get(self._kept_before, ZERO)
 
     def _begin(self, start: date, created: date | None, earlier: Window | None) -> None:
         state, known = self._state, self._state.history
-        said = known.said if known else ZERO
         if state.bookmark is None or known is None or start not in state.sums:
             # A first load; or an older version wrote the state, or a setting has changed.
             is_whole = created is not None and start <= created
-            state.history = History(start, ZERO if is_whole else None, start, said=said)
+            self._begin_history(start, ZERO if is_whole else None)
             state.sums = {start: ZERO}
         elif earlier and earlier.end + DAY == known.first:
-            state.history = History(earlier.start, None, earlier.start, said=said)
+            self._begin_history(earlier.start, None)
+
+    def _begin_history(self, first: date, before: Decimal | None) -> None:
+        known = self._state.history or History(first)
+        self._state.history = History(
+            first,
+            before,
+            more_since=first,
+            said=known.said,
+            warned=known.warned,
+            looked=self._planner.today,
+        )
 
     def note(self, day: date, total: UsageRecord | None) -> None:
         """Add the `totalprice` of a day, and put the sums into the state."""
@@ -97,21 +113,25 @@ class WholeLife:
             for each in [each for each in self._sums if each > day]:
                 self._sums[each] += price
             self._up_to_now += price
+            if day < self._kept_before:
+                self._kept += price
         self._state.sums = {**self._sums}
 
     def end(self, account: Account, history: Collection[Reported]) -> bool:
         """Log what the history has and no day. Return whether the days are the whole history."""
         state, planner, known = self._state, self._planner, self._state.history
         totals = [each for each in history if normalise(each.category) == TOTAL]
-        if not self._is_counting or known is None or not totals or not planner.reads_up_to_today:
+        if not self._is_counting or known is None or not totals:
             return False  # a later run compares
         if state.first_rows is None or state.first_rows > planner.today - NEW:
             return False  # so it does for a new account
         with localcontext(EXACT):
             left = sum((each.amounts[-1] for each in totals if each.amounts), ZERO)
             left -= self._up_to_now
+        outside = Outside(account, state, planner, known, self._ends)
         try:
-            self._compare(account, known, left)
+            self._compare(outside, known, left)
+            self._look_again(outside, known)
         except ApiError as error:
             planner.logger.info(
                 "%s: its days cannot be compared with Twilio's AllTime; the next run tries again: "
@@ -119,68 +139,85 @@ class WholeLife:
                 *(state.name, error),
             )
             return False
-        return known.before == 0 and not state.missing_days
+        return known.before == 0 and not state.missing_days and planner.reads_up_to_today
 
-    def _compare(self, account: Account, known: History, left: Decimal) -> None:
-        """Compare what AllTime has and no loaded day with what the days before have."""
-        if known.before is None:
-            before = _fetch_before(account, known.first)
-            known.before = max(ZERO, left) if before is None else before
-        today, few = self._planner.today, self._rounding(known.first)
+    def _compare(self, outside: Outside, known: History, left: Decimal) -> None:
+        """Log what AllTime has more than all days: once it has been so for three days."""
+        today, few = self._planner.today, outside.rounding
         with localcontext(EXACT):
-            more = left - known.before
+            more = outside.more(left + known.lowered)
         if more <= few:
-            if known.said and known.more_since != known.first:  # the first comparison since then
-                self._planner.logger.info(
-                    "%s: its days add up to Twilio's AllTime again", self._state.name
-                )
-            known.more_since, known.more, known.said = None, ZERO, ZERO
+            self._note_agreement(known)
             return
+        if known.same_since is None or abs(more - known.same) > few:
+            known.same_since, known.same = today, more
         known.more_since = known.more_since or today
         known.more = min(known.more or more, more)
         if today - known.more_since < NEW:
             return
         more, known.more_since, known.more = known.more, today, ZERO
-        if more <= known.said + few:
-            known.said = min(known.said, more)
-            return
-        before = _fetch_before(account, known.first)
-        if before is not None:  # Twilio may have restated days before the first one
-            with localcontext(EXACT):
-                more += known.before - before
-            known.before = before
+        # What AllTime is ahead of the days differs from run to run.
+        is_constant = today - known.same_since >= NEW and abs(more - known.same) <= few
         if more > known.said + few:
-            known.said = more
-            self._log(more, known)
+            more = outside.more_now(more)
+            if more > known.said + few:
+                known.said = more
+                self._log(more, known, is_certain=is_constant, late=outside.late)
+            return
+        known.said = min(known.said, more)
+        if is_constant and more > known.warned + few and not self._state.logged_days:
+            known.warned = more
+            self._planner.logger.warning(
+                "%s: Twilio's AllTime still has %s more than all days %s %s together, and had the "
+                "same in every run for three days",
+                *(self._state.name, f"{more:,f}", *_since(known)),
+            )
 
-    def _log(self, more: Decimal, known: History) -> None:
+    def _note_agreement(self, known: History) -> None:
+        if known.said and known.more_since != known.first:  # the first comparison since then
+            self._planner.logger.info(
+                "%s: its days add up to Twilio's AllTime again", self._state.name
+            )
+        known.more_since, known.same_since, known.more = None, None, ZERO
+        known.said, known.warned = ZERO, ZERO
+
+    def _look_again(self, outside: Outside, known: History) -> None:
+        """Once a month, ask for the days that no run reads again, and log what they have less."""
+        state, today = self._state, self._planner.today
+        if known.looked and MONTHLY.first(known.looked) == MONTHLY.first(today):
+            return
+        first = max(known.first, state.first_rows or known.first)
+        days = Window(first, self._kept_before - DAY)
+        with localcontext(EXACT):
+            lowered = max(ZERO, self._kept - outside.fetch_days(days))
+        if lowered > known.lowered + outside.rounding:
+            self._planner.logger.warning(
+                "%s: Twilio's days of %s together have %s less than when they were last read; load "
+                "them again with --full-refresh",
+                *(state.name, days, f"{lowered:,f}"),
+            )
+        known.looked, known.lowered = today, lowered
+
+    def _log(self, more: Decimal, known: History, *, is_certain: bool, late: Decimal) -> None:
         state, planner = self._state, self._planner
         new = planner.today - NEW + DAY
         newest = self._newest.items()
-        late = [abs(each) for day, each in newest if planner.granularity.following(day) > new]
+        late = sum(
+            (abs(each) for day, each in newest if planner.granularity.following(day) > new), late
+        )
         # What is spent in a day may be in AllTime before the day has it.
-        is_normal = state.missing_days or more <= sum(late, ZERO)
+        is_normal = state.logged_days or (more <= late and not is_certain)
         (planner.logger.info if is_normal else planner.logger.warning)(
             "%s: Twilio's AllTime has %s more than all days %s %s together: a day is incomplete, "
             "or was restated after it was last read%s",
             state.name,
             f"{more:,f}",
-            "before and since" if known.before else "since",
-            known.first,
+            *_since(known),
             ", or a subaccount has usage before" * state.context.includes_subaccounts,
         )
+        if not is_normal:
+            known.warned = more
 
-    def _rounding(self, first: date) -> Decimal:
-        return ROUNDING_OF_A_ROW * ((self._planner.today - first).days + 1)
 
-
-def _fetch_before(account: Account, first: date) -> Decimal | None:
-    """Return what the account has spent before a day; None if that cannot be known."""
-    created = account.fetch_date_created()
-    if created is None:
-        return None
-    if created >= first:
-        return ZERO
-    months = account.fetch_totals(MONTHLY, Window(created, first - DAY))
-    with localcontext(EXACT):
-        return sum((each.price or ZERO for each in months.values()), ZERO) if months else None
+def _since(known: History) -> tuple[str, date]:
+    return "before and since" if known.before else "since", known.first

@@ -105,12 +105,15 @@ class Account:
         """
         return self._fetch_periods(granularity, window, {})
 
-    def fetch_totals(self, granularity: Granularity, window: Window) -> Totals:
+    def fetch_totals(
+        self, granularity: Granularity, window: Window, *, at_once: bool = False
+    ) -> Totals:
         """Return the `totalprice` of each period of the window that has one, by its first day.
 
-        Twilio sends one small record for each period, so that years fit on a page. Raises ApiError.
+        Twilio sends one small record for each period, so that years fit on a page. `at_once`: a 404
+        is raised as NotFound, and no period is requested by itself. Raises ApiError.
         """
-        periods = self._fetch_periods(granularity, window, {"Category": TOTAL})
+        periods = self._fetch_periods(granularity, window, {"Category": TOTAL}, at_once=at_once)
         return {
             day: row
             for day, rows in periods.items()
@@ -119,7 +122,12 @@ class Account:
         }
 
     def _fetch_periods(
-        self, granularity: Granularity, window: Window, more: dict[str, str]
+        self,
+        granularity: Granularity,
+        window: Window,
+        more: dict[str, str],
+        *,
+        at_once: bool = False,
     ) -> Periods:
         params = {"StartDate": f"{window.start}", "EndDate": f"{window.end}", **more}
         try:
@@ -127,6 +135,8 @@ class Account:
                 granularity.resource, params, f"{window}", usage_record.FIELDS
             )
         except NotFound:
+            if at_once:
+                raise
             parts = list(window.split(1, granularity))
             if len(parts) == 1:
                 return {}

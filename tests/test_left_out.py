@@ -1,0 +1,395 @@
+"""Every way of leaving something out that lasts: a warning says it, or a run fails.
+
+What is left out, and how, goes through all modes, before and after the first load, with an
+end_date, and with credentials that cannot read when the account was created. Twilio's AllTime has
+all of it. A healthy account is never warned of. Accounts that are left out: `test_all_accounts.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from itertools import product
+from typing import Any
+
+import pytest
+
+from tap_twilio_usage.money.usage_record import Periods, Totals, UsageRecord
+from tap_twilio_usage.sync.state import UsageState
+from tap_twilio_usage.twilio.errors import ApiError, NotFound
+from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Granularity, Window
+from tests.conftest import nightly
+from tests.test_pipeline import FakeAccount, day, pipeline, record_of
+
+NONE: Mapping[Any, Any] = {}
+Prices = Mapping[str, str]
+CREATED, START, LAST = day(-50), day(0), 84
+MODES = ("rolled_up", "separate", "excluded")
+
+
+def prices(number: int) -> dict[str, str]:
+    """Return what a day really has; no two days in a row have the same."""
+    sms, calls = 3 + number % 7, 2 + number % 3
+    return {"totalprice": f"{sms + calls}", "sms": f"{sms}", "calls": f"{calls}"}
+
+
+TRUTH = {day(number): prices(number) for number in range(-50, LAST + 1)}
+
+
+@dataclass
+class Account(FakeAccount):
+    """An account whose AllTime is true, and whose periods of one granularity may lack something.
+
+    `is_strict`: a range that begins before the creation answers 404, and so does one that ends
+    after the last day.
+    """
+
+    days: Mapping[date, Prices] = field(default_factory=dict)
+    truth: Mapping[date, Prices] = field(default_factory=lambda: TRUTH)
+    is_strict: bool = False
+    granularity: Granularity = DAILY
+    requests: int = 0
+    loaded: dict[tuple[date, str], Decimal | None] = field(default_factory=dict)
+
+    def load(self, rows: Iterable[UsageRecord]) -> None:
+        """Put rows into the target."""
+        self.loaded |= {(row.start_date, row.category): row.deduplicated_price for row in rows}
+
+    def wrong(self) -> set[date]:
+        """Return the days whose rows in the target do not add up to what was spent."""
+        sums = {each: Decimal(0) for each in self.truth if START <= each <= self.today}
+        for (each, _), price in self.loaded.items():
+            sums[each] = sums.get(each, Decimal(0)) + (price or 0)
+        return {
+            each
+            for each, price in sums.items()
+            if price != Decimal(self.truth.get(each, ZEROS)["totalprice"])
+        }
+
+    def fetch_all_time(self) -> Any:
+        true = {each: rows for each, rows in self.truth.items() if each <= self.today}
+        return FakeAccount(true, today=self.today).fetch_all_time()
+
+    def fetch_totals(
+        self, granularity: Granularity, window: Window, *, at_once: bool = False
+    ) -> Totals:
+        self.requests += 1
+        begins = min(self.truth)
+        is_outside = window.end < begins or window.start > self.today
+        if is_outside or (self.is_strict and window.start < begins):
+            parts = [*window.split(1, granularity)]
+            if at_once:
+                raise NotFound("404")
+            if len(parts) == 1:
+                return {}
+            answers = [self.fetch_totals(granularity, part) for part in parts]
+            return {each: row for answer in answers for each, row in answer.items()}
+        days = self.days if granularity is self.granularity else self.truth
+        return {
+            first: row
+            for first, rows in self._periods(days, granularity, window).items()
+            for row in rows
+            if row.category == "totalprice"
+        }
+
+    def fetch_usage(self, granularity: Granularity, window: Window) -> Periods:
+        return self._periods(self.days, granularity, window)
+
+    def _periods(
+        self, days: Mapping[date, Prices], granularity: Granularity, window: Window
+    ) -> Periods:
+        found: dict[date, dict[str, Decimal]] = {}
+        for each, prices_of_day in days.items():
+            if each in window and each <= self.today and prices_of_day:
+                period = found.setdefault(granularity.first(each), {})
+                for name, price in prices_of_day.items():
+                    period[name] = period.get(name, Decimal(0)) + Decimal(price)
+        return {
+            first: [record_of(name, f"{price}", first) for name, price in sorted(period.items())]
+            for first, period in found.items()
+        }
+
+
+# Ways of leaving something out: they change the days that the account answers.
+
+ZEROS = dict.fromkeys(prices(0), "0")
+
+
+def absent(numbers: Iterable[int]) -> dict[date, Prices]:
+    """No row, or 404, which is the same by here."""
+    return {day(number): {} for number in numbers}
+
+
+def zeros(numbers: Iterable[int]) -> dict[date, Prices]:
+    return {day(number): ZEROS for number in numbers}
+
+
+def only_a_total_of_zero(numbers: Iterable[int]) -> dict[date, Prices]:
+    return {day(number): {"totalprice": "0"} for number in numbers}
+
+
+def half(numbers: Iterable[int]) -> dict[date, Prices]:
+    """The rows of one of the categories only, and a total that agrees with them."""
+    return {
+        day(number): {"totalprice": prices(number)["sms"], "sms": prices(number)["sms"]}
+        for number in numbers
+    }
+
+
+def no_category(numbers: Iterable[int]) -> dict[date, Prices]:
+    return {
+        day(number): {name: price for name, price in prices(number).items() if name != "calls"}
+        for number in numbers
+    }
+
+
+def renamed(numbers: Iterable[int]) -> dict[date, Prices]:
+    return {
+        day(number): {name.replace("calls", "calls-new"): p for name, p in prices(number).items()}
+        for number in numbers
+    }
+
+
+WAYS = (absent, zeros, only_a_total_of_zero, half, no_category, renamed)
+WHICH = {  # the days that lack it, and the first night, before which they have it
+    "one day of the first load": ([20], 40),
+    "a month of the first load": (range(31, 59), 70),
+    "the first days": ([0, 1], 40),
+    "a later day": ([41], 40),
+    "the newest days": ([68, 69, 70], 60),
+    "the newest days of the first load": ([38, 39, 40], 40),
+}
+
+
+def nights(  # noqa: PLR0913
+    caplog: pytest.LogCaptureFixture,
+    account: Account,
+    mode: str,
+    first: int,
+    days: Mapping[date, Prices],
+    *,
+    settings: Mapping[int, Mapping[str, Any]] = NONE,
+    later: Mapping[int, Mapping[date, Prices]] = NONE,
+    **options: Any,
+) -> list[str]:
+    """Load for some nights from the `first` on; return the warnings and errors.
+
+    From some of the nights on, there are other `settings`, or some days answer something else.
+    """
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+    account.includes_subaccounts = mode == "rolled_up"
+    options = {
+        "start_date": START,
+        "lookback_days": 7,
+        "separates_accounts": mode == "separate",
+        **options,
+    }
+    state, errors = UsageState(), []
+    for last in sorted({*range(first, first + 6), *settings, *later, LAST - 8, LAST - 4, LAST}):
+        options |= settings.get(last, {})
+        days = {**days, **later.get(last, {})}
+        account.days = {each: rows for each, rows in days.items() if rows and each <= day(last)}
+        behind = options.get("behind", 0)
+        asked = {name: each for name, each in options.items() if name != "behind"}
+        asked["granularity"] = account.granularity
+        asked["end_date"] = day(last - behind) if behind else None
+        run = pipeline(account, state=state, today=day(last), saved=[], **asked)
+        try:
+            for context in run.begin():
+                for rows in run.rows(context):
+                    account.load(rows)
+            run.end()
+        except ApiError as error:
+            errors.append(f"{error}")
+    said = [each.getMessage() for each in caplog.records if each.levelno > logging.INFO]
+    return said + errors
+
+
+CREATIONS = ("known", "before start", "unknown", "unknown, strict")
+
+
+def account_of(creation: str) -> Account:
+    """Return an account with that creation, and what the credentials know of it."""
+    truth = TRUTH if creation != "known" else {e: r for e, r in TRUTH.items() if e >= START}
+    created = None if creation.startswith("unknown") else min(truth)
+    return Account(created=created, truth=truth, is_strict=creation.endswith("strict"))
+
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "up to today": {},
+    "no lookback": {"lookback_days": 0},
+    "end_date": {"behind": 5},
+}
+BY_DAY = {
+    ("rolled_up", "up to today", "before start"),
+    ("separate", "end_date", "known"),
+    ("excluded", "no lookback", "unknown"),
+    ("excluded", "end_date", "unknown, strict"),
+}
+CASES = [case if case in BY_DAY else nightly(*case) for case in product(MODES, SETTINGS, CREATIONS)]
+
+
+@pytest.mark.parametrize(("mode", "setting", "creation"), CASES)
+def test_what_is_left_out_for_ever_is_said(
+    caplog: pytest.LogCaptureFixture, mode: str, setting: str, creation: str
+) -> None:
+    for way, (which, (numbers, first)) in product(WAYS, WHICH.items()):
+        account = account_of(creation)
+        lacking = {**account.truth, **way(numbers)}
+        said = nights(caplog, account, mode, first, lacking, **SETTINGS[setting])
+        if (way, which) == (no_category, "the first days"):
+            # As if Twilio had only then begun to list it. The sums of the days are right.
+            assert "'calls' is listed since 2026-01-03" in caplog.text
+        else:
+            assert said, f"{way.__name__}, {which}"
+
+
+@pytest.mark.parametrize(("mode", "setting", "creation"), CASES)
+def test_a_healthy_account_is_never_warned_of(
+    caplog: pytest.LogCaptureFixture, mode: str, setting: str, creation: str
+) -> None:
+    account = account_of(creation)
+    assert nights(caplog, account, mode, 40, account.truth, **SETTINGS[setting]) == []
+
+
+@pytest.mark.parametrize("setting", ["end_date", *map(nightly, ("up to today", "no lookback"))])
+@pytest.mark.parametrize("creation", ["before start", *map(nightly, ("known", "unknown"))])
+def test_so_is_a_month(caplog: pytest.LogCaptureFixture, setting: str, creation: str) -> None:
+    for way in (absent, zeros, half, None):
+        account = account_of(creation)
+        account.granularity = MONTHLY
+        lacking = {**account.truth, **(way(range(31, 59)) if way else {})}
+        said = nights(caplog, account, "excluded", 70, lacking, **SETTINGS[setting])
+        assert bool(said) == bool(way), f"{way}: {said}"
+
+
+def moved(night: int) -> dict[str, dict[str, Any]]:
+    """Return settings that move the days that are read from a night on."""
+    return {
+        "a longer lookback": {"lookback_days": 35},
+        "no lookback": {"lookback_days": 0},
+        "a later start_date": {"start_date": day(night - 10)},
+        "the newest day only": {"start_date": day(night)},
+        "an earlier start_date": {"start_date": day(-10)},
+        "an end_date": {"behind": 3},
+        "other accounts": {"separates_accounts": True},
+    }
+
+
+@pytest.mark.parametrize("night", [70, 71, nightly(69), nightly(72)])
+@pytest.mark.parametrize("creation", ["before start", "unknown", nightly("unknown, strict")])
+def test_so_it_is_though_a_setting_moves_the_days_that_are_read(
+    caplog: pytest.LogCaptureFixture, creation: str, night: int
+) -> None:
+    for way, (setting, change) in product((zeros, half), moved(night).items()):
+        account = account_of(creation)
+        lacking = {**account.truth, **way([68, 69, 70])}
+        said = nights(caplog, account, "excluded", 67, lacking, settings={night: change})
+        assert said, f"{way.__name__}, {setting}"
+
+
+@pytest.mark.parametrize(
+    ("night", "creation"),
+    [(70, "before start"), (52, "unknown, strict"), nightly(71, "known"), nightly(53, "unknown")],
+)
+def test_a_setting_that_moves_them_makes_no_warning(
+    caplog: pytest.LogCaptureFixture, creation: str, night: int
+) -> None:
+    for setting, change in moved(night).items():
+        account = account_of(creation)
+        said = nights(
+            caplog, account, "excluded", night - 3, account.truth, settings={night: change}
+        )
+        assert said == [], setting
+
+
+def test_days_that_a_setting_leaves_out_count_as_they_were_loaded(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Twilio's months have what these days lack."""
+    account, change = account_of("before start"), {75: {"start_date": day(75)}}
+    lacking = {**account.truth, **zeros([66, 67])}
+    said = nights(caplog, account, "excluded", 62, lacking, settings=change)
+    assert "AC1: Twilio's AllTime has 18 more than all days before and since 2026-03-17" in said[1]
+
+
+def test_a_day_after_end_date_that_is_missing_makes_no_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    account = account_of("before start")
+    lacking = {**account.truth, **absent([60])}
+    assert nights(caplog, account, "excluded", 70, lacking, behind=40) == []
+    assert "cannot be compared with Twilio's AllTime; the next run tries again" in caplog.text
+    assert "Twilio does not list all days after end_date" in caplog.text
+
+
+def test_the_days_of_an_unused_account_are_not_asked_for_twice(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    unused = dict.fromkeys(map(day, range(10, LAST + 1)), ZEROS)
+    account = Account(truth=unused, is_strict=True)
+    nights(caplog, account, "separate", 40, unused)
+    assert account.requests < 10
+
+
+@pytest.mark.parametrize("comes", [72, *map(nightly, (70, 71, 74))])
+@pytest.mark.parametrize("night", [71, *map(nightly, (None, 70, 73))])
+@pytest.mark.parametrize("lookback", [1, nightly(0), nightly(7)])
+def test_what_comes_later_is_loaded_or_said(
+    caplog: pytest.LogCaptureFixture, lookback: int, night: int | None, comes: int
+) -> None:
+    for way, (setting, change) in product((absent, zeros, half), moved(night or 67).items()):
+        account = account_of("before start")
+        said = nights(
+            caplog,
+            account,
+            "excluded",
+            67,
+            {**account.truth, **way([68, 69, 70])},
+            settings={night: change} if night else NONE,
+            later={comes: account.truth},
+            lookback_days=lookback,
+        )
+        wrong = sorted(each for each in account.wrong() if each <= day(80))
+        assert said or not wrong, f"{way.__name__}, {setting}: {wrong}"
+
+
+@pytest.mark.parametrize("creation", ["known", nightly("unknown")])
+@pytest.mark.parametrize("mode", ["separate", *map(nightly, ("rolled_up", "excluded"))])
+@pytest.mark.parametrize("late", [None, 20])
+def test_a_day_that_was_lowered_after_its_lookback_hides_no_other(
+    caplog: pytest.LogCaptureFixture, mode: str, creation: str, late: int | None
+) -> None:
+    """The sums are equal. Once a month, the older days are asked for: they have less since.
+
+    A missing day may answer in the run that asks for them.
+    """
+    less, hole = {day(43): {"totalprice": "1", "sms": "1"}}, zeros([57])
+    assert int(prices(43)["totalprice"]) - 1 == int(prices(57)["totalprice"]) == 6
+    account = account_of(creation)
+    true = account.truth
+    account.truth = {**true, **less}
+    days = {**true, **hole, **absent([late] if late else [])}
+    later: dict[int, Mapping[date, Prices]] = {
+        55: less,
+        76: {day(late): true[day(late)]} if late else {},
+    }
+    said = nights(caplog, account, mode, 50, days, later=later)
+    said = [line for line in said if "no record for 2026-01-21" not in line]
+    assert "together have 6 less than when they were last read; load them again" in said[0]
+    assert "Twilio's AllTime has 6 more than all days" in said[1]
+    assert len(said) == 2
+
+
+def test_older_days_that_twilio_no_longer_lists_are_no_lowered_ones(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Such as those of an account that was closed."""
+    account = account_of("known")
+    gone = absent(range(40))
+    assert nights(caplog, account, "separate", 50, account.truth, later={55: gone}) == []
+    assert "Twilio has no total for 2026-01-01, which was loaded" in caplog.text
