@@ -199,6 +199,11 @@ def test_airflow_runs_the_dag(
             "TAP_TWILIO_USAGE_END_DATE": f"{LAST}",
         }
         said = output_of(["bash", "-ec", f"airflow db migrate\n{command}"], env=settings)
+    models = output_of(
+        ["airflow", "tasks", "render", "twilio_usage", "models", f"{LAST}"],
+        env={**settings, "TWILIO_USAGE_LOADER": "target-duckdb"},
+    )
+    assert "meltano run dbt-duckdb:build" in models
     assert "state=success" in said or "DagRunState.SUCCESS" in said
     assert query("SELECT COUNT(DISTINCT start_date) FROM usage_records_daily") == [(3,)]
     assert query(MODELS) == [(True,)]
