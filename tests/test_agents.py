@@ -308,8 +308,10 @@ PANELS = {panel["title"]: panel["targets"][0]["rawSql"] for panel in DASHBOARD["
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="Grafana's types need Python 3.11")
 def test_grafanas_own_types_know_each_field_of_the_dashboard() -> None:
     from grafana_foundation_sdk.cog.encoder import JSONEncoder  # noqa: PLC0415
+    from grafana_foundation_sdk.cog.plugins import register_default_plugins  # noqa: PLC0415
     from grafana_foundation_sdk.models.dashboard import Dashboard  # noqa: PLC0415
 
+    register_default_plugins()  # the options of each kind of panel too
     again = json.loads(JSONEncoder(sort_keys=True).encode(Dashboard.from_json(DASHBOARD)))
     assert lost(DASHBOARD, again) == []
 
