@@ -165,6 +165,7 @@ def test_the_steps_of_the_container_lead_to_a_load(
             env={
                 **environment,
                 **{name: settings[name] for name in settings if name not in os.environ},
+                "MELTANO_DATABASE_URI": database,  # keeps the state, as the page says
                 "TAP_TWILIO_USAGE_API_URL": server.url,
                 "TAP_TWILIO_USAGE_START_DATE": f"{FIRST}",
                 "TAP_TWILIO_USAGE_END_DATE": f"{LAST}",
@@ -172,6 +173,7 @@ def test_the_steps_of_the_container_lead_to_a_load(
         )
     assert query("SELECT COUNT(DISTINCT start_date) FROM usage_records_daily") == [(3,)]
     assert query(MODELS) == [(True,)]
+    assert query("SELECT COUNT(*) FROM public.state") == [(1,)]
 
 
 AIRFLOW = {
