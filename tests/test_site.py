@@ -108,6 +108,7 @@ def test_a_reader_finds_a_page_and_nothing_is_asked_of_other_hosts(url: str) -> 
         assert page.evaluate("document.documentElement.scrollWidth") == 390
         page.locator("label[for=__search]:visible").first.click()
         page.get_by_placeholder("Search").press_sequentially("DuckDB")
-        expect(page.locator(".md-search-result__list")).to_contain_text("target-duckdb")
+        found = page.locator(".md-search-result__list")
+        expect(found).to_contain_text("target-duckdb", timeout=60_000)
     assert f"{url}/search/search_index.json" in asked
     assert not [each for each in asked if not each.removeprefix("blob:").startswith(f"{url}/")]
