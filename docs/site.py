@@ -50,6 +50,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return "".join(part if part.startswith("```") else LINK.sub(corrected, part) for part in parts)
 
 
+def on_post_page(output: str, **_: object) -> str:
+    """Return the page without what makes the theme ask GitHub for the number of stars."""
+    return output.replace('data-md-component="source"', "")
+
+
 def _report(config: MkDocsConfig) -> Path:
     return Path(ROOT, config.extra["report"])
 

@@ -20,7 +20,7 @@ import pytest
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
 from tap_twilio_usage.money.hierarchy import normalise, shipped
-from tests.conftest import ROOT, blocks, forked_in, install
+from tests.conftest import ROOT, address, blocks, forked_in, install
 
 PAGE = ROOT / "docs" / "agents.md"
 QUESTIONS = blocks(PAGE, "sql")
@@ -219,43 +219,74 @@ from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 async def main():
-    command, *arguments = json.loads(sys.argv[1])
-    server = StdioServerParameters(command=command, args=arguments)
-    async with stdio_client(server) as streams, ClientSession(*streams) as session:
+    server, tool = json.loads(sys.argv[1]), sys.argv[2]
+    async with (
+        stdio_client(StdioServerParameters(**server)) as streams,
+        ClientSession(*streams) as session,
+    ):
         await session.initialize()
         for question in json.load(sys.stdin):
-            answer = await session.call_tool("execute_query", {"sql": question})
-            print(json.dumps(answer.content[0].text))
+            answer = await session.call_tool(tool, {"sql": question})
+            print(json.dumps([content.text for content in answer.content]))
 
 asyncio.run(main())
 """
 
 
-@pytest.mark.nightly
-def test_the_mcp_server_of_the_page_knows_the_twenty_answers(file: Path, tmp_path: Path) -> None:
-    (settings,) = (json.loads(block) for block in blocks(PAGE, "json"))
-    server = settings["mcpServers"]["twilio-usage"]
+def ask(server: dict[str, Any], tool: str, questions: list[str], folder: Path) -> list[list[str]]:
+    """Return what the MCP server of the page answers to each question."""
     assert server["command"] == "uvx"
     package, *arguments = server["args"]
-    environment = tmp_path / "environment"
-    install(environment, package)
-    assert Path(arguments[-1]).resolve() == file.resolve()
-    writes = "DELETE FROM tap_twilio_usage.accounts"
+    install(folder / "environment", package, "mcp")
+    programs = folder / "environment" / "bin"
+    settings = {**server, "command": f"{programs / package}", "args": arguments}
     done = subprocess.run(
-        [
-            environment / "bin" / "python",
-            *("-c", CLIENT, json.dumps([f"{environment / 'bin' / package}", *arguments])),
-        ],
-        input=json.dumps([*QUESTIONS, writes]),
+        [programs / "python", "-c", CLIENT, json.dumps(settings), tool],
+        input=json.dumps(questions),
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    *found, refused = map(json.loads, done.stdout.splitlines())
-    rows = [json.loads(text, parse_float=Decimal)["rows"] for text in found]
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+MOTHERDUCK, TOOLBOX = (
+    json.loads(block)["mcpServers"]["twilio-usage"] for block in blocks(PAGE, "json")
+)
+
+
+@pytest.mark.nightly
+def test_the_mcp_server_for_duckdb_knows_the_twenty_answers(file: Path, tmp_path: Path) -> None:
+    assert Path(MOTHERDUCK["args"][-1]).resolve() == file.resolve()
+    writes = "DELETE FROM tap_twilio_usage.accounts"
+    *found, (refused,) = ask(MOTHERDUCK, "execute_query", [*QUESTIONS, writes], tmp_path)
+    rows = [json.loads(text, parse_float=Decimal)["rows"] for (text,) in found]
     assert [texts(each) for each in rows] == [texts(each) for each in answers()]
     assert "read-only" in refused
+
+
+@pytest.mark.nightly
+def test_the_mcp_server_for_postgresql_knows_the_twenty_answers(
+    warehouse: str, tmp_path: Path
+) -> None:
+    (grants,) = (block for block in blocks(PAGE, "text") if "CREATE ROLE" in block)
+    with psycopg.connect(warehouse) as connection:
+        connection.execute(f"CREATE SCHEMA twilio_usage; {grants}")
+    place = {name.removeprefix("TARGET_"): value for name, value in address(warehouse).items()}
+    environment = {name: place[name] for name in TOOLBOX["env"]} | {"POSTGRES_USER": "agent"}
+    writes = "DELETE FROM tap_twilio_usage.accounts"
+    *found, (refused,) = ask(
+        {**TOOLBOX, "env": environment}, "execute_sql", [*QUESTIONS, writes], tmp_path
+    )
+    rows = [[json.loads(row, parse_float=Decimal).values() for row in each] for each in found]
+    days = [[[*map(without_time, row)] for row in each] for each in rows]
+    assert [texts(each) for each in days] == [texts(each) for each in answers()]
+    assert "permission denied" in refused
+
+
+def without_time(cell: Any) -> Any:
+    return cell.removesuffix("T00:00:00Z") if isinstance(cell, str) else cell
 
 
 def texts(rows: Iterable[Iterable[Any]]) -> list[list[str]]:
@@ -277,8 +308,10 @@ PANELS = {panel["title"]: panel["targets"][0]["rawSql"] for panel in DASHBOARD["
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="Grafana's types need Python 3.11")
 def test_grafanas_own_types_know_each_field_of_the_dashboard() -> None:
     from grafana_foundation_sdk.cog.encoder import JSONEncoder  # noqa: PLC0415
+    from grafana_foundation_sdk.cog.plugins import register_default_plugins  # noqa: PLC0415
     from grafana_foundation_sdk.models.dashboard import Dashboard  # noqa: PLC0415
 
+    register_default_plugins()  # the options of each kind of panel too
     again = json.loads(JSONEncoder(sort_keys=True).encode(Dashboard.from_json(DASHBOARD)))
     assert lost(DASHBOARD, again) == []
 

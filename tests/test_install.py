@@ -13,6 +13,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 import yaml
 
@@ -80,6 +82,21 @@ def test_the_definition_in_the_docs_is_the_one_of_the_hub() -> None:
 
 def test_uvx(shell: Shell) -> None:
     assert IS_INSTALLED in shell(UVX, {"UV_REFRESH_PACKAGE": "tap-twilio-usage"})
+
+
+@pytest.mark.nightly
+def test_uvx_for_rows_of_another_connector(shell: Shell, tmp_path: Path) -> None:
+    (command,) = (b for b in blocks(ROOT / "docs" / "migration.md", "text") if "uvx" in b)
+    rows = {
+        "account_id": ["AC1"],
+        "category": ["totalprice"],
+        "start_date": [FIRST],
+        "price": ["5"],
+    }
+    pa.parquet.write_table(pa.table(rows), tmp_path / "folder" / "usage_record.parquet")
+    assert "SUM(deduplicated_price) = 5" in shell(
+        command, {"UV_REFRESH_PACKAGE": "tap-twilio-usage"}
+    )
 
 
 @pytest.mark.nightly

@@ -163,6 +163,17 @@ def test_the_currencies_of_a_day_are_apart_and_a_row_without_one_is_with_the_tot
     assert found == {"totalprice": "1", "sms": "4", "calls": ""}
 
 
+def test_a_zero_has_no_sign_and_an_empty_line_is_no_row(tmp_path: Path) -> None:
+    given = tmp_path / "in.csv"
+    given.write_text(f"{HEADER}AC1,totalprice,2025-09-01,-0.00\n\nAC1,sms,2025-09-01,-0\n\n")
+    main([f"{given}", f"{tmp_path / 'out.csv'}"])
+    rows = read(tmp_path / "out.csv")
+    assert [(row["price"], row["deduplicated_price"]) for row in rows] == [
+        ("-0.00", "0"),
+        ("-0", "0"),
+    ]
+
+
 def test_count_and_usage_tell_one_charge_under_two_names(tmp_path: Path) -> None:
     """The day that docs/deduplication.md shows."""
     given = tmp_path / "in.csv"
@@ -229,6 +240,7 @@ HEADER = "account_sid,category,start_date,price\n"
         (f"{HEADER}AC1,sms,2025-09-01,0.1234567890123\n", "row 1: its price has more than 12"),
         (f"{HEADER}" + "AC1,sms,2025-09-01,1\n" * 2, "category 'sms' of account AC1 is there 2"),
         ("account_sid,category,start_date,price,Dedup_Role\n", "it already has the column dedup_"),
+        ("account_sid,category,start_date,price,PRICE\n", "it has the columns price, PRICE, which"),
         (f'{HEADER}AC1,"sms,2025', "it is not valid CSV in UTF-8"),
     ],
 )

@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import math
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -15,9 +13,10 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tap_twilio_usage.report import wording
+from tests.chromium import chromium
 from tests.conftest import ROOT, nightly
 from tests.reports import duckdb_of, written
 from tests.test_report_page import ACCOUNTS, BUILT, SHOP, build, company, owned
@@ -28,15 +27,8 @@ STYLE = ROOT / "tap_twilio_usage" / "report" / "templates" / "page.css"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Return the system's Chromium; its tests may be skipped only outside CI."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None and "CI" not in os.environ:
-        pytest.skip("no chromium here")
-    assert chromium, "no chromium: CI has to install it"
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with chromium() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

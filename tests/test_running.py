@@ -165,6 +165,7 @@ def test_the_steps_of_the_container_lead_to_a_load(
             env={
                 **environment,
                 **{name: settings[name] for name in settings if name not in os.environ},
+                "MELTANO_DATABASE_URI": database,  # keeps the state, as the page says
                 "TAP_TWILIO_USAGE_API_URL": server.url,
                 "TAP_TWILIO_USAGE_START_DATE": f"{FIRST}",
                 "TAP_TWILIO_USAGE_END_DATE": f"{LAST}",
@@ -172,6 +173,7 @@ def test_the_steps_of_the_container_lead_to_a_load(
         )
     assert query("SELECT COUNT(DISTINCT start_date) FROM usage_records_daily") == [(3,)]
     assert query(MODELS) == [(True,)]
+    assert query("SELECT COUNT(*) FROM public.state") == [(1,)]
 
 
 AIRFLOW = {
@@ -199,6 +201,11 @@ def test_airflow_runs_the_dag(
             "TAP_TWILIO_USAGE_END_DATE": f"{LAST}",
         }
         said = output_of(["bash", "-ec", f"airflow db migrate\n{command}"], env=settings)
+    models = output_of(
+        ["airflow", "tasks", "render", "twilio_usage", "models", f"{LAST}"],
+        env={**settings, "TWILIO_USAGE_LOADER": "target-duckdb"},
+    )
+    assert "meltano run dbt-duckdb:build" in models
     assert "state=success" in said or "DagRunState.SUCCESS" in said
     assert query("SELECT COUNT(DISTINCT start_date) FROM usage_records_daily") == [(3,)]
     assert query(MODELS) == [(True,)]

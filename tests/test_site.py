@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from playwright.sync_api import expect
 
+from tests.chromium import chromium
 from tests.conftest import ROOT
+from tests.http_server import Answer, Request, serve
 
 MKDOCS = Path(sys.executable).with_name("mkdocs")
 REPORT = "<!doctype html><title>Report</title><p>of the demo"
@@ -34,6 +39,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     report = folder / "report.html"
     report.write_text(REPORT)
     return build(folder, report)
+
+
+@pytest.fixture(scope="module")
+def url(site: Path) -> Iterator[str]:
+    def answer(request: Request) -> Answer:
+        file = site / request.path.lstrip("/")
+        kind, _ = mimetypes.guess_type(file)
+        return Answer(file.read_bytes(), headers={"Content-Type": kind or "text/plain"})
+
+    with serve(answer) as server:
+        yield server.url
 
 
 def test_the_first_page_shows_the_report_of_the_demo(site: Path) -> None:
@@ -81,3 +97,18 @@ def test_the_pages_are_in_the_order_of_a_day() -> None:
         *("Home", "Install", "First load", "Your warehouse", "Your questions"),
         *("Every night", "When something is wrong", "Reference"),
     ]
+
+
+def test_a_reader_finds_a_page_and_nothing_is_asked_of_other_hosts(url: str) -> None:
+    asked: list[str] = []
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 390, "height": 844})  # a phone
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{url}/index.html")
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        page.locator("label[for=__search]:visible").first.click()
+        page.get_by_placeholder("Search").press_sequentially("DuckDB")
+        found = page.locator(".md-search-result__list")
+        expect(found).to_contain_text("target-duckdb", timeout=60_000)
+    assert f"{url}/search/search_index.json" in asked
+    assert not [each for each in asked if not each.removeprefix("blob:").startswith(f"{url}/")]

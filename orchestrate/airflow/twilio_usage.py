@@ -10,6 +10,7 @@ from airflow.sdk import DAG
 # The clone in which Meltano is installed.
 PROJECT = os.environ.get("TWILIO_USAGE_PROJECT", f"{Path(__file__).resolve().parents[2]}")
 LOADER = os.environ.get("TWILIO_USAGE_LOADER", "target-postgres")
+DBT = LOADER.replace("target-", "dbt-")
 
 with DAG(
     dag_id="twilio_usage",
@@ -30,6 +31,6 @@ with DAG(
     )
     models = BashOperator(
         task_id="models",
-        bash_command=".venv/bin/meltano run dbt-postgres:build",
+        bash_command=f".venv/bin/meltano run {DBT}:build",
     )
     load >> models

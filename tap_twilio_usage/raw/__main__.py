@@ -69,7 +69,7 @@ def _opened(path: Path) -> CsvFile | ParquetFile:
 
         return CsvFile(path)
     if path.suffix.lower() != ".parquet":
-        raise RawError("it is neither .parquet nor .csv")
+        raise RawError("it is neither .parquet nor .csv; unpack it, or export one of them")
     try:
         from tap_twilio_usage.raw.parquet_file import ParquetFile  # noqa: PLC0415
     except ModuleNotFoundError as error:

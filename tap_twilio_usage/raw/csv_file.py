@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tap_twilio_usage.money.amounts import ZERO
 from tap_twilio_usage.money.dedup import Share
 from tap_twilio_usage.raw.errors import RawError
 from tap_twilio_usage.raw.names import ADDED
@@ -45,12 +46,12 @@ class CsvFile:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow([*next(rows), *ADDED])
             for row, (role, price) in zip(rows, shares, strict=True):
-                writer.writerow([*row, "" if price is None else f"{price:f}", role])
+                writer.writerow([*row, "" if price is None else f"{price or ZERO:f}", role])
 
     @contextmanager
     def _rows(self) -> Iterator[Iterator[list[str]]]:
         try:
             with self.path.open(encoding="utf-8-sig", newline="") as file:
-                yield csv.reader(file, strict=True)
+                yield filter(None, csv.reader(file, strict=True))  # without empty lines
         except (UnicodeDecodeError, csv.Error) as error:
             raise RawError(f"it is not valid CSV in UTF-8: {error}") from None

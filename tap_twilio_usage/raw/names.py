@@ -25,7 +25,7 @@ OPTIONAL = {
 def find(columns: Sequence[str]) -> dict[str, str]:
     """Return the column of each part of a usage record. Upper and lower case are the same.
 
-    Raises RawError if one is missing, or if the rows have been de-duplicated already.
+    Raises RawError if one is missing or there twice, or if the rows are de-duplicated already.
     """
     written = {name.lower(): name for name in columns}
     if there := [name for name in ADDED if name in written]:
@@ -40,6 +40,9 @@ def find(columns: Sequence[str]) -> dict[str, str]:
             f"it has no column {_list(missing)}; its columns are {_list(columns)}; give a table of "
             "usage records, with a row for each category and day"
         )
+    for name in found.values():
+        if len(same := [each for each in columns if each.lower() == name.lower()]) > 1:
+            raise RawError(f"it has the columns {_list(same)}, which are one; leave out the others")
     return found
 
 
