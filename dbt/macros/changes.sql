@@ -7,34 +7,50 @@
 
 {#- Return the versions of all keys. `inputs` names the models that it is made of besides. -#}
 {% macro versions(keys, inputs=[], same=[]) -%}
+    {%- set of_days = 'account_sid' in keys and 'start_date' in keys -%} {#- a row of loaded_days each -#}
     (
         select
             {%- for key in keys + same %}
             {{ twilio_usage.month_of('start_date') if key == 'month' else key }} as loaded_{{ key }},
             {%- endfor %}
-            cast(sum(version) + {{ twilio_usage.fingerprint(inputs) }} as {{ dbt.type_bigint() }}) as loaded_version
+            cast(
+                {{- 'version' if of_days else 'sum(version)' }} + {{ twilio_usage.fingerprint(inputs) }} as {{ dbt.type_bigint() -}}
+            ) as loaded_version
         from {{ ref('twilio_usage', 'int_twilio_usage__loaded_days') }}
+        {%- if not of_days %}
         group by {% for key in keys + same %}
             {{- twilio_usage.month_of('start_date') if key == 'month' else key }}{{ ', ' if not loop.last }}
         {%- endfor %}
+        {%- endif %}
     ) as versions
 {%- endmacro %}
 
-{#- Delete what has another version. The columns of the outer table have other names than the inner ones. -#}
+{#- Delete the keys that have another version. The outer table's columns have other names than the inner ones. -#}
 {% macro delete_changed(keys, inputs=[], same=[]) -%}
     {%- if is_incremental() -%}
         {%- set columns = adapter.get_columns_in_relation(this) | map(attribute='name') | map('lower') | list -%}
         delete from {{ this }}
-        where {% if 'version' not in columns %}true{% else %}not exists (
+        where {% if 'version' not in columns %}true{% else %}exists (
             select 1
-            from {{ twilio_usage.versions(keys, inputs, same) }}
-            where versions.loaded_version = version
-            {%- for key in keys %}
-                and versions.loaded_{{ key }} = {{ key }}
-            {%- endfor %}
-            {%- for key in same %}
-                and coalesce(versions.loaded_{{ key }}, '') = coalesce({{ key }}, '')
-            {%- endfor %}
+            from (
+                select distinct
+                    {%- for column in keys + same + ['version'] %}
+                    {{ column }} as built_{{ column }}{{ ',' if not loop.last }}
+                    {%- endfor %}
+                from {{ this }}
+            ) as built
+            left join {{ twilio_usage.versions(keys, inputs, same) }}
+                on versions.loaded_version = built.built_version
+                {%- for key in keys %}
+                and versions.loaded_{{ key }} = built.built_{{ key }}
+                {%- endfor %}
+                {%- for key in same %}
+                and coalesce(versions.loaded_{{ key }}, '') = coalesce(built.built_{{ key }}, '')
+                {%- endfor %}
+            where versions.loaded_version is null
+                {%- for key in keys %}
+                and built.built_{{ key }} = {{ key }}
+                {%- endfor %}
         ){% endif %}
     {%- endif -%}
 {%- endmacro %}

@@ -27,25 +27,33 @@ days as (
     union all
     select
         accounts.account_sid,
-        {{ days_after('accounts.today', 'numbers.n') }},
+        {{ days_after('accounts.today', 'next_days.n') }},
         true
     from accounts
     cross join (
         {%- for n in range(7) %}
         select {{ n }} as n {{ 'union all' if not loop.last }}
         {%- endfor %}
-    ) as numbers
+    ) as next_days
+),
+
+-- A number for each series, because joining and sorting by four texts is slow.
+numbers as (
+    select
+        {{ series }},
+        row_number() over (order by {{ series }}) as series_id
+    from (
+        select distinct {{ series }} from {{ ref('twilio_usage', 'int_twilio_usage__cost_by_month') }}
+    ) as kinds
 ),
 
 costs as (
     select
-        costs.account_sid,
-        costs.service,
-        costs.category,
-        costs.price_unit,
+        numbers.series_id,
         costs.start_date,
         costs.billing_kind,
         costs.cost,
+        {{ double('costs.cost') }} as amount,
         {{ double('costs.usage') }} as quantity,
         {{ double('costs.price') }} / nullif({{ double('costs.usage') }}, 0) as unit_cost
     from {{ ref('twilio_usage', 'cost_by_day') }} as costs
@@ -53,34 +61,28 @@ costs as (
         on costs.account_sid = accounts.account_sid
         and costs.start_date < accounts.today
         and costs.start_date >= {{ days_after('accounts.today', -days) }}
+    inner join numbers
+        on costs.account_sid = numbers.account_sid
+        and costs.service = numbers.service
+        and costs.category = numbers.category
+        and coalesce(costs.price_unit, '') = coalesce(numbers.price_unit, '')
 ),
 
--- A number for each of them, because sorting by four texts is slow.
 series as (
     select
-        {{ series }},
-        row_number() over (order by {{ series }}) as series_id,
-        max(billing_kind) as billing_kind,
-        min(case when cost <> 0 then start_date end) as first_cost
-    from costs
-    group by {{ series }}
-    having max(abs(cost)) > 0
-),
-
--- By number, so that no warehouse joins all days of a category with all of its costs.
-numbered as (
-    select
-        series.series_id,
-        costs.start_date,
-        costs.cost,
-        costs.quantity,
-        costs.unit_cost
-    from costs
-    inner join series
-        on costs.account_sid = series.account_sid
-        and costs.service = series.service
-        and costs.category = series.category
-        and coalesce(costs.price_unit, '') = coalesce(series.price_unit, '')
+        numbers.*,
+        kinds.billing_kind,
+        kinds.first_cost
+    from numbers
+    inner join (
+        select
+            series_id,
+            max(billing_kind) as billing_kind,
+            min(case when cost <> 0 then start_date end) as first_cost
+        from costs
+        group by series_id
+    ) as kinds on numbers.series_id = kinds.series_id
+    where kinds.first_cost is not null
 ),
 
 -- A category has no row on days before its first use; these days cost nothing.
@@ -91,19 +93,25 @@ complete as (
         days.start_date,
         days.is_to_come,
         {{ weekday_of('days.start_date') }} as weekday,
-        case when days.is_to_come then null else coalesce(numbered.cost, 0) end as cost,
-        numbered.quantity,
-        numbered.unit_cost
+        case when days.is_to_come then null else coalesce(costs.cost, 0) end as cost,
+        case when days.is_to_come then null else coalesce(costs.amount, 0) end as amount,
+        costs.quantity,
+        costs.unit_cost
     from series
     inner join days on series.account_sid = days.account_sid
-    left join numbered
-        on series.series_id = numbered.series_id and days.start_date = numbered.start_date
+    left join costs on series.series_id = costs.series_id and days.start_date = costs.start_date
 ),
 
+-- The values that frames of rows read, each several times, are calculated once.
 used as (
     select
         complete.*,
-        case when start_date >= first_cost then {{ double('cost') }} end as value
+        case when start_date >= first_cost then amount end as value,
+        case when start_date >= first_cost then amount * amount end as square,
+        row_number() over (partition by series_id order by start_date) - 1 as days_before,
+        avg(case when start_date >= first_cost then amount end) over (
+            partition by series_id order by start_date rows between unbounded preceding and 1 preceding
+        ) as mean_before
     from complete
 ),
 
@@ -112,7 +120,7 @@ weekdays as (
         used.*,
         count(value) {{ weeks }} as weeks,
         sum(value) {{ weeks }} as total,
-        sum(value * value) {{ weeks }} as total_of_squares,
+        sum(square) {{ weeks }} as total_of_squares,
         min(value) {{ weeks }} as smallest,
         max(value) {{ weeks }} as largest,
         count(quantity) {{ weeks }} as quantities,
@@ -122,11 +130,7 @@ weekdays as (
         count(unit_cost) {{ weeks }} as unit_costs,
         sum(unit_cost) {{ weeks }} as total_unit_cost,
         min(unit_cost) {{ weeks }} as smallest_unit_cost,
-        max(unit_cost) {{ weeks }} as largest_unit_cost,
-        avg(value) over (
-            partition by series_id order by start_date rows between 14 preceding and 1 preceding
-        ) as recent_mean,
-        row_number() over (partition by series_id order by start_date) - 1 as days_before
+        max(unit_cost) {{ weeks }} as largest_unit_cost
     from used
 )
 
@@ -142,11 +146,12 @@ select
     is_to_come,
     weekday,
     cost,
+    amount,
     quantity,
     unit_cost,
     days_before,
     weeks,
-    coalesce({{ trimmed_mean('total', 'smallest', 'largest', 'weeks') }}, recent_mean, 0) as expected,
+    coalesce({{ trimmed_mean('total', 'smallest', 'largest', 'weeks') }}, mean_before, 0) as expected,
     case
         when weeks >= 5 then sqrt(greatest(
             (total_of_squares - smallest * smallest - largest * largest) / (weeks - 2)
