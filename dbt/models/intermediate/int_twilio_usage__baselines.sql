@@ -3,7 +3,6 @@
 {#- The days of anomalies, and the eight weeks before them, twice: for a baseline, and for how far
     days are from theirs. -#}
 {% set days = [var('twilio_usage_anomaly_days') + 112, 202] | max %}
-{% set series = 'account_sid, service, category, price_unit' %}
 {% set weeks %}over (
         partition by series_id, weekday order by start_date rows between 8 preceding and 1 preceding
     ){% endset %}
@@ -37,19 +36,9 @@ days as (
     ) as next_days
 ),
 
--- A number for each series, because joining and sorting by four texts is slow.
-numbers as (
-    select
-        {{ series }},
-        row_number() over (order by {{ series }}) as series_id
-    from (
-        select distinct {{ series }} from {{ ref('twilio_usage', 'int_twilio_usage__cost_by_month') }}
-    ) as kinds
-),
-
 costs as (
     select
-        numbers.series_id,
+        series.series_id,
         costs.start_date,
         costs.billing_kind,
         costs.cost,
@@ -61,19 +50,23 @@ costs as (
         on costs.account_sid = accounts.account_sid
         and costs.start_date < accounts.today
         and costs.start_date >= {{ days_after('accounts.today', -days) }}
-    inner join numbers
-        on costs.account_sid = numbers.account_sid
-        and costs.service = numbers.service
-        and costs.category = numbers.category
-        and coalesce(costs.price_unit, '') = coalesce(numbers.price_unit, '')
+    inner join {{ ref('twilio_usage', 'int_twilio_usage__series') }} as series
+        on costs.account_sid = series.account_sid
+        and costs.service = series.service
+        and costs.category = series.category
+        and coalesce(costs.price_unit, '') = coalesce(series.price_unit, '')
 ),
 
 series as (
     select
-        numbers.*,
-        kinds.billing_kind,
-        kinds.first_cost
-    from numbers
+        kinds.series_id,
+        kinds.account_sid,
+        kinds.service,
+        kinds.category,
+        kinds.price_unit,
+        found.billing_kind,
+        found.first_cost
+    from {{ ref('twilio_usage', 'int_twilio_usage__series') }} as kinds
     inner join (
         select
             series_id,
@@ -81,8 +74,8 @@ series as (
             min(case when cost <> 0 then start_date end) as first_cost
         from costs
         group by series_id
-    ) as kinds on numbers.series_id = kinds.series_id
-    where kinds.first_cost is not null
+    ) as found on kinds.series_id = found.series_id
+    where found.first_cost is not null
 ),
 
 -- A category has no row on days before its first use; these days cost nothing.
@@ -132,10 +125,17 @@ weekdays as (
         min(unit_cost) {{ weeks }} as smallest_unit_cost,
         max(unit_cost) {{ weeks }} as largest_unit_cost
     from used
+),
+
+expectations as (
+    select
+        weekdays.*,
+        coalesce({{ trimmed_mean('total', 'smallest', 'largest', 'weeks') }}, mean_before, 0) as expected
+    from weekdays
 )
 
 select
-    weekdays.series_id,
+    expectations.series_id,
     series.account_sid,
     series.service,
     series.category,
@@ -151,7 +151,12 @@ select
     unit_cost,
     days_before,
     weeks,
-    coalesce({{ trimmed_mean('total', 'smallest', 'largest', 'weeks') }}, mean_before, 0) as expected,
+    expected,
+    -- How far the day is from what was expected, in parts of it. One burst does not hide the next.
+    case
+        when start_date > series.first_cost and expected > 0
+            then least(abs(amount - expected) / expected, 1)
+    end as miss,
     case
         when weeks >= 5 then sqrt(greatest(
             (total_of_squares - smallest * smallest - largest * largest) / (weeks - 2)
@@ -163,5 +168,5 @@ select
     {{ trimmed_mean('total_unit_cost', 'smallest_unit_cost', 'largest_unit_cost', 'unit_costs') }}
         as expected_unit_cost,
     largest_unit_cost - smallest_unit_cost as range_of_unit_cost
-from weekdays
-inner join series on weekdays.series_id = series.series_id
+from expectations
+inner join series on expectations.series_id = series.series_id

@@ -16,19 +16,24 @@ days as (
         loaded.first_day,
         loaded.today,
         coalesce(billing_kind, '') in ('recurring', 'one_time', 'service_fee') as is_fee,
-        case when cost <> 0 then 1 else 0 end as has_cost,
-        -- How far the day is from its baseline, in parts of it. One burst does not hide the next.
-        case
-            when start_date > first_cost and expected > 0
-                then least(abs(amount - expected) / expected, 1)
-        end as miss,
-        sum(amount) over (partition by account_sid, price_unit, start_date) as cost_of_all,
-        sum(expected) over (partition by account_sid, price_unit, start_date) as expected_of_all
+        case when cost <> 0 then 1 else 0 end as has_cost
     from {{ ref('twilio_usage', 'int_twilio_usage__baselines') }} as baselines
     cross join loaded
     where
         not is_to_come
         and start_date >= {{ days_after('loaded.today', -(var('twilio_usage_anomaly_days') + 56)) }}
+),
+
+all_categories as (
+    select
+        account_sid as account,
+        price_unit as currency,
+        start_date as day,
+        sum(amount) as cost_of_all,
+        sum(expected) as expected_of_all
+    from days
+    where start_date >= {{ days_after('today', -var('twilio_usage_anomaly_days')) }}
+    group by account_sid, price_unit, start_date
 ),
 
 baselines as (
@@ -48,6 +53,8 @@ signals as (
     select
         baselines.*,
         {{ dbt.datediff('first_day', 'start_date', 'day') }} as days_known,
+        all_categories.cost_of_all,
+        all_categories.expected_of_all,
         -- A one-time fee may come again after more than eight weeks.
         case when is_fee then largest_before else largest_of_8_weeks end as largest,
         case
@@ -59,6 +66,8 @@ signals as (
             else 'regular'
         end as pattern
     from baselines
+    inner join all_categories
+        on account_sid = account and start_date = day and coalesce(price_unit, '') = coalesce(currency, '')
     where start_date >= {{ days_after('today', -var('twilio_usage_anomaly_days')) }}
 ),
 
