@@ -107,6 +107,9 @@ kinds as (
             -- Of a large account with many categories, some day is always unusual: by little of its cost.
             when amount - expectation >= greatest({{ minimum }}, 0.02 * coalesce(expected_of_all, 0))
                 and amount - expectation > {{ limit }} * width
+                -- A price that rose in the week before was reported then.
+                and amount / greatest(coalesce(1 + recent_change_of_unit_cost, 1), 1) - expectation
+                > {{ limit }} * width
                 and (
                     pattern = 'seldom'
                     or coalesce(quantity >= 1.2 * expected_quantity, true)
