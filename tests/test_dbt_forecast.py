@@ -81,12 +81,10 @@ ACCOUNTS: dict[str, Charges] = {
     "one stops": changed(spending(SMS, CALLS), (WEDNESDAY, SMS, 0)),
     "holiday": changed(spending(SMS, CALLS), (WEDNESDAY, SMS, 50), (WEDNESDAY, CALLS, 50)),
     "dearer": {  # and on the last day, more is used
-        (day, category): (
-            usage * times,
-            price * times * (Decimal("1.6") if day >= WEDNESDAY else 1),
-        )
+        (day, category): (usage * more, price * more * dearer)
         for (day, category), (usage, price) in spending(SMS).items()
-        for times in [Decimal("1.35") if day == TODAY - DAY else 1]
+        for more in [Decimal("1.35") if day == TODAY - DAY else 1]
+        for dearer in [Decimal("1.6") if day >= WEDNESDAY else 1]
     },
     "dearer destinations": {**spending(CALLS), (WEDNESDAY, CALLS): (Decimal(1100), Decimal(220))},
     "credited": {
