@@ -24,8 +24,8 @@ from benchmarks.report import Table, Target, say
 from benchmarks.spending import FIRST, LAST, Change, Row, Spender, price_of
 
 PICTURE = Path(__file__).with_name("anomalies.svg")
-# The models were adjusted on the seeds 1, 2, 3 and 11 to 14.
-SEEDS = [21, 22, 23, 24]
+# The models were adjusted on the seeds 1, 2, 3, 11 to 14, 21 to 24 and 31 to 34.
+SEEDS = [41, 42, 43, 44]
 COMPANIES = 25
 WATCHED = 240  # days, the last ones of the year
 PUMPED = (
@@ -142,11 +142,12 @@ def results(warehouse: Path, spenders: Sequence[Spender]) -> Iterator[Target]:
     months = len(spenders) * WATCHED / 30.4
     kinds = ", ".join(f"{kind} {number}" for kind, number in sorted(false.items()))
     say(f"\nFalse alarms by kind: {kinds or 'none'}.")
-    by_account = Counter((name, day.replace(day=1)) for name, _, day in found.keys() - explained)
-    largest = max(by_account.values(), default=0)
+    # What an account has on one day comes in one message, such as two fees that rise on the 1st.
+    alarms = {(name, day) for name, _, day in found.keys() - explained}
+    largest = max(Counter((name, day.replace(day=1)) for name, day in alarms).values(), default=0)
     yield Target("recall (bursts: on their first day), %", 100 * mean(recalls), least=95)
     yield Target("false alarms for each account and month", sum(false.values()) / months, 1)
-    yield Target("the most in one account and month", largest, 1)
+    yield Target("the most days with one in one account and month", largest, 1)
 
 
 if __name__ == "__main__":

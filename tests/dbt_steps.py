@@ -53,7 +53,7 @@ def rows_of_models(execute: Execute) -> dict[str, list[str]]:
     )
     found = {}
     for table in sorted({table for table, _ in columns}):
-        names = ", ".join(name for each, name in columns if each == table)
+        names = ", ".join(f'"{name}"' for each, name in columns if each == table)
         rows = execute(f"SELECT {names} FROM {SCHEMA}.{table}")
         found[table] = sorted(" ".join(map(text, row)) for row in rows)
     return found

@@ -111,6 +111,7 @@ def query(
 ) -> Query:
     """Build the models and their tests; return a function that queries them."""
     with psycopg.connect(f"{postgres}/postgres", autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS focus WITH (FORCE)")  # of an earlier set-up
         connection.execute("CREATE DATABASE focus")
     uri = f"{postgres}/focus"
     load(uri, run)

@@ -80,9 +80,11 @@ ACCOUNTS: dict[str, Charges] = {
     "leaked key": changed({}, *((day, SMS, 9000) for day in SUDDEN)),
     "one stops": changed(spending(SMS, CALLS), (WEDNESDAY, SMS, 0)),
     "holiday": changed(spending(SMS, CALLS), (WEDNESDAY, SMS, 50), (WEDNESDAY, CALLS, 50)),
-    "dearer": {
-        (day, category): (usage, price * Decimal("1.6") if day >= WEDNESDAY else price)
+    "dearer": {  # and on the last day, more is used
+        (day, category): (usage * more, price * more * dearer)
         for (day, category), (usage, price) in spending(SMS).items()
+        for more in [Decimal("1.35") if day == TODAY - DAY else 1]
+        for dearer in [Decimal("1.6") if day >= WEDNESDAY else 1]
     },
     "dearer destinations": {**spending(CALLS), (WEDNESDAY, CALLS): (Decimal(1100), Decimal(220))},
     "credited": {
@@ -176,6 +178,7 @@ def marts(
 ) -> Callable[..., Rows]:
     """Build the marts, without budgets first; return a function that queries them."""
     with psycopg.connect(f"{postgres}/postgres", autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS forecasts WITH (FORCE)")  # of an earlier set-up
         connection.execute("CREATE DATABASE forecasts")
     uri = f"{postgres}/forecasts"
     load(uri)

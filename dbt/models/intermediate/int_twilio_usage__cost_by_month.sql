@@ -4,7 +4,7 @@
     pre_hook="{{ twilio_usage.delete_changed(['account_sid', 'month']) }}",
 ) }}
 
-with months as (
+with days as (
     {{ missing(['account_sid', 'month']) }}
 )
 
@@ -13,21 +13,21 @@ select
     costs.service,
     costs.category,
     costs.price_unit,
-    months.month,
+    days.month,
     costs.usage_unit,
     costs.billing_kind,
     sum(costs.cost) as cost,
     -- What no category holds is no quantity of anything.
     sum(case when costs.billing_kind = 'total' then null else costs.usage end) as quantity,
-    max(months.version) as version
-from months
+    max(days.version) as version
+from days
 inner join {{ ref('twilio_usage', 'cost_by_day') }} as costs
-    on months.account_sid = costs.account_sid and months.month = {{ month_of('costs.start_date') }}
+    on days.account_sid = costs.account_sid and days.start_date = costs.start_date
 group by
     costs.account_sid,
     costs.service,
     costs.category,
     costs.price_unit,
-    months.month,
+    days.month,
     costs.usage_unit,
     costs.billing_kind

@@ -8,7 +8,7 @@
     ]) }}",
 ) }}
 
-with months as (
+with days as (
     {{ missing(['month'], [
         'int_twilio_usage__customers',
         'int_twilio_usage__plan_allowances',
@@ -31,15 +31,16 @@ costs as (
         customers.customer_id,
         customers.plan_id,
         case when customers.customer_id is null then costs.account_sid end as account_sid,
-        months.month,
+        days.month,
         costs.service,
         allowances.allowance,
         costs.price_unit,
         costs.cost,
         case when allowances.allowance = allowances.category then costs.usage else 0 end as used,
-        months.version
-    from months
-    inner join {{ ref('twilio_usage', 'cost_by_day') }} as costs on months.month = {{ month_of('costs.start_date') }}
+        days.version
+    from days
+    inner join {{ ref('twilio_usage', 'cost_by_day') }} as costs
+        on days.account_sid = costs.account_sid and days.start_date = costs.start_date
     left join {{ ref('twilio_usage', 'int_twilio_usage__customers') }} as customers
         on costs.account_sid = customers.account_sid
         and costs.start_date between customers.valid_from and customers.valid_to

@@ -19,10 +19,10 @@ from (
         price_unit,
         start_date,
         days_before,
-        sum({{ double('cost') }} - expected) over (
+        sum(amount - expected) over (
             {{ series }} rows between 6 preceding and current row
         ) as error_of_week,
-        sum({{ double('cost') }}) over ({{ series }} rows between 27 preceding and current row)
+        sum(amount) over ({{ series }} rows between 27 preceding and current row)
         - 4 * sum(expected) over (
             {{ series }} rows between 27 preceding and 21 preceding
         ) as error_of_4_weeks

@@ -1,7 +1,6 @@
 {{ config(materialized='table') }}
 
 {#- What is still to come in the open month and in the eleven after it. -#}
-{% set series = 'account_sid, service, category, price_unit' %}
 
 with accounts as (
     select distinct
@@ -52,19 +51,31 @@ weekdays as (
     group by today, {{ month_of('start_date') }}, {{ weekday_of('start_date') }}
 ),
 
+-- The weeks and the months that the forecast looks at.
 baselines as (
     select
-        baselines.*,
+        baselines.series_id,
+        baselines.start_date,
+        baselines.is_to_come,
+        baselines.weekday,
+        baselines.billing_kind,
+        baselines.first_cost,
+        baselines.cost,
+        baselines.weeks,
+        baselines.expected,
         accounts.today,
         accounts.open_month,
         {{ months_after('accounts.open_month', -1) }} as last_month
     from {{ ref('twilio_usage', 'int_twilio_usage__baselines') }} as baselines
     inner join accounts on baselines.account_sid = accounts.account_sid
+    where
+        baselines.start_date >= {{ days_after('accounts.today', -56) }}
+        or baselines.start_date >= {{ months_after('accounts.open_month', -1) }}
 ),
 
 series as (
     select
-        {{ series }},
+        series_id,
         today,
         open_month,
         max(billing_kind) in ('recurring', 'one_time', 'service_fee') as is_fee,
@@ -86,7 +97,7 @@ series as (
         {%- endfor %}
         max(case when start_date = today then expected else 0 end) as expected_today
     from baselines
-    group by {{ series }}, today, open_month
+    group by series_id, today, open_month
 ),
 
 -- What the day that is not over has cost so far.
@@ -106,6 +117,10 @@ begun as (
 -- Of the day that is not over, the rest is to come, and nothing if it has cost more than expected.
 of_today as (
     select
+        kinds.account_sid,
+        kinds.service,
+        kinds.category,
+        kinds.price_unit,
         series.*,
         coalesce(begun.cost, 0) as begun,
         -- Fees, and what is charged as seldom as a fee: their weekday means nothing.
@@ -116,31 +131,25 @@ of_today as (
             greatest({{ double('coalesce(begun.cost, 0)') }}, 0), greatest(expected_today, 0)
         ) as counted_today
     from series
+    inner join {{ ref('twilio_usage', 'int_twilio_usage__series') }} as kinds
+        on series.series_id = kinds.series_id
     left join begun
-        on series.account_sid = begun.account_sid
-        and series.service = begun.service
-        and series.category = begun.category
-        and coalesce(series.price_unit, '') = coalesce(begun.price_unit, '')
+        on kinds.account_sid = begun.account_sid
+        and kinds.service = begun.service
+        and kinds.category = begun.category
+        and coalesce(kinds.price_unit, '') = coalesce(begun.price_unit, '')
 ),
 
 usage_to_come as (
     select
-        baselines.account_sid,
-        baselines.service,
-        baselines.category,
-        baselines.price_unit,
+        baselines.series_id,
         weekdays.month,
         sum(baselines.expected * weekdays.days) as to_come
     from baselines
     inner join weekdays
         on baselines.today = weekdays.today and baselines.weekday = weekdays.weekday
     where baselines.is_to_come
-    group by
-        baselines.account_sid,
-        baselines.service,
-        baselines.category,
-        baselines.price_unit,
-        weekdays.month
+    group by baselines.series_id, weekdays.month
 )
 
 select
@@ -162,8 +171,4 @@ select
         end"
     ) }} as to_come
 from of_today
-inner join usage_to_come as months
-    on of_today.account_sid = months.account_sid
-    and of_today.service = months.service
-    and of_today.category = months.category
-    and coalesce(of_today.price_unit, '') = coalesce(months.price_unit, '')
+inner join usage_to_come as months on of_today.series_id = months.series_id

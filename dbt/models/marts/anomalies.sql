@@ -10,32 +10,13 @@ with loaded as (
     from {{ ref('twilio_usage', 'int_twilio_usage__loaded_days') }}
 ),
 
-baselines as (
+days as (
     select
         baselines.*,
         loaded.first_day,
         loaded.today,
-        {{ double('cost') }} as value,
         coalesce(billing_kind, '') in ('recurring', 'one_time', 'service_fee') as is_fee,
-        sum(case when cost <> 0 then 1 else 0 end) over (
-            {{ series }} rows between 56 preceding and 1 preceding
-        ) as days_with_cost,
-        max({{ double('cost') }}) over ({{ series }} rows between 56 preceding and 1 preceding)
-            as largest_of_8_weeks,
-        max({{ double('cost') }}) over ({{ series }} rows between unbounded preceding and 1 preceding)
-            as largest_before,
-        -- How far days are from their baseline, in parts of it. One burst does not hide the next.
-        avg(
-            case
-                when start_date > first_cost and expected > 0
-                    then least(abs({{ double('cost') }} - expected) / expected, 1)
-            end
-        ) over ({{ series }} rows between 56 preceding and 1 preceding) as usual_miss,
-        avg(unit_cost) over ({{ series }} rows between 7 preceding and 1 preceding) as recent_unit_cost,
-        sum({{ double('cost') }}) over ({{ series }} rows between 7 preceding and 1 preceding) as recent_cost,
-        sum(expected) over ({{ series }} rows between 7 preceding and 1 preceding) as recent_expected,
-        sum({{ double('cost') }}) over (partition by account_sid, price_unit, start_date) as cost_of_all,
-        sum(expected) over (partition by account_sid, price_unit, start_date) as expected_of_all
+        case when cost <> 0 then 1 else 0 end as has_cost
     from {{ ref('twilio_usage', 'int_twilio_usage__baselines') }} as baselines
     cross join loaded
     where
@@ -43,10 +24,37 @@ baselines as (
         and start_date >= {{ days_after('loaded.today', -(var('twilio_usage_anomaly_days') + 56)) }}
 ),
 
+all_categories as (
+    select
+        account_sid as account,
+        price_unit as currency,
+        start_date as day,
+        sum(amount) as cost_of_all,
+        sum(expected) as expected_of_all
+    from days
+    where start_date >= {{ days_after('today', -var('twilio_usage_anomaly_days')) }}
+    group by account_sid, price_unit, start_date
+),
+
+baselines as (
+    select
+        days.*,
+        sum(has_cost) over ({{ series }} rows between 56 preceding and 1 preceding) as days_with_cost,
+        max(amount) over ({{ series }} rows between 56 preceding and 1 preceding) as largest_of_8_weeks,
+        max(amount) over ({{ series }} rows between unbounded preceding and 1 preceding) as largest_before,
+        avg(miss) over ({{ series }} rows between 56 preceding and 1 preceding) as usual_miss,
+        avg(unit_cost) over ({{ series }} rows between 7 preceding and 1 preceding) as recent_unit_cost,
+        sum(amount) over ({{ series }} rows between 7 preceding and 1 preceding) as recent_cost,
+        sum(expected) over ({{ series }} rows between 7 preceding and 1 preceding) as recent_expected
+    from days
+),
+
 signals as (
     select
         baselines.*,
         {{ dbt.datediff('first_day', 'start_date', 'day') }} as days_known,
+        all_categories.cost_of_all,
+        all_categories.expected_of_all,
         -- A one-time fee may come again after more than eight weeks.
         case when is_fee then largest_before else largest_of_8_weeks end as largest,
         case
@@ -58,6 +66,8 @@ signals as (
             else 'regular'
         end as pattern
     from baselines
+    inner join all_categories
+        on account_sid = account and start_date = day and coalesce(price_unit, '') = coalesce(currency, '')
     where start_date >= {{ days_after('today', -var('twilio_usage_anomaly_days')) }}
 ),
 
@@ -83,7 +93,7 @@ kinds as (
         case
             when pattern = 'new' then
                 case
-                    when value >= {{ minimum }} and days_known >= case when is_fee then 35 else 14 end
+                    when amount >= {{ minimum }} and days_known >= case when is_fee then 35 else 14 end
                         then 'new_category'
                 end
             -- Credits, which are less than nothing, have no price.
@@ -92,22 +102,25 @@ kinds as (
                 and abs(unit_cost - expected_unit_cost) > 2 * range_of_unit_cost
                 and abs(coalesce(recent_change_of_unit_cost, 0)) < abs(change_of_unit_cost) / 2
                 and quantity between expected_quantity / 2 and expected_quantity * 2
-                and abs(value * (1 - expected_unit_cost / nullif(unit_cost, 0))) >= {{ minimum }}
+                and abs(amount * (1 - expected_unit_cost / nullif(unit_cost, 0))) >= {{ minimum }}
                 then 'price_change'
             -- Of a large account with many categories, some day is always unusual: by little of its cost.
-            when value - expectation >= greatest({{ minimum }}, 0.02 * coalesce(expected_of_all, 0))
-                and value - expectation > {{ limit }} * width
+            when amount - expectation >= greatest({{ minimum }}, 0.02 * coalesce(expected_of_all, 0))
+                and amount - expectation > {{ limit }} * width
+                -- A price that rose in the week before was reported then.
+                and amount / greatest(coalesce(1 + recent_change_of_unit_cost, 1), 1) - expectation
+                > {{ limit }} * width
                 and (
                     pattern = 'seldom'
                     or coalesce(quantity >= 1.2 * expected_quantity, true)
                 )
                 then 'spike'
             when pattern = 'regular'
-                and expectation - value >= {{ minimum }}
-                and expectation - value > {{ limit }} * width
-                and value <= 0.1 * expectation
+                and expectation - amount >= {{ minimum }}
+                and expectation - amount > {{ limit }} * width
+                and amount <= 0.1 * expectation
                 and recent_cost >= 0.5 * recent_expected
-                and cost_of_all - value >= 0.5 * (expected_of_all - expectation)
+                and cost_of_all - amount >= 0.5 * (expected_of_all - expectation)
                 then 'drop'
         end as kind
     from expectations
@@ -126,10 +139,10 @@ select
         'greatest(expectation - ' ~ limit ~ ' * width, case when expectation >= 0 then 0 else -1e18 end)'
     ) }} as low,
     {{ rounded('expectation + ' ~ limit ~ ' * width') }} as high,
-    {{ rounded('(value - expectation) / nullif(width, 0)', 2) }} as score,
+    {{ rounded('(amount - expectation) / nullif(width, 0)', 2) }} as score,
     {{ rounded(
-        "value - case
-            when kind = 'price_change' then value * expected_unit_cost / nullif(unit_cost, 0)
+        "amount - case
+            when kind = 'price_change' then amount * expected_unit_cost / nullif(unit_cost, 0)
             else expectation
         end"
     ) }} as excess_cost,

@@ -1,6 +1,7 @@
 {{ config(
     materialized='incremental',
     on_schema_change='append_new_columns',
+    indexes=[{'columns': ['start_date', 'account_sid']}] if target.type == 'postgres' else [],
     pre_hook="{{ twilio_usage.delete_changed(['account_sid', 'start_date'], same=['friendly_name']) }}",
 ) }}
 

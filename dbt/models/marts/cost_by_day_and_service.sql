@@ -15,5 +15,6 @@ select
     sum(costs.cost) as cost,
     max(days.version) as version
 from days
-inner join {{ ref('twilio_usage', 'cost_by_day') }} as costs on days.start_date = costs.start_date
+inner join {{ ref('twilio_usage', 'cost_by_day') }} as costs
+    on days.account_sid = costs.account_sid and days.start_date = costs.start_date
 group by costs.start_date, costs.service, costs.price_unit

@@ -2,7 +2,7 @@ with months as (
     select
         {{ month_of('start_date') }} as month,
         max(as_of) as as_of
-    from {{ ref('twilio_usage', 'stg_twilio_usage__usage_records_daily') }}
+    from {{ ref('twilio_usage', 'int_twilio_usage__loaded_days') }}
     group by {{ month_of('start_date') }}
 )
 

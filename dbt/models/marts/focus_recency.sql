@@ -2,12 +2,7 @@
     ({% for digit in range(10) %}{{ 'union all ' if digit }}select {{ digit }} as digit {% endfor %})
 {%- endset -%}
 
-with loaded as (
-    select distinct account_sid, start_date
-    from {{ ref('twilio_usage', 'int_twilio_usage__loaded_days') }}
-),
-
-accounts as (
+with accounts as (
     select
         account_sid,
         min(start_date) as first_day,
@@ -45,18 +40,14 @@ expected as (
     select
         days.day,
         days.last_day,
-        case when loaded.account_sid is null then 0 else 1 end as is_loaded
+        case when loaded.account_sid is null then 0 else 1 end as is_loaded,
+        loaded.as_of
     from days
     inner join accounts
         on days.day >= accounts.first_day
         and (accounts.is_current = 1 or days.day <= accounts.last_day)
-    left join loaded on accounts.account_sid = loaded.account_sid and days.day = loaded.start_date
-),
-
-updates as (
-    select start_date, max(as_of) as as_of
-    from {{ ref('twilio_usage', 'stg_twilio_usage__usage_records_daily') }}
-    group by start_date
+    left join {{ ref('twilio_usage', 'int_twilio_usage__loaded_days') }} as loaded
+        on accounts.account_sid = loaded.account_sid and days.day = loaded.start_date
 ),
 
 payers as (
@@ -69,7 +60,7 @@ first_accounts as (
 ),
 
 newest as (
-    select max(as_of) as as_of from updates
+    select max(as_of) as as_of from {{ ref('twilio_usage', 'int_twilio_usage__loaded_days') }}
 ),
 
 -- The dataset is that of the first main account, as in the manifest of delivered files.
@@ -91,9 +82,8 @@ select
         and expected.day < {{ days_after('max(expected.last_day)', -var('twilio_usage_lookback_days')) }}
         as {{ focus('TimeSectorComplete') }},
     -- A day that nobody loaded was last looked for when the newest records were read.
-    coalesce(max(updates.as_of), max(instances.as_of))
+    coalesce(max(expected.as_of), max(instances.as_of))
         as {{ focus('TimeSectorLastUpdated') }}
 from expected
 cross join instances
-left join updates on expected.day = updates.start_date
 group by expected.day

@@ -1,3 +1,4 @@
+{{ config(materialized='table') }}
 {%- set records = if_loaded('usage_records_daily', usage_needs_it=true) %}
 {%- set categories = if_loaded('categories') %}
 {%- if not execute or twilio_usage.tables_of('categories') %}
