@@ -31,7 +31,7 @@ class Outside:
         self._known = known
         self._last = last
         self._is_fetched = False  # what is before the first day
-        self._oldest = self._asked_since  # the first day of the months that Twilio lists before
+        self._oldest: date | None = None  # the first day of the months that Twilio lists before
         self.late = ZERO  # of the newest days, which end_date leaves out
 
     @property
@@ -107,7 +107,7 @@ class Outside:
             is_alone = not account.includes_subaccounts
             older = {} if is_alone else self._fetch_months(min(created, first))
         else:
-            last = self._oldest - DAY
+            last = (self._oldest or first) - DAY
             older = account.fetch_totals(DAILY, Window(MONTHLY.first(last), last))
         with localcontext(EXACT):
             self._known.before = (self._known.before or ZERO) + _sum(older)

@@ -117,6 +117,23 @@ class WholeLife:
                 self._kept += price
         self._state.sums = {**self._sums}
 
+    def _begin_with_loaded_days(self, outside: Outside, known: History) -> None:
+        """Begin a new history with the days that earlier runs have loaded, as Twilio has them now.
+
+        Otherwise what Twilio restates of them later would be none of this history. Raises ApiError.
+        """
+        state, last = self._state, known.first - DAY
+        gaps = [min(each.end, last) + DAY for each in state.missing_days if each.start <= last]
+        days = Window(max([state.first_rows or known.first, *gaps]), last)
+        if known.before is not None or days.days < 1:
+            return
+        price = outside.fetch_days(days)
+        with localcontext(EXACT):
+            state.sums = {each: price + before for each, before in state.sums.items()}
+            self._up_to_now += price
+            self._kept += price
+        known.first = known.more_since = days.start
+
     def end(self, account: Account, history: Collection[Reported]) -> bool:
         """Log what the history has and no day. Return whether the days are the whole history."""
         state, planner, known = self._state, self._planner, self._state.history
@@ -125,11 +142,12 @@ class WholeLife:
             return False  # a later run compares
         if state.first_rows is None or state.first_rows > planner.today - NEW:
             return False  # so it does for a new account
-        with localcontext(EXACT):
-            left = sum((each.amounts[-1] for each in totals if each.amounts), ZERO)
-            left -= self._up_to_now
         outside = Outside(account, state, planner, known, self._ends)
         try:
+            self._begin_with_loaded_days(outside, known)
+            with localcontext(EXACT):
+                left = sum((each.amounts[-1] for each in totals if each.amounts), ZERO)
+                left -= self._up_to_now
             self._compare(outside, known, left)
             self._look_again(outside, known)
         except ApiError as error:
