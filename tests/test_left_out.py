@@ -113,6 +113,14 @@ class Account(FakeAccount):
         }
 
 
+class Restated(Account):
+    """An account whose AllTime is that of its days, as they are now."""
+
+    def fetch_all_time(self) -> Any:
+        self.truth = {**self.truth, **self.days}
+        return super().fetch_all_time()
+
+
 # Ways of leaving something out: they change the days that the account answers.
 
 ZEROS = dict.fromkeys(prices(0), "0")
@@ -393,3 +401,50 @@ def test_older_days_that_twilio_no_longer_lists_are_no_lowered_ones(
     gone = absent(range(40))
     assert nights(caplog, account, "separate", 50, account.truth, later={55: gone}) == []
     assert "Twilio has no total for 2026-01-01, which was loaded" in caplog.text
+
+
+@pytest.mark.parametrize("mode", ["excluded", nightly("separate"), nightly("rolled_up")])
+def test_an_earlier_start_date_than_the_creation_lowers_no_day(
+    caplog: pytest.LogCaptureFixture, mode: str
+) -> None:
+    account, change = account_of("known"), {45: {"start_date": day(-20)}}
+    options = {"start_date": day(-10), "settings": change}
+    assert nights(caplog, account, mode, 40, account.truth, **options) == []
+
+
+@pytest.mark.parametrize("mode", ["excluded", *map(nightly, ("separate", "rolled_up"))])
+def test_days_before_a_history_that_began_anew_are_still_compared(
+    caplog: pytest.LogCaptureFixture, mode: str
+) -> None:
+    """As after a change of settings, and with the STATE of an older version."""
+    for price, what in (
+        ("100", "Twilio's AllTime has 93 more than all days"),
+        ("1", "together have 6 less than when they were last read"),
+    ):
+        account, restated = account_of("before start"), {"totalprice": price, "sms": price}
+        said = nights(
+            caplog,
+            Restated(created=account.created, truth=account.truth),
+            mode,
+            50,
+            account.truth,
+            settings={52: {"lookback_days": 10}},
+            later={54: {day(30): restated}},
+        )
+        assert len(said) == 1
+        assert what in said[0]
+
+
+@pytest.mark.parametrize("late", [2, nightly(1)])
+@pytest.mark.parametrize("setting", ["up to today", *map(nightly, ("end_date",))])
+def test_days_that_are_late_make_no_warning(
+    caplog: pytest.LogCaptureFixture, setting: str, late: int
+) -> None:
+    """Also if nothing is spent at weekends."""
+    account = account_of("before start")
+    account.truth = {
+        each: rows if each.weekday() < 5 else ZEROS for each, rows in account.truth.items()
+    }
+    newest = {last: zeros(range(last - late + 1, last + 1)) for last in range(40, LAST + 1)}
+    later = {last: {**account.truth, **rows} for last, rows in newest.items()}
+    assert nights(caplog, account, "excluded", 40, {}, later=later, **SETTINGS[setting]) == []

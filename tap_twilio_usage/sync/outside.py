@@ -32,7 +32,7 @@ class Outside:
         self._last = last
         self._is_fetched = False  # what is before the first day
         self._oldest: date | None = None  # the first day of the months that Twilio lists before
-        self.late = ZERO  # of the newest days, which end_date leaves out
+        self.after: dict[date, Decimal] = {}  # what the days have that end_date leaves out
 
     @property
     def rounding(self) -> Decimal:
@@ -119,8 +119,8 @@ class Outside:
         days = Window(self._last + DAY, planner.today)
         after = self._account.fetch_totals(DAILY, days, at_once=True)
         with localcontext(EXACT):
-            self.late = sum((abs(each.price or ZERO) for d, each in after.items() if d > new), ZERO)
             more -= _sum(after)
+        self.after = {day: each.price or ZERO for day, each in after.items()}
         old = Window(days.start, new).split(1, DAILY)
         if more > self.rounding and any(each.start not in after for each in old):
             raise ApiError("Twilio does not list all days after end_date")

@@ -9,7 +9,7 @@ day that Twilio has lowered since would hide another that lacks the same amount.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date
 from decimal import Decimal, localcontext
 
@@ -180,7 +180,7 @@ class WholeLife:
             more = outside.more_now(more)
             if more > known.said + few:
                 known.said = more
-                self._log(more, known, is_certain=is_constant, late=outside.late)
+                self._log(more, known, is_certain=is_constant, after=outside.after)
             return
         known.said = min(known.said, more)
         if is_constant and more > known.warned + few and not self._state.logged_days:
@@ -216,15 +216,22 @@ class WholeLife:
             )
         known.looked, known.lowered = today, lowered
 
-    def _log(self, more: Decimal, known: History, *, is_certain: bool, late: Decimal) -> None:
+    def _log(
+        self, more: Decimal, known: History, *, is_certain: bool, after: Mapping[date, Decimal]
+    ) -> None:
         state, planner = self._state, self._planner
-        new = planner.today - NEW + DAY
-        newest = self._newest.items()
-        late = sum(
-            (abs(each) for day, each in newest if planner.granularity.following(day) > new), late
-        )
+        following = planner.granularity.following
+        spans = [(day, following(day), price) for day, price in self._newest.items()]
+        spans += [(day, day + DAY, price) for day, price in after.items()]
+
+        def late(last: date) -> Decimal:
+            begins = last - NEW + DAY
+            return sum((abs(p) for day, end, p in spans if day <= last and end > begins), ZERO)
+
+        # The newest days may have nothing yet: so it is the most that three days of ten have.
+        most = max(late(planner.today - age * DAY) for age in range(8))
         # What is spent in a day may be in AllTime before the day has it.
-        is_normal = state.logged_days or (more <= late and not is_certain)
+        is_normal = state.logged_days or (more <= most and not is_certain)
         (planner.logger.info if is_normal else planner.logger.warning)(
             "%s: Twilio's AllTime has %s more than all days %s %s together: a day is incomplete, "
             "or was restated after it was last read%s",
