@@ -12,7 +12,7 @@ from tap_twilio_usage.sync.missing_days import NEW
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.run import Account
 from tap_twilio_usage.sync.state import AccountState, History
-from tap_twilio_usage.twilio.errors import ApiError
+from tap_twilio_usage.twilio.errors import ApiError, NotFound
 from tap_twilio_usage.twilio.periods import DAILY, DAY, MONTHLY, YEARLY, Window
 
 TWILIO_BEGAN = date(2008, 1, 1)
@@ -73,7 +73,7 @@ class Outside:
             day for day in expected - found.keys() if not any(day in each for each in missing)
         )
         if lacking:
-            raise ApiError(f"Twilio has no total for {lacking[0]}, which was loaded")
+            raise NotFound(f"Twilio has no total for {lacking[0]}, which was loaded")
         return _sum(found)
 
     def _fetch_before(self, left: Decimal) -> Decimal:

@@ -22,7 +22,7 @@ from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.restatements import MAX_AGE
 from tap_twilio_usage.sync.run import Account
 from tap_twilio_usage.sync.state import AccountState, History
-from tap_twilio_usage.twilio.errors import ApiError
+from tap_twilio_usage.twilio.errors import ApiError, NotFound
 from tap_twilio_usage.twilio.periods import DAY, MONTHLY, Window
 from tap_twilio_usage.twilio.usage_records import Reported
 
@@ -138,10 +138,16 @@ class WholeLife:
         """Log what the history has and no day. Return whether the days are the whole history."""
         state, planner, known = self._state, self._planner, self._state.history
         totals = [each for each in history if normalise(each.category) == TOTAL]
-        if not self._is_counting or known is None or not totals:
+        if not self._is_counting or known is None:
             return False  # a later run compares
         if state.first_rows is None or state.first_rows > planner.today - NEW:
             return False  # so it does for a new account
+        if not totals:
+            planner.logger.info(
+                "%s: its days cannot be compared with Twilio's AllTime, which has no totalprice",
+                state.name,
+            )
+            return False
         outside = Outside(account, state, planner, known, self._ends)
         try:
             self._begin_with_loaded_days(outside, known)
@@ -152,7 +158,7 @@ class WholeLife:
             self._look_again(outside, known)
         except ApiError as error:
             planner.logger.info(
-                "%s: its days cannot be compared with Twilio's AllTime; the next run tries again: "
+                "%s: its days cannot be compared with Twilio's AllTime; a later run tries again: "
                 "%s",
                 *(state.name, error),
             )
@@ -206,8 +212,13 @@ class WholeLife:
             return
         first = max(known.first, state.first_rows or known.first)
         days = Window(first, self._kept_before - DAY)
+        try:
+            found = outside.fetch_days(days)
+        except NotFound:  # for ever, such as of an account that was closed: not in every run
+            known.looked = today
+            raise
         with localcontext(EXACT):
-            lowered = max(ZERO, self._kept - outside.fetch_days(days))
+            lowered = max(ZERO, self._kept - found)
         if lowered > known.lowered + outside.rounding:
             self._planner.logger.warning(
                 "%s: Twilio's days of %s together have %s less than when they were last read; load "
