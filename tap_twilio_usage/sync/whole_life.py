@@ -76,6 +76,7 @@ class WholeLife:
             more_since=first,
             said=known.said,
             warned=known.warned,
+            less=known.less,
             looked=self._planner.today,
         )
 
@@ -135,7 +136,7 @@ class WholeLife:
         known.first = known.more_since = days.start
 
     def end(self, account: Account, history: Collection[Reported]) -> bool:
-        """Log what the history has and no day. Return whether the days are the whole history."""
+        """Log how the days differ from the history. Return whether the days are the whole history."""
         state, planner, known = self._state, self._planner, self._state.history
         totals = [each for each in history if normalise(each.category) == TOTAL]
         if not self._is_counting or known is None:
@@ -170,11 +171,13 @@ class WholeLife:
         today, few = self._planner.today, outside.rounding
         with localcontext(EXACT):
             more = outside.more(left + known.lowered)
+        if known.same_since is None or abs(more - known.same) > few:
+            known.same_since, known.same = today, more
+        if self._planner.reads_up_to_today:
+            self._log_less(known, -more, few)
         if more <= few:
             self._note_agreement(known)
             return
-        if known.same_since is None or abs(more - known.same) > few:
-            known.same_since, known.same = today, more
         known.more_since = known.more_since or today
         known.more = min(known.more or more, more)
         if today - known.more_since < NEW:
@@ -197,12 +200,26 @@ class WholeLife:
                 *(self._state.name, f"{more:,f}", *_since(known)),
             )
 
+    def _log_less(self, known: History, less: Decimal, few: Decimal) -> None:
+        """Log what AllTime has less, if it is so for three days: the days lack a refund."""
+        is_constant = known.same_since and self._planner.today - known.same_since >= NEW
+        if is_constant and less > known.less + few:
+            # What Twilio's months say of the days before may be more than these had.
+            is_sure = not known.before and not self._state.logged_days
+            (self._planner.logger.warning if is_sure else self._planner.logger.info)(
+                "%s: Twilio's AllTime has %s less than all days %s %s together: a refund is "
+                "missing, or a day was lowered after it was last read",
+                *(self._state.name, f"{less:,f}", *_since(known)),
+            )
+            known.less = less
+        known.less = max(ZERO, min(known.less, less))
+
     def _note_agreement(self, known: History) -> None:
         if known.said and known.more_since != known.first:  # the first comparison since then
             self._planner.logger.info(
                 "%s: its days add up to Twilio's AllTime again", self._state.name
             )
-        known.more_since, known.same_since, known.more = None, None, ZERO
+        known.more_since, known.more = None, ZERO
         known.said, known.warned = ZERO, ZERO
 
     def _look_again(self, outside: Outside, known: History) -> None:
