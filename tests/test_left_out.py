@@ -440,6 +440,15 @@ def test_days_before_a_history_that_began_anew_are_still_compared(
         assert what in said[0]
 
 
+def test_a_missing_day_before_a_history_that_began_anew_counts_once_it_answers(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    account, changed = account_of("before start"), {52: {"lookback_days": 10}}
+    later, days = {54: {day(20): prices(20)}}, {**account.truth, **absent([20])}
+    said = nights(caplog, account, "excluded", 50, days, settings=changed, later=later)
+    assert ["no record for 2026-01-21" in line for line in said] == [True]
+
+
 @pytest.mark.parametrize("late", [2, nightly(1)])
 @pytest.mark.parametrize("setting", ["up to today", *map(nightly, ("end_date",))])
 def test_days_that_are_late_make_no_warning(
@@ -463,7 +472,7 @@ def test_a_refund_that_is_left_out_is_said_once(
     """At INFO if days before the first one were compared by their months only."""
     account, refund = account_of(creation), {"totalprice": "-50", "sms": "-50", "calls": "0"}
     account.truth = {**account.truth, day(69): refund}
-    every_night = {night: NONE for night in range(66, LAST)}
+    every_night = dict.fromkeys(range(66, LAST), NONE)
     days = {**account.truth, **zeros([69])}
     said = nights(caplog, account, mode, 66, days, settings=every_night)
     text = "AC1: Twilio's AllTime has 50 less than all days"

@@ -64,8 +64,24 @@ class Outside:
 
     def fetch_days(self, days: Window) -> Decimal:
         """Return what Twilio's days have that were loaded. Raises ApiError."""
+        return _sum(self._fetch_loaded(days))
+
+    def fetch_earlier_days(self) -> tuple[date, Decimal]:
+        """Return the first of the days that earlier runs have loaded, and what they have now.
+
+        They are those after the last day that Twilio has and that no run has loaded. Raises
+        ApiError.
+        """
+        first, missing = self._known.first, self._state.missing_days
+        days = Window(min(first, self._state.first_rows or first), first - DAY)
+        found = self._fetch_loaded(days)
+        left_out = [day for day in found if any(day in each for each in missing)]
+        start = self._planner.granularity.following(max(left_out)) if left_out else days.start
+        return start, _sum({day: each for day, each in found.items() if day >= start})
+
+    def _fetch_loaded(self, days: Window) -> Totals:
         if days.days < 1:
-            return ZERO
+            return {}
         granularity, missing = self._planner.granularity, self._state.missing_days
         found = self._account.fetch_totals(granularity, days, at_once=True)
         expected = {each.start for each in days.split(1, granularity)}
@@ -74,7 +90,7 @@ class Outside:
         )
         if lacking:
             raise NotFound(f"Twilio has no total for {lacking[0]}, which was loaded")
-        return _sum(found)
+        return found
 
     def _fetch_before(self, left: Decimal) -> Decimal:
         """Return what Twilio has before the first day, if `left` shows that it may have anything.

@@ -123,20 +123,17 @@ class WholeLife:
 
         Otherwise what Twilio restates of them later would be none of this history. Raises ApiError.
         """
-        state, last = self._state, known.first - DAY
-        gaps = [min(each.end, last) + DAY for each in state.missing_days if each.start <= last]
-        days = Window(max([state.first_rows or known.first, *gaps]), last)
-        if known.before is not None or days.days < 1:
+        if known.before is not None:
             return
-        price = outside.fetch_days(days)
+        first, price = outside.fetch_earlier_days()
         with localcontext(EXACT):
-            state.sums = {each: price + before for each, before in state.sums.items()}
+            sums = {each: price + before for each, before in self._state.sums.items()}
             self._up_to_now += price
             self._kept += price
-        known.first = known.more_since = days.start
+        self._state.sums, known.first, known.more_since = sums, first, first
 
     def end(self, account: Account, history: Collection[Reported]) -> bool:
-        """Log how the days differ from the history. Return whether the days are the whole history."""
+        """Log how the days differ from the history. Return whether they are the whole of it."""
         state, planner, known = self._state, self._planner, self._state.history
         totals = [each for each in history if normalise(each.category) == TOTAL]
         if not self._is_counting or known is None:
