@@ -113,6 +113,14 @@ class Account(FakeAccount):
         }
 
 
+class Restated(Account):
+    """An account whose AllTime is that of its days, as they are now."""
+
+    def fetch_all_time(self) -> Any:
+        self.truth = {**self.truth, **self.days}
+        return super().fetch_all_time()
+
+
 # Ways of leaving something out: they change the days that the account answers.
 
 ZEROS = dict.fromkeys(prices(0), "0")
@@ -323,7 +331,7 @@ def test_a_day_after_end_date_that_is_missing_makes_no_warning(
     account = account_of("before start")
     lacking = {**account.truth, **absent([60])}
     assert nights(caplog, account, "excluded", 70, lacking, behind=40) == []
-    assert "cannot be compared with Twilio's AllTime; the next run tries again" in caplog.text
+    assert "cannot be compared with Twilio's AllTime; a later run tries again" in caplog.text
     assert "Twilio does not list all days after end_date" in caplog.text
 
 
@@ -379,7 +387,9 @@ def test_a_day_that_was_lowered_after_its_lookback_hides_no_other(
         76: {day(late): true[day(late)]} if late else {},
     }
     said = nights(caplog, account, mode, 50, days, later=later)
-    said = [line for line in said if "no record for 2026-01-21" not in line]
+    # AllTime has the lowered day from the first night on.
+    others = "no record for 2026-01-21", "AllTime has 6 less than all days"
+    said = [line for line in said if not any(other in line for other in others)]
     assert "together have 6 less than when they were last read; load them again" in said[0]
     assert "Twilio's AllTime has 6 more than all days" in said[1]
     assert len(said) == 2
@@ -392,4 +402,80 @@ def test_older_days_that_twilio_no_longer_lists_are_no_lowered_ones(
     account = account_of("known")
     gone = absent(range(40))
     assert nights(caplog, account, "separate", 50, account.truth, later={55: gone}) == []
-    assert "Twilio has no total for 2026-01-01, which was loaded" in caplog.text
+    said = "Twilio has no total for 2026-01-01, which was loaded"
+    assert caplog.text.count(said) == account.requests == 1  # a month, not a night
+
+
+EARLY: dict[str, Any] = {"start_date": day(-10)}
+
+
+@pytest.mark.parametrize("mode", ["excluded", *map(nightly, ("separate", "rolled_up"))])
+def test_an_earlier_start_date_than_the_creation_lowers_no_day(
+    caplog: pytest.LogCaptureFixture, mode: str
+) -> None:
+    account, change = account_of("known"), {45: {"start_date": day(-20)}}
+    assert nights(caplog, account, mode, 40, account.truth, settings=change, **EARLY) == []
+
+
+@pytest.mark.parametrize("mode", ["excluded", *map(nightly, ("separate", "rolled_up"))])
+def test_days_before_a_history_that_began_anew_are_still_compared(
+    caplog: pytest.LogCaptureFixture, mode: str
+) -> None:
+    """As after a change of settings, and with the STATE of an older version."""
+    for price, what in (
+        ("100", "Twilio's AllTime has 93 more than all days"),
+        ("1", "together have 6 less than when they were last read"),
+    ):
+        account, restated = account_of("before start"), {"totalprice": price, "sms": price}
+        said = nights(
+            caplog,
+            Restated(created=account.created, truth=account.truth),
+            mode,
+            50,
+            account.truth,
+            settings={52: {"lookback_days": 10}},
+            later={54: {day(30): restated}},
+        )
+        assert len(said) == 1
+        assert what in said[0]
+
+
+def test_a_missing_day_before_a_history_that_began_anew_counts_once_it_answers(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    account, changed = account_of("before start"), {52: {"lookback_days": 10}}
+    later, days = {54: {day(20): prices(20)}}, {**account.truth, **absent([20])}
+    said = nights(caplog, account, "excluded", 50, days, settings=changed, later=later)
+    assert ["no record for 2026-01-21" in line for line in said] == [True]
+
+
+@pytest.mark.parametrize("late", [2, nightly(1)])
+@pytest.mark.parametrize("setting", ["up to today", *map(nightly, ("end_date",))])
+def test_days_that_are_late_make_no_warning(
+    caplog: pytest.LogCaptureFixture, setting: str, late: int
+) -> None:
+    """Also if nothing is spent at weekends."""
+    account = account_of("before start")
+    account.truth = {
+        each: rows if each.weekday() < 5 else ZEROS for each, rows in account.truth.items()
+    }
+    newest = {last: zeros(range(last - late + 1, last + 1)) for last in range(40, LAST + 1)}
+    later = {last: {**account.truth, **rows} for last, rows in newest.items()}
+    assert nights(caplog, account, "excluded", 40, {}, later=later, **SETTINGS[setting]) == []
+
+
+@pytest.mark.parametrize("creation", ["known", *map(nightly, ("before start", "unknown"))])
+@pytest.mark.parametrize("mode", ["rolled_up", *map(nightly, ("separate", "excluded"))])
+def test_a_refund_that_is_left_out_is_said_once(
+    caplog: pytest.LogCaptureFixture, mode: str, creation: str
+) -> None:
+    """At INFO if days before the first one were compared by their months only."""
+    account, refund = account_of(creation), {"totalprice": "-50", "sms": "-50", "calls": "0"}
+    account.truth = {**account.truth, day(69): refund}
+    every_night = dict.fromkeys(range(66, LAST), NONE)
+    days = {**account.truth, **zeros([69])}
+    said = nights(caplog, account, mode, 66, days, settings=every_night)
+    text = "AC1: Twilio's AllTime has 50 less than all days"
+    assert caplog.text.count(text) == 1
+    assert [line.startswith(text) for line in said] == [True] * (creation == "known")
+    assert nights(caplog, account, mode, 66, account.truth, settings=every_night) == []

@@ -25,7 +25,7 @@ PARTS = {
     "connections: …",
 }  # of messages on the page
 SAYS = re.compile(
-    r"\b(\w*Error|Denied|RetriesExhausted|Transient|_refused|warning|error|warn_once|_log_last|_fail|fail|exit)\b"
+    r"\b(\w*Error|Denied|NotFound|RetriesExhausted|Transient|_refused|warning|error|warn_once|_log_last|_fail|fail|exit)\b"
 )
 
 

@@ -273,9 +273,10 @@ def test_an_answer_without_a_total_or_an_error_says_nothing_and_the_next_run_com
     with monkeypatch.context() as patch:
         patch.setattr(nights.account, "fetch_totals", fails)
         assert nights.load(20) == []
-        assert "cannot be compared with Twilio's AllTime; the next run tries again" in caplog.text
+        assert "cannot be compared with Twilio's AllTime; a later run tries again" in caplog.text
         patch.setattr(nights.account, "fetch_all_time", list)
         assert nights.load(21) == []
+        assert "Twilio's AllTime, which has no totalprice" in caplog.text
     assert nights.load(22) == FIVE
 
 

@@ -61,7 +61,12 @@ class MissingDays:
         self._asked: list[Window] = []
         self._missing: list[Window] = []  # of those
         self._before = tuple(state.missing_days)
-        if created and state.first_rows and not state.context.includes_subaccounts:
+        if (
+            created
+            and state.first_rows
+            and self._is_first_load
+            and not state.context.includes_subaccounts
+        ):
             # The rows before may be those of a subaccount, from before a change of `subaccounts`.
             state.first_rows = max(state.first_rows, planner.granularity.first(created + DAY))
 

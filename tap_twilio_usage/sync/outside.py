@@ -12,7 +12,7 @@ from tap_twilio_usage.sync.missing_days import NEW
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.run import Account
 from tap_twilio_usage.sync.state import AccountState, History
-from tap_twilio_usage.twilio.errors import ApiError
+from tap_twilio_usage.twilio.errors import ApiError, NotFound
 from tap_twilio_usage.twilio.periods import DAILY, DAY, MONTHLY, YEARLY, Window
 
 TWILIO_BEGAN = date(2008, 1, 1)
@@ -31,8 +31,8 @@ class Outside:
         self._known = known
         self._last = last
         self._is_fetched = False  # what is before the first day
-        self._oldest = self._asked_since  # the first day of the months that Twilio lists before
-        self.late = ZERO  # of the newest days, which end_date leaves out
+        self._oldest: date | None = None  # the first day of the months that Twilio lists before
+        self.after: dict[date, Decimal] = {}  # what the days have that end_date leaves out
 
     @property
     def rounding(self) -> Decimal:
@@ -64,8 +64,24 @@ class Outside:
 
     def fetch_days(self, days: Window) -> Decimal:
         """Return what Twilio's days have that were loaded. Raises ApiError."""
+        return _sum(self._fetch_loaded(days))
+
+    def fetch_earlier_days(self) -> tuple[date, Decimal]:
+        """Return the first of the days that earlier runs have loaded, and what they have now.
+
+        They are those after the last day that Twilio has and that no run has loaded. Raises
+        ApiError.
+        """
+        first, missing = self._known.first, self._state.missing_days
+        days = Window(min(first, self._state.first_rows or first), first - DAY)
+        found = self._fetch_loaded(days)
+        left_out = [day for day in found if any(day in each for each in missing)]
+        start = self._planner.granularity.following(max(left_out)) if left_out else days.start
+        return start, _sum({day: each for day, each in found.items() if day >= start})
+
+    def _fetch_loaded(self, days: Window) -> Totals:
         if days.days < 1:
-            return ZERO
+            return {}
         granularity, missing = self._planner.granularity, self._state.missing_days
         found = self._account.fetch_totals(granularity, days, at_once=True)
         expected = {each.start for each in days.split(1, granularity)}
@@ -73,8 +89,8 @@ class Outside:
             day for day in expected - found.keys() if not any(day in each for each in missing)
         )
         if lacking:
-            raise ApiError(f"Twilio has no total for {lacking[0]}, which was loaded")
-        return _sum(found)
+            raise NotFound(f"Twilio has no total for {lacking[0]}, which was loaded")
+        return found
 
     def _fetch_before(self, left: Decimal) -> Decimal:
         """Return what Twilio has before the first day, if `left` shows that it may have anything.
@@ -107,7 +123,7 @@ class Outside:
             is_alone = not account.includes_subaccounts
             older = {} if is_alone else self._fetch_months(min(created, first))
         else:
-            last = self._oldest - DAY
+            last = (self._oldest or first) - DAY
             older = account.fetch_totals(DAILY, Window(MONTHLY.first(last), last))
         with localcontext(EXACT):
             self._known.before = (self._known.before or ZERO) + _sum(older)
@@ -119,8 +135,8 @@ class Outside:
         days = Window(self._last + DAY, planner.today)
         after = self._account.fetch_totals(DAILY, days, at_once=True)
         with localcontext(EXACT):
-            self.late = sum((abs(each.price or ZERO) for d, each in after.items() if d > new), ZERO)
             more -= _sum(after)
+        self.after = {day: each.price or ZERO for day, each in after.items()}
         old = Window(days.start, new).split(1, DAILY)
         if more > self.rounding and any(each.start not in after for each in old):
             raise ApiError("Twilio does not list all days after end_date")

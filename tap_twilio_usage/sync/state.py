@@ -76,6 +76,8 @@ class History(msgspec.Struct, omit_defaults=True):
     # What the log has said, and what of it was a warning.
     said: Decimal = ZERO
     warned: Decimal = ZERO
+    # And of what AllTime has less, what the log has said.
+    less: Decimal = ZERO
     # When the days that no run reads again were asked for, and how much less they have since.
     looked: date | None = None
     lowered: Decimal = ZERO

@@ -9,7 +9,7 @@ day that Twilio has lowered since would hide another that lacks the same amount.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date
 from decimal import Decimal, localcontext
 
@@ -22,7 +22,7 @@ from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.restatements import MAX_AGE
 from tap_twilio_usage.sync.run import Account
 from tap_twilio_usage.sync.state import AccountState, History
-from tap_twilio_usage.twilio.errors import ApiError
+from tap_twilio_usage.twilio.errors import ApiError, NotFound
 from tap_twilio_usage.twilio.periods import DAY, MONTHLY, Window
 from tap_twilio_usage.twilio.usage_records import Reported
 
@@ -76,6 +76,7 @@ class WholeLife:
             more_since=first,
             said=known.said,
             warned=known.warned,
+            less=known.less,
             looked=self._planner.today,
         )
 
@@ -117,24 +118,45 @@ class WholeLife:
                 self._kept += price
         self._state.sums = {**self._sums}
 
+    def _begin_with_loaded_days(self, outside: Outside, known: History) -> None:
+        """Begin a new history with the days that earlier runs have loaded, as Twilio has them now.
+
+        Otherwise what Twilio restates of them later would be none of this history. Raises ApiError.
+        """
+        if known.before is not None:
+            return
+        first, price = outside.fetch_earlier_days()
+        with localcontext(EXACT):
+            sums = {each: price + before for each, before in self._state.sums.items()}
+            self._up_to_now += price
+            self._kept += price
+        self._state.sums, known.first, known.more_since = sums, first, first
+
     def end(self, account: Account, history: Collection[Reported]) -> bool:
-        """Log what the history has and no day. Return whether the days are the whole history."""
+        """Log how the days differ from the history. Return whether they are the whole of it."""
         state, planner, known = self._state, self._planner, self._state.history
         totals = [each for each in history if normalise(each.category) == TOTAL]
-        if not self._is_counting or known is None or not totals:
+        if not self._is_counting or known is None:
             return False  # a later run compares
         if state.first_rows is None or state.first_rows > planner.today - NEW:
             return False  # so it does for a new account
-        with localcontext(EXACT):
-            left = sum((each.amounts[-1] for each in totals if each.amounts), ZERO)
-            left -= self._up_to_now
+        if not totals:
+            planner.logger.info(
+                "%s: its days cannot be compared with Twilio's AllTime, which has no totalprice",
+                state.name,
+            )
+            return False
         outside = Outside(account, state, planner, known, self._ends)
         try:
+            self._begin_with_loaded_days(outside, known)
+            with localcontext(EXACT):
+                left = sum((each.amounts[-1] for each in totals if each.amounts), ZERO)
+                left -= self._up_to_now
             self._compare(outside, known, left)
             self._look_again(outside, known)
         except ApiError as error:
             planner.logger.info(
-                "%s: its days cannot be compared with Twilio's AllTime; the next run tries again: "
+                "%s: its days cannot be compared with Twilio's AllTime; a later run tries again: "
                 "%s",
                 *(state.name, error),
             )
@@ -146,11 +168,13 @@ class WholeLife:
         today, few = self._planner.today, outside.rounding
         with localcontext(EXACT):
             more = outside.more(left + known.lowered)
+        if known.same_since is None or abs(more - known.same) > few:
+            known.same_since, known.same = today, more
+        if self._planner.reads_up_to_today:
+            self._log_less(known, -more, few)
         if more <= few:
             self._note_agreement(known)
             return
-        if known.same_since is None or abs(more - known.same) > few:
-            known.same_since, known.same = today, more
         known.more_since = known.more_since or today
         known.more = min(known.more or more, more)
         if today - known.more_since < NEW:
@@ -162,7 +186,7 @@ class WholeLife:
             more = outside.more_now(more)
             if more > known.said + few:
                 known.said = more
-                self._log(more, known, is_certain=is_constant, late=outside.late)
+                self._log(more, known, is_certain=is_constant, after=outside.after)
             return
         known.said = min(known.said, more)
         if is_constant and more > known.warned + few and not self._state.logged_days:
@@ -173,12 +197,26 @@ class WholeLife:
                 *(self._state.name, f"{more:,f}", *_since(known)),
             )
 
+    def _log_less(self, known: History, less: Decimal, few: Decimal) -> None:
+        """Log what AllTime has less, if it is so for three days: the days lack a refund."""
+        is_constant = known.same_since and self._planner.today - known.same_since >= NEW
+        if is_constant and less > known.less + few:
+            # What Twilio's months say of the days before may be more than these had.
+            is_sure = not known.before and not self._state.logged_days
+            (self._planner.logger.warning if is_sure else self._planner.logger.info)(
+                "%s: Twilio's AllTime has %s less than all days %s %s together: a refund is "
+                "missing, or a day was lowered after it was last read",
+                *(self._state.name, f"{less:,f}", *_since(known)),
+            )
+            known.less = less
+        known.less = max(ZERO, min(known.less, less))
+
     def _note_agreement(self, known: History) -> None:
         if known.said and known.more_since != known.first:  # the first comparison since then
             self._planner.logger.info(
                 "%s: its days add up to Twilio's AllTime again", self._state.name
             )
-        known.more_since, known.same_since, known.more = None, None, ZERO
+        known.more_since, known.more = None, ZERO
         known.said, known.warned = ZERO, ZERO
 
     def _look_again(self, outside: Outside, known: History) -> None:
@@ -188,8 +226,13 @@ class WholeLife:
             return
         first = max(known.first, state.first_rows or known.first)
         days = Window(first, self._kept_before - DAY)
+        try:
+            found = outside.fetch_days(days)
+        except NotFound:  # for ever, such as of an account that was closed: not in every run
+            known.looked = today
+            raise
         with localcontext(EXACT):
-            lowered = max(ZERO, self._kept - outside.fetch_days(days))
+            lowered = max(ZERO, self._kept - found)
         if lowered > known.lowered + outside.rounding:
             self._planner.logger.warning(
                 "%s: Twilio's days of %s together have %s less than when they were last read; load "
@@ -198,15 +241,22 @@ class WholeLife:
             )
         known.looked, known.lowered = today, lowered
 
-    def _log(self, more: Decimal, known: History, *, is_certain: bool, late: Decimal) -> None:
+    def _log(
+        self, more: Decimal, known: History, *, is_certain: bool, after: Mapping[date, Decimal]
+    ) -> None:
         state, planner = self._state, self._planner
-        new = planner.today - NEW + DAY
-        newest = self._newest.items()
-        late = sum(
-            (abs(each) for day, each in newest if planner.granularity.following(day) > new), late
-        )
+        following = planner.granularity.following
+        spans = [(day, following(day), price) for day, price in self._newest.items()]
+        spans += [(day, day + DAY, price) for day, price in after.items()]
+
+        def late(last: date) -> Decimal:
+            begins = last - NEW + DAY
+            return sum((abs(p) for day, end, p in spans if day <= last and end > begins), ZERO)
+
+        # The newest days may have nothing yet: so it is the most that three days of ten have.
+        most = max(late(planner.today - age * DAY) for age in range(8))
         # What is spent in a day may be in AllTime before the day has it.
-        is_normal = state.logged_days or (more <= late and not is_certain)
+        is_normal = state.logged_days or (more <= most and not is_certain)
         (planner.logger.info if is_normal else planner.logger.warning)(
             "%s: Twilio's AllTime has %s more than all days %s %s together: a day is incomplete, "
             "or was restated after it was last read%s",
