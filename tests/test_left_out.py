@@ -20,7 +20,7 @@ import pytest
 from tap_twilio_usage.money.usage_record import Periods, Totals, UsageRecord
 from tap_twilio_usage.sync.state import UsageState
 from tap_twilio_usage.twilio.errors import ApiError, NotFound
-from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Granularity, Window
+from tap_twilio_usage.twilio.periods import DAILY, DAY, MONTHLY, Granularity, Window
 from tests.conftest import nightly
 from tests.test_pipeline import FakeAccount, day, pipeline, record_of
 
@@ -44,7 +44,7 @@ class Account(FakeAccount):
     """An account whose AllTime is true, and whose periods of one granularity may lack something.
 
     `is_strict`: a range that begins before the creation answers 404, and so does one that ends
-    after the last day.
+    after the last day; and a month that is not all in the range is cut, otherwise it is whole.
     """
 
     days: Mapping[date, Prices] = field(default_factory=dict)
@@ -88,6 +88,8 @@ class Account(FakeAccount):
             answers = [self.fetch_totals(granularity, part) for part in parts]
             return {each: row for answer in answers for each, row in answer.items()}
         days = self.days if granularity is self.granularity else self.truth
+        if granularity is MONTHLY and not self.is_strict:
+            window = Window(MONTHLY.first(window.start), MONTHLY.following(window.end) - DAY)
         return {
             first: row
             for first, rows in self._periods(days, granularity, window).items()

@@ -106,8 +106,12 @@ class Outside:
                 return loaded if is_all else loaded + _sum(self._fetch_months(self._asked_since))
             if created >= self._asked_since:
                 return loaded
-            days = Window(created, self._asked_since - DAY)
-            return loaded + _sum(account.fetch_totals(MONTHLY, days))
+            month = MONTHLY.first(self._asked_since)
+            days = self._fetch_days_of_month(max(created, month), self._asked_since)
+            before = loaded + _sum(days)
+            if created < month:
+                before += _sum(account.fetch_totals(MONTHLY, Window(created, month - DAY)))
+            return before
 
     def _less_older(self, more: Decimal) -> Decimal:
         """Return it without usage that takes more requests to find, if there may be any.
@@ -147,9 +151,19 @@ class Outside:
         """The first day that was ever to be loaded, which may have no record."""
         return min(self._known.first, self._state.asked_since or self._known.first)
 
+    def _fetch_days_of_month(self, start: date, first: date) -> Totals:
+        """Return the days from `start` that are before `first`, in the same month.
+
+        How Twilio cuts a month at the end of a range is not documented.
+        """
+        days = Window(start, first - DAY)
+        return self._account.fetch_totals(DAILY, days) if days.days > 0 else {}
+
     def _fetch_months(self, first: date) -> Totals:
         """Return the months before a day, back to the first year that Twilio does not list."""
-        months: Totals = {}
+        first, day = MONTHLY.first(first), first
+        months = {**self._fetch_days_of_month(first, day)}
+        self._oldest = first
         while first > TWILIO_BEGAN:
             year = Window(YEARLY.first(first - DAY), first - DAY)
             found = self._account.fetch_totals(MONTHLY, year)

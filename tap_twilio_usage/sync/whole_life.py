@@ -1,4 +1,4 @@
-"""Compares Twilio's AllTime of an account with the sum of its days. Pure, but for the log.
+"""Compares Twilio's AllTime of an account with the sum of its days.
 
 A day whose record is incomplete, or that answers zeros, looks like any other: only this sum shows
 that spend is missing. The sum of the days before those that the next run reads is kept in the
