@@ -541,6 +541,14 @@ def _name(value: object) -> str:
     return text
 
 
+def _text_of_a_list(value: object) -> str | None:
+    """Return the text without a secret, which another field of the answer may have."""
+    text = _text(value)
+    for secret in SECRETS:
+        text = text and text.replace(secret, "***")
+    return text
+
+
 def _amount(value: object) -> Decimal | None:
     if value is None or value == "":
         return None
@@ -626,10 +634,10 @@ USAGE: Readers = _fields(
 ACCOUNT: Readers = {
     "account_sid": lambda row: _name(row.get("sid")),
     **_fields(
-        friendly_name=_text,
-        status=_text,
-        type=_text,
-        owner_account_sid=_text,
+        friendly_name=_text_of_a_list,
+        status=_text_of_a_list,
+        type=_text_of_a_list,
+        owner_account_sid=_text_of_a_list,
         date_created=_mail_moment,
         date_updated=_mail_moment,
     ),
@@ -637,18 +645,18 @@ ACCOUNT: Readers = {
 TRIGGER: Readers = _fields(
     account_sid=_name,
     sid=_name,
-    api_version=_text,
-    callback_method=_text,
-    callback_url=_text,
+    api_version=_text_of_a_list,
+    callback_method=_text_of_a_list,
+    callback_url=_text_of_a_list,
     current_value=_amount,
     date_created=_mail_moment,
     date_fired=_mail_moment,
     date_updated=_mail_moment,
-    friendly_name=_text,
-    recurring=_text,
-    trigger_by=_text,
+    friendly_name=_text_of_a_list,
+    recurring=_text_of_a_list,
+    trigger_by=_text_of_a_list,
     trigger_value=_amount,
-    usage_category=_text,
+    usage_category=_text_of_a_list,
 )
 PRODUCT: Readers = {
     "product_name": lambda row: _name(row.get("productName")),

@@ -267,14 +267,19 @@ def fetch_list(
 ) -> Iterator[tuple[Record, set[str]]]:
     """Yield these fields of each entry of one of Twilio's lists, typed, and its other names.
 
-    Raises ApiError, naming the entry, if a field is invalid.
+    People write names and URLs of their own, which may contain a secret; it is `***` here. Raises
+    ApiError, naming the entry, if a field is invalid.
     """
+    redacted = client.redactor.text
     pages = fetch_pages(client, path, {"PageSize": f"{page_size}"}, key)
     for position, raw in enumerate(chain.from_iterable(pages), 1):
         try:
-            yield parsers.parse(raw, fields), raw.keys() - fields.keys()
+            record = parsers.parse(raw, fields)
         except InvalidRecordError as error:
             raise InvalidResponseError(f"{key}: entry {position}: {error}") from None
+        for name, value in record.items():
+            record[name] = redacted(value) if isinstance(value, str) else value
+        yield record, raw.keys() - fields.keys()
 
 
 def _sid(value: object) -> str:

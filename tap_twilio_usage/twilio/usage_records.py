@@ -80,7 +80,8 @@ class Account:
             return self._date_created
         try:
             body = self._client.get(f"{API}/{self.sid}.json", retry_if_denied=False)
-            self.friendly_name = friendly_name(body.get("friendly_name"))
+            name = friendly_name(body.get("friendly_name"))
+            self.friendly_name = name and self._client.redactor.text(name)
             self._owner_sid = parsers.canonical_sid(f"{body.get('owner_account_sid') or ''}")
             return day_created(body.get("date_created"), self._today())
         except (Denied, NotFound, ValueError):

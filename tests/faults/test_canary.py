@@ -162,6 +162,41 @@ def test_secrets_in_names_are_not_logged(sync: Sync, wrong: str, level: str) -> 
     assert quiet(run)
 
 
+@pytest.mark.parametrize(
+    ("source", "stream"),
+    [
+        ("accounts", "accounts"),
+        ("usage_triggers", "usage_triggers"),
+        ("usage_records_daily", "focus_cost_and_usage"),
+    ],
+)
+def test_secrets_in_names_and_urls_are_not_loaded(sync: Sync, source: str, stream: str) -> None:
+    good = account(DAYS)
+    created = {"date_created": "Thu, 01 Jan 2026 00:00:00 +0000", "friendly_name": f"A {TOKEN}"}
+    hook = f"https://me:{quote(TOKEN, safe='')}@example.com/"
+    trigger = {"account_sid": SID, "sid": "UT1", "callback_url": hook}
+    answers = {
+        SID: {"sid": SID, **created},
+        "Accounts": {"accounts": [{"sid": SID, **created}], "next_page_uri": None},
+        "Triggers": {"usage_triggers": [trigger], "next_page_uri": None},
+    }
+
+    def answer(request: Request) -> Answer:
+        kind = request.path.rpartition("/")[2].removesuffix(".json")
+        return Answer.json(answers[kind]) if kind in answers else good(request)
+
+    with serve(answer) as server:
+        run = sync(settings(server.url, focus=True), catalog=catalog(source))
+    assert run.code == 0
+    field, value = {
+        "accounts": ("friendly_name", "A ***"),
+        "usage_triggers": ("callback_url", "https://me:***@example.com/"),
+        "focus_cost_and_usage": ("BillingAccountName", "A ***"),
+    }[stream]
+    assert {row[field] for row in run.records(stream)} == {value}
+    assert quiet(run)
+
+
 def test_the_echo_contains_every_secret() -> None:
     assert leaks(echo(*SECRETS), SECRETS) == list(SECRETS)
 
