@@ -87,17 +87,27 @@ class _RedactingFormatter(logging.Formatter):
         return self._redactor.text(self._formatter.format(record))
 
 
+def in_urls(secret: str) -> Iterator[str]:
+    """Yield the texts that stand for the secret in a URL, whoever wrote it."""
+    data = _encoded(secret)
+    in_sqlalchemy = quote(data, safe=" +")
+    for quoted in (quote(data, safe=""), quote(data), quote_plus(data), in_sqlalchemy):
+        yield quoted
+        yield re.sub("%..", lambda code: code[0].lower(), quoted)
+
+
+def _encoded(secret: str) -> bytes:
+    # Half a character is no text; the setting is refused, and until then it is a secret as well.
+    return secret.encode(errors="surrogatepass")
+
+
 def _forms(secret: str) -> Iterator[str]:
     """Return the texts by which the secret could be recognised."""
     for escaped in (secret, repr(secret)[1:-1]):
         yield escaped
         yield json.dumps(escaped)[1:-1]
-    # Half a character is no text; the setting is refused, and until then it is a secret as well.
-    data = secret.encode(errors="surrogatepass")
-    in_sqlalchemy = quote(data, safe=" +")
-    for quoted in (quote(data, safe=""), quote(data), quote_plus(data), in_sqlalchemy):
-        yield quoted
-        yield re.sub("%..", lambda code: code[0].lower(), quoted)
+    yield from in_urls(secret)
+    data = _encoded(secret)
     for encode in (b64encode, urlsafe_b64encode):
         for before in range(3):
             # Three bytes are four characters. Those that depend on the neighbours are left out.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import quote, quote_plus
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from tap_twilio_usage.logs.redaction import in_urls
 from tap_twilio_usage.report.errors import ReportError
 
 GIVEN = "TAP_TWILIO_USAGE_REPORT_URL"
@@ -79,11 +79,6 @@ def place(url: URL) -> str:
     return " ".join(filter(None, [brand, "/".join(filter(None, [url.host, database]))]))
 
 
-def _spellings(value: str) -> set[str]:
-    in_sqlalchemy = quote(value, safe=" +")
-    return {value, quote(value, safe=""), quote_plus(value), in_sqlalchemy}
-
-
 def secrets(url: URL) -> Iterator[str]:
     """Yield every spelling of what must not be shown."""
     values = [url.password or ""]
@@ -91,4 +86,4 @@ def secrets(url: URL) -> Iterator[str]:
         if SECRET.search(name):
             values += [value] if isinstance(value, str) else value
     for value in values:
-        yield from filter(None, _spellings(value))
+        yield from filter(None, {value, *in_urls(value)})
