@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import psycopg
 import yaml
 
 from tests.charges import COLUMNS, TABLES, World, categories, write_seeds
-from tests.conftest import ROOT, Rows, address, clean_environment
+from tests.conftest import ROOT, Rows, address, clean_environment, ended
 
 CHARGES = (
     "SELECT customer_id, month, price_unit, line, plan_id, item, quantity, unit_price, amount, "
@@ -47,7 +46,7 @@ class Project:
         tests = ["--indirect-selection=cautious"] if command == "build" else []
         folder = f"--profiles-dir={self.folder}"
         given = f"--vars={yaml.safe_dump(variables)}"
-        done = subprocess.run(
+        return ended(
             [str(self.dbt), command, "--select", *names, *tests, folder, given, *options],
             cwd=self.folder,
             env={
@@ -57,13 +56,7 @@ class Project:
                 "TARGET_DUCKDB_PATH": str(self.warehouse),
                 "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
             },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=300,
-            check=False,
         )
-        return done.returncode, done.stdout
 
     def build(self, world: World, *options: str, closed_through: object = None) -> Rows:
         """Load the world, build the models, and return the charges."""

@@ -260,8 +260,10 @@ def clean_environment() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if not k.startswith(ours)}
 
 
-def output_of(command: Sequence[str], *, env: Mapping[str, str], cwd: Path | None = None) -> str:
-    """Return what a command says; it has to succeed, and to show no Auth Token."""
+def ended(
+    command: Sequence[str], *, env: Mapping[str, str], cwd: Path | None = None, timeout: int = 300
+) -> tuple[int, str]:
+    """Return the exit code of a command and what it says."""
     done = subprocess.run(
         command,
         cwd=cwd,
@@ -270,11 +272,17 @@ def output_of(command: Sequence[str], *, env: Mapping[str, str], cwd: Path | Non
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
-        timeout=580,
+        timeout=timeout,
     )
-    assert done.returncode == 0, done.stdout
-    assert not leaks(done.stdout, [AUTH_TOKEN])
-    return done.stdout
+    return done.returncode, done.stdout
+
+
+def output_of(command: Sequence[str], *, env: Mapping[str, str], cwd: Path | None = None) -> str:
+    """Return what a command says; it has to succeed, and to show no Auth Token."""
+    code, output = ended(command, env=env, cwd=cwd, timeout=580)
+    assert code == 0, output
+    assert not leaks(output, [AUTH_TOKEN])
+    return output
 
 
 # Meltano installs the others where a test runs them.

@@ -20,7 +20,7 @@ import yaml
 from tap_twilio_usage import __version__
 from tests.charges import TABLES
 from tests.charges_builds import OLD
-from tests.conftest import ROOT, Rows, address, blocks, clean_environment, nightly
+from tests.conftest import ROOT, Rows, address, blocks, clean_environment, ended, nightly
 from tests.test_dbt_incremental import CATEGORIES, read
 
 DAYS = [date(2025, 8, 1) + timedelta(days=number) for number in range(31)]
@@ -73,17 +73,11 @@ class Own(ABC):
             (self.folder / "models" / f"{name}.sql").write_text(text)
 
     def run(self, *command: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [self.dbt, *command, "--profiles-dir=."],
+        return ended(
+            [f"{self.dbt}", *command, "--profiles-dir=."],
             cwd=self.folder,
             env={**clean_environment(), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=300,
-            check=False,
         )
-        return done.returncode, done.stdout
 
     @abstractmethod
     def output(self) -> dict[str, object]:
