@@ -104,8 +104,6 @@ class Outside:
             if created is None:
                 is_all = left - loaded <= self.rounding
                 return loaded if is_all else loaded + _sum(self._fetch_months(self._asked_since))
-            if created >= self._asked_since:
-                return loaded
             month = MONTHLY.first(self._asked_since)
             days = self._fetch_days_of_month(max(created, month), self._asked_since)
             before = loaded + _sum(days)

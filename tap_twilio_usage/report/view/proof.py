@@ -58,11 +58,8 @@ class Proof:
         return said
 
     def _missing(self, gaps: list[Gap]) -> str:
-        days, accounts, worst = (
-            sum(gap.days for gap in gaps),
-            {gap.account for gap in gaps},
-            gaps[0],
-        )
+        days, worst = sum(gap.days for gap in gaps), gaps[0]
+        accounts = {gap.account for gap in gaps}
         return (
             f"{wording.count(days, 'day')} of {self._whose(accounts)} "
             f"{'is' if days == 1 else 'are'} missing{', such as' if len(gaps) > 1 else ':'} "
