@@ -22,6 +22,7 @@ from tap_twilio_usage.streams.base import TwilioStream
 from tap_twilio_usage.streams.billing_groups import BILLING_STREAMS
 from tap_twilio_usage.streams.discovery import discover
 from tap_twilio_usage.streams.session import Session
+from tap_twilio_usage.sync.read_state import read_state
 from tap_twilio_usage.twilio import periods
 from tap_twilio_usage.twilio.limits import Limits
 
@@ -98,7 +99,7 @@ class TapTwilioUsage(SdkTap):
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
-        self.session.state.load(state, {*self.streams, *BILLING_STREAMS})
+        self.session.state = read_state(state, {*self.streams, *BILLING_STREAMS})
 
     @override
     def state_message(self, streams: Iterable[str]) -> bytes:

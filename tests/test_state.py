@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tap_twilio_usage.errors import TapError
 from tap_twilio_usage.sync import subaccount_switch
-from tap_twilio_usage.sync.state import AccountContext, AccountState, State
+from tap_twilio_usage.sync.read_state import read_state
+from tap_twilio_usage.sync.state import AccountContext, AccountState
 from tests.conftest import Sync, config
 from tests.http_server import serve
 from tests.test_usage_records import at, partition
@@ -144,15 +145,14 @@ def test_a_bookmark_never_moves_back(days: list[date]) -> None:
 @pytest.mark.parametrize("day", ["0999-12-31", "3000-01-01", "9999-12-31"])
 def test_a_day_out_of_range_is_refused(day: str) -> None:
     with pytest.raises(TapError, match=f"replication_key_value .* {SID} is not a valid date"):
-        State().load(at(day), ["usage_records_daily"])
+        read_state(at(day), ["usage_records_daily"])
 
 
 @pytest.mark.parametrize("path", sorted(STATES.glob("*.json")), ids=lambda path: path.stem)
 def test_a_state_of_version_0_1_0_is_read_and_written_unchanged(path: Path) -> None:
     """Version 0.1.0 wrote the files when it loaded the sandbox, one of each kind."""
     written = json.loads(path.read_text())
-    state = State()
-    state.load(written, written["bookmarks"])
+    state = read_state(written, written["bookmarks"])
     assert json.loads(state.message())["value"] == written
 
 
