@@ -199,6 +199,21 @@ def test_a_day_that_the_accounts_together_lack_is_compared_later(
     assert " is 77 more " in said(caplog, (main, together), state, 100, start_date=day(0))
 
 
+def test_a_subaccount_that_is_older_than_the_main_account_is_compared_since_then(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    main, together = with_closed(100)
+    main.created, older = day(8), Account(only(range(9), FIVE), sid="AC2")
+    for account in (main, together):
+        account.days = {each: rows for each, rows in account.days.items() if each >= day(8)}
+    together.days = {**together.days, day(8): {"totalprice": "10", "sms": "10"}}
+    options = {"start_date": day(0), "listed": [main, older]}
+    found = said(caplog, (main, together), UsageState(), 100, **options)
+    assert " 2026-01-11..2026-01-21 is 77 more " in found
+    del together.days[day(8)]
+    assert CANNOT in said(caplog, (main, together), UsageState(), 100, **options)
+
+
 def test_a_stream_with_one_period_compares_too(caplog: pytest.LogCaptureFixture) -> None:
     accounts = with_closed(100)
     options = {"start_date": day(0), "granularity": ALL_TIME}

@@ -317,20 +317,40 @@ def test_a_loaded_period_without_a_checksum_gets_zeros_for_all_other_products(
 def test_only_what_a_period_listed_before_is_set_to_zero_and_said(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """Without a product that is new to the period, no other name can have the money."""
     caplog.set_level(logging.INFO)
     state, names = new_state(), {1: ["SMS", "MMS"], 2: ["SMS"], 3: ["SMS", "Voice"]}
     load(state, days(1, 3), names)
     assert said(caplog) == []
-    found = load(state, days(1, 4), {1: ["MMS"], 2: ["SMS", "A"], 3: ["A", "SMS"], 4: ["A"]})
+    names = {1: ["MMS"], 2: ["SMS", "A"], 3: ["A", "SMS"], 4: ["A"]}
+    found = load(state, days(1, 4), names)
     assert {each: price for each, price in found.items() if not price} == {
         ("SMS", 1): 0,
         ("Voice", 3): 0,
     }
-    assert said(caplog) == [
-        f"billing group 1: Twilio no longer lists product {name!r} for {date(2026, 1, number)}; "
-        "its rows are set to zero"
-        for name, number in (("SMS", 1), ("Voice", 3))
+    levels = [record.levelname for record in caplog.records]
+    no_longer = "billing group 1: Twilio no longer lists product"
+    assert list(zip(levels, said(caplog), strict=True)) == [
+        ("INFO", f"{no_longer} 'Voice' for 2026-01-03; its rows are set to zero"),
+        (
+            "WARNING",
+            f"{no_longer} 'SMS' for 2026-01-01, and no new one instead; its rows are set to zero",
+        ),
     ]
+    load(state, days(1, 4), names)
+    assert said(caplog) == []
+
+
+def test_a_product_that_is_gone_is_logged_by_the_run_after_one_that_was_killed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    state, names = new_state(), {n: ["SMS", "MMS"] for n in range(1, 6)}
+    load(state, days(1, 5), names)
+    names[2] = ["SMS"]
+    assert load(state, days(1, 5), names, stop_before=5)["MMS", 2] == 0
+    assert said(caplog) == []
+    assert load(state, days(1, 5), names)["MMS", 2] == 0
+    assert ["'MMS' for 2026-01-02, and no new one" in line for line in said(caplog)] == [True]
 
 
 # Which days are read.

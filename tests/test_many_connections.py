@@ -195,7 +195,7 @@ def test_a_subaccount_without_a_connection_is_said_once_a_month(sync: Sync, serv
 def test_accounts_that_keys_have_loaded_are_compared_once_there_is_a_list(
     sync: Sync, server: Server
 ) -> None:
-    """The comparison of keys is of two months; that of Twilio's list is of all that was loaded."""
+    """The comparison of keys is of months; that of Twilio's list is of the days."""
     later = Overrides(now=datetime(2025, 12, 1, 12, tzinfo=timezone.utc))
     company = server.company
     by_keys = sync(apart(server, *connections([company])), overrides=later)

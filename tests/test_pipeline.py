@@ -69,6 +69,9 @@ class FakeAccount:
     def fetch_date_created(self) -> date | None:
         return self.created
 
+    def fetch_owner(self) -> str | None:
+        return None
+
     def fetch_usage(self, granularity: Granularity, window: Window) -> Periods:
         self.asked.append(window)
         if self.fails_on in window:

@@ -226,6 +226,9 @@ class FakeAccount:
     def fetch_all_time(self) -> list[Reported]:
         raise AssertionError
 
+    def fetch_owner(self) -> str | None:
+        return None
+
     def fetch_date_created(self) -> date | None:
         return self.created
 

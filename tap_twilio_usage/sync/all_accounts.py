@@ -123,7 +123,9 @@ class AllAccounts:
             if not part and account.sid not in self._company.accounts
         ]
         used = {day for part in parts for day, total in part.items() if total.price}
-        if lacking := sorted(used - whole.keys()):
+        # A subaccount may be older than the main account, for which Twilio may not answer then.
+        since = own(self._company.main).start
+        if lacking := sorted(day for day in used - whole.keys() if day >= since):
             raise ApiError(
                 f"Twilio has no record of {lacking[0]} of {together.sid} with its subaccounts"
             )

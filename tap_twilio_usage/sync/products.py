@@ -6,6 +6,7 @@ not list a product any more would leave its old row in the target, beside the on
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 
 from tap_twilio_usage.logs.wording import Logger, some
@@ -24,6 +25,7 @@ class Products:
         self._lookback_days = lookback_days
         self._emitted = tuple(state.products)  # by earlier runs
         self._listed = dict(state.product_days)
+        self._renamed: dict[tuple[str, str], list[Window]] = {}
         self._gone: dict[tuple[str, str], list[Window]] = {}
         days = state.bookmark, state.last_rows, state.reading_up_to
         self._loaded = max(filter(None, days), default=None)  # the last period with rows to replace
@@ -43,21 +45,40 @@ class Products:
             return rows
         else:
             before = [*self._emitted]
-        gone = sorted({*before} - {*map(_product, rows)})
+        listed = {*map(_product, rows)}
+        gone = sorted({*before} - listed)
+        found = self._renamed if listed - {*before} else self._gone
         for product in gone if known is not None else ():
-            self._gone[product] = merged([*self._gone.get(product, []), period])
+            found[product] = merged([*found.get(product, []), period])
         unit = next((row["price_unit"] for row in rows), None)
         return [*rows, *(_zero(category, name, period, unit) for category, name in gone)]
 
     def end(self, name: str, logger: Logger) -> None:
-        """Log the products that periods listed before and do not list any more."""
-        for (_, product), windows in sorted(self._gone.items()):
+        """Log the products that periods listed before and do not list any more.
+
+        One that is new to a period may be the new name; without any, the money is gone. Until they
+        are logged, the state says that these periods list them: after a killed run, the next one
+        finds them again.
+        """
+        for (_, product), windows in sorted(self._renamed.items()):
             logger.info(
                 "%s: Twilio no longer lists product %r for %s; its rows are set to zero",
                 name,
                 product,
                 some([*map(str, windows)]),
             )
+        for (_, product), windows in sorted(self._gone.items()):
+            logger.warning(
+                "%s: Twilio no longer lists product %r for %s, and no new one instead; its rows "
+                "are set to zero",
+                name,
+                product,
+                some([*map(str, windows)]),
+            )
+        days = self._state.product_days
+        for day, bits in days.items():
+            gone = self._gone_from(date.fromisoformat(day))
+            days[day] = f"{int(bits, 16) & ~self._bits(gone):x}"
 
     def were_listed(self, period: Window) -> bool:
         """Return whether the period had any product when an earlier run read it."""
@@ -83,12 +104,18 @@ class Products:
         state = self._state
         if listed:
             state.last_rows = max(state.last_rows or period.start, period.start)
-            products = set(map(_product, listed))
-            bits = sum(1 << n for n, each in enumerate(state.products) if each in products)
+            bits = self._bits({*map(_product, listed), *self._gone_from(period.start)})
             days = {**state.product_days, f"{period.start}": f"{bits:x}"}
             newest = sorted(days)[-self._lookback_days - 1 :]
             missing = [day for day in days if self._is_missing(date.fromisoformat(day))]
             state.product_days = {day: days[day] for day in sorted({*newest, *missing})}
+
+    def _bits(self, products: Collection[tuple[str, str]]) -> int:
+        return sum(1 << n for n, each in enumerate(self._state.products) if each in products)
+
+    def _gone_from(self, day: date) -> set[tuple[str, str]]:
+        gone = (*self._renamed.items(), *self._gone.items())
+        return {product for product, windows in gone if any(day in each for each in windows)}
 
     def _is_missing(self, day: date) -> bool:
         return any(day in window for window in self._state.missing_days)

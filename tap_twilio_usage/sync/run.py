@@ -39,6 +39,9 @@ class Account(Protocol):
     def fetch_date_created(self) -> date | None:
         """Return the day on which the account was created; None if it cannot be read."""
 
+    def fetch_owner(self) -> str | None:
+        """Return the SID of its main account, which may be itself; None if it cannot be read."""
+
     def fetch_usage(self, granularity: Granularity, window: Window) -> Periods:
         """Return the records of the window's periods, by their first days; none are empty."""
 
