@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 import pytest
@@ -11,47 +10,14 @@ from tap_twilio_usage.money.usage_record import Totals
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import MONTHLY, Granularity, Window
 from tests.test_left_out import (
-    LAST,
     MODES,
     TRUTH,
-    WHICH,
     Account,
-    Prices,
-    account_of,
     nights,
-    no_category,
-    prices,
     zeros,
 )
-from tests.test_pipeline import day
 
 not_yet = pytest.mark.xfail(strict=True, raises=AssertionError, reason="exit 0 and no warning")
-
-
-@not_yet
-@pytest.mark.parametrize("which", WHICH)
-@pytest.mark.parametrize("mode", MODES)
-def test_a_category_that_answers_zero_in_a_day_whose_total_is_right(
-    caplog: pytest.LogCaptureFixture, mode: str, which: str
-) -> None:
-    """Its money is in no category of the day: that is more than AllTime has in no category."""
-    numbers, first = WHICH[which]
-    account = account_of("known")
-    lacking: dict[date, Prices] = {
-        **account.truth,
-        **{day(number): {**prices(number), "calls": "0"} for number in numbers},
-    }
-    assert nights(caplog, account, mode, first, lacking)
-
-
-@not_yet
-@pytest.mark.parametrize("mode", MODES)
-def test_a_category_that_no_day_lists_though_it_has_spend_in_them(
-    caplog: pytest.LogCaptureFixture, mode: str
-) -> None:
-    """Only at INFO if the account is older than `start_date`: it may have been spent before."""
-    account = account_of("before start")
-    assert nights(caplog, account, mode, 40, {**account.truth, **no_category(range(LAST + 1))})
 
 
 class WithoutTotal(Account):

@@ -2,7 +2,7 @@
 
 Twilio lists every category for every day. What such a day has of the category counts in one that
 contains it, or in the remainder; its sum is right. A category that no earlier day has listed is
-new, and one that no later day lists was renamed or withdrawn. Pure, but for the log.
+new, and one that no later day lists was renamed or withdrawn. Makes at most one request.
 """
 
 from __future__ import annotations
@@ -14,9 +14,18 @@ from datetime import date
 from tap_twilio_usage.logs.wording import some
 from tap_twilio_usage.money.usage_record import UsageRecord
 from tap_twilio_usage.sync.plan import Planner
+from tap_twilio_usage.sync.run import Account
 from tap_twilio_usage.sync.state import AccountState
-from tap_twilio_usage.twilio.periods import DAY, EARLIEST, LATEST, Window, merged, without_all
-from tap_twilio_usage.twilio.usage_records import Reported
+from tap_twilio_usage.twilio.errors import ApiError
+from tap_twilio_usage.twilio.periods import (
+    DAY,
+    EARLIEST,
+    LATEST,
+    MONTHLY,
+    Window,
+    merged,
+    without_all,
+)
 
 NEVER = Window(LATEST, LATEST)  # instead of the days, if no day lists the category
 
@@ -57,20 +66,24 @@ class CategoryGaps:
             if day >= self._loaded_up_to and self._state.unlisted != self._open:
                 self._state.unlisted = dict(sorted(self._open.items()))
 
-    def end(self, history: Iterable[Reported], *, is_whole: bool) -> None:
+    def end(self, account: Account, *, is_whole: bool) -> None:
         """Log, once, the categories that no day lists, or no longer since a day before today.
 
-        `history` is that of AllTime, and `is_whole` whether all of its days were loaded.
+        `is_whole` is whether all days of the account's history were loaded.
         """
         state, log = self._state, self._logger
-        spent = {each.category for each in history if each.amounts and each.amounts[-1]}
+        spent = {
+            each.category for each in account.fetch_all_time() if each.amounts and each.amounts[-1]
+        }
         never = {name for name, since in state.listed_since.items() if since == LATEST} & spent
-        if never := {name for name in never if NEVER not in state.logged_gaps.get(name, [])}:
-            (log.warning if is_whole else log.info)(
-                "%s: Twilio's AllTime shows spend of %s, which no day lists; what a day has of it "
-                "counts in a category that contains it, or in totalprice",
-                state.name,
-                some([*map(repr, sorted(never))]),
+        never = {name for name in never if NEVER not in state.logged_gaps.get(name, [])}
+        if never and not is_whole:
+            never &= self._spent_in_months(account)
+        if never:
+            log.warning(
+                "%s: Twilio shows spend of %s, which no day lists; what a day has of it counts in "
+                "a category that contains it, or in totalprice",
+                *(state.name, some([*map(repr, sorted(never))])),
             )
             for category in never:
                 self._note_logged(category, NEVER)
@@ -102,6 +115,26 @@ class CategoryGaps:
             if is_over and self._was_logged(category, since):
                 log.info("%s: %r is listed again", state.name, category)
         self._forget_logged()
+
+    def _spent_in_months(self, account: Account) -> set[str]:
+        """Return the categories with spend in Twilio's months that the noted days have in whole."""
+        granularity = self._planner.granularity
+        if self._first is None or self._last is None or granularity.is_named_period:
+            return set()
+        end = granularity.following(self._last)
+        months = Window(MONTHLY.following(self._first - DAY), MONTHLY.first(end) - DAY)
+        if months.days < 1:
+            return set()
+        try:
+            found = account.fetch_usage(MONTHLY, months)
+        except ApiError as error:
+            self._logger.info(
+                "%s: whether its days lack categories cannot be checked; a later run tries again: "
+                "%s",
+                *(self._state.name, error),
+            )
+            return set()
+        return {row.category for rows in found.values() for row in rows if row.price}
 
     def _begin_at(self, day: date, listed: AbstractSet[str]) -> None:
         """Begin with a day that does not follow the one before."""

@@ -19,6 +19,7 @@ from tap_twilio_usage.sync.category_gaps import CategoryGaps
 from tap_twilio_usage.sync.empty_periods import EmptyPeriods
 from tap_twilio_usage.sync.missing_days import MissingDays
 from tap_twilio_usage.sync.prefetch import Prefetch, Queue
+from tap_twilio_usage.sync.remainders import Remainders
 from tap_twilio_usage.sync.run import Run
 from tap_twilio_usage.sync.state import AccountContext, AccountState
 from tap_twilio_usage.sync.unnamed_subaccounts import UnnamedSubaccounts
@@ -94,6 +95,7 @@ class Pipeline:
         state, restatements = prefetch.state, prefetch.restatements
         before = subaccount_switch.days_before(state, prefetch.all_days.start)
         gaps = CategoryGaps(state, categories.used, self._run.planner)
+        remainders = Remainders(state, self._run.planner)
         created = prefetch.first_day.created if prefetch.first_day else None
         life = WholeLife(
             state,
@@ -118,6 +120,7 @@ class Pipeline:
                 emitted = subaccount_switch.zeros(self._run, state, period)
             yield emitted
             life.note(period.start, total(rows))
+            remainders.note(period, rows)
             missing.note(period, fetched)
             if self._run.emits_focus:
                 state.days_without_focus = without(state.days_without_focus or [], period)
@@ -129,7 +132,8 @@ class Pipeline:
             self._progress.add(period, rows, len(emitted))
         missing.end(prefetch.all_days)
         history = prefetch.account.fetch_all_time()
-        gaps.end(history, is_whole=life.end(prefetch.account, history))
+        gaps.end(prefetch.account, is_whole=life.end(prefetch.account, history))
+        remainders.end(history)
         self._progress.end()
         if restatements:
             restatements.record(period.start, rows, were_read=prefetch.reads_all_days)
@@ -181,7 +185,7 @@ class Pipeline:
             fetched = categories.add_withdrawn(listed, None)
             rows = _attributed(categories, gaps, day, listed, fetched)
             yield self._select(state, day, rows, categories)
-        gaps.end(prefetch.account.fetch_all_time(), is_whole=False)
+        gaps.end(prefetch.account, is_whole=False)
         state.catch_up_to = None
 
     def _moved_history(self, state: AccountState, day: date) -> Iterator[Rows]:

@@ -162,6 +162,8 @@ class AccountState(PeriodState, kw_only=True):
     listed_since: dict[str, date] = {}
     logged_gaps: dict[str, list[Window]] = {}
     late_by: dict[str, int] = {}
+    # The days that the log has named because of what of them is in no category.
+    logged_remainders: list[Window] = []
     # The days on which the next run may begin, with the sum of all counted days before; and how
     # these days compare with AllTime.
     sums: dict[date, Decimal] = {}
