@@ -16,7 +16,7 @@ from tap_twilio_usage.logs.wording import some
 from tap_twilio_usage.money.amounts import EXACT, ZERO
 from tap_twilio_usage.money.dedup import ROUNDING_OF_A_ROW
 from tap_twilio_usage.money.usage_record import Totals
-from tap_twilio_usage.sync.missing_days import NEW
+from tap_twilio_usage.sync.difference import NEW
 from tap_twilio_usage.sync.run import Account, Company, Run
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Window, merged

@@ -8,7 +8,7 @@ from decimal import Decimal, localcontext
 from tap_twilio_usage.money.amounts import EXACT, ZERO
 from tap_twilio_usage.money.dedup import ROUNDING_OF_A_ROW
 from tap_twilio_usage.money.usage_record import Totals
-from tap_twilio_usage.sync.missing_days import NEW
+from tap_twilio_usage.sync.difference import NEW
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.run import Account
 from tap_twilio_usage.sync.state import AccountState, History
@@ -21,18 +21,21 @@ TWILIO_BEGAN = date(2008, 1, 1)
 class Outside:
     """What is outside of the days from the first one of a history to the last one that is read."""
 
-    def __init__(
-        self, account: Account, state: AccountState, planner: Planner, known: History, last: date
-    ) -> None:
-        """Take the account with its state and history, and the last day that this run has read."""
+    def __init__(self, account: Account, state: AccountState, planner: Planner, last: date) -> None:
+        """Take the account, its state with a history, and the last day that this run has read."""
         self._account = account
         self._state = state
         self._planner = planner
-        self._known = known
         self._last = last
         self._is_fetched = False  # what is before the first day
         self._oldest: date | None = None  # the first day of the months that Twilio lists before
         self.after: dict[date, Decimal] = {}  # what the days have that end_date leaves out
+
+    @property
+    def _known(self) -> History:
+        history = self._state.history
+        assert history  # noqa: S101  (for the type checker)
+        return history
 
     @property
     def rounding(self) -> Decimal:
