@@ -129,7 +129,8 @@ class Pipeline:
             self._progress.add(period, rows, len(emitted))
         missing.end(prefetch.all_days)
         history = prefetch.account.fetch_all_time()
-        gaps.end(history, is_whole=life.end(prefetch.account, history))
+        is_whole = life.end(prefetch.account, history, self._run.endpoints)
+        gaps.end(history, is_whole=is_whole)
         self._progress.end()
         if restatements:
             restatements.record(period.start, rows, were_read=prefetch.reads_all_days)

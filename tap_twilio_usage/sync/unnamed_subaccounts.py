@@ -15,6 +15,7 @@ from typing import NamedTuple
 from tap_twilio_usage.money.amounts import EXACT, ZERO
 from tap_twilio_usage.money.dedup import ROUNDING_OF_A_ROW
 from tap_twilio_usage.money.usage_record import Totals
+from tap_twilio_usage.sync.endpoints import Unanswered
 from tap_twilio_usage.sync.run import Company, Run
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import DAY, MONTHLY, Window
@@ -49,12 +50,14 @@ class UnnamedSubaccounts:
         days = Window(MONTHLY.first(month - DAY), planner.today)
 
         def fetch(company: Company) -> Months:
-            together, own = company.together, company.main
-            whole = together.fetch_totals(MONTHLY, days) if together else {}  # before its own
-            return Months(whole, own.fetch_totals(MONTHLY, days))
+            fetch_totals, together = self._run.endpoints.fetch_totals, company.together
+            whole = fetch_totals(together, MONTHLY, days) if together else {}  # before its own
+            return Months(whole, fetch_totals(company.main, MONTHLY, days))
 
         try:
             months = [*InOrder(fetch, self._accounts, self._run.max_requests)]
+        except Unanswered:
+            return
         except ApiError as error:
             planner.logger.warning(
                 "whether all subaccounts have a connection cannot be checked; the next run tries "

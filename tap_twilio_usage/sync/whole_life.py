@@ -17,6 +17,7 @@ from decimal import Decimal, localcontext
 from tap_twilio_usage.money.amounts import EXACT, ZERO
 from tap_twilio_usage.money.hierarchy import TOTAL, normalise
 from tap_twilio_usage.money.usage_record import UsageRecord
+from tap_twilio_usage.sync.account import Account
 from tap_twilio_usage.sync.difference import (
     NEW,
     Comparison,
@@ -26,10 +27,10 @@ from tap_twilio_usage.sync.difference import (
     late,
     words,
 )
+from tap_twilio_usage.sync.endpoints import Endpoints, Unanswered
 from tap_twilio_usage.sync.outside import Outside
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.restatements import MAX_AGE
-from tap_twilio_usage.sync.run import Account
 from tap_twilio_usage.sync.state import AccountState, History
 from tap_twilio_usage.twilio.errors import ApiError, NotFound
 from tap_twilio_usage.twilio.periods import DAILY, DAY, MONTHLY, Window
@@ -141,7 +142,7 @@ class WholeLife:
             self._kept += price
         self._state.sums, known.first, known.more_since = sums, first, first
 
-    def end(self, account: Account, history: Collection[Reported]) -> bool:
+    def end(self, account: Account, history: Collection[Reported], endpoints: Endpoints) -> bool:
         """Log how the days differ from the history. Return whether they are the whole of it."""
         state, planner, known = self._state, self._planner, self._state.history
         totals = [each for each in history if normalise(each.category) == TOTAL]
@@ -155,7 +156,7 @@ class WholeLife:
                 state.name,
             )
             return False
-        outside = Outside(account, state, planner, self._ends)
+        outside = Outside(account, endpoints, state, planner, self._ends)
         try:
             self._begin_with_loaded_days(outside, known)
             with localcontext(EXACT):
@@ -163,6 +164,8 @@ class WholeLife:
                 left -= self._up_to_now
             known = self._compare(outside, known, left)
             self._look_again(outside, known)
+        except Unanswered:
+            return False
         except ApiError as error:
             planner.logger.info(
                 "%s: its days cannot be compared with Twilio's AllTime; a later run tries again: "
