@@ -31,7 +31,7 @@ class Account(FakeAccount):
 
     created: date | None = date(2025, 1, 1)
     includes_subaccounts: bool = False
-    fails: bool = False
+    error: ApiError | None = None
     answers: bool = True
     asked_totals: list[Window] = field(default_factory=list)
 
@@ -40,8 +40,8 @@ class Account(FakeAccount):
     ) -> Totals:
         if granularity is DAYS:
             self.asked_totals.append(window)
-        if self.fails:
-            raise ApiError("no answer")
+        if self.error:
+            raise self.error
         return super().fetch_totals(granularity, window) if self.answers else {}
 
     def fetch_current_usage(self, granularity: Granularity) -> Periods:
@@ -147,10 +147,10 @@ def test_what_cannot_be_compared_is_compared_by_the_next_run(
     caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
     state, (main, together) = UsageState(), with_closed(100)
-    together.fails, together.answers = how == "fails", False
+    together.error, together.answers = ApiError("no answer") if how == "fails" else None, False
     for _ in range(2):
         assert CANNOT in said(caplog, (main, together), state, 100, start_date=day(0))
-    together.fails, together.answers = False, True
+    together.error, together.answers = None, True
     assert " is 77 more " in said(caplog, (main, together), state, 100, start_date=day(0))
 
 
@@ -175,14 +175,14 @@ def test_an_excluded_account_that_cannot_be_read_is_no_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     seven = {"totalprice": "7", "sms": "7"}
-    excluded = Account(only(range(10, 21), seven), sid="AC2", fails=True)
+    excluded = Account(only(range(10, 21), seven), sid="AC2", error=ApiError("no"))
     for answers in (False, True):
         main, together = with_closed(100)
         options = {"start_date": day(0), "listed": [main, excluded]}
         caplog.clear()
         found = said(caplog, (main, together), UsageState(), 100, **options)
         assert (found, "excluded accounts that cannot be read: AC2" in caplog.text) == ("", True)
-        excluded.fails, excluded.answers = False, answers
+        excluded.error, excluded.answers = None, answers
     found = said(caplog, (main, together), UsageState(), 100, **options)
     assert found == ""
     assert "cannot be read" not in caplog.text

@@ -116,6 +116,24 @@ class Account(FakeAccount):
         }
 
 
+class WithoutTotal(Account):
+    """An account whose AllTime never has a total."""
+
+    def fetch_all_time(self) -> Any:
+        return [each for each in super().fetch_all_time() if each.category != "totalprice"]
+
+
+class WithoutMonths(Account):
+    """An account whose months can never be read."""
+
+    def fetch_totals(
+        self, granularity: Granularity, window: Window, *, at_once: bool = False
+    ) -> Totals:
+        if granularity is MONTHLY:
+            raise ApiError("Twilio answered 500")
+        return super().fetch_totals(granularity, window, at_once=at_once)
+
+
 class Restated(Account):
     """An account whose AllTime is that of its days, as they are now."""
 
@@ -352,14 +370,26 @@ def test_days_that_a_setting_leaves_out_count_as_they_were_loaded(
     assert "AC1: Twilio's AllTime has 18 more than all days before and since 2026-03-17" in said[1]
 
 
-def test_a_day_after_end_date_that_is_missing_makes_no_warning(
+def test_a_day_after_end_date_that_is_missing_hinders_the_comparison(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     account = account_of("before start")
     lacking = {**account.truth, **absent([60])}
-    assert nights(caplog, account, "excluded", 70, lacking, behind=40) == []
-    assert "cannot be compared with Twilio's AllTime; a later run tries again" in caplog.text
-    assert "Twilio does not list all days after end_date" in caplog.text
+    (said,) = nights(caplog, account, "excluded", 70, lacking, behind=40)
+    assert "cannot be compared with Twilio's AllTime; a later run tries again" in said
+    assert "Twilio does not list all days after end_date" in said
+    assert said in caplog.text.partition("WARNING")[0]  # at first, it may come later
+
+
+@pytest.mark.parametrize("kind", [WithoutTotal, WithoutMonths])
+@pytest.mark.parametrize("mode", ["separate", *map(nightly, ("rolled_up", "excluded"))])
+def test_an_account_that_can_never_be_compared_is_warned_of_once_a_week(
+    caplog: pytest.LogCaptureFixture, mode: str, kind: type[Account]
+) -> None:
+    said = nights(caplog, kind(created=min(TRUTH)), mode, 40, {**TRUTH, **zeros([20])})
+    why = "AllTime has no totalprice" if kind is WithoutTotal else "Twilio answered 500"
+    warning = "its days cannot be compared with Twilio's AllTime; a later run tries again"
+    assert said == [f"AC1: {warning}: {why}"] * 2
 
 
 def test_the_days_of_an_unused_account_are_not_asked_for_twice(

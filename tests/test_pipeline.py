@@ -17,6 +17,7 @@ import pytest
 from tap_twilio_usage.logs.anomalies import Anomalies, Findings
 from tap_twilio_usage.logs.progress import Progress
 from tap_twilio_usage.money.usage_record import Periods, Totals
+from tap_twilio_usage.sync.endpoints import Endpoints
 from tap_twilio_usage.sync.pipeline import Pipeline
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.run import Company, Run
@@ -139,6 +140,7 @@ def pipeline(
         save=lambda rows: saved.append(msgspec.json.encode((rows, state))),
         max_requests=1,
         version="1",
+        endpoints=Endpoints(LOGGER),
     )
     return Pipeline(run, Progress(LOGGER))
 

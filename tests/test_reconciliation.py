@@ -21,6 +21,7 @@ from sandbox.server import Request as Asked
 from tap_twilio_usage.logs.anomalies import Anomalies, Findings
 from tap_twilio_usage.money.usage_record import Periods, Totals, UsageRecord
 from tap_twilio_usage.sync import run as of_sync
+from tap_twilio_usage.sync.endpoints import Endpoints
 from tap_twilio_usage.sync.months import Month, compared
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.reconciliation import Reconciliation
@@ -297,6 +298,7 @@ class Target:
             save=lambda _: self.saved.append(self.copy()),
             max_requests=1,
             version="1",
+            endpoints=Endpoints(LOGGER),
         )
         reconciliation = Reconciliation(run)
         emitted: list[date] = []

@@ -12,6 +12,7 @@ import pytest
 
 from tap_twilio_usage.logs.anomalies import Anomalies
 from tap_twilio_usage.money.usage_record import Totals
+from tap_twilio_usage.sync.endpoints import Endpoints
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.run import Company, Run
 from tap_twilio_usage.sync.state import UsageState
@@ -77,6 +78,7 @@ def said(
             logger=LOGGER,
             anomalies=Anomalies(LOGGER),
         ),
+        endpoints=Endpoints(LOGGER),
         write_state=lambda: None,
         save=lambda _: None,
         max_requests=1,

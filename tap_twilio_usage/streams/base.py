@@ -166,6 +166,7 @@ class PeriodStream(TwilioStream):
             save=self.save,
             max_requests=self.max_requests,
             version=self._tap.plugin_version,
+            endpoints=self.session.endpoints,
             emits_focus=self.emits_focus,
         )
 

@@ -15,6 +15,7 @@ from tap_twilio_usage.errors import TapError
 from tap_twilio_usage.logs.heartbeat import Heartbeat
 from tap_twilio_usage.logs.redaction import Redactor
 from tap_twilio_usage.logs.wording import MAX_SHOWN, count, some
+from tap_twilio_usage.sync.endpoints import Endpoints
 from tap_twilio_usage.sync.failures import Failures
 from tap_twilio_usage.sync.state import State
 from tap_twilio_usage.twilio import auth
@@ -48,6 +49,7 @@ class Session:
         self.today = today
         self.state = State()
         self.failures = Failures(logger)
+        self.endpoints = Endpoints(logger)
         self.heartbeat = Heartbeat(logger, limits.silence)
         self._redactor = redactor
         self._logger = logger

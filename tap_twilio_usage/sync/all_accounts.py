@@ -16,8 +16,10 @@ from tap_twilio_usage.logs.wording import some
 from tap_twilio_usage.money.amounts import EXACT, ZERO
 from tap_twilio_usage.money.dedup import ROUNDING_OF_A_ROW
 from tap_twilio_usage.money.usage_record import Totals
-from tap_twilio_usage.sync.missing_days import NEW
-from tap_twilio_usage.sync.run import Account, Company, Run
+from tap_twilio_usage.sync.account import Account
+from tap_twilio_usage.sync.difference import NEW
+from tap_twilio_usage.sync.endpoints import Unanswered
+from tap_twilio_usage.sync.run import Company, Run
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Window, merged
 from tap_twilio_usage.twilio.threads import InOrder
@@ -47,6 +49,8 @@ class AllAccounts:
         is_known = any(days.start in each and days.end in each for each in company.compared)
         try:
             missing = {} if is_known else self._fetch_missing(together, days)
+        except Unanswered:
+            return
         except ApiError as error:
             self._run.planner.logger.warning(
                 "whether Twilio lists all accounts cannot be checked; the next run tries again: %s",
@@ -101,21 +105,24 @@ class AllAccounts:
 
     def _fetch_missing(self, together: Account, days: Window) -> dict[date, Decimal]:
         """Return what the listed accounts lack, by day."""
+        endpoints = self._run.endpoints
 
         def own(account: Account) -> Window:  # Twilio has no answer for days before the creation
-            created = account.fetch_date_created() or days.start
+            created = endpoints.fetch_date_created(account) or days.start
             return Window(max(days.start, created), days.end)
 
         def fetch(account: Account) -> Totals:
             try:
-                return account.fetch_totals(DAILY, own(account))
+                return endpoints.fetch_totals(account, DAILY, own(account))
+            except Unanswered:
+                raise
             except ApiError:
                 if account.sid in self._company.accounts:
                     raise
                 return {}
 
         listed = [each for each in self._company.listed if own(each).days > 0]
-        whole = together.fetch_totals(DAILY, days)
+        whole = endpoints.fetch_totals(together, DAILY, days)
         parts = [*InOrder(fetch, listed, self._run.max_requests)]
         self._unreadable = [
             account.sid

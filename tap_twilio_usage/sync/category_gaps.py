@@ -13,8 +13,9 @@ from datetime import date
 
 from tap_twilio_usage.logs.wording import some
 from tap_twilio_usage.money.usage_record import UsageRecord
+from tap_twilio_usage.sync.account import Account
+from tap_twilio_usage.sync.endpoints import Endpoints
 from tap_twilio_usage.sync.plan import Planner
-from tap_twilio_usage.sync.run import Account
 from tap_twilio_usage.sync.state import AccountState
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import (
@@ -66,7 +67,7 @@ class CategoryGaps:
             if day >= self._loaded_up_to and self._state.unlisted != self._open:
                 self._state.unlisted = dict(sorted(self._open.items()))
 
-    def end(self, account: Account, *, is_whole: bool) -> None:
+    def end(self, account: Account, endpoints: Endpoints, *, is_whole: bool) -> None:
         """Log, once, the categories that no day lists, or no longer since a day before today.
 
         `is_whole` is whether all days of the account's history were loaded.
@@ -78,7 +79,7 @@ class CategoryGaps:
         never = {name for name, since in state.listed_since.items() if since == LATEST} & spent
         never = {name for name in never if NEVER not in state.logged_gaps.get(name, [])}
         if never and not is_whole:
-            never &= self._spent_in_months(account)
+            never &= self._spent_in_months(account, endpoints)
         if never:
             log.warning(
                 "%s: Twilio shows spend of %s, which no day lists; what a day has of it counts in "
@@ -116,7 +117,7 @@ class CategoryGaps:
                 log.info("%s: %r is listed again", state.name, category)
         self._forget_logged()
 
-    def _spent_in_months(self, account: Account) -> set[str]:
+    def _spent_in_months(self, account: Account, endpoints: Endpoints) -> set[str]:
         """Return the categories with spend in Twilio's months that the noted days have in whole."""
         granularity = self._planner.granularity
         if self._first is None or self._last is None or granularity.is_named_period:
@@ -126,7 +127,7 @@ class CategoryGaps:
         if months.days < 1:
             return set()
         try:
-            found = account.fetch_usage(MONTHLY, months)
+            found = endpoints.fetch_usage(account, MONTHLY, months)
         except ApiError as error:
             self._logger.info(
                 "%s: whether its days lack categories cannot be checked; a later run tries again: "

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import date
 
 from tap_twilio_usage.logs.wording import Logger, some
-from tap_twilio_usage.sync.run import Account
+from tap_twilio_usage.sync.account import Account
 from tap_twilio_usage.sync.state import AccountState
 from tap_twilio_usage.twilio.periods import DAY, Granularity, named_days
 

@@ -6,7 +6,7 @@ from datetime import date
 from typing import NamedTuple
 
 from tap_twilio_usage.money.usage_record import is_zero
-from tap_twilio_usage.sync.run import Account
+from tap_twilio_usage.sync.account import Account
 from tap_twilio_usage.twilio.periods import DAY, MONTHLY, YEARLY, Window
 
 

@@ -12,6 +12,7 @@ from datetime import date
 
 from tap_twilio_usage.logs.wording import count
 from tap_twilio_usage.money.usage_record import UsageRecord, is_zero
+from tap_twilio_usage.sync.difference import NEW
 from tap_twilio_usage.sync.first_day import FirstDay
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.state import AccountState
@@ -25,8 +26,6 @@ from tap_twilio_usage.twilio.periods import (
     without,
     without_all,
 )
-
-NEW = 3 * DAY  # the age up to which Twilio's days of an account may come later than its AllTime
 
 
 class MissingDays:

@@ -8,12 +8,13 @@ from decimal import Decimal, localcontext
 from tap_twilio_usage.money.amounts import EXACT, ZERO
 from tap_twilio_usage.money.dedup import ROUNDING_OF_A_ROW
 from tap_twilio_usage.money.usage_record import Totals
-from tap_twilio_usage.sync.missing_days import NEW
+from tap_twilio_usage.sync.account import Account
+from tap_twilio_usage.sync.difference import NEW
+from tap_twilio_usage.sync.endpoints import Endpoints
 from tap_twilio_usage.sync.plan import Planner
-from tap_twilio_usage.sync.run import Account
 from tap_twilio_usage.sync.state import AccountState, History
 from tap_twilio_usage.twilio.errors import ApiError, NotFound
-from tap_twilio_usage.twilio.periods import DAILY, DAY, MONTHLY, YEARLY, Window
+from tap_twilio_usage.twilio.periods import DAILY, DAY, MONTHLY, YEARLY, Granularity, Window
 
 TWILIO_BEGAN = date(2008, 1, 1)
 
@@ -22,17 +23,28 @@ class Outside:
     """What is outside of the days from the first one of a history to the last one that is read."""
 
     def __init__(
-        self, account: Account, state: AccountState, planner: Planner, known: History, last: date
+        self,
+        account: Account,
+        endpoints: Endpoints,
+        state: AccountState,
+        planner: Planner,
+        last: date,
     ) -> None:
-        """Take the account with its state and history, and the last day that this run has read."""
+        """Take the account, its state with a history, and the last day that this run has read."""
         self._account = account
+        self._endpoints = endpoints
         self._state = state
         self._planner = planner
-        self._known = known
         self._last = last
         self._is_fetched = False  # what is before the first day
         self._oldest: date | None = None  # the first day of the months that Twilio lists before
         self.after: dict[date, Decimal] = {}  # what the days have that end_date leaves out
+
+    @property
+    def _known(self) -> History:
+        history = self._state.history
+        assert history  # noqa: S101  (for the type checker)
+        return history
 
     @property
     def rounding(self) -> Decimal:
@@ -79,11 +91,16 @@ class Outside:
         start = self._planner.granularity.following(max(left_out)) if left_out else days.start
         return start, _sum({day: each for day, each in found.items() if day >= start})
 
+    def _fetch_totals(
+        self, granularity: Granularity, days: Window, *, at_once: bool = False
+    ) -> Totals:
+        return self._endpoints.fetch_totals(self._account, granularity, days, at_once=at_once)
+
     def _fetch_loaded(self, days: Window) -> Totals:
         if days.days < 1:
             return {}
         granularity, missing = self._planner.granularity, self._state.missing_days
-        found = self._account.fetch_totals(granularity, days, at_once=True)
+        found = self._fetch_totals(granularity, days, at_once=True)
         expected = {each.start for each in days.split(1, granularity)}
         lacking = sorted(
             day for day in expected - found.keys() if not any(day in each for each in missing)
@@ -97,9 +114,9 @@ class Outside:
 
         Of the days that earlier runs have loaded, Twilio's months may have what the days lack.
         """
-        first, account = self._known.first, self._account
+        first = self._known.first
         loaded = self.fetch_days(Window(self._state.first_rows or first, first - DAY))
-        created = account.fetch_date_created()
+        created = self._endpoints.fetch_date_created(self._account)
         with localcontext(EXACT):
             if created is None:
                 is_all = left - loaded <= self.rounding
@@ -108,7 +125,7 @@ class Outside:
             days = self._fetch_days_of_month(max(created, month), self._asked_since)
             before = loaded + _sum(days)
             if created < month:
-                before += _sum(account.fetch_totals(MONTHLY, Window(created, month - DAY)))
+                before += _sum(self._fetch_totals(MONTHLY, Window(created, month - DAY)))
             return before
 
     def _less_older(self, more: Decimal) -> Decimal:
@@ -120,13 +137,13 @@ class Outside:
         """
         if more <= self.rounding:
             return more
-        first, account = self._asked_since, self._account
-        if created := account.fetch_date_created():
-            is_alone = not account.includes_subaccounts
+        first = self._asked_since
+        if created := self._endpoints.fetch_date_created(self._account):
+            is_alone = not self._account.includes_subaccounts
             older = {} if is_alone else self._fetch_months(min(created, first))
         else:
             last = (self._oldest or first) - DAY
-            older = account.fetch_totals(DAILY, Window(MONTHLY.first(last), last))
+            older = self._fetch_totals(DAILY, Window(MONTHLY.first(last), last))
         with localcontext(EXACT):
             self._known.before = (self._known.before or ZERO) + _sum(older)
             return more - _sum(older)
@@ -135,7 +152,7 @@ class Outside:
         """Return it without what Twilio has after `end_date`."""
         planner, new = self._planner, self._planner.today - NEW
         days = Window(self._last + DAY, planner.today)
-        after = self._account.fetch_totals(DAILY, days, at_once=True)
+        after = self._fetch_totals(DAILY, days, at_once=True)
         with localcontext(EXACT):
             more -= _sum(after)
         self.after = {day: each.price or ZERO for day, each in after.items()}
@@ -155,7 +172,7 @@ class Outside:
         How Twilio cuts a month at the end of a range is not documented.
         """
         days = Window(start, first - DAY)
-        return self._account.fetch_totals(DAILY, days) if days.days > 0 else {}
+        return self._fetch_totals(DAILY, days) if days.days > 0 else {}
 
     def _fetch_months(self, first: date) -> Totals:
         """Return the months before a day, back to the first year that Twilio does not list."""
@@ -164,7 +181,7 @@ class Outside:
         self._oldest = first
         while first > TWILIO_BEGAN:
             year = Window(YEARLY.first(first - DAY), first - DAY)
-            found = self._account.fetch_totals(MONTHLY, year)
+            found = self._fetch_totals(MONTHLY, year)
             if not found:
                 break
             months |= found

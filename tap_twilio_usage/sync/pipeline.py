@@ -132,7 +132,9 @@ class Pipeline:
             self._progress.add(period, rows, len(emitted))
         missing.end(prefetch.all_days)
         history = prefetch.account.fetch_all_time()
-        gaps.end(prefetch.account, is_whole=life.end(prefetch.account, history))
+        endpoints = self._run.endpoints
+        is_whole = life.end(prefetch.account, history, endpoints)
+        gaps.end(prefetch.account, endpoints, is_whole=is_whole)
         remainders.end(history)
         self._progress.end()
         if restatements:
@@ -185,7 +187,7 @@ class Pipeline:
             fetched = categories.add_withdrawn(listed, None)
             rows = _attributed(categories, gaps, day, listed, fetched)
             yield self._select(state, day, rows, categories)
-        gaps.end(prefetch.account, is_whole=False)
+        gaps.end(prefetch.account, self._run.endpoints, is_whole=False)
         state.catch_up_to = None
 
     def _moved_history(self, state: AccountState, day: date) -> Iterator[Rows]:

@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 from tap_twilio_usage.money.usage_record import Periods, UsageRecord
 from tap_twilio_usage.sync import subaccount_switch
+from tap_twilio_usage.sync.account import Account
+from tap_twilio_usage.sync.endpoints import Endpoints, Unanswered
 from tap_twilio_usage.sync.first_day import FirstDay, fetch_first_day
 from tap_twilio_usage.sync.plan import windows
 from tap_twilio_usage.sync.restatements import Restatements
-from tap_twilio_usage.sync.run import Account, Run
+from tap_twilio_usage.sync.run import Run
 from tap_twilio_usage.sync.state import AccountContext, AccountState
 from tap_twilio_usage.twilio.errors import NotFound, RetriesExhausted
 from tap_twilio_usage.twilio.periods import (
@@ -256,7 +258,7 @@ class Queue:
         if planner.settings.separates_accounts and run.categories(account, state).is_empty:
             oldest, *_ = [*prefetch.read_windows, days]
             whole = Window(oldest.start, days.end)
-            prefetch.is_unused = not _fetch_whether_used(account, all_time, whole)
+            prefetch.is_unused = not _fetch_whether_used(run.endpoints, account, all_time, whole)
         # A single account is always read with its whole lookback. Of hundreds of accounts, most
         # have no restated days, and to check that takes fewer requests.
         may_skip = planner.settings.separates_accounts and planner.is_incremental
@@ -280,7 +282,9 @@ class Queue:
         return prefetch
 
 
-def _fetch_whether_used(account: Account, all_time: list[Reported], days: Window) -> bool:
+def _fetch_whether_used(
+    endpoints: Endpoints, account: Account, all_time: list[Reported], days: Window
+) -> bool:
     """Return whether an account may have usage though its AllTime shows none.
 
     Twilio lists every category, also unused ones, so an empty list is not an answer. And amounts of
@@ -289,7 +293,7 @@ def _fetch_whether_used(account: Account, all_time: list[Reported], days: Window
     if not all_time or days.days < 1:
         return True
     try:
-        totals = account.fetch_totals(DAILY, days, at_once=True)
-    except NotFound:
+        totals = endpoints.fetch_totals(account, DAILY, days, at_once=True)
+    except (NotFound, Unanswered):
         return True  # the days are read one by one
     return not totals or any(row.price != 0 for row in totals.values())

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from tap_twilio_usage.logs.wording import count
 from tap_twilio_usage.sync import subaccount_switch
+from tap_twilio_usage.sync.account import Account
 from tap_twilio_usage.sync.all_accounts import AllAccounts
 from tap_twilio_usage.sync.first_day import FirstDay, fetch_first_day
 from tap_twilio_usage.sync.months import Month, compared, zero
-from tap_twilio_usage.sync.run import Account, Run
+from tap_twilio_usage.sync.run import Run
 from tap_twilio_usage.sync.state import AccountContext, AccountState
 from tap_twilio_usage.twilio.errors import RetriesExhausted
 from tap_twilio_usage.twilio.periods import (

@@ -15,7 +15,7 @@ from tap_twilio_usage.money.amounts import ZERO
 from tap_twilio_usage.money.dedup import Prices, deduplicate, rounding
 from tap_twilio_usage.money.enrich import total
 from tap_twilio_usage.money.usage_record import UsageRecord
-from tap_twilio_usage.sync.missing_days import NEW
+from tap_twilio_usage.sync.difference import NEW
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.state import AccountState
 from tap_twilio_usage.twilio.periods import DAY, EARLIEST, Window, merged, without_all

@@ -5,56 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Protocol
 
-from tap_twilio_usage.logs.anomalies import Findings
-from tap_twilio_usage.money.usage_record import Periods, Totals
+from tap_twilio_usage.money.usage_record import Periods
+from tap_twilio_usage.sync.account import Account
 from tap_twilio_usage.sync.category_filter import CategoryFilter
+from tap_twilio_usage.sync.endpoints import Endpoints
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.state import AccountContext, AccountState, UsageState
-from tap_twilio_usage.twilio.periods import Granularity, Window
-from tap_twilio_usage.twilio.usage_records import Reported
+from tap_twilio_usage.twilio.periods import Window
 
 MANY_ACCOUNTS = 50  # with more, the state is written less often
-
-
-class Account(Protocol):
-    """An account whose usage records can be read. The methods make requests and raise ApiError."""
-
-    @property
-    def sid(self) -> str:
-        """The SID of the account."""
-
-    @property
-    def includes_subaccounts(self) -> bool:
-        """Whether the amounts include those of subaccounts."""
-
-    @property
-    def findings(self) -> Findings:
-        """What was unusual about the records, for the log."""
-
-    def fetch_all_time(self) -> list[Reported]:
-        """Return each category with the sum of its whole history."""
-
-    def fetch_date_created(self) -> date | None:
-        """Return the day on which the account was created; None if it cannot be read."""
-
-    def fetch_owner(self) -> str | None:
-        """Return the SID of its main account, which may be itself; None if it cannot be read."""
-
-    def fetch_usage(self, granularity: Granularity, window: Window) -> Periods:
-        """Return the records of the window's periods, by their first days; none are empty."""
-
-    def fetch_totals(
-        self, granularity: Granularity, window: Window, *, at_once: bool = False
-    ) -> Totals:
-        """Return the `totalprice` of each of the window's periods that has one.
-
-        `at_once`: a 404 is raised as NotFound, and no period is requested by itself.
-        """
-
-    def fetch_current_usage(self, granularity: Granularity) -> Periods:
-        """Return the records of a resource with a single period, such as `Today`."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +41,8 @@ class Run:
 
     Each account to read is in one of the `companies`. `write_state` writes the state if it has
     changed. `save` does so as well, but with many accounts less often; given a number of emitted
-    rows, only if there are enough since the last STATE. `version` is the tap's. `emits_focus` is
-    whether each row goes out with its FOCUS row.
+    rows, only if there are enough since the last STATE. `version` is the tap's. All streams share
+    the `endpoints` of comparisons. `emits_focus` is whether each row goes out with its FOCUS row.
     """
 
     companies: Sequence[Company]
@@ -92,6 +52,7 @@ class Run:
     save: Callable[[int | None], None]
     max_requests: int
     version: str
+    endpoints: Endpoints
     emits_focus: bool = False
     _companies: dict[str, Company] = field(init=False)
     _main_usage: dict[str, Periods] = field(init=False, default_factory=dict)

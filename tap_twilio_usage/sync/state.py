@@ -78,6 +78,8 @@ class History(msgspec.Struct, omit_defaults=True):
     # When the days that no run reads again were asked for, and how much less they have since.
     looked: date | None = None
     lowered: Decimal = ZERO
+    # Since when every comparison has failed, or since the log has warned of that.
+    uncompared_since: date | None = None
 
 
 class PeriodState(msgspec.Struct, omit_defaults=True, kw_only=True):

@@ -12,7 +12,8 @@ from datetime import date
 
 from tap_twilio_usage.money.enrich import attribute
 from tap_twilio_usage.money.usage_record import UsageRecord, zero
-from tap_twilio_usage.sync.run import MANY_ACCOUNTS, Account, Company, Run
+from tap_twilio_usage.sync.account import Account
+from tap_twilio_usage.sync.run import MANY_ACCOUNTS, Company, Run
 from tap_twilio_usage.sync.state import AccountContext, AccountState, BilledDays
 from tap_twilio_usage.twilio.periods import ALL_TIME, DAY, LATEST, Window, merged, without
 

@@ -18,7 +18,8 @@ from typing import NamedTuple
 from tap_twilio_usage.money.amounts import EXACT, ZERO
 from tap_twilio_usage.money.dedup import ROUNDING_OF_A_ROW
 from tap_twilio_usage.money.usage_record import Totals
-from tap_twilio_usage.sync.missing_days import NEW
+from tap_twilio_usage.sync.difference import NEW
+from tap_twilio_usage.sync.endpoints import Unanswered
 from tap_twilio_usage.sync.run import Company, Run
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import DAY, MONTHLY, Window
@@ -57,14 +58,19 @@ class UnnamedSubaccounts:
         days = Window(self._first_month(sids), planner.today)
 
         def fetch(company: Company) -> Months:
-            together, own = company.together, company.main
-            whole = together.fetch_totals(MONTHLY, days) if together else {}  # before its own
+            endpoints, together, own = self._run.endpoints, company.together, company.main
+            # That of all before its own, which may grow.
+            whole = endpoints.fetch_totals(together, MONTHLY, days) if together else {}
             return _months(
-                whole, own.fetch_totals(MONTHLY, days), is_main=own.fetch_owner() == own.sid
+                whole,
+                endpoints.fetch_totals(own, MONTHLY, days),
+                is_main=endpoints.fetch_owner(own) == own.sid,
             )
 
         try:
             months = [*InOrder(fetch, self._accounts, self._run.max_requests)]
+        except Unanswered:
+            return
         except ApiError as error:
             planner.logger.warning(
                 "whether all subaccounts have a connection cannot be checked; the next run tries "

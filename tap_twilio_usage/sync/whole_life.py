@@ -9,22 +9,34 @@ day that Twilio has lowered since would hide another that lacks the same amount.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import logging
+from collections.abc import Collection
 from datetime import date
 from decimal import Decimal, localcontext
 
 from tap_twilio_usage.money.amounts import EXACT, ZERO
 from tap_twilio_usage.money.hierarchy import TOTAL, normalise
 from tap_twilio_usage.money.usage_record import UsageRecord
-from tap_twilio_usage.sync.missing_days import NEW
+from tap_twilio_usage.sync.account import Account
+from tap_twilio_usage.sync.difference import (
+    NEW,
+    Comparison,
+    Verdict,
+    confirm,
+    judge,
+    late,
+    words,
+)
+from tap_twilio_usage.sync.endpoints import Endpoints, Unanswered
 from tap_twilio_usage.sync.outside import Outside
 from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.restatements import MAX_AGE
-from tap_twilio_usage.sync.run import Account
 from tap_twilio_usage.sync.state import AccountState, History
 from tap_twilio_usage.twilio.errors import ApiError, NotFound
-from tap_twilio_usage.twilio.periods import DAY, MONTHLY, Window
+from tap_twilio_usage.twilio.periods import DAILY, DAY, MONTHLY, Window
 from tap_twilio_usage.twilio.usage_records import Reported
+
+WEEK = 7 * DAY
 
 
 class WholeLife:
@@ -78,6 +90,7 @@ class WholeLife:
             warned=known.warned,
             less=known.less,
             looked=self._planner.today,
+            uncompared_since=known.uncompared_since,
         )
 
     def note(self, day: date, total: UsageRecord | None) -> None:
@@ -132,7 +145,7 @@ class WholeLife:
             self._kept += price
         self._state.sums, known.first, known.more_since = sums, first, first
 
-    def end(self, account: Account, history: Collection[Reported]) -> bool:
+    def end(self, account: Account, history: Collection[Reported], endpoints: Endpoints) -> bool:
         """Log how the days differ from the history. Return whether they are the whole of it."""
         state, planner, known = self._state, self._planner, self._state.history
         totals = [each for each in history if normalise(each.category) == TOTAL]
@@ -141,83 +154,76 @@ class WholeLife:
         if state.first_rows is None or state.first_rows > planner.today - NEW:
             return False  # so it does for a new account
         if not totals:
-            planner.logger.info(
-                "%s: its days cannot be compared with Twilio's AllTime, which has no totalprice",
-                state.name,
-            )
+            self._note_uncompared(known, ApiError("AllTime has no totalprice"))
             return False
-        outside = Outside(account, state, planner, known, self._ends)
+        outside = Outside(account, endpoints, state, planner, self._ends)
         try:
             self._begin_with_loaded_days(outside, known)
             with localcontext(EXACT):
                 left = sum((each.amounts[-1] for each in totals if each.amounts), ZERO)
                 left -= self._up_to_now
-            self._compare(outside, known, left)
+            known = self._compare(outside, known, left)
+            known.uncompared_since = None
             self._look_again(outside, known)
+        except Unanswered:
+            return False
         except ApiError as error:
-            planner.logger.info(
-                "%s: its days cannot be compared with Twilio's AllTime; a later run tries again: "
-                "%s",
-                *(state.name, error),
-            )
+            self._note_uncompared(state.history or known, error)
             return False
         return known.before == 0 and not state.missing_days and planner.reads_up_to_today
 
-    def _compare(self, outside: Outside, known: History, left: Decimal) -> None:
-        """Log what AllTime has more than all days: once it has been so for three days."""
-        today, few = self._planner.today, outside.rounding
+    def _compare(self, outside: Outside, known: History, left: Decimal) -> History:
+        """Log what AllTime has more or less than all days. Return the new history."""
+        state, planner = self._state, self._planner
         with localcontext(EXACT):
             more = outside.more(left + known.lowered)
-        if known.same_since is None or abs(more - known.same) > few:
-            known.same_since, known.same = today, more
-        if self._planner.reads_up_to_today:
-            self._log_less(known, -more, few)
-        if more <= few:
-            self._note_agreement(known)
-            return
-        known.more_since = known.more_since or today
-        known.more = min(known.more or more, more)
-        if today - known.more_since < NEW:
-            return
-        more, known.more_since, known.more = known.more, today, ZERO
-        # What AllTime is ahead of the days differs from run to run.
-        is_constant = today - known.same_since >= NEW and abs(more - known.same) <= few
-        if more > known.said + few:
-            more = outside.more_now(more)
-            if more > known.said + few:
-                known.said = more
-                self._log(more, known, is_certain=is_constant, after=outside.after)
-            return
-        known.said = min(known.said, more)
-        if is_constant and more > known.warned + few and not self._state.logged_days:
-            known.warned = more
-            self._planner.logger.warning(
-                "%s: Twilio's AllTime still has %s more than all days %s %s together, and had the "
-                "same in every run for three days",
-                *(self._state.name, f"{more:,f}", *_since(known)),
-            )
+        period = planner.granularity.period
+        prices = [(period(day), price) for day, price in self._newest.items()]
+        prices += [(DAILY.period(day), price) for day, price in outside.after.items()]
+        run = Comparison(
+            planner.today,
+            more,
+            rounding=outside.rounding,
+            late=late(prices, planner.today),
+            reads_up_to_today=planner.reads_up_to_today,
+            has_missing_days=bool(state.logged_days),
+        )
+        verdict = judge(known, run)
+        self._accept(verdict)
+        if verdict.to_confirm is not None:
+            verdict = confirm(verdict, run, outside.more_now(verdict.to_confirm))
+            self._accept(verdict)
+        return verdict.history
 
-    def _log_less(self, known: History, less: Decimal, few: Decimal) -> None:
-        """Log what AllTime has less, if it is so for three days: the days lack a refund."""
-        is_constant = known.same_since and self._planner.today - known.same_since >= NEW
-        if is_constant and less > known.less + few:
-            # What Twilio's months say of the days before may be more than these had.
-            is_sure = not known.before and not self._state.logged_days
-            (self._planner.logger.warning if is_sure else self._planner.logger.info)(
-                "%s: Twilio's AllTime has %s less than all days %s %s together: a refund is "
-                "missing, or a day was lowered after it was last read",
-                *(self._state.name, f"{less:,f}", *_since(known)),
-            )
-            known.less = less
-        known.less = max(ZERO, min(known.less, less))
+    def _note_uncompared(self, known: History, error: ApiError) -> None:
+        """Log why there is no comparison: as a warning once a week, if none succeeds."""
+        today = self._planner.today
+        level = logging.INFO
+        if not isinstance(error, NotFound):  # as it stays for an account that was closed
+            known.uncompared_since = known.uncompared_since or today
+            if today - known.uncompared_since >= WEEK:
+                level, known.uncompared_since = logging.WARNING, today
+        self._planner.logger.log(
+            level,
+            "%s: its days cannot be compared with Twilio's AllTime; a later run tries again: %s",
+            *(self._state.name, error),
+        )
 
-    def _note_agreement(self, known: History) -> None:
-        if known.said and known.more_since != known.first:  # the first comparison since then
-            self._planner.logger.info(
-                "%s: its days add up to Twilio's AllTime again", self._state.name
+    def _accept(self, verdict: Verdict) -> None:
+        """Keep the history in the state, and log what is to be said."""
+        state = self._state
+        state.history = verdict.history
+        for finding in verdict.findings:
+            self._planner.logger.log(
+                logging.WARNING if finding.is_warning else logging.INFO,
+                "%s",
+                words(
+                    state.name,
+                    finding,
+                    verdict.history,
+                    includes_subaccounts=state.context.includes_subaccounts,
+                ),
             )
-        known.more_since, known.more = None, ZERO
-        known.said, known.warned = ZERO, ZERO
 
     def _look_again(self, outside: Outside, known: History) -> None:
         """Once a month, ask for the days that no run reads again, and log what they have less."""
@@ -240,34 +246,3 @@ class WholeLife:
                 *(state.name, days, f"{lowered:,f}"),
             )
         known.looked, known.lowered = today, lowered
-
-    def _log(
-        self, more: Decimal, known: History, *, is_certain: bool, after: Mapping[date, Decimal]
-    ) -> None:
-        state, planner = self._state, self._planner
-        following = planner.granularity.following
-        spans = [(day, following(day), price) for day, price in self._newest.items()]
-        spans += [(day, day + DAY, price) for day, price in after.items()]
-
-        def late(last: date) -> Decimal:
-            begins = last - NEW + DAY
-            return sum((abs(p) for day, end, p in spans if day <= last and end > begins), ZERO)
-
-        # The newest days may have nothing yet: so it is the most that three days of ten have.
-        most = max(late(planner.today - age * DAY) for age in range(8))
-        # What is spent in a day may be in AllTime before the day has it.
-        is_normal = state.logged_days or (more <= most and not is_certain)
-        (planner.logger.info if is_normal else planner.logger.warning)(
-            "%s: Twilio's AllTime has %s more than all days %s %s together: a day is incomplete, "
-            "or was restated after it was last read%s",
-            state.name,
-            f"{more:,f}",
-            *_since(known),
-            ", or a subaccount has usage before" * state.context.includes_subaccounts,
-        )
-        if not is_normal:
-            known.warned = more
-
-
-def _since(known: History) -> tuple[str, date]:
-    return "before and since" if known.before else "since", known.first

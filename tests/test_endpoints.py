@@ -1,0 +1,152 @@
+"""An endpoint that only comparisons need and that never answers: no row is lost, nor hours."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date, datetime
+from typing import Any
+
+import pytest
+
+from sandbox import MAIN_SID, Company, Request, Server, connections
+from sandbox.faults import error
+from tap_twilio_usage.sync.endpoints import Endpoints, Unanswered
+from tap_twilio_usage.sync.state import UsageState
+from tap_twilio_usage.twilio.errors import NotFound, RetriesExhausted
+from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Window
+from tests.conftest import Run, Sync
+from tests.faults.conftest import SPEED, TODAY, Lab, catalog, table, warned
+from tests.forked import Overrides
+from tests.test_all_accounts import Account, said, with_closed
+from tests.test_pipeline import day, only
+
+STREAMS = ("usage_records_daily", "usage_records_monthly")
+TRIES = 8
+SAID = "comparisons do not ask {} again in this run; a later run tries again: "
+SERVER_ERROR = error(500, 20500, "Internal Server Error")
+NOON = datetime(TODAY.year, TODAY.month, TODAY.day, 12).astimezone()
+DAYS = Window(day(0), day(9))
+
+
+@pytest.fixture
+def lab(sync: Sync) -> Lab:
+    return Lab(sync, Company(since=date(2025, 6, 1), today=TODAY, subaccounts=4, categories=1))
+
+
+def asks_for_totals(request: Request, resource: str) -> bool:
+    return f"/{resource}.json" in request.path and "Category" in request.query
+
+
+def load(lab: Lab, resource: str, *, fails: bool, state: Any = None) -> tuple[Run, list[str]]:
+    """Load two streams of each account; return the paths of the requests for totals, too."""
+    asked: list[str] = []
+
+    def plan(request: Request) -> Any:
+        if not asks_for_totals(request, resource):
+            return None
+        asked.append(request.path)
+        return SERVER_ERROR if fails else None
+
+    settings = {"subaccounts": "separate", "start_date": "2025-09-28", "end_date": f"{TODAY}"}
+    overrides = Overrides(SPEED, now=NOON)
+    return lab.with_faults(plan, *STREAMS, state=state, overrides=overrides, **settings), asked
+
+
+def compared(run: Run) -> tuple[list[bool], list[bool]]:
+    """Return whether the days of each account were compared, and the list by each stream."""
+    states = run.states[-1]["bookmarks"]
+    return (
+        ["before" in each.get("history", {}) for each in states[STREAMS[0]]["partitions"]],
+        [MAIN_SID in states[stream].get("compared", {}) for stream in STREAMS],
+    )
+
+
+@pytest.mark.parametrize("resource", ["Monthly", "Daily"])
+def test_one_account_asks_it_and_all_rows_are_loaded(lab: Lab, resource: str) -> None:
+    healthy, asked = load(lab, resource, fails=False)
+    assert len({*asked}) >= 4
+    run, tried = load(lab, resource, fails=True)
+    # While the first account is compared, a later one may be asked whether it has any usage.
+    assert len(tried) in {TRIES, 2 * TRIES}
+    assert (run.code, table(run)) == (0, table(healthy))
+    named = f"Usage/Records/{resource}.json?Category=totalprice"
+    assert warned(run).count(SAID.format(named)) == 1
+    assert "cannot be" not in run.log
+    accounts, lists = compared(run)
+    assert not any(accounts)
+    assert lists == [resource == "Monthly"] * 2  # the list is compared by days
+    later, _ = load(lab, resource, fails=False, state=run.states[-1])
+    assert later.code == 0
+    assert compared(later) == compared(healthy)
+
+
+def test_subaccounts_without_a_connection_are_looked_for_by_the_next_run(sync: Sync) -> None:
+    company = Company(today=TODAY, since=date(2025, 8, 1), categories=1, subaccounts=2)
+    fails = True
+
+    def plan(request: Request) -> Any:
+        return SERVER_ERROR if fails and asks_for_totals(request, "Monthly") else None
+
+    def load(state: Any = None) -> Run:
+        config = {
+            "connections": connections([company]),
+            "start_date": f"{TODAY}",
+            "subaccounts": "separate",
+            "api_url": server.url,
+            "oauth_token_url": f"{server.url}/v2/token",
+        }
+        overrides = Overrides(SPEED, now=NOON)
+        run = sync(config, catalog=catalog(STREAMS[0]), state=state, overrides=overrides)
+        assert run.code == 0
+        return run
+
+    with Server(company, plan=plan) as server:
+        run = load()
+        fails = False
+        later = load(run.states[-1])
+    named = "Usage/Records/Monthly.json?Category=totalprice"
+    assert warned(run).count(SAID.format(named)) == 1
+    assert "cannot be checked" not in run.log
+    looked = [each.states[-1]["bookmarks"][STREAMS[0]] for each in (run, later)]
+    assert ["connections_compared" in each for each in looked] == [False, True]
+
+
+def test_an_excluded_account_that_does_not_answer_leaves_the_list_unchecked(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """One that Twilio refuses is left out of the comparison."""
+    main, together = with_closed(100)
+    excluded = Account(only(range(101), {"totalprice": "0", "sms": "0"}), sid="AC2")
+    state, options = UsageState(), {"start_date": day(0), "listed": [main, excluded]}
+    excluded.error = RetriesExhausted("gave up")
+    assert SAID.format("Usage/Records/Daily.json?Category=totalprice") in said(
+        caplog, (main, together), state, 100, **options
+    )
+    assert state.compared == {}
+    excluded.error = None
+    assert " is 77 more " in said(caplog, (main, together), state, 100, **options)
+
+
+def test_each_endpoint_is_given_up_by_itself(caplog: pytest.LogCaptureFixture) -> None:
+    endpoints, asked = Endpoints(logging.getLogger("endpoints")), list[str]()
+
+    class Broken(Account):
+        def fetch_date_created(self) -> date | None:
+            asked.append("created")
+            raise RetriesExhausted("gave up")
+
+        def fetch_totals(self, granularity: Any, window: Window, *, at_once: bool = False) -> Any:
+            asked.append(granularity.name)
+            raise NotFound("no data") if granularity is DAILY else RetriesExhausted("gave up")
+
+    for _ in range(3):
+        account = Broken({})
+        with pytest.raises(Unanswered):
+            endpoints.fetch_date_created(account)
+        with pytest.raises(Unanswered):
+            endpoints.fetch_totals(account, MONTHLY, DAYS)
+        with pytest.raises(NotFound):
+            endpoints.fetch_totals(account, DAILY, DAYS)
+    assert sorted(asked) == ["created", "daily", "daily", "daily", "monthly"]
+    assert caplog.text.count("comparisons do not ask") == 2
+    assert SAID.format("Accounts/{Sid}.json") in caplog.text
