@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +36,30 @@ def requirements(version: str) -> list[Requirement]:
         rows = csv.reader(file)
         next(rows)
         return [Requirement(*row) for row in rows]
+
+
+def of_validator(version: str) -> dict[str, str]:
+    """Return the level of each requirement in the list that has an ID of the validator."""
+    rows = requirements(version)
+    return {row.id: row.level for row in rows if not row.id.startswith(f"{version}-")}
+
+
+def added(levels: Mapping[str, str], version: str) -> dict[str, str]:
+    """Return those of the validator's requirements that a version adds to 1.2.
+
+    Those of contracts, which are a dataset of their own, are not counted.
+    """
+    known = set() if version == "1.2" else {*map(_number, of_validator("1.2"))}
+    return {
+        name: level
+        for name, level in levels.items()
+        if _number(name) not in known and not name.startswith("CCT-")
+    }
+
+
+def _number(name: str) -> str:
+    """Return a validator's ID without the dataset and the last letter, which 1.3 changes."""
+    return name.removeprefix("CAU-").rpartition("-")[0]
 
 
 def score(rows: Iterable[Requirement]) -> float:
@@ -162,13 +186,14 @@ data: what is supported, and half of what is partly supported, of all that appli
 report, it leaves out what the specification only permits (MAY). MUST includes MUST NOT; SHOULD
 includes SHOULD NOT and RECOMMENDED.
 
-The requirements of 1.2 are those of the official validator, with its IDs, without those that only
-combine others. The validator's package has no model of later versions. Those that 1.3 adds, and
-those of 1.4, were written down, sentence by sentence, from the requirements model and the text in
-the specification's repository, as far as copies of them were at hand; some may be of a late draft.
-They have IDs of our own: the version and the number of the sentence. The specification is by the
-FinOps Foundation, under [CC BY 4.0](https://creativecommons.org/licenses/by/4.0/); its wording is
-in its [repository](https://github.com/FinOps-Open-Cost-and-Usage-Spec/FOCUS_Spec).
+The requirements of 1.2, and those that 1.3 adds, are those of the official validator's models, with
+its IDs, without those that only combine others; how the model of 1.3 was read is under
+[Validator](focus.md#validator). Those of 1.3's metadata, which are not in the model, and those of
+1.4 were written down, sentence by sentence, from the requirements model and the text in the
+specification's repository, as far as copies of them were at hand; some may be of a late draft. They
+have IDs of our own: the version and the number of the sentence. The specification is by the FinOps
+Foundation, under [CC BY 4.0](https://creativecommons.org/licenses/by/4.0/); its wording is in its
+[repository](https://github.com/FinOps-Open-Cost-and-Usage-Spec/FOCUS_Spec).
 """
 LATEST = """\
 With `focus_version: "1.4"`, and the dbt models. `ContractCommitment` counts once: nobody but Twilio

@@ -1,4 +1,4 @@
-"""Own checks of a dataset, for the versions of FOCUS that the official validator has no model of.
+"""Own checks of a dataset, for the versions of FOCUS whose model the validator has to download.
 
 They are made from the lists in `requirements`: the columns with their level, type and values, and
 conditions that each row has to meet. Both are taken from the specification of the version.

@@ -1,7 +1,9 @@
-"""How the official validator is read, whose exit code is always 0; own checks; the conformance."""
+"""How the official validator is run and read; own checks; the conformance."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import duckdb
 import pytest
 
 from focus_check import conformance, own, use_cases, validator
-from focus_check.__main__ import _tell
+from focus_check.__main__ import _listed, _validated
 from focus_check.validator import ALLOWED, verdict
 from tap_twilio_usage.focus import files
 from tap_twilio_usage.focus.columns import ADDED, NEXT, columns_of, schema_of
@@ -33,24 +35,139 @@ Total: 7 | Pass: 2 | Fail: 4 | Skipped: 1
   MustSatisfy: InvoiceId MUST NOT be null when
 """
 
+TOLD = validator.RESULT.findall(OUTPUT)
+
+
+def rule(column: str, kind: str = "Validation", **others: Any) -> dict[str, Any]:
+    """Return a rule of the validator's model."""
+    common = {"Status": "Active", "EntityType": "Column", "ApplicabilityCriteria": []}
+    criteria = {"ValidationCriteria": {"Keyword": "MUST"}}
+    return {"Reference": column, "Function": kind, **common, **criteria, **others}
+
+
+RULES = {name: rule(name.partition("-")[0]) for name, _ in TOLD}
+RULES["InvoiceId-C-000-C"]["Function"] = "Composite"
+
 
 def test_failed_rules_are_reported_except_composite_rules() -> None:
-    found = verdict(OUTPUT, {"InvoiceId-C-000-C"})
+    found = verdict(OUTPUT, RULES)
     assert (found.passed, found.skipped) == (2, 1)
     assert found.failed == {"InvoiceId-C-005-C", "EffectiveCost-C-005-C", "SkuMeter-C-004-C"}
 
 
-def test_only_two_failures_are_expected() -> None:
-    assert verdict(OUTPUT, {"InvoiceId-C-000-C"}).unexpected == ["SkuMeter-C-004-C"]
+def test_only_failures_with_a_reason_are_expected() -> None:
+    assert verdict(OUTPUT, RULES).unexpected("1.2") == ["SkuMeter-C-004-C"]
     others = OUTPUT.replace("[FAIL] SkuMeter-C-004-C: FAIL", "[PASS] SkuMeter-C-004-C: PASS")
-    assert verdict(others, {"InvoiceId-C-000-C"}).unexpected == []
+    assert verdict(others, RULES).unexpected("1.2") == []
+    assert len(verdict(others, RULES).unexpected("1.3")) == 2
+
+
+def test_a_column_that_no_criterion_asks_for_is_skipped() -> None:
+    names = ("REGION", "CAPACITY_RESERVATION")
+    region, capacity = ([f"{name}_SUPPORTED"] for name in names)
+    found = {"EntityType": "Dataset", "ApplicabilityCriteria": capacity}
+    presence = {"CostAndUsage-D-059-C": rule("SkuMeter", "Presence", **found)}
+    assert verdict(OUTPUT, RULES | presence).unexpected("1.2") == []
+    assert verdict(OUTPUT, RULES | presence).skipped == 2
+    found["ApplicabilityCriteria"] = region
+    presence["CostAndUsage-D-060-C"] = rule("SkuMeter", "Presence", **found)
+    assert verdict(OUTPUT, RULES | presence).unexpected("1.2") == ["SkuMeter-C-004-C"]
 
 
 def test_an_output_without_results_has_no_passed_rules() -> None:
-    assert verdict("", set()).passed == 0
+    assert verdict("", {}).passed == 0
 
 
-# Own checks, for versions of which the validator has no model.
+Model = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture
+def executable(tmp_path: Path) -> Path:
+    """Return a validator without a model, by which one rule passes."""
+    (tmp_path / "lib/python3.12/site-packages/focus_validator/rules").mkdir(parents=True)
+    path = tmp_path / "bin" / "python"
+    path.parent.mkdir()
+    path.write_text("#!/bin/sh\necho '✅ CAU-BilledCost-C-001-M: PASS'\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def model(executable: Path) -> Model:
+    """Return what gives the validator a model of 1.3."""
+    folder = validator.site_of(executable) / "focus_validator" / "rules"
+
+    def write(rules: dict[str, Any]) -> None:
+        (folder / "model-1.3.0.1.json").write_text(json.dumps({"ModelRules": rules}))
+
+    return write
+
+
+PASSED = {"CAU-BilledCost-C-001-M": rule("BilledCost")}
+
+
+def test_a_model_that_cannot_be_downloaded_is_said(
+    executable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _validated(executable, tmp_path, "1.3") == 0
+    assert capsys.readouterr().out.endswith(
+        "1.3, not validated: the validator could not download its model from GitHub\n"
+    )
+
+
+def test_a_model_that_the_validator_refuses_is_said(
+    executable: Path, model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model(PASSED)
+    executable.write_text("#!/bin/sh\necho 'ValueError: Active-edge cycle detected' >&2\nexit 1\n")
+    assert _validated(executable, tmp_path, "1.3") == 0
+    assert "not validated: the validator refuses its model" in capsys.readouterr().out
+
+
+def test_a_later_version_is_judged_by_its_model(
+    executable: Path,
+    model: Model,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model(PASSED)
+    with pytest.raises(SystemExit, match="did not finish"):
+        _validated(executable, tmp_path, "1.3")
+    monkeypatch.setattr(validator, "LEAST_PASSED", 1)
+    monkeypatch.setattr(conformance, "of_validator", lambda _: {})
+    assert _validated(executable, tmp_path, "1.3") == 0
+    assert capsys.readouterr().out.endswith(
+        "FOCUS 1.3, 1 rules of the validator passed, 0 skipped; failed: none\n"
+    )
+    failing = "echo '❌ CAU-BilledCost-C-002-M: FAIL'\n"
+    executable.write_text(executable.read_text() + failing)
+    model(PASSED | {"CAU-BilledCost-C-002-M": rule("BilledCost")})
+    assert _validated(executable, tmp_path, "1.3") == 1
+    assert capsys.readouterr().out.endswith("unexpected: CAU-BilledCost-C-002-M\n")
+
+
+def test_a_requirement_of_the_validator_that_is_not_listed_is_said(
+    executable: Path, model: Model, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = {name: rule("") for name in conformance.of_validator("1.3")}
+    for name, level in conformance.of_validator("1.3").items():
+        own[name]["ValidationCriteria"] = {"Keyword": level}
+    not_listed = {
+        "CAU-BilledCost-C-001-M": rule("BilledCost"),  # is in 1.2
+        "CAU-ListCost-C-007-M": rule("ListCost"),  # is in 1.2, with another last letter
+        "CAU-ListCost-C-000-M": rule("ListCost", "Composite"),
+        "CAU-ListCost-C-098-C": rule("ListCost", Status="Removed"),
+        "CCT-ContractId-C-001-M": rule("ContractId"),
+    }
+    model(own | not_listed)
+    assert _listed(executable, "1.3") == 0
+    model(own | not_listed | {"CAU-ListCost-C-099-C": rule("ListCost")})
+    assert _listed(executable, "1.3") == 1
+    assert "requirements/1.3.csv does not have" in capsys.readouterr().out
+
+
+# Own checks.
 
 
 @pytest.fixture(scope="module")
@@ -146,28 +263,6 @@ def test_the_stream_of_1_4_allows_no_null_where_the_specification_does_not() -> 
     assert {name for name in described if name not in nullable} == {*schema_of("1.4")["required"]}
 
 
-def test_a_model_that_cannot_be_downloaded_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rules = tmp_path / "lib" / "python3.12" / "site-packages" / "focus_validator" / "rules"
-    rules.mkdir(parents=True)
-    executable = tmp_path / "bin" / "python"
-    executable.parent.mkdir()
-    executable.write_text("#!/bin/sh\necho '✅ BilledCost-C-001-M: PASS'\n")
-    executable.chmod(0o755)
-    _tell(executable, tmp_path, "1.3")
-    (rules / "model-1.3.0.1.json").write_text('{"ModelRules": {}}')
-    _tell(executable, tmp_path, "1.3")
-    monkeypatch.setattr(validator, "LEAST_PASSED", 1)
-    _tell(executable, tmp_path, "1.3")
-    said = capsys.readouterr().out.splitlines()
-    assert said[0].endswith(
-        "1.3, not judged: the validator could not download its model from GitHub"
-    )
-    assert "did not finish" in said[1]
-    assert said[-1].endswith("not judged: 1 rules of the validator passed, 0 skipped; failed: none")
-
-
 # The queries of the use case library.
 
 
@@ -216,8 +311,11 @@ def test_each_requirement_has_a_state_and_what_is_not_met_a_reason(version: str)
 
 
 def test_what_the_validator_or_a_check_finds_is_not_called_supported() -> None:
-    states = {row.id: row.state for row in conformance.requirements("1.2")}
-    assert all(states[rule] != "supported" for rule in ALLOWED)
+    both = conformance.requirements("1.2") + conformance.requirements("1.3")
+    states = {row.id: row.state for row in both}
+    assert all(states[rule] != "supported" for rule in ALLOWED["1.2"])
+    added = {rule for rule in ALLOWED["1.3"] if rule != "CAU-EffectiveCost-C-005-C"}
+    assert all(states[rule] == "not" for rule in added)
     assert states["ListUnitPrice-C-005-C"] == "not"
     assert states["PricingQuantity-C-005-C"] == states["ConsumedQuantity-C-006-C"] == "partly"
 
