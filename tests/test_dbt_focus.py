@@ -241,7 +241,7 @@ def test_only_a_divided_cost_has_an_allocation(query: Query) -> None:
 def test_the_mart_has_the_columns_of_focus(query: Query) -> None:
     (row, *_) = allocated(query)
     own = {"Tags", "x_InvoiceDetailId", "x_Owner", "x_CostCenter", "x_RuleId"}
-    left_out = {"x_Count", "x_CountUnit", "x_Price", "x_UsageUnit"}
+    left_out = {"x_Count", "x_CountUnit", "x_Price", "x_PriceUnit", "x_UsageUnit"}
     assert row.keys() == {*columns_of("1.3")} - left_out | own
     of_twilio = [name.startswith("x_") for name in row]
     assert of_twilio == sorted(of_twilio)  # last

@@ -219,6 +219,7 @@ def test_twilios_own_values_are_unchanged() -> None:
         "x_Count": 3,
         "x_CountUnit": "calls",
         "x_Price": Decimal("1.2300"),
+        "x_PriceUnit": "usd",
         "x_UsageUnit": "minutes",
     }
 
@@ -273,6 +274,7 @@ def test_a_row_without_a_currency_has_the_currency_of_the_account() -> None:
     rows = [usage_record("calls", "1", price_unit=None), usage_record("totalprice", "1")]
     row = billed(rows)["calls"]
     assert row["BillingCurrency"] == row["PricingCurrency"] == "USD"
+    assert row["x_PriceUnit"] is None
     in_euro = billed(usage_record(name, "1", price_unit="eur") for name in ("calls", "totalprice"))
     assert in_euro["calls"]["BillingCurrency"] == in_euro["calls"]["PricingCurrency"] == "EUR"
 

@@ -26,7 +26,8 @@ ADDED = {  # by a later version than 1.0
     ),
     "1.4": ("InvoiceDetailId",),
 }
-REMOVED = {"1.4": ("ProviderName", "PublisherName")}
+# x_PriceUnit only repeats BillingCurrency, and not in the form that 1.4 wants.
+REMOVED = {"1.4": ("ProviderName", "PublisherName", "x_PriceUnit")}
 # Without null in 1.4. In the default they keep the types that tables already have. The currencies
 # may not be null either, but a load must not fail if Twilio reports none.
 NEVER_NULL = (
@@ -162,6 +163,7 @@ _COLUMNS = th.PropertiesList(
     th.Property(
         "x_Price", th.NumberType, description="Price as Twilio reports it, children included"
     ),
+    th.Property("x_PriceUnit", th.StringType, description="Currency as Twilio writes it"),
     th.Property("x_UsageUnit", th.StringType, description="Unit of usage as Twilio writes it"),
 ).to_dict()
 

@@ -134,6 +134,7 @@ def cost_and_usage(record: Record, payer: Payer, currency: str | None) -> Record
         "x_Count": record["count"],
         "x_CountUnit": record["count_unit"],
         "x_Price": record["price"],
+        "x_PriceUnit": record["price_unit"],
         "x_UsageUnit": record["usage_unit"],
     }
 
