@@ -181,6 +181,7 @@ def _is_stream(stream: Any) -> bool:
 
 def _checked_config(read: Any) -> Any:
     def callback(context: click.Context, option: click.Parameter, paths: tuple[str, ...]) -> Any:
+        paths = paths or ("ENV",)
         config = read(context, option, tuple(path for path in paths if path == "ENV"))
         for path in paths:
             if path != "ENV":  # read once: it may be a pipe

@@ -24,6 +24,7 @@ from sandbox import (
 )
 from tests.canary import leaks
 from tests.conftest import SCHEMA, Rows, Run, clean_environment
+from tests.noise import NOISE
 from tests.twilio import TOKEN
 
 LOAD = Path(sys.executable).with_name("tap-twilio-usage-load")
@@ -68,6 +69,7 @@ class Loader:
         assert not leaks(log, [AUTH_TOKEN, CLIENT_SECRET, TOKEN, PASSWORD])
         assert out == ""
         assert "Traceback" not in log
+        assert not [noise for noise in NOISE if noise in log]
         return Run(process.returncode, out, log)
 
     def fails(self, *options: str, **more: Any) -> str:

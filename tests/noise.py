@@ -4,6 +4,7 @@ NOISE = (
     "METRIC",
     "Skipping deselected stream",
     "Skipping parse of env var",
+    "config from env variable",
     "Beginning sync of",
     "INSERT INTO",
     "CREATE TABLE",

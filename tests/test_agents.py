@@ -1,4 +1,4 @@
-"""docs/agents.md: twenty questions with known answers, a MCP server, and the Grafana dashboard."""
+"""docs/agents.md: twenty questions with known answers, an MCP server, and the Grafana dashboard."""
 
 from __future__ import annotations
 
@@ -248,6 +248,7 @@ def ask(server: dict[str, Any], tool: str, questions: list[str], folder: Path) -
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert "HTTP Request" not in done.stderr  # nothing is asked of other hosts
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 

@@ -24,9 +24,11 @@ from sandbox import (
 from sandbox.errors import ApiError as SandboxError
 from tap_twilio_usage.logs.redaction import Redactor
 from tests.conftest import Run, Sync, catalog_of
+from tests.forked import Overrides
 
 TODAY = date(2025, 10, 1)
 AUTH, KEY, OAUTH = "an Auth Token", "an API key", "an OAuth app"
+IN_A_HURRY = Overrides(speed=500)
 CREDENTIALS: dict[str, dict[str, Any]] = {
     AUTH: {"account_sid": MAIN_SID, "auth_token": AUTH_TOKEN},
     KEY: {
@@ -232,6 +234,28 @@ def test_test_reads_every_billing_group(sync: Sync, server: Server) -> None:
     run = sync(settings(server, OAUTH, billing_group_ids=groups), "--test")
     assert run.code == 1
     assert "billing group 2 cannot use this version of the API" in run.last_line
+
+
+def test_test_ends_where_nothing_answers(sync: Sync) -> None:
+    config = {**CREDENTIALS[AUTH], "api_url": "http://127.0.0.1:1"}
+    run = sync(config, "--test", overrides=IN_A_HURRY)
+    assert run.code == 1
+    assert run.last_line.endswith("connection failed: Connection refused; gave up after 8 tries")
+    assert run.log.count("; try 2 ") == 1
+
+
+class NoTriggers(Server):
+    def get(self, path: str, query: dict[str, str], authorization: str | None) -> bytes:
+        if path.endswith("Triggers.json"):
+            raise SandboxError(503, 20001, "no")
+        return super().get(path, query, authorization)
+
+
+def test_test_reads_the_others_where_one_never_answers(sync: Sync) -> None:
+    with NoTriggers(Company(today=TODAY, since=date(2025, 9, 1), categories=20)) as server:
+        run = sync(settings(server, AUTH), "--test", overrides=IN_A_HURRY)
+    assert run.code == 0
+    assert "usage_triggers cannot be read, and is not selected: " in run.last_line
 
 
 class NoAllTime(Server):

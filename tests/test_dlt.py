@@ -304,6 +304,15 @@ def test_a_destination_that_cannot_be_used_is_one_line(
         assert server.requests == []
 
 
+def test_without_the_extra_one_line_says_how_to_install_it(loader: Loader) -> None:
+    code = "import sys; sys.modules['dlt'] = None; from tap_twilio_usage.dlt.__main__ import main; "
+    bare = (sys.executable, "-c", f"{code}main()")
+    said = loader.fails("--destination=duckdb:///usage.duckdb", command=bare)
+    assert said == "dlt is not installed; pip install 'tap-twilio-usage[dlt]'"
+    with loader.start("--help", command=bare) as process:
+        assert "--destination" in process.communicate(timeout=60)[0]
+
+
 def test_settings_are_checked_as_by_the_tap(loader: Loader, file: Path) -> None:
     config = {"account_sid": SID, "auth_token": TOKEN, "start_date": "2026-13-01"}
     assert loader.fails(f"--destination=duckdb:///{file}", **config) == (

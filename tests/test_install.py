@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ PAGE = ROOT / "docs" / "install.md"
 HUB = ROOT / "hub" / "tap-twilio-usage.yml"
 UVX, PIPX, PIP, FIRST_LOAD, ADD = blocks(PAGE, "sh")
 (DEFINITION,) = blocks(PAGE, "yaml")
+COMMANDS = [each.name for each in distribution("tap-twilio-usage").entry_points]
 IS_INSTALLED = f"tap-twilio-usage v{VERSION},"
 FIRST, LAST = date(2025, 9, 28), date(2025, 9, 30)
 # The Hub cannot be asked for a loader.
@@ -100,18 +102,38 @@ def test_uvx_for_rows_of_another_connector(shell: Shell, tmp_path: Path) -> None
 
 
 @pytest.mark.nightly
-def test_pip(shell: Shell) -> None:
+def test_pip_and_the_help_of_every_command_without_an_extra(shell: Shell) -> None:
     assert IS_INSTALLED in shell(PIP)
+    for command in COMMANDS:
+        assert f"sage: {command} " in shell(f".venv/bin/{command} --help")
+
+
+def test_every_command_is_on_the_page() -> None:
+    assert not [command for command in COMMANDS if f"`{command}`" not in PAGE.read_text()]
 
 
 @pytest.mark.nightly
 def test_pipx_and_the_first_load(shell: Shell, tmp_path: Path) -> None:
     credentials = FIRST_LOAD.replace("AC...", MAIN_SID).replace("=...", f"={AUTH_TOKEN}")
     with Server(Company(today=LAST, categories=20)) as server:
-        settings = {"api_url": server.url, "start_date": f"{FIRST}", "end_date": f"{LAST}"}
+        settings: dict[str, Any] = {
+            "api_url": server.url,
+            "start_date": f"{FIRST}",
+            "end_date": f"{LAST}",
+        }
         (tmp_path / "folder" / "c.json").write_text(json.dumps(settings))
         commands = re.sub("(?m)^tap-twilio-usage", "tap-twilio-usage --config=c.json", credentials)
         assert "usage_records_daily can be read" in shell(f"{PIPX}\n{commands}")
+        settings["lookback_days"] = 1
+        (tmp_path / "folder" / "c.json").write_text(json.dumps(settings))
+        (pipe,) = (block for block in blocks(PAGE, "text") if "--state" in block)
+        pipe = pipe.replace("tap-twilio-usage ", "tap-twilio-usage --config=c.json ")
+        pipe = pipe.replace("target-...", "target-jsonl")
+        keys = "\n".join(line for line in commands.splitlines() if line.startswith("export "))
+        shell("pipx install 'target-jsonl~=0.1.4'")
+        first, again = (shell(f"{keys}\n{pipe}") for _ in range(2))
+    assert "(3 days)" in first
+    assert "(2 days)" in again
     lines = (tmp_path / "folder" / "usage.jsonl").read_text().splitlines()
     assert reconciles(json.loads(line, parse_float=Decimal) for line in lines)
 

@@ -233,6 +233,10 @@ HEADER = "account_sid,category,start_date,price\n"
     ("text", "message"),
     [
         ("", "it is empty"),
+        (
+            "account_id;category;start_date;price\n",
+            "its columns are not separated by commas",
+        ),
         ("a,category,b\n", "it has no column account_sid or account_id, start_date, price; its"),
         (f"{HEADER}AC1,sms,2025-09-01\n", "row 1 has 3 cells, the header 4"),
         (f"{HEADER}AC1,,2025-09-01,1\n", "row 1 has no category"),
@@ -263,6 +267,10 @@ def test_a_path_that_cannot_be_used_ends_with_one_line(tmp_path: Path) -> None:
     (tmp_path / "in.parquet").write_text("no")
     assert "it is not a Parquet file: " in failure(tmp_path / "in.parquet", tmp_path / "o.parquet")
     assert "neither .parquet nor .csv" in failure(tmp_path / "in.xlsx", tmp_path / "out.xlsx")
+    assert "neither .parquet nor .csv" in failure(tmp_path, tmp_path / "out.csv")
+    (tmp_path / "folder.csv").mkdir()
+    assert "folder.csv is a folder; give OUT" in failure(given, tmp_path / "folder.csv")
+    assert "Is a directory" in failure(tmp_path / "folder.csv", tmp_path / "out.csv")
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,8 @@ def test_a_file_that_cannot_be_written_ends_in_one_line(
     url = duckdb_of(ROWS, tmp_path / "w.duckdb")
     said = failure(capsys, "--url", url, "--output", str(tmp_path / "no" / "report.html"))
     assert said.endswith("report.html cannot be written: No such file or directory")
+    said = failure(capsys, "--url", url, "--csv", str(tmp_path / "w.duckdb"))
+    assert said.endswith("w.duckdb cannot be written: File exists")
 
 
 def test_the_url_can_come_from_the_environment(tmp_path: Path) -> None:

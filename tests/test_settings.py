@@ -234,11 +234,14 @@ def test_the_environment_never_overrides_or_mixes_with_the_settings(sync: Sync) 
     assert len(signatures) == 1
 
 
-def test_the_whole_configuration_can_come_from_the_environment(sync: Sync) -> None:
+@pytest.mark.parametrize("options", [(), ("--config=ENV",)])
+def test_the_whole_configuration_can_come_from_the_environment(
+    options: tuple[str, ...], sync: Sync
+) -> None:
     with serve(account(DAYS)) as server:
         settings = config(server.url, end_date="2026-01-02", page_size=500)
         env = {f"TAP_TWILIO_USAGE_{k.upper()}": str(v) for k, v in settings.items()}
-        run = sync(None, "--config=ENV", env=env)
+        run = sync(None, *options, env=env)
     assert (run.code, len(run.records())) == (0, 4)
     assert {r.query["PageSize"] for r in server.requests if r.query} == {"500"}
 

@@ -15,6 +15,7 @@ from tap_twilio_usage.config.credentials import Need
 from tap_twilio_usage.config.settings import Settings
 from tap_twilio_usage.errors import SettingsError, TapError
 from tap_twilio_usage.logs.wording import Logger
+from tap_twilio_usage.twilio.errors import RetriesExhausted
 
 FOCUS_SOURCE = "usage_records_daily"
 BILLING_STREAMS = "billing_group_records"  # how their names begin
@@ -91,16 +92,22 @@ def check(tap: Tap) -> None:
 def read_one_of_each(tap: Tap) -> None:
     """Read one record of every stream, and log whether the credentials can read it.
 
-    Raises SettingsError if a selected stream cannot be read.
+    Raises SettingsError if a selected stream cannot be read, and RetriesExhausted if nothing
+    answers: each of the others would wait as long.
     """
     unreadable = []
+    answered = False
     get_metrics_logger().setLevel(logging.WARNING)
     for stream in tap.twilio_streams:
         stream.logger.setLevel(logging.ERROR)  # its progress and anomalies are not asked for here
         selected, stream.selected = stream.selected, True
-        found = credentials.problems(tap.settings, stream.need) or _failures(
-            stream, of_each_connection=selected
-        )
+        found = credentials.problems(tap.settings, stream.need)
+        if not found:
+            failures = _failures(stream, of_each_connection=selected)
+            if failures and not answered and isinstance(failures[0], RetriesExhausted):
+                raise failures[0]
+            answered = True
+            found = [*map(str, failures)]
         if selected:
             unreadable += [(stream.name, why) for why in found]
         elif found:
@@ -124,22 +131,22 @@ def _needs(tap: Tap) -> Iterator[tuple[str, Need]]:
             yield name, Need.BILLING_GROUPS
 
 
-def _failures(stream: Stream, *, of_each_connection: bool) -> list[str]:
-    """Return why the stream cannot be read: a line for each connection, or the first one."""
+def _failures(stream: Stream, *, of_each_connection: bool) -> list[TapError]:
+    """Return why the stream cannot be read: an error of each connection, or the first one."""
     stream.ABORT_AT_RECORD_COUNT = 1
     try:
         stream.prepare()
-        found = [*stream.refused]
+        found = [*map(TapError, stream.refused)]
         contexts = [*stream.contexts_to_test()]
     except TapError as error:
-        return [str(error)]
+        return [error]
     is_billing = stream.need is Need.BILLING_GROUPS
     asked = contexts if of_each_connection or is_billing else contexts[:1]
     for context in asked or (None,):
         try:
             stream.sync(context)
         except TapError as error:
-            found.append(str(error))
+            found.append(error)
     return found
 
 

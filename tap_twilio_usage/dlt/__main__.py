@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
@@ -51,17 +50,22 @@ OPTIONS = [
 def main() -> None:
     """Run the command."""
     signals.use_default()  # before the slow imports, which a signal may interrupt
+    from tap_twilio_usage.cli import Command  # noqa: PLC0415
+    from tap_twilio_usage.errors import TapError  # noqa: PLC0415
+    from tap_twilio_usage.memory import keep_freed_memory  # noqa: PLC0415
+    from tap_twilio_usage.tap import TapTwilioUsage  # noqa: PLC0415
+
+    missing = None
     try:
-        from tap_twilio_usage.cli import Command  # noqa: PLC0415
         from tap_twilio_usage.dlt.load import Choice, Target, load  # noqa: PLC0415
-        from tap_twilio_usage.memory import keep_freed_memory  # noqa: PLC0415
-        from tap_twilio_usage.tap import TapTwilioUsage  # noqa: PLC0415
-    except ImportError as error:
-        sys.exit(f"{error.name} is not installed; install tap-twilio-usage[dlt]")
+    except ImportError as error:  # said by `run`, so that --help works
+        missing = error.name
     keep_freed_memory()
     logger = TapTwilioUsage.logger
 
     def run(*, config: Any, select: tuple[str, ...], full_refresh: bool, **target: Any) -> None:
+        if missing:
+            raise TapError(f"{missing} is not installed; pip install 'tap-twilio-usage[dlt]'")
         load(Target(**target), Choice(config.config, select, full_refresh), logger)
 
     options_of_the_tap = TapTwilioUsage.cli.params  # this configures logging, too

@@ -48,11 +48,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(given: Path, output: Path) -> None:
+    file = _opened(given)
     if given.suffix.lower() != output.suffix.lower():
-        raise RawError(f"{output} is of another kind; write {given.suffix or 'a file'} as well")
+        raise RawError(f"{output} is of another kind; write {given.suffix} as well")
+    if output.is_dir():
+        raise RawError(f"{output} is a folder; give OUT the name of a file")
     if given.resolve() == output.resolve():
         raise RawError("it would be overwritten; give OUT another name")
-    file = _opened(given)
     shares = shares_of(file.columns(find(file.names)))
     partial = output.with_name(f"{output.name}.part")
     try:

@@ -35,6 +35,8 @@ def find(columns: Sequence[str]) -> dict[str, str]:
         for name in names:
             if name in written:
                 found.setdefault(part, written[name])
+    if len(columns) == 1 and set(columns[0]) & set(";\t"):
+        raise RawError("its columns are not separated by commas; export it with commas")
     if missing := [" or ".join(NAMES[part]) for part in NAMES if part not in found]:
         raise RawError(
             f"it has no column {_list(missing)}; its columns are {_list(columns)}; give a table of "

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from decimal import Context, localcontext
 from pathlib import Path
@@ -101,16 +102,20 @@ def _write(asked: argparse.Namespace) -> None:
         report = Report(figures, place(url))
         written = [(asked.output, rendered(report))]
         if asked.csv:
-            asked.csv.mkdir(parents=True, exist_ok=True)
             written += [(asked.csv / name, table.csv()) for name, table in report.tables]
+    if asked.csv:
+        with _writing(asked.csv):
+            asked.csv.mkdir(parents=True, exist_ok=True)
     for path, text in written:
-        _save(path, text)
+        with _writing(path):
+            path.write_text(text, encoding="utf-8")
     sys.stdout.write(f"report: written to {asked.output}; open it in a browser\n")
 
 
-def _save(path: Path, text: str) -> None:
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
     try:
-        path.write_text(text, encoding="utf-8")
+        yield
     except OSError as error:
         raise ReportError(f"{path} cannot be written: {error.strerror}") from None
 

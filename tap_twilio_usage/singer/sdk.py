@@ -57,8 +57,9 @@ LONGEST_WITHOUT_STATE = 5.0  # seconds
 
 
 METRICS = "TAP_TWILIO_USAGE_METRICS"  # an environment variable, as TAP_TWILIO_USAGE_LOGLEVEL is
-# What the SDK logs at INFO of every run, of each stream that is not selected.
+# What the SDK logs at INFO of every run, of each variable and each stream that is not selected.
 NOISE = {
+    "Parsing '%s' config from env variable '%s'.",
     "Parsing env var for settings config...",
     "Skipping parse of env var settings...",
     "Skipping deselected stream '%s'.",
@@ -67,6 +68,10 @@ NOISE = {
 
 def _is_worth_reading(record: logging.LogRecord) -> bool:
     return record.msg not in NOISE or logging.root.isEnabledFor(logging.DEBUG)
+
+
+# Of variables, which are read before there is a tap.
+logging.getLogger(parse_environment_config.__module__).addFilter(_is_worth_reading)
 
 
 class TypedStateWriter(StateWriter):
