@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from datetime import date, datetime
+from functools import partial
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -14,11 +16,12 @@ from tap_twilio_usage.sync.endpoints import Endpoints, Unanswered
 from tap_twilio_usage.sync.state import UsageState
 from tap_twilio_usage.twilio.errors import NotFound, RetriesExhausted
 from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Window
+from tap_twilio_usage.twilio.threads import spawn
 from tests.conftest import Run, Sync
 from tests.faults.conftest import SPEED, TODAY, Lab, catalog, table, warned
 from tests.forked import Overrides
 from tests.test_all_accounts import Account, said, with_closed
-from tests.test_pipeline import day, only
+from tests.test_pipeline import day, only, pipeline
 
 STREAMS = ("usage_records_daily", "usage_records_monthly")
 TRIES = 8
@@ -125,6 +128,43 @@ def test_an_excluded_account_that_does_not_answer_leaves_the_list_unchecked(
     assert state.compared == {}
     excluded.error = None
     assert " is 77 more " in said(caplog, (main, together), state, 100, **options)
+
+
+def test_one_account_asks_when_it_was_created(caplog: pytest.LogCaptureFixture) -> None:
+    asked: list[str] = []
+
+    class Silent(Account):
+        def fetch_date_created(self) -> date | None:
+            asked.append(self.sid)
+            raise RetriesExhausted("gave up")
+
+    state = UsageState()
+    for night, kind in ((20, Account), (21, Silent)):
+        accounts = [kind(only(range(night + 1)), sid=f"AC{number}") for number in (1, 2, 3)]
+        options: dict[str, Any] = {"separates_accounts": True, "start_date": day(0)}
+        run = pipeline(*accounts, state=state, today=day(night), saved=[], **options)
+        for context in run.begin():
+            assert [*run.rows(context)]
+        for partition in state.partitions:
+            assert partition.history
+            partition.history.before = None  # as a longer lookback does
+    assert asked == ["AC1"]
+    assert caplog.text.count(SAID.format("Accounts/{Sid}.json")) == 1
+
+
+def test_accounts_that_ask_at_the_same_time_are_one_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    endpoints, both = Endpoints(logging.getLogger("endpoints")), Barrier(2)
+
+    class Broken(Account):
+        def fetch_date_created(self) -> date | None:
+            both.wait(60)
+            raise RetriesExhausted("gave up")
+
+    answers = [spawn(partial(endpoints.fetch_date_created, Broken({}))) for _ in range(2)]
+    assert [type(each.exception(60)) for each in answers] == [Unanswered] * 2
+    assert caplog.text.count("comparisons do not ask") == 1
 
 
 def test_each_endpoint_is_given_up_by_itself(caplog: pytest.LogCaptureFixture) -> None:
