@@ -83,7 +83,10 @@ class Account:
         (["5", "5", "5", "0", *["9"] * 4], ["7 WARNING more 9"]),
         (["3", "9", *[NO_RUN] * 5, "9"], ["7 INFO more 3"]),  # not the same in every run
         (["5"] * 4 + ["9"] * 4, ["3 WARNING more 5", "6 INFO more 9"]),
-        (["5"] * 4 + ["3"] * 12 + ["5"] * 4, ["3 WARNING more 5", "18 INFO more 5"]),
+        (
+            ["5"] * 4 + ["3"] * 12 + ["5"] * 8,
+            ["3 WARNING more 5", "18 INFO more 5", "21 WARNING still more 5"],
+        ),
         (["5"] * 4 + ["0"] * 4, ["3 WARNING more 5", "4 INFO again 0"]),
         ([*GROWS, *["4"] * 8], ["3 INFO more 4", "9 WARNING still more 4"]),
         (

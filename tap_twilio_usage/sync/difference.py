@@ -140,7 +140,8 @@ def _judge_more(history: History, run: Comparison) -> Verdict:
     is_constant = _is_the_same_for_days(history, run) and abs(more - history.same) <= run.rounding
     if more > history.said + run.rounding:
         return Verdict(history, to_confirm=more, is_constant=is_constant)
-    history = replace(history, said=min(history.said, more))
+    said, warned = min(history.said, more), min(history.warned, more)
+    history = replace(history, said=said, warned=warned)
     # Days that go missing one by one were said at INFO, as delays. What stays the same is none.
     if is_constant and more > history.warned + run.rounding and not run.has_missing_days:
         finding = Finding(What.STILL_HAS_MORE, more, is_warning=True)
