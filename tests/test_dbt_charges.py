@@ -369,6 +369,18 @@ def test_a_restated_month_is_adjusted_in_postgresql_too(
     go_through_the_autumn(Project(dbt, tmp_path, database))
 
 
+@pytest.mark.nightly
+def test_a_closed_month_that_is_no_longer_loaded_is_not_credited(project: Project) -> None:
+    world = World(PLANS, ALLOWANCES, CUSTOMERS, september())
+    rows = project.build(world, closed_through="2025-09-30")
+    world.uses = [use for use in world.uses if use.day.month > 9]
+    project.load(world)
+    code, log = project.run("run", "--full-refresh")
+    assert code == 1
+    assert "no day of the closed month 2025-09 is loaded any more" in log
+    assert set(project.query(CHARGES)) == set(rows)
+
+
 # Inputs ------------------------------------------------------------------------------------------
 
 PLAN, ALLOWANCE, CUSTOMER = PLANS[0], ALLOWANCES[0], CUSTOMERS[0]

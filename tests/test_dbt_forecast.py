@@ -6,16 +6,21 @@ import shutil
 import subprocess
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import psycopg
 import pytest
 
 from tap_twilio_usage.money.hierarchy import TOTAL, shipped
 from tests.conftest import ROOT, Rows, address, blocks, clean_environment
+from tests.test_dbt import compiled, of_package
+
+__all__ = ["compiled"]  # a fixture
 
 TODAY = date(2026, 6, 20)  # a Saturday; it is loaded, but not over
 FIRST = date(2025, 12, 1)
@@ -287,6 +292,69 @@ def test_fees_are_those_of_last_month(marts: Marts) -> None:
     assert june[-1] == "last month"
 
 
+def end_of(month: int) -> date:
+    return date(2026, month + 1, 1) - DAY
+
+
+# The fees of the months from January to May of 2026.
+AT_THE_END = {end_of(month): 50 for month in range(1, 6)}
+ON_THE_28TH = {date(2026, month, 28): 50 for month in range(1, 6)}
+ON_THE_30TH = {min(date(2026, month, 28) + 2 * DAY, end_of(month)): 50 for month in range(1, 6)}
+LAST_DAYS = [
+    *(date(2026, 2, 27), date(2026, 2, 28), date(2026, 3, 1), date(2026, 3, 28)),
+    *(date(2026, 3, 29), date(2026, 3, 30), date(2026, 3, 31), date(2026, 4, 29)),
+    *(date(2026, 4, 30), date(2026, 5, 30), date(2026, 5, 31)),
+]
+
+
+@pytest.mark.parametrize("charged_days", [1, 0], ids=["charged", "not yet"])
+@pytest.mark.parametrize("fees", [AT_THE_END, ON_THE_28TH, ON_THE_30TH], ids=["end", "28", "30"])
+def test_a_fee_of_a_months_end_is_forecast_once(
+    compiled: Path, fees: dict[date, int], charged_days: int
+) -> None:
+    (path,) = (compiled / "models").rglob("int_twilio_usage__forecasts.sql")
+    model = of_package(path)
+    for today in LAST_DAYS:
+        found = to_come_of_fees(model, today, fees, fees.get(today, 0) * charged_days)
+        month = today.replace(day=1)
+        charged = sum(fee for day, fee in fees.items() if month <= day < today + charged_days * DAY)
+        assert found.pop(month) == 50 - charged, today
+        assert set(found.values()) == {50}, today
+
+
+def to_come_of_fees(
+    model: str, today: date, fees: dict[date, int], begun: int
+) -> dict[date, Decimal]:
+    """Return what the model expects of each month, of fees and what today has cost so far."""
+    with closing(duckdb.connect()) as duck:
+        duck.execute(
+            "CREATE TABLE int_twilio_usage__loaded_days AS "
+            f"SELECT 'AC1' AS account_sid, DATE '{today}' AS today, TRUE AS is_current"
+        )
+        duck.execute(
+            "CREATE TABLE int_twilio_usage__series AS SELECT 1 AS series_id, 'AC1' AS account_sid, "
+            "'Support' AS service, 'support' AS category, 'USD' AS price_unit"
+        )
+        duck.execute(
+            "CREATE TABLE cost_by_day AS SELECT account_sid, service, category, price_unit, "
+            f"DATE '{today}' AS start_date, {begun}::DECIMAL(38, 12) AS cost "
+            "FROM int_twilio_usage__series"
+        )
+        costs = ", ".join(f"(DATE '{day}', {fee})" for day, fee in fees.items())
+        duck.execute(
+            "CREATE TABLE int_twilio_usage__baselines AS SELECT 1 AS series_id, "
+            "'AC1' AS account_sid, days.start_date::DATE AS start_date, "
+            f"days.start_date >= '{today}' AS is_to_come, isodow(days.start_date) - 1 AS weekday, "
+            "'recurring' AS billing_kind, DATE '2026-01-28' AS first_cost, 8 AS weeks, "
+            f"CASE WHEN days.start_date < '{today}' THEN COALESCE(costs.cost, 0) END"
+            "::DECIMAL(38, 12) AS cost, 0::DOUBLE AS expected "
+            f"FROM generate_series(DATE '2026-01-01', DATE '{today + 6 * DAY}', INTERVAL 1 DAY) "
+            f"AS days (start_date) LEFT JOIN (VALUES {costs}) AS costs (day, cost) "
+            "ON days.start_date = costs.day"
+        )
+        return dict(duck.execute(f"SELECT month, to_come FROM ({model})").fetchall())
+
+
 def test_a_short_history_is_said_and_still_gives_a_number(marts: Marts) -> None:
     actual, forecast, low, high, method = forecast_of(marts, "new")
     assert method == "short history"
@@ -465,6 +533,8 @@ twice,all,,month,1,USD,2026-01-01,2026-03-31
 twice,all,,month,2,USD,2026-03-31,
 fine,all,,month,1,USD,2026-01-01,2026-03-31
 fine,all,,month,2,USD,2026-04-01,
+moved,service,Voice,month,1,USD,,2026-03-31
+moved,category,calls,month,1,USD,2026-04-01,
 """
 
 
@@ -489,4 +559,4 @@ def test_budgets_that_make_no_sense_fail(plugins: Path, postgres: str, tmp_path:
     package = tmp_path / "dbt"
     shutil.copytree(ROOT / "dbt", package, ignore=shutil.ignore_patterns("target", "logs"))
     done = build(plugins, package, f"{postgres}/forecasts", budgets=INVALID, rules=RULES)
-    assert "FAIL 10 budgets_are_valid" in done.stdout
+    assert "FAIL 11 budgets_are_valid" in done.stdout

@@ -128,9 +128,12 @@ CHANGES = [
 INEFFECTIVE = "inputs_match_something"
 WRONG = {
     "allocation_rules": SEEDS["allocation_rules"]
-    + "typo,3,,,smss*,Nobody,,1,,\nover,4,,,,Nobody,,1,2024-01-01,2024-12-31\nlate,5,,,,,,1,,\n",
+    + "typo,3,,,smss*,Nobody,,1,,\nover,4,,,,Nobody,,1,2024-01-01,2024-12-31\nlate,5,,,,,,1,,\n"
+    "split,6,,,calls,One,,1,,\n split,,,,calls, Two ,,1,,\n",
     "customers": SEEDS["customers"] + "acme,,AC9,small,,9999-12-31\n",
-    "budgets": SEEDS["budgets"] + "team,team,x,month,5,USD,,\nold,all,,year,5,USD,2025-01-01,\n",
+    "budgets": SEEDS["budgets"] + "team,team,x,month,5,USD,,\nold,all,,year,5,USD,2025-01-01,\n"
+    "moved,service,Voice,month,5,USD,,2025-08-31\nmoved,category,calls,month,5,USD,2025-09-01,\n"
+    "empty,owner,Nobodie,month,5,USD,,\n",
     "plans": "plan_id,name,monthly_price,currency,markup_percent\nlarge,,-1,USD,\n",
     "invoice_lines": "invoice_id,period_start,period_end,account_sid,item_group,item,quantity,"
     "amount,currency,kind,raw\nIV7,2025-08-31,2025-08-01,,Voice,,,5,USD,usage,\n",
@@ -138,6 +141,11 @@ WRONG = {
 # Of each test, the row and the problem.
 SAID = [
     ("allocation_rules_are_valid", "rule_id late", "no owner"),
+    (
+        *("allocation_rules_are_valid", "rule_id split, owner Two"),
+        "another row of the rule has a lower priority",
+    ),
+    ("budgets_are_valid", "budget_id moved", "two scopes in one currency"),
     (
         *("budgets_are_valid", "budget_id team"),
         "scope is not all, account, owner, service or category",
@@ -158,6 +166,7 @@ SAID = [
         *(INEFFECTIVE, "input budgets, name old"),
         "it begins before the first loaded day, so its first period lacks costs",
     ),
+    (INEFFECTIVE, "input budgets, name empty", "no cost belongs to the budget"),
 ]
 MODELS = ["build", "--resource-type", "seed", "--resource-type", "model"]
 STEPS: list[dict[str, Any]] = [
@@ -169,7 +178,7 @@ STEPS: list[dict[str, Any]] = [
 TESTS = [test for test, *_ in SAID]
 MORE: list[dict[str, Any]] = [
     {"seeds": WRONG, "dbt": ["seed"]},
-    {"dbt": ["run", "--select", "int_twilio_usage__rule_matches"]},
+    {"dbt": ["run", "--select", "int_twilio_usage__rule_matches", "+budget_status"]},
     {"dbt": ["test", "--select", *dict.fromkeys(TESTS)]},
 ]
 Taken = list[tuple[bool, str, dict[str, list[str]]]]

@@ -73,6 +73,25 @@ from (
 where {{ twilio_usage.first_open_month() }} > {{ twilio_usage.day_after('last_day') }}
 {% endmacro %}
 
+{#- Stop the model if a closed month is no longer loaded: an adjustment would credit all that it charged. -#}
+{% macro refuse_to_credit_what_is_not_loaded() %}
+    {%- if execute and flags.WHICH in ['build', 'run'] and is_incremental() -%}
+        {%- set lost -%}
+            select min(month) as month
+            from {{ this }}
+            where is_closed and month not in (
+                select {{ twilio_usage.month_of('start_date') }} from {{ ref('twilio_usage', 'int_twilio_usage__loaded_days') }}
+            )
+        {%- endset -%}
+        {%- for row in run_query(lost).rows if row[0] -%}
+            {{ exceptions.raise_compiler_error(
+                "customer_charges: no day of the closed month " ~ (row[0] | string)[:7]
+                ~ " is loaded any more, so all that it charged would be credited; load its days again"
+            ) }}
+        {%- endfor -%}
+    {%- endif -%}
+{% endmacro %}
+
 {#- Stop the model, also where `dbt run` makes no tests, if a month cannot be closed. -#}
 {% macro refuse_to_close_early() %}
     {%- set days = twilio_usage.days_against_closing() -%}

@@ -3,7 +3,7 @@
     {%- for result in results if execute and result.status in ['fail', 'warn'] -%}
         {%- set test = result.node -%}
         {%- if test.resource_type == 'test' and test.package_name == 'twilio_usage' -%}
-            {%- for row in run_query('select * from (' ~ test.compiled_code ~ '\n) as found limit 5') -%}
+            {%- for row in run_query('select * from (' ~ test.compiled_code ~ '\n) as found limit 10') -%}
                 {%- set cells = [] -%}
                 {%- for name, value in row.dict().items() if value is not none -%}
                     {%- do cells.append(name | lower ~ ' ' ~ value) -%}

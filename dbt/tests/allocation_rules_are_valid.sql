@@ -1,4 +1,4 @@
--- A rule that claims nothing.
+-- A rule that claims nothing, or of which some rows claim nothing, because others come first.
 select *
 from (
     select
@@ -9,7 +9,13 @@ from (
             when owner is null then 'no owner'
             when weight <= 0 then 'weight is not positive'
             when valid_from > valid_to then 'valid_from is after valid_to'
+            when priority > first_priority then 'another row of the rule has a lower priority'
         end as problem
-    from {{ ref('twilio_usage', 'int_twilio_usage__allocation_rules') }}
+    from (
+        select
+            rules.*,
+            min(priority) over (partition by rule_id) as first_priority
+        from {{ ref('twilio_usage', 'int_twilio_usage__allocation_rules') }} as rules
+    ) as ranked
 ) as rules
 where problem is not null

@@ -1,4 +1,4 @@
--- A budget that no cost can belong to, or two of one name for the same day.
+-- A budget that no cost can belong to, two of one name for the same day, or one name for two scopes.
 with budgets as (
     select *
     from {{ ref('twilio_usage', 'int_twilio_usage__budgets') }}
@@ -38,3 +38,11 @@ inner join budgets as others
     and others.valid_from <= budgets.valid_to
 group by budgets.budget_id, budgets.valid_from, budgets.scope, budgets.scope_value, budgets.period
 having count(*) > 1
+union all
+select
+    budget_id,
+    'two scopes in one currency'
+from budgets
+group by budget_id, currency
+having count(distinct scope) > 1
+    or count(distinct coalesce(scope_value, '')) > 1

@@ -48,3 +48,12 @@ select
 from {{ ref('twilio_usage', 'int_twilio_usage__budgets') }} as budgets
 where budgets.valid_from > cast('1000-01-01' as date)
     and budgets.valid_from < (select min(first_day_of_all) from accounts)
+union all
+select
+    'budgets',
+    budget_id,
+    'no cost belongs to the budget'
+from {{ ref('twilio_usage', 'budget_status') }}
+where amount is not null
+group by budget_id
+having max(abs(actual)) = 0

@@ -8,11 +8,11 @@ from decimal import Decimal
 
 from tap_twilio_usage.money import parsers
 
-SPACES = re.compile(r"[\s\u00a0\u2007\u2009\u202f']")  # those that group thousands too
+SPACES = re.compile(r"[\s\u00a0\u2007\u2009\u202f'\u2019]")  # those that group thousands too
 MINUS = str.maketrans("\u2212\u2012\u2013", "---")
 CURRENCY = r"(?:(?P<{0}>[A-Za-z]{{3}})|(?:US|CA|A)?[$\u20ac\u00a3\u00a5])?"
 WHOLE = re.compile(
-    rf"(?P<open>\()?(?P<minus>-)?{CURRENCY.format('before')}(?P<inner>-)?"
+    rf"(?P<open>\()?(?P<minus>-)?{CURRENCY.format('before')}(?P<inner>[-(])?"
     rf"(?P<number>[\d.,]+){CURRENCY.format('after')}(?P<last>-)?(?P<close>\))?"
 )
 PLAIN = re.compile(r"\d+|\d*[.,]\d+|\d+[.,]")
@@ -58,7 +58,8 @@ def amount(text: str, sign: str | None) -> tuple[Decimal, str | None]:
     Raises ValueError, with a reason that follows the amount in a sentence.
     """
     match = WHOLE.fullmatch(_compact(text))
-    if not match or bool(match["open"]) != bool(match["close"]):
+    opened = [match["open"], match["inner"]].count("(") if match else 0
+    if not match or opened != bool(match["close"]):
         raise ValueError("is not an amount")
     minuses = sum(bool(match[name]) for name in ("open", "minus", "inner", "last"))
     if minuses > 1:

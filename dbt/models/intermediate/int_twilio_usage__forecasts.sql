@@ -1,6 +1,8 @@
 {{ config(materialized='table') }}
 
 {#- What is still to come in the open month and in the eleven after it. -#}
+{%- set days_of_last_month = '(' ~ dbt.datediff('last_month', 'open_month', 'day') ~ ')' %}
+{%- set is_last_day = '(' ~ month_of(day_after('today')) ~ ' > open_month)' %}
 
 with accounts as (
     select distinct
@@ -86,15 +88,27 @@ series as (
         max(case when is_to_come then weeks else 0 end) as weeks,
         sum(case when is_to_come then expected else 0 end) as week,
         sum(case when start_date >= open_month then cost else 0 end) as actual,
-        {%- for name, sign in [('fees_of_day', '='), ('fees_later', '>')] %}
+        -- The last day of a month stands for those that the other month has more: a fee of its end is
+        -- one of the end, and what the days after the 28th of March have cost was the 28th of February.
+        sum(
+            case
+                when start_date >= open_month and {{ day_of_month('start_date') }} >= {{ days_of_last_month }}
+                    then -cost
+                when start_date >= last_month and start_date < open_month and (
+                    {{ day_of_month('start_date') }} = least({{ day_of_month('today') }}, {{ days_of_last_month }})
+                    or ({{ day_of_month('start_date') }} > {{ day_of_month('today') }} and {{ is_last_day }})
+                ) then cost
+                else 0
+            end
+        ) as fees_of_day,
         sum(
             case
                 when start_date >= last_month and start_date < open_month
-                    and {{ day_of_month('start_date') }} {{ sign }} {{ day_of_month('today') }} then cost
+                    and {{ day_of_month('start_date') }} > {{ day_of_month('today') }} and not {{ is_last_day }}
+                    then cost
                 else 0
             end
-        ) as {{ name }},
-        {%- endfor %}
+        ) as fees_later,
         max(case when start_date = today then expected else 0 end) as expected_today
     from baselines
     group by series_id, today, open_month

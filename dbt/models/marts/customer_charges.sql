@@ -7,6 +7,7 @@
     )
 }}
 {{- refuse_to_close_early() }}
+{{- refuse_to_credit_what_is_not_loaded() }}
 {%- set text = dbt.type_string() %}
 
 with plans as (
