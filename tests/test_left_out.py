@@ -340,7 +340,11 @@ def a_fee_at_each_first(rows: Prices, each: date) -> Prices:
 def a_part_of_each(rows: Prices, each: date) -> Prices:
     """Such as carrier fees that only the total has; and a fee that is most of AllTime."""
     total, fee = Decimal(rows["sms"]), 9000 * (each == day(5))
-    return {"totalprice": f"{total * 2 + fee}", "sms": f"{total}", "a2p-registration-fees": f"{fee}"}
+    return {
+        "totalprice": f"{total * 2 + fee}",
+        "sms": f"{total}",
+        "a2p-registration-fees": f"{fee}",
+    }
 
 
 @pytest.mark.parametrize("mode", ["separate", *map(nightly, ("rolled_up", "excluded"))])
