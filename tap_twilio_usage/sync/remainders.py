@@ -8,7 +8,6 @@ but for the log.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal, localcontext
@@ -54,7 +53,7 @@ class Remainders:
         The others can wait for the end, which a run may not reach.
         """
         if self._parts and not self._has_warned and self._is_too_much():
-            self._log(logging.WARNING)
+            self._log(is_warning=True)
         row = total(rows)
         if not row or not row.price or not row.deduplicated_price:  # few have anything there
             return
@@ -71,7 +70,7 @@ class Remainders:
 
         It is usual, too, if AllTime has as much there as all of them together.
         """
-        self._log(logging.WARNING if self._is_too_much() else logging.INFO)
+        self._log(is_warning=self._is_too_much())
         again = self._read_again
         logged = self._state.logged_remainders
         self._state.logged_remainders = [each for each in logged if each.end >= again]
@@ -103,19 +102,19 @@ class Remainders:
             amount = sum((each for period, each in self._amounts.items() if period.end < old), ZERO)
         return amount > self._of_all_time.amount
 
-    def _log(self, level: int) -> None:
+    def _log(self, *, is_warning: bool) -> None:
         old, state = self._old, self._state
         parts = {period: part for period, part in self._parts.items() if period.end < old}
         new = without_all(merged(parts), state.logged_remainders)
         if not new:
             return
-        self._planner.logger.log(
-            level,
+        logger = self._planner.logger
+        (logger.warning if is_warning else logger.info)(
             "%s: on %s, up to %s of totalprice is in no category, which is more than in "
             "Twilio's AllTime: a category may lack its spend there",
             *(state.name, some([*map(str, new)]), f"{max(parts.values()):.1%}"),
         )
-        self._has_warned = level == logging.WARNING
+        self._has_warned = is_warning
         state.logged_remainders = merged([*state.logged_remainders, *new])
 
 
