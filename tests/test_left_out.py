@@ -301,6 +301,64 @@ def test_a_category_that_no_day_lists_is_said_if_twilios_months_have_it(
     assert any("shows spend of 'calls', which no day lists" in line for line in said) == listed
 
 
+def test_a_category_that_days_spell_in_another_way_is_listed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    account = account_of("known")
+    days = {
+        each: {name.replace("calls", "Calls"): price for name, price in rows.items()}
+        for each, rows in account.truth.items()
+    }
+    assert nights(caplog, account, "separate", 40, days) == []
+
+
+@pytest.mark.parametrize("first", [40, nightly(70)])
+def test_a_category_of_zero_is_said_though_the_first_load_does_not_get_to_its_end(
+    caplog: pytest.LogCaptureFixture, first: int
+) -> None:
+    """No later run reads the day again."""
+    caplog.set_level(logging.INFO)
+    account, state = account_of("known"), UsageState()
+    account.days = {**account.truth, **a_category_of_zero([20])}
+    asked: dict[str, Any] = {"start_date": START, "lookback_days": 7, "saved": []}
+    run = pipeline(account, state=state, today=day(first), **asked)
+    periods = run.rows(run.begin()[0])
+    for _ in range(first - 5):
+        next(periods)
+    for last in (first + 1, first + 2):
+        run = pipeline(account, state=state, today=day(last), **asked)
+        for context in run.begin():
+            list(run.rows(context))
+        run.end()
+    assert caplog.text.count("on 2026-01-21, up to 30.8% of totalprice is in no category") == 1
+
+
+def a_fee_at_each_first(rows: Prices, each: date) -> Prices:
+    return {**rows, "totalprice": f"{int(rows['totalprice']) + 5 * (each.day == 1)}"}
+
+
+def a_part_of_each(rows: Prices, each: date) -> Prices:
+    """Such as carrier fees that only the total has; and a fee that is most of AllTime."""
+    total, fee = Decimal(rows["sms"]), 9000 * (each == day(5))
+    return {
+        "totalprice": f"{total * 2 + fee}",
+        "sms": f"{total}",
+        "a2p-registration-fees": f"{fee}",
+    }
+
+
+@pytest.mark.parametrize("mode", ["separate", *map(nightly, ("rolled_up", "excluded"))])
+@pytest.mark.parametrize("creation", ["known", nightly("before start"), nightly("unknown")])
+def test_a_charge_that_is_in_no_category_of_alltime_either_makes_no_warning(
+    caplog: pytest.LogCaptureFixture, mode: str, creation: str
+) -> None:
+    for kind in (a_fee_at_each_first, a_part_of_each):
+        account = account_of(creation)
+        account.truth = {each: kind(rows, each) for each, rows in account.truth.items()}
+        assert nights(caplog, account, mode, 40, account.truth) == [], kind
+        assert "of totalprice is in no category" in caplog.text  # at INFO
+
+
 @pytest.mark.parametrize(("mode", "setting", "creation"), CASES)
 def test_a_healthy_account_is_never_warned_of(
     caplog: pytest.LogCaptureFixture, mode: str, setting: str, creation: str
@@ -358,6 +416,19 @@ def test_a_setting_that_moves_them_makes_no_warning(
             caplog, account, "excluded", night - 3, account.truth, settings={night: change}
         )
         assert said == [], setting
+
+
+@pytest.mark.parametrize("lookback", [0, *map(nightly, (1, 7))])
+@pytest.mark.parametrize("back", [74, *map(nightly, (73, 76))])
+def test_a_day_that_a_start_date_left_out_for_a_while_counts_once(
+    caplog: pytest.LogCaptureFixture, lookback: int, back: int
+) -> None:
+    """It was loaded before. Otherwise its amount would hide another day that lacks the same."""
+    every_night: dict[int, Mapping[str, Any]] = dict.fromkeys(range(60, LAST), NONE)
+    changes = {71: {"start_date": day(71)}, back: {"start_date": START}}
+    asked: dict[str, Any] = {"settings": {**every_night, **changes}, "lookback_days": lookback}
+    account = account_of("known")
+    assert nights(caplog, account, "excluded", 60, account.truth, **asked) == []
 
 
 def test_days_that_a_setting_leaves_out_count_as_they_were_loaded(

@@ -607,6 +607,18 @@ def test_months_that_a_start_date_left_out_are_loaded_when_it_is_moved_back() ->
     assert target.load(account, start_date=JANUARY.start, lookback_days=0) == [MARCH.start]
 
 
+def test_days_that_such_a_month_lacks_are_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    account, target = FakeAccount(missing={date(2026, 2, 7)}), Target()
+    target.load(account, start_date=JANUARY.start, end_date=JANUARY.end, lookback_days=0)
+    target.load(account, start_date=MARCH.start, lookback_days=0)
+    assert "start_date leaves out days" in warnings(caplog)[0]
+    target.load(account, start_date=JANUARY.start, lookback_days=0)
+    (said,) = warnings(caplog)
+    assert "2026-02: 27 of 28 days" in said
+    target.load(account, start_date=JANUARY.start, lookback_days=0)
+    assert warnings(caplog) == []
+
+
 def test_the_next_run_reads_the_lookback_in_whole_months() -> None:
     account, target = FakeAccount(), Target()
     target.load(account)

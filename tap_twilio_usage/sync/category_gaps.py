@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 from datetime import date
 
 from tap_twilio_usage.logs.wording import some
+from tap_twilio_usage.money.hierarchy import normalise
 from tap_twilio_usage.money.usage_record import UsageRecord
 from tap_twilio_usage.sync.account import Account
 from tap_twilio_usage.sync.endpoints import Endpoints
@@ -77,6 +78,8 @@ class CategoryGaps:
             each.category for each in account.fetch_all_time() if each.amounts and each.amounts[-1]
         }
         never = {name for name, since in state.listed_since.items() if since == LATEST} & spent
+        listed = {*map(normalise, self._known)}  # also in another spelling
+        never = {name for name in never if normalise(name) not in listed}
         never = {name for name in never if NEVER not in state.logged_gaps.get(name, [])}
         if never and not is_whole:
             never &= self._spent_in_months(account, endpoints)

@@ -95,7 +95,8 @@ class Pipeline:
         state, restatements = prefetch.state, prefetch.restatements
         before = subaccount_switch.days_before(state, prefetch.all_days.start)
         gaps = CategoryGaps(state, categories.used, self._run.planner)
-        remainders = Remainders(state, self._run.planner)
+        history = prefetch.account.fetch_all_time()
+        remainders = Remainders(state, self._run.planner, history)
         created = prefetch.first_day.created if prefetch.first_day else None
         life = WholeLife(
             state,
@@ -131,11 +132,10 @@ class Pipeline:
             self._run.save(len(emitted))
             self._progress.add(period, rows, len(emitted))
         missing.end(prefetch.all_days)
-        history = prefetch.account.fetch_all_time()
+        remainders.end()
         endpoints = self._run.endpoints
         is_whole = life.end(prefetch.account, history, endpoints)
         gaps.end(prefetch.account, endpoints, is_whole=is_whole)
-        remainders.end(history)
         self._progress.end()
         if restatements:
             restatements.record(period.start, rows, were_read=prefetch.reads_all_days)

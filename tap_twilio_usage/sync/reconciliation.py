@@ -97,11 +97,13 @@ class Reconciliation:
         )
         missing = [each.days for each in self._closed(answer.months) if each.is_missing]
         last_read = MONTHLY.first(answer.window.end + DAY) - DAY  # the end of a whole month
+        read = Window(answer.window.start, last_read)
         others = without(
             [*state.missing_days, *planner.skipped_days(state, answer.window)],
-            Window(answer.window.start, last_read),
+            read,
         )
         state.missing_days = merged([*missing, *others])
+        state.logged_days = merged([*missing, *without(state.logged_days, read)])
         state.begin(answer.window.start)
         run.save(None)
         for start, months in groupby(answer.months, key=lambda month: month.days.start):
@@ -137,7 +139,7 @@ class Reconciliation:
             )
         logged, state.logged_months = state.logged_months, []
         for month in self._closed(answer.months):
-            is_known = any(month.days.start in window for window in state.missing_days)
+            is_known = any(month.days.start in window for window in state.logged_days)
             if month.reconciles or (month.is_missing and is_known):
                 continue
             state.logged_months.append(f"{month}")

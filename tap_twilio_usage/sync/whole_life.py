@@ -61,6 +61,10 @@ class WholeLife:
         self._ends = days.end
         self._bookmark = state.bookmark or days.start
         self._newest: dict[date, Decimal] = {}
+        since = planner.since(state)
+        if any(each.start < days.start and each.end >= since for each in state.unlogged_days):
+            # What start_date left out for a while: its first day, the bookmark, has been counted.
+            state.sums = {}
         self._is_counting = days.days > 0 and planner.granularity.first(days.end) >= self._bookmark
         if self._is_counting:
             self._begin(days.start, created, earlier)
