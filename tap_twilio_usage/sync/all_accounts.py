@@ -20,7 +20,7 @@ from tap_twilio_usage.sync.account import Account
 from tap_twilio_usage.sync.difference import NEW
 from tap_twilio_usage.sync.endpoints import Unanswered
 from tap_twilio_usage.sync.run import Company, Run
-from tap_twilio_usage.twilio.errors import ApiError
+from tap_twilio_usage.twilio.errors import ApiError, RetriesExhausted
 from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Window, merged
 from tap_twilio_usage.twilio.threads import InOrder
 
@@ -114,7 +114,7 @@ class AllAccounts:
         def fetch(account: Account) -> Totals:
             try:
                 return endpoints.fetch_totals(account, DAILY, own(account))
-            except Unanswered:
+            except (Unanswered, RetriesExhausted):
                 raise
             except ApiError:
                 if account.sid in self._company.accounts:

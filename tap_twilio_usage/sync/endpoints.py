@@ -1,7 +1,7 @@
 """What is asked of Twilio to compare it with the rows. The rows themselves need none of it.
 
-Until retries are exhausted, minutes pass. So an endpoint for which they were is not asked again in
-the run: each of hundreds of accounts would wait for it.
+Until retries are exhausted, minutes pass. So an account is not asked again in the run for what it
+did not answer; and after two accounts in a row no other one is: each of hundreds would wait.
 """
 
 from __future__ import annotations
@@ -28,14 +28,20 @@ class Unanswered(ApiError):
 class Endpoints:
     """The endpoints that comparisons ask, for all streams of a run; safe to use from many threads.
 
-    The methods raise Unanswered, or another ApiError.
+    The methods raise Unanswered, RetriesExhausted if only this account does not answer, or another
+    ApiError.
     """
 
     def __init__(self, logger: logging.Logger) -> None:
         """Start with endpoints that answer."""
         self._logger = logger
         self._lock = threading.Lock()
-        self._unanswered: set[str] = set()
+        self._given_up: set[str] = set()
+        # By endpoint and account.
+        self._errors: dict[tuple[str, str], RetriesExhausted] = {}
+        self._last: dict[
+            str, str
+        ] = {}  # the account that did not answer last, unless one has since
 
     def fetch_totals(
         self, account: Account, granularity: Granularity, window: Window, *, at_once: bool = False
@@ -43,6 +49,7 @@ class Endpoints:
         """Return the `totalprice` of each of the window's periods, as the account does."""
         return self._ask(
             f"Usage/Records/{granularity.resource}.json?Category={TOTAL}",
+            account,
             lambda: account.fetch_totals(granularity, window, at_once=at_once),
         )
 
@@ -50,29 +57,40 @@ class Endpoints:
         """Return the records of the window's periods, as the account does."""
         return self._ask(
             f"Usage/Records/{granularity.resource}.json",
+            account,
             lambda: account.fetch_usage(granularity, window),
         )
 
     def fetch_owner(self, account: Account) -> str | None:
         """Return the SID of its main account, which may be itself; None if it cannot be read."""
-        return self._ask("Accounts/{Sid}.json", account.fetch_owner)
+        return self._ask("Accounts/{Sid}.json", account, account.fetch_owner)
 
     def fetch_date_created(self, account: Account) -> date | None:
         """Return the day on which the account was created; None if it cannot be read."""
-        return self._ask("Accounts/{Sid}.json", account.fetch_date_created)
+        return self._ask("Accounts/{Sid}.json", account, account.fetch_date_created)
 
-    def _ask(self, endpoint: str, fetch: Callable[[], T]) -> T:
-        if endpoint not in self._unanswered:
+    def _ask(self, endpoint: str, account: Account, fetch: Callable[[], T]) -> T:
+        if endpoint not in self._given_up:
+            if error := self._errors.get((endpoint, account.sid)):
+                raise error
             try:
-                return fetch()
+                found = fetch()
             except RetriesExhausted as error:
-                self._note(endpoint, error)
+                self._note(endpoint, account.sid, error)
+                if endpoint not in self._given_up:
+                    raise
+            else:
+                self._last.pop(endpoint, None)
+                return found
         raise Unanswered(f"{endpoint} does not answer")
 
-    def _note(self, endpoint: str, error: RetriesExhausted) -> None:
+    def _note(self, endpoint: str, sid: str, error: RetriesExhausted) -> None:
         with self._lock:
-            if endpoint not in self._unanswered:
-                self._unanswered.add(endpoint)
+            self._errors[endpoint, sid] = error
+            is_second = self._last.setdefault(endpoint, sid) != sid
+            self._last[endpoint] = sid
+            if is_second and endpoint not in self._given_up:
+                self._given_up.add(endpoint)
                 self._logger.warning(
                     "comparisons do not ask %s again in this run; a later run tries again: %s",
                     endpoint,

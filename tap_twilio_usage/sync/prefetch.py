@@ -294,6 +294,6 @@ def _fetch_whether_used(
         return True
     try:
         totals = endpoints.fetch_totals(account, DAILY, days, at_once=True)
-    except (NotFound, Unanswered):
+    except (NotFound, RetriesExhausted, Unanswered):
         return True  # the days are read one by one
     return not totals or any(row.price != 0 for row in totals.values())
