@@ -14,13 +14,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from tap_twilio_usage.logs.anomalies import Anomalies, Findings
+from tap_twilio_usage.logs.anomalies import Findings
 from tap_twilio_usage.logs.progress import Progress
 from tap_twilio_usage.money.usage_record import Periods, Totals
-from tap_twilio_usage.sync.endpoints import Endpoints
 from tap_twilio_usage.sync.pipeline import Pipeline
-from tap_twilio_usage.sync.plan import Planner
-from tap_twilio_usage.sync.run import Company, Run
+from tap_twilio_usage.sync.run import Company
 from tap_twilio_usage.sync.state import AccountContext, BilledDays, UsageState
 from tap_twilio_usage.twilio.errors import ApiError
 from tap_twilio_usage.twilio.periods import (
@@ -34,7 +32,7 @@ from tap_twilio_usage.twilio.periods import (
     Window,
 )
 from tap_twilio_usage.twilio.usage_records import Reported
-from tests.options import Options
+from tests.options import run_of
 from tests.test_focus import usage_record
 
 LOGGER = logging.getLogger("pipeline")
@@ -124,23 +122,15 @@ def pipeline(
         options.pop("listed", accounts),
         options.pop("together", None),
     )
-    planner = Planner(
-        settings=Options(**{"lookback_days": 1, **options}),
+    run = run_of(
+        [company],
+        state,
         granularity=granularity,
         today=today,
-        is_incremental=True,
         logger=LOGGER,
-        anomalies=Anomalies(LOGGER),
-    )
-    run = Run(
-        companies=[company],
-        state=state,
-        planner=planner,
         write_state=lambda: saved.append(msgspec.json.encode(("in any case", state))),
         save=lambda rows: saved.append(msgspec.json.encode((rows, state))),
-        max_requests=1,
-        version="1",
-        endpoints=Endpoints(LOGGER),
+        **{"lookback_days": 1, **options},
     )
     return Pipeline(run, Progress(LOGGER))
 

@@ -18,12 +18,10 @@ from hypothesis import strategies as st
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Reply, Server
 from sandbox.faults import error
 from sandbox.server import Request as Asked
-from tap_twilio_usage.logs.anomalies import Anomalies, Findings
+from tap_twilio_usage.logs.anomalies import Findings
 from tap_twilio_usage.money.usage_record import Periods, Totals, UsageRecord
 from tap_twilio_usage.sync import run as of_sync
-from tap_twilio_usage.sync.endpoints import Endpoints
 from tap_twilio_usage.sync.months import Month, compared
-from tap_twilio_usage.sync.plan import Planner
 from tap_twilio_usage.sync.reconciliation import Reconciliation
 from tap_twilio_usage.sync.state import UsageState
 from tap_twilio_usage.twilio.errors import ApiError, InvalidResponseError
@@ -34,7 +32,7 @@ from tests.conftest import ROOT, Sync, catalog_of
 from tests.conftest import Run as TapRun
 from tests.forked import Overrides
 from tests.http_server import Answer, Request, serve
-from tests.options import Options
+from tests.options import run_of
 from tests.test_focus import usage_record
 from tests.twilio import SID, page, record
 
@@ -276,29 +274,20 @@ class Target:
     ) -> list[date]:
         """Run the stream; return the months that it has emitted, in order."""
         self.saved.clear()
-        planner = Planner(
-            settings=Options(**options),
+        company = of_sync.Company(
+            accounts[0],
+            {account.sid: account for account in accounts},
+            options.get("separates_accounts", False),
+        )
+        run = run_of(
+            [company],
+            self.state,
             granularity=MONTHLY,
             today=today,
-            is_incremental=True,
             logger=LOGGER,
-            anomalies=Anomalies(LOGGER),
-        )
-        run = of_sync.Run(
-            companies=[
-                of_sync.Company(
-                    accounts[0],
-                    {account.sid: account for account in accounts},
-                    options.get("separates_accounts", False),
-                )
-            ],
-            state=self.state,
-            planner=planner,
             write_state=lambda: self.saved.append(self.copy()),
             save=lambda _: self.saved.append(self.copy()),
-            max_requests=1,
-            version="1",
-            endpoints=Endpoints(LOGGER),
+            **options,
         )
         reconciliation = Reconciliation(run)
         emitted: list[date] = []

@@ -10,17 +10,13 @@ from typing import Any
 
 import pytest
 
-from tap_twilio_usage.logs.anomalies import Anomalies
-from tap_twilio_usage.money.usage_record import Totals
-from tap_twilio_usage.sync.endpoints import Endpoints
-from tap_twilio_usage.sync.plan import Planner
-from tap_twilio_usage.sync.run import Company, Run
+from tap_twilio_usage.sync.run import Company
 from tap_twilio_usage.sync.state import UsageState
 from tap_twilio_usage.sync.unnamed_subaccounts import UnnamedSubaccounts
-from tap_twilio_usage.twilio.periods import DAILY, Granularity, Window
+from tap_twilio_usage.twilio.periods import DAILY
 from tests.clients import LOGGER
-from tests.options import Options
-from tests.test_pipeline import FakeAccount, record_of
+from tests.options import run_of
+from tests.test_pipeline import FakeAccount
 
 TODAY, START = date(2026, 6, 20), date(2026, 1, 1)
 MONTHS = [date(2026, month, 1) for month in range(1, 7)]
@@ -34,15 +30,6 @@ class Account(FakeAccount):
 
     def fetch_owner(self) -> str | None:
         return self.owner
-
-    def fetch_totals(
-        self, granularity: Granularity, window: Window, *, at_once: bool = False
-    ) -> Totals:
-        return {
-            month: record_of("totalprice", rows["totalprice"], month)
-            for month, rows in self.days.items()
-            if month in window
-        }
 
 
 def connection(
@@ -67,22 +54,8 @@ def said(
     """Compare them; return the months of the warnings."""
     caplog.clear()
     options = {"lookback_days": 1, "start_date": START, "separates_accounts": True, **options}
-    run = Run(
-        companies=companies,
-        state=state or UsageState(),
-        planner=Planner(
-            settings=Options(**options),
-            granularity=DAILY,
-            today=today,
-            is_incremental=True,
-            logger=LOGGER,
-            anomalies=Anomalies(LOGGER),
-        ),
-        endpoints=Endpoints(LOGGER),
-        write_state=lambda: None,
-        save=lambda _: None,
-        max_requests=1,
-        version="1",
+    run = run_of(
+        companies, state or UsageState(), granularity=DAILY, today=today, logger=LOGGER, **options
     )
     UnnamedSubaccounts(run).end()
     for each in caplog.records:

@@ -74,9 +74,7 @@ class CategoryGaps:
         `is_whole` is whether all days of the account's history were loaded.
         """
         state, log = self._state, self._logger
-        spent = {
-            each.category for each in account.fetch_all_time() if each.amounts and each.amounts[-1]
-        }
+        spent = {each.category for each in account.fetch_all_time() if each.price}
         never = {name for name, since in state.listed_since.items() if since == LATEST} & spent
         listed = {*map(normalise, self._known)}  # also in another spelling
         never = {name for name in never if normalise(name) not in listed}

@@ -39,9 +39,8 @@ class Endpoints:
         self._given_up: set[str] = set()
         # By endpoint and account.
         self._errors: dict[tuple[str, str], RetriesExhausted] = {}
-        self._last: dict[
-            str, str
-        ] = {}  # the account that did not answer last, unless one has since
+        # By endpoint, the account that did not answer last, until another one answers.
+        self._last: dict[str, str] = {}
 
     def fetch_totals(
         self, account: Account, granularity: Granularity, window: Window, *, at_once: bool = False
@@ -87,7 +86,7 @@ class Endpoints:
     def _note(self, endpoint: str, sid: str, error: RetriesExhausted) -> None:
         with self._lock:
             self._errors[endpoint, sid] = error
-            is_second = self._last.setdefault(endpoint, sid) != sid
+            is_second = self._last.get(endpoint, sid) != sid
             self._last[endpoint] = sid
             if is_second and endpoint not in self._given_up:
                 self._given_up.add(endpoint)

@@ -62,6 +62,7 @@ class Remainders:
         self._amounts[period] = amount
         part = amount / abs(row.price)
         can_tell = row.price > 0 or has_only_refunds(prices)
+        # First what needs no AllTime, which is de-duplicated only if a day has more than a little.
         if can_tell and part > LITTLE and part > LITTLE + 2 * self._of_all_time.part:
             self._parts[period] = part
 
@@ -70,7 +71,8 @@ class Remainders:
 
         It is usual, too, if AllTime has as much there as all of them together.
         """
-        self._log(is_warning=self._is_too_much())
+        if self._parts:
+            self._log(is_warning=self._is_too_much())
         again = self._read_again
         logged = self._state.logged_remainders
         self._state.logged_remainders = [each for each in logged if each.end >= again]
@@ -88,7 +90,7 @@ class Remainders:
 
     @cached_property
     def _of_all_time(self) -> _Remainder:
-        prices = {each.category: each.amounts and each.amounts[-1] for each in self._history}
+        prices = {each.category: each.price for each in self._history}
         for name, (role, share) in deduplicate(prices).items():
             price = prices[name]
             if role == "total" and price and share:

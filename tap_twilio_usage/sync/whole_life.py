@@ -164,7 +164,7 @@ class WholeLife:
         try:
             self._begin_with_loaded_days(outside, known)
             with localcontext(EXACT):
-                left = sum((each.amounts[-1] for each in totals if each.amounts), ZERO)
+                left = sum((each.price or ZERO for each in totals), ZERO)
                 left -= self._up_to_now
             known = self._compare(outside, known, left)
             known.uncompared_since = None

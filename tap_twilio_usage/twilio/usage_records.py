@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from decimal import Decimal
 from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -31,6 +32,11 @@ class Reported(NamedTuple):
     usage_unit: str | None
     price_unit: str | None
     amounts: usage_record.Amounts | None = None
+
+    @property
+    def price(self) -> Decimal | None:
+        """The price of the whole history; None if it has no amount."""
+        return self.amounts[-1] if self.amounts else None
 
 
 class Account:
