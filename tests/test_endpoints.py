@@ -218,3 +218,15 @@ def test_each_endpoint_is_given_up_by_itself(caplog: pytest.LogCaptureFixture) -
     assert sorted(asked) == [*["created"] * 2, *["daily"] * 4, *["monthly"] * 2]
     assert caplog.text.count("comparisons do not ask") == 2
     assert SAID.format("Accounts/{Sid}.json") in caplog.text
+
+
+def test_an_account_that_answers_ends_the_row_of_those_that_do_not() -> None:
+    endpoints = Endpoints(logging.getLogger("endpoints"))
+
+    class Second(Account):
+        def fetch_totals(self, granularity: Any, window: Window, *, at_once: bool = False) -> Any:
+            raise NotFound("no data") if self.sid == "AC2" else RetriesExhausted("gave up")
+
+    for sid, error in (("AC1", RetriesExhausted), ("AC2", NotFound), ("AC3", RetriesExhausted)):
+        with pytest.raises(error):
+            endpoints.fetch_totals(Second({}, sid=sid), DAILY, DAYS)

@@ -134,6 +134,17 @@ class WithoutMonths(Account):
         return super().fetch_totals(granularity, window, at_once=at_once)
 
 
+class WithoutTotalsOfDays(Account):
+    """An account whose records are listed, though the totals of its days alone answer 404."""
+
+    def fetch_totals(
+        self, granularity: Granularity, window: Window, *, at_once: bool = False
+    ) -> Totals:
+        if at_once:
+            raise NotFound("Twilio answered 404")
+        return super().fetch_totals(granularity, window)
+
+
 class Restated(Account):
     """An account whose AllTime is that of its days, as they are now."""
 
@@ -452,13 +463,21 @@ def test_a_day_after_end_date_that_is_missing_hinders_the_comparison(
     assert said in caplog.text.partition("WARNING")[0]  # at first, it may come later
 
 
-@pytest.mark.parametrize("kind", [WithoutTotal, WithoutMonths])
+NEVER_COMPARED = {
+    WithoutTotal: "AllTime has no totalprice",
+    WithoutMonths: "Twilio answered 500",
+    WithoutTotalsOfDays: "Twilio answered 404",
+}
+
+
+@pytest.mark.parametrize("kind", NEVER_COMPARED)
 @pytest.mark.parametrize("mode", ["separate", *map(nightly, ("rolled_up", "excluded"))])
 def test_an_account_that_can_never_be_compared_is_warned_of_once_a_week(
     caplog: pytest.LogCaptureFixture, mode: str, kind: type[Account]
 ) -> None:
-    said = nights(caplog, kind(created=min(TRUTH)), mode, 40, {**TRUTH, **zeros([20])})
-    why = "AllTime has no totalprice" if kind is WithoutTotal else "Twilio answered 500"
+    account, why = kind(created=min(TRUTH)), NEVER_COMPARED[kind]
+    begins_anew = {41: {"lookback_days": 10}}
+    said = nights(caplog, account, mode, 40, {**TRUTH, **zeros([20])}, settings=begins_anew)
     warning = "its days cannot be compared with Twilio's AllTime; a later run tries again"
     assert said == [f"AC1: {warning}: {why}"] * 2
 

@@ -78,6 +78,9 @@ class Endpoints:
                 self._note(endpoint, account.sid, error)
                 if endpoint not in self._given_up:
                     raise
+            except ApiError:  # an answer, too
+                self._last.pop(endpoint, None)
+                raise
             else:
                 self._last.pop(endpoint, None)
                 return found

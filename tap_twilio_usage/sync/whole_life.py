@@ -167,13 +167,13 @@ class WholeLife:
                 left = sum((each.price or ZERO for each in totals), ZERO)
                 left -= self._up_to_now
             known = self._compare(outside, known, left)
-            known.uncompared_since = None
             self._look_again(outside, known)
         except Unanswered:
             return False
         except ApiError as error:
             self._note_uncompared(state.history or known, error)
             return False
+        known.uncompared_since = None
         return known.before == 0 and not state.missing_days and planner.reads_up_to_today
 
     def _compare(self, outside: Outside, known: History, left: Decimal) -> History:
@@ -202,11 +202,13 @@ class WholeLife:
     def _note_uncompared(self, known: History, error: ApiError) -> None:
         """Log why there is no comparison: as a warning once a week, if none succeeds."""
         today = self._planner.today
-        level = logging.INFO
-        if not isinstance(error, NotFound):  # as it stays for an account that was closed
-            known.uncompared_since = known.uncompared_since or today
-            if today - known.uncompared_since >= WEEK:
-                level, known.uncompared_since = logging.WARNING, today
+        known.uncompared_since = known.uncompared_since or today
+        is_warning = today - known.uncompared_since >= WEEK
+        if is_warning:
+            known.uncompared_since = today
+        self._log_uncompared(logging.WARNING if is_warning else logging.INFO, error)
+
+    def _log_uncompared(self, level: int, error: ApiError) -> None:
         self._planner.logger.log(
             level,
             "%s: its days cannot be compared with Twilio's AllTime; a later run tries again: %s",
@@ -238,9 +240,10 @@ class WholeLife:
         days = Window(first, self._kept_before - DAY)
         try:
             found = outside.fetch_days(days)
-        except NotFound:  # for ever, such as of an account that was closed: not in every run
+        except NotFound as error:  # it may never list them again: not in every run
             known.looked = today
-            raise
+            self._log_uncompared(logging.INFO, error)
+            return
         with localcontext(EXACT):
             lowered = max(ZERO, self._kept - found)
         if lowered > known.lowered + outside.rounding:
