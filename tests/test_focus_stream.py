@@ -456,6 +456,31 @@ def test_a_change_of_mode_and_back_counts_no_dollar_twice(
         assert spent == totals(company, inside=subaccounts == "rolled_up")
 
 
+@pytest.mark.parametrize("change", [("separate", "rolled_up"), ("rolled_up", "separate")])
+def test_a_change_of_mode_with_an_older_state_counts_no_dollar_twice(
+    sync: Sync, server: Server, company: Company, change: tuple[str, str]
+) -> None:
+    """The target has rows of later days, of which this STATE knows nothing."""
+    before, after = change
+    first = sync(settings(server, subaccounts=before, end_date=f"{DAYS[3]}"))
+    lost = sync(settings(server, subaccounts=before), state=first.states[-1])
+    runs = [first, lost, sync(settings(server, subaccounts=after), state=first.states[-1])]
+    spent = {key: cost for key, cost in costs(table(*runs)).items() if cost}
+    assert spent == totals(company, inside=after == "rolled_up")
+
+
+def test_an_account_that_is_left_out_with_an_older_state_has_no_cost(
+    sync: Sync, server: Server, company: Company
+) -> None:
+    sub = next(each.sid for each in company.accounts() if not each.is_main)
+    apart = {"subaccounts": "separate"}
+    first = sync(settings(server, **apart, end_date=f"{DAYS[3]}"))
+    lost = sync(settings(server, **apart), state=first.states[-1])
+    without = settings(server, subaccounts="excluded")
+    runs = [first, lost, sync(without, state=first.states[-1])]
+    assert not any(cost for (sid, _), cost in costs(table(*runs)).items() if sid == sub)
+
+
 @pytest.mark.parametrize("pause", [{"focus": False}, {"stream_maps": {STREAM: None}}], ids=str)
 def test_days_that_were_loaded_during_a_pause_are_loaded_after_it(
     sync: Sync, server: Server, pause: dict[str, Any]

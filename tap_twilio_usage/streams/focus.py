@@ -22,6 +22,7 @@ from tap_twilio_usage.singer.bulk_writer import messages
 from tap_twilio_usage.streams.usage_records import UsageRecordsStream
 from tap_twilio_usage.sync.pipeline import Rows
 from tap_twilio_usage.sync.state import AccountContext, AccountState
+from tap_twilio_usage.twilio.periods import LATEST
 from tap_twilio_usage.twilio.threads import once
 
 
@@ -94,15 +95,19 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
                 self._write(selected, payer, (of_day and of_day.price_unit) or currency)
                 emitted += len(selected)
             yield rows
-        is_withdrawn = self.session.fetch_accounts().get(context.account_sid) is None
-        if is_withdrawn and not state.is_partly_withdrawn:
+        if self._is_withdrawn(state) and not state.is_partly_withdrawn:
             state.billed = None  # all of its rows are zero
         self.logger.info("%s: loaded %s of %s", context.account_sid, count(emitted, "row"), STREAM)
 
     def _sent_rows(self, state: AccountState) -> SentRows:
-        days = self._begin(), state.reading_up_to
+        days = [self._begin(), state.reading_up_to]
+        if self._is_withdrawn(state) and state.billed is not None:
+            days.append(LATEST)  # the STATE may be older than the rows of the target
         unknown_up_to = max(filter(None, days), default=None)
         return SentRows(state, unknown_up_to, self.session.settings.lookback_days)
+
+    def _is_withdrawn(self, state: AccountState) -> bool:
+        return self.session.fetch_accounts().get(state.context.account_sid) is None
 
     @once
     def _begin(self) -> date | None:
