@@ -227,6 +227,6 @@ def test_an_account_that_answers_ends_the_row_of_those_that_do_not() -> None:
         def fetch_totals(self, granularity: Any, window: Window, *, at_once: bool = False) -> Any:
             raise NotFound("no data") if self.sid == "AC2" else RetriesExhausted("gave up")
 
-    for sid, error in (("AC1", RetriesExhausted), ("AC2", NotFound), ("AC3", RetriesExhausted)):
-        with pytest.raises(error):
+    for sid, expected in (("AC1", RetriesExhausted), ("AC2", NotFound), ("AC3", RetriesExhausted)):
+        with pytest.raises(expected):
             endpoints.fetch_totals(Second({}, sid=sid), DAILY, DAYS)

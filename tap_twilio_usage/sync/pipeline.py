@@ -18,6 +18,7 @@ from tap_twilio_usage.sync.category_filter import CategoryFilter
 from tap_twilio_usage.sync.category_gaps import CategoryGaps
 from tap_twilio_usage.sync.empty_periods import EmptyPeriods
 from tap_twilio_usage.sync.missing_days import MissingDays
+from tap_twilio_usage.sync.named_periods import WithoutSpend
 from tap_twilio_usage.sync.prefetch import Prefetch, Queue
 from tap_twilio_usage.sync.remainders import Remainders
 from tap_twilio_usage.sync.run import Run
@@ -38,6 +39,7 @@ class Pipeline:
         self._progress = progress
         self._all_accounts = [AllAccounts(run, company) for company in run.companies]
         self._empty = EmptyPeriods(run.planner.granularity, run.planner.today)
+        self._without_spend = WithoutSpend(run.planner.granularity)
 
     def begin(self) -> list[AccountContext]:
         """Return the contexts to pass to `rows`, in this order; make no request yet."""
@@ -72,8 +74,9 @@ class Pipeline:
             yield rows
 
     def summarize(self) -> None:
-        """Log, after all accounts, which of them have no record of a resource such as `Today`."""
+        """Log, after all accounts, what a resource such as `Today` has not of which of them."""
         self._empty.log(self._run.planner.logger)
+        self._without_spend.log(self._run.planner.logger)
 
     def _account(self, state: AccountState) -> Iterator[Rows]:
         prefetch = self._queue.next()
@@ -176,9 +179,13 @@ class Pipeline:
         """Yield the rows of the single period of a resource such as `Today`."""
         state = prefetch.state
         gaps = CategoryGaps(state, categories.used, self._run.planner)
-        if not prefetch.current:
+        remainders = Remainders(state, self._run.planner, prefetch.account.fetch_all_time())
+        if not prefetch.named.records:
             self._empty.note(prefetch.account, state)
-        for day, listed in prefetch.current.items():
+        self._without_spend.note(prefetch.account, prefetch.named)
+        for day, listed in prefetch.named.records.items():
+            period = Window(day, listed[0].end_date)
+            self._progress.begin(prefetch.account, period, period.days, 1)
             if self._run.planner.granularity is ALL_TIME:
                 yield from self._moved_history(state, day)
             state.begin(day)
@@ -186,7 +193,12 @@ class Pipeline:
             self._run.save(None)
             fetched = categories.add_withdrawn(listed, None)
             rows = _attributed(categories, gaps, day, listed, fetched)
-            yield self._select(state, day, rows, categories)
+            emitted = self._select(state, day, rows, categories)
+            yield emitted
+            remainders.note(period, rows)
+            self._progress.add(period, rows, len(emitted))
+            self._progress.end()
+        remainders.end()
         gaps.end(prefetch.account, self._run.endpoints, is_whole=False)
         state.catch_up_to = None
 

@@ -12,6 +12,7 @@ from tap_twilio_usage.sync import subaccount_switch
 from tap_twilio_usage.sync.account import Account
 from tap_twilio_usage.sync.endpoints import Endpoints, Unanswered
 from tap_twilio_usage.sync.first_day import FirstDay, fetch_first_day
+from tap_twilio_usage.sync.named_periods import NamedPeriod, fetch_named_period
 from tap_twilio_usage.sync.plan import windows
 from tap_twilio_usage.sync.restatements import Restatements
 from tap_twilio_usage.sync.run import Run
@@ -58,7 +59,7 @@ class Prefetch:
         self.days_without_focus: list[Window] = []  # which this run emits again with FOCUS
         self.restatements: Restatements | None = None
         self.may_be_restated = True
-        self.current: Periods = {}  # of a resource with a single period, such as `Today`
+        self.named = NamedPeriod({})  # of a resource with a single period, such as `Today`
         self._granularity = granularity
         self._page_size = page_size
         self._max_requests = max_requests
@@ -237,7 +238,7 @@ class Queue:
         )
         all_time = account.fetch_all_time()
         if is_named_period:
-            prefetch.current = run.fetch_current_usage(account)
+            prefetch.named = fetch_named_period(run, account)
             return prefetch
         prefetch.first_day = asked.result()
         begins = prefetch.first_day.day if prefetch.first_day else None

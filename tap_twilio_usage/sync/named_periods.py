@@ -1,0 +1,142 @@
+"""The records of a resource with one period, such as `LastMonth`, compared with Twilio's own days.
+
+A stream of such a resource reads no days, so what its period lacks would be missing in silence. The
+newest days may be in only one of the two for a while. One small request for an account with spend;
+nothing is asked for others, nor for an AllTime with spend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal, localcontext
+from typing import NamedTuple
+
+from tap_twilio_usage.logs.wording import Logger, some
+from tap_twilio_usage.money.amounts import EXACT, ZERO
+from tap_twilio_usage.money.dedup import ROUNDING_OF_A_ROW
+from tap_twilio_usage.money.hierarchy import TOTAL, normalise
+from tap_twilio_usage.money.usage_record import Periods, Totals
+from tap_twilio_usage.sync.account import Account
+from tap_twilio_usage.sync.difference import NEW
+from tap_twilio_usage.sync.endpoints import Unanswered
+from tap_twilio_usage.sync.run import Run
+from tap_twilio_usage.twilio.errors import ApiError, NotFound
+from tap_twilio_usage.twilio.periods import (
+    ALL_TIME,
+    DAILY,
+    DAY,
+    YEARLY,
+    Granularity,
+    Window,
+    named_days,
+)
+
+
+class NamedPeriod(NamedTuple):
+    """The records of a period, and the spend of its days if the period does not have it."""
+
+    records: Periods
+    of_days: Decimal | None = None
+
+    @property
+    def own(self) -> Decimal:
+        """The spend of the period."""
+        rows = (row for rows in self.records.values() for row in rows)
+        return _sum(row.price for row in rows if normalise(row.category) == TOTAL)
+
+
+def fetch_named_period(run: Run, account: Account) -> NamedPeriod:
+    """Return the records, which are asked for once more if they lack spend. Raises ApiError."""
+    period, granularity = NamedPeriod(run.fetch_current_usage(account)), run.planner.granularity
+    try:
+        totals = _fetch_totals(run, account, period)
+        if _lacks_spend(run, period, totals):
+            if not run.planner.is_over(named_days(granularity, run.planner.today)):
+                today = Window(run.planner.today, run.planner.today)
+                totals = {**totals, **run.endpoints.fetch_totals(account, DAILY, today)}
+            again = account.fetch_current_usage(granularity)
+            period = NamedPeriod(again) if again.keys() == period.records.keys() else period
+            if _lacks_spend(run, period, totals):
+                return period._replace(of_days=_spend(totals))
+    except Unanswered:
+        pass
+    except ApiError as error:
+        run.planner.logger.info(
+            "%s: whether Twilio's %s has the spend of its days cannot be checked; the next run "
+            "tries again: %s",
+            *(account.sid, granularity.resource, error),
+        )
+    return period
+
+
+class WithoutSpend:
+    """The accounts whose period does not have the spend of its days, until they are logged."""
+
+    def __init__(self, granularity: Granularity) -> None:
+        """Take the resource."""
+        self._resource = granularity.resource
+        self._found: list[str] = []
+
+    def note(self, account: Account, period: NamedPeriod) -> None:
+        """Note the account if its period does not have the spend of its days."""
+        if period.of_days is not None:
+            amounts = f"{period.own:,f} instead of {period.of_days:,f}"
+            self._found.append(f"{account.sid} ({amounts})")
+
+    def log(self, logger: Logger) -> None:
+        """Log the accounts."""
+        if self._found:
+            logger.warning(
+                "Twilio's %s does not have the spend of its days: %s; it is loaded as Twilio sends "
+                "it, and the next run asks again",
+                *(self._resource, some(self._found)),
+            )
+
+
+def _fetch_totals(run: Run, account: Account, period: NamedPeriod) -> Totals:
+    """Return the totals that the period has to have; none if there is nothing to compare.
+
+    They are those of its days that are over, or of today if it has just begun; of AllTime, if that
+    has no spend, those of this year and at its beginning of the one before.
+    """
+    endpoints, granularity, today = run.endpoints, run.planner.granularity, run.planner.today
+    if granularity is ALL_TIME:
+        years = Window(YEARLY.first(today - 31 * DAY), today)
+        is_in_doubt = period.records and not period.own
+        return endpoints.fetch_totals(account, YEARLY, years) if is_in_doubt else {}
+    days = named_days(granularity, today)
+    is_used = any(each.amounts for each in account.fetch_all_time())
+    if not is_used or days.start not in period.records:  # at midnight, it may be another period
+        return {}
+    days = Window(days.start, max(days.start, min(days.end, today - DAY)))
+    try:
+        return endpoints.fetch_totals(account, DAILY, days, at_once=True)
+    except NotFound:  # it begins before the account was created, or has just begun
+        created = endpoints.fetch_date_created(account)
+        if created is None or created == days.start or created not in days:
+            return {}
+        return endpoints.fetch_totals(account, DAILY, Window(created, days.end), at_once=True)
+
+
+def _lacks_spend(run: Run, period: NamedPeriod, totals: Totals) -> bool:
+    """Return whether the period lacks some of the totals; if it is over, also what it has more."""
+    if not totals:
+        return False
+    planner, new = run.planner, run.planner.today - NEW
+    whole = planner.granularity.period(min(period.records, default=planner.today))
+    with localcontext(EXACT):
+        difference = _spend(totals) - period.own
+        late = _sum(abs(row.price or ZERO) for day, row in totals.items() if day > new)
+        rounding = ROUNDING_OF_A_ROW * (len(totals) + 1)
+        if not period.own:
+            return abs(difference) > rounding
+        return (abs(difference) if planner.is_over(whole) else difference) > late + rounding
+
+
+def _spend(totals: Totals) -> Decimal:
+    return _sum(row.price for row in totals.values())
+
+
+def _sum(prices: Iterable[Decimal | None]) -> Decimal:
+    with localcontext(EXACT):
+        return sum((price or ZERO for price in prices), ZERO)
