@@ -323,6 +323,26 @@ def test_a_category_that_days_spell_in_another_way_is_listed(
     assert nights(caplog, account, "separate", 40, days) == []
 
 
+@pytest.mark.parametrize("mode", ["separate", *map(nightly, ("rolled_up", "excluded"))])
+def test_a_category_of_little_that_answers_zero_is_said(
+    caplog: pytest.LogCaptureFixture, mode: str
+) -> None:
+    """If AllTime has its whole total in categories. Otherwise any day may have a little in none."""
+    account, mms = account_of("before start"), {"mms": "0.02"}
+    little = {
+        each: {**rows, **mms, "totalprice": f"{Decimal(rows['totalprice']) + Decimal('0.02')}"}
+        for each, rows in account.truth.items()
+    }
+    account.truth = little
+    days = {**little, day(20): {**little[day(20)], "mms": "0"}}
+    (said,) = nights(caplog, account, mode, 40, days)
+    assert said.startswith("AC1: on 2026-01-21, up to 0.2% of totalprice is in no category")
+    assert nights(caplog, account, mode, 40, little) == []
+    fees = {each: {**rows, "mms": "0.01"} for each, rows in little.items()}
+    account.truth = fees
+    assert nights(caplog, account, mode, 40, fees) == []
+
+
 @pytest.mark.parametrize("first", [40, nightly(70)])
 def test_a_category_of_zero_is_said_though_the_first_load_does_not_get_to_its_end(
     caplog: pytest.LogCaptureFixture, first: int

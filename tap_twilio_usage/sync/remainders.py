@@ -62,8 +62,7 @@ class Remainders:
         self._amounts[period] = amount
         part = amount / abs(row.price)
         can_tell = row.price > 0 or has_only_refunds(prices)
-        # First what needs no AllTime, which is de-duplicated only if a day has more than a little.
-        if can_tell and part > LITTLE and part > LITTLE + 2 * self._of_all_time.part:
+        if can_tell and part > 0 and part > self._usual:
             self._parts[period] = part
 
     def end(self) -> None:
@@ -87,6 +86,12 @@ class Remainders:
     def _old(self) -> date:
         """The day before which no period gets its categories later, in a run that reads it."""
         return max(self._read_again, self._planner.today - NEW + DAY)
+
+    @property
+    def _usual(self) -> Decimal:
+        """The part of a day that may be in no category. If AllTime has nothing there, it is 0."""
+        of_all_time = self._of_all_time.part
+        return LITTLE + 2 * of_all_time if of_all_time else ZERO
 
     @cached_property
     def _of_all_time(self) -> _Remainder:
