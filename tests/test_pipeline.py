@@ -121,6 +121,8 @@ def pipeline(
         options.get("separates_accounts", False),
         options.pop("listed", accounts),
         options.pop("together", None),
+        without_subaccounts=options.pop("without_subaccounts", None),
+        fetch_subaccounts=options.pop("fetch_subaccounts", None),
     )
     run = run_of(
         [company],

@@ -144,7 +144,8 @@ def test_windows_fill_whole_pages(sync: Sync) -> None:
     lengths = [len(between(q["StartDate"], q["EndDate"])) for q in daily]
     assert sorted(lengths) == [5, 13, 13]  # four rows a day: 52 rows fill four pages
     assert {q["PageSize"] for q in daily} == {"13"}
-    assert len(server.requests) == 7  # with AllTime, the account itself, two for the months
+    # With AllTime, the account itself, two for the months, and three for the subaccounts.
+    assert len(server.requests) == 10
 
 
 def test_windows_adapt_to_the_number_of_rows_per_day(sync: Sync) -> None:
@@ -201,7 +202,7 @@ def test_requests_include_subaccounts_according_to_the_setting(
 ) -> None:
     with serve(account(THREE)) as server:
         run = sync(config(server.url, end_date="2026-01-03", subaccounts=subaccounts))
-    asked = {r.query["IncludeSubaccounts"] for r in server.requests if "Usage" in r.path}
+    asked = {query["IncludeSubaccounts"] for query in asked_for_all_categories(server.requests)}
     assert asked == {includes}
     assert {r["includes_subaccounts"] for r in run.records()} == {includes == "true"}
 

@@ -157,6 +157,8 @@ class PeriodStream(TwilioStream):
                     company.listed,
                     None if self.is_test else company.together,
                     company.compared,
+                    None if self.is_test else company.without_subaccounts,
+                    company.fetch_subaccounts,
                 )
                 for company in self.fetch_accounts().companies
             ],

@@ -17,6 +17,7 @@ from tap_twilio_usage.sync.all_accounts import AllAccounts
 from tap_twilio_usage.sync.category_filter import CategoryFilter
 from tap_twilio_usage.sync.category_gaps import CategoryGaps
 from tap_twilio_usage.sync.empty_periods import EmptyPeriods
+from tap_twilio_usage.sync.included_subaccounts import IncludedSubaccounts
 from tap_twilio_usage.sync.missing_days import MissingDays
 from tap_twilio_usage.sync.named_periods import WithoutSpend
 from tap_twilio_usage.sync.prefetch import Prefetch, Queue
@@ -58,6 +59,7 @@ class Pipeline:
         for each in self._all_accounts:
             each.end()
         UnnamedSubaccounts(self._run).end()
+        IncludedSubaccounts(self._run).end()
         self._run.end(self._contexts)
 
     def rows(self, context: AccountContext) -> Iterator[Rows]:

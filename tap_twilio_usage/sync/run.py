@@ -24,7 +24,9 @@ class Company:
     With `separates`, subaccounts have rows of their own. `listed` are all of Twilio's list, also
     those that this run does not read, and `together` is the main account with its subaccounts, if
     the rows of all accounts have to add up to it; `compared` are the days for which another stream
-    of this run has compared them.
+    of this run has compared them. If the rows of the main account include its subaccounts,
+    `without_subaccounts` is the account without them, and `fetch_subaccounts` returns these, where
+    the credentials can list them.
     """
 
     main: Account
@@ -33,6 +35,8 @@ class Company:
     listed: Collection[Account] = ()
     together: Account | None = None
     compared: list[Window] = field(default_factory=list)
+    without_subaccounts: Account | None = None
+    fetch_subaccounts: Callable[[], Sequence[Account]] | None = None
 
 
 @dataclass

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
@@ -239,6 +239,13 @@ class StreamState(msgspec.Struct, omit_defaults=True):
     partitions: list[Any] = []
 
 
+T = TypeVar("T")
+
+
+def _by_canonical_sid(found: dict[str, T]) -> dict[str, T]:
+    return {canonical_sid(sid): each for sid, each in found.items()}
+
+
 class UsageState(StreamState):
     """The state of a stream of usage records."""
 
@@ -252,8 +259,17 @@ class UsageState(StreamState):
     compared: dict[str, Window] = {}
     # The day on which its subaccounts were compared with those that have a connection, by its SID.
     connections_compared: dict[str, date] = {}
+    # The day on which the spend of a main account with its subaccounts was compared with that
+    # without them, by its SID.
+    inclusion_compared: dict[str, date] = {}
     # Set during a run with FOCUS: up to this day it is unknown which FOCUS rows the target has.
     billed_up_to: date | None = None
+
+    def __post_init__(self) -> None:
+        """Write the SIDs as everywhere else."""
+        self.compared = _by_canonical_sid(self.compared)
+        self.connections_compared = _by_canonical_sid(self.connections_compared)
+        self.inclusion_compared = _by_canonical_sid(self.inclusion_compared)
 
     def of(self, context: AccountContext) -> AccountState:
         """Return the state for the context; a new one if there is none."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from itertools import chain
@@ -57,6 +57,10 @@ class Connection(Protocol):
         """The SID of the account."""
 
     @property
+    def auth_token(self) -> str | None:
+        """The Auth Token, if it has one: only that can list the subaccounts."""
+
+    @property
     def includes_subaccounts(self) -> bool:
         """Whether the usage of the account includes its subaccounts."""
 
@@ -80,7 +84,9 @@ class Company:
     it says which to read; `missing` are the SIDs that were selected or known but are not in it.
     `together` is the main account with its subaccounts, if the rows of all accounts have to add up
     to it, or to it and others of which Twilio has no list; `compared` are the days for which a
-    stream of this run has compared them.
+    stream of this run has compared them. If the main account includes its subaccounts,
+    `without_subaccounts` is the account without them, and `fetch_subaccounts` returns these, where
+    the credentials can list them.
     """
 
     main: Account
@@ -90,6 +96,8 @@ class Company:
     listed: Collection[Account] = ()
     together: Account | None = None
     compared: list[Window] = field(default_factory=list)
+    without_subaccounts: Account | None = None
+    fetch_subaccounts: Callable[[], Sequence[Account]] | None = None
 
 
 class Accounts:
@@ -197,7 +205,29 @@ class Finder:
         )
         compares = connection.is_by_itself and not self._selection.shard
         together = self._account(sid, client, includes_subaccounts=True) if compares else None
-        return Company(main, [main], separates=connection.is_by_itself, together=together)
+        company = Company(main, [main], separates=connection.is_by_itself, together=together)
+        if not main.includes_subaccounts:
+            return company
+        return replace(
+            company,
+            without_subaccounts=self._account(sid, client, includes_subaccounts=False),
+            fetch_subaccounts=(
+                partial(self._subaccounts, connection, client) if connection.auth_token else None
+            ),
+        )
+
+    def _subaccounts(self, connection: Connection, client: Client) -> list[Account]:
+        rows = self._list(connection, client)
+        return [self._listed(row, client) for row in rows if row["sid"] != connection.account_sid]
+
+    def _listed(self, row: Record, client: Client) -> Account:
+        return self._account(
+            row["sid"],
+            client,
+            includes_subaccounts=False,
+            date_created=row["date_created"],
+            name=row["friendly_name"],
+        )
 
     def _separate(
         self,
@@ -212,16 +242,7 @@ class Finder:
         """
         selection = self._selection
         main_sid = connection.account_sid or ""
-        found = {
-            row["sid"]: self._account(
-                row["sid"],
-                self._own.get(row["sid"], client),
-                includes_subaccounts=False,
-                date_created=row["date_created"],
-                name=row["friendly_name"],
-            )
-            for row in rows
-        }
+        found = {row["sid"]: self._listed(row, self._own.get(row["sid"], client)) for row in rows}
         main = found[main_sid]
         wanted = set(selection.account_sids or (*found, *self._known(main_sid)))
         wanted -= set(selection.exclude_account_sids)

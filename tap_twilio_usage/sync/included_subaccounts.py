@@ -1,0 +1,107 @@
+"""Checks that a main account that includes its subaccounts has their spend.
+
+Twilio has been seen to ignore IncludeSubaccounts. Then all of its sums agree, and the spend of
+every subaccount is missing. So once a month, the totals of the days with subaccounts are compared
+with those without; if they are the same, the subaccounts are asked for theirs, where the
+credentials can list them. Pure, but for these requests and the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date
+from decimal import Decimal, localcontext
+
+from tap_twilio_usage.money.amounts import EXACT, ZERO
+from tap_twilio_usage.money.usage_record import Totals
+from tap_twilio_usage.sync.account import Account
+from tap_twilio_usage.sync.difference import NEW
+from tap_twilio_usage.sync.endpoints import Unanswered
+from tap_twilio_usage.sync.run import Company, Run
+from tap_twilio_usage.twilio.errors import ApiError
+from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Window
+from tap_twilio_usage.twilio.threads import InOrder
+
+
+class IncludedSubaccounts:
+    """The comparisons of one run; each does nothing if an earlier run of this month has made it."""
+
+    def __init__(self, run: Run) -> None:
+        """Take the run; make no request yet."""
+        self._run = run
+
+    def end(self) -> None:
+        """Log the accounts that lack the spend of their subaccounts.
+
+        The state must be written afterwards.
+        """
+        planner, compared = self._run.planner, self._run.state.inclusion_compared
+        for company in self._run.companies:
+            sid, without = company.main.sid, company.without_subaccounts
+            if without is None:
+                compared.pop(sid, None)  # what is loaded meanwhile is compared later
+                continue
+            last = compared.get(sid)
+            if last and last > planner.today:  # an earlier run had a wrong clock
+                last = None
+            if last and MONTHLY.first(last) == MONTHLY.first(planner.today):
+                continue
+            try:
+                is_compared = self._compare(company, without, since=last)
+            except Unanswered:
+                continue
+            except ApiError as error:
+                planner.logger.info(
+                    "%s: whether its usage includes its subaccounts cannot be checked; the next "
+                    "run tries again: %s",
+                    *(sid, error),
+                )
+            else:
+                if is_compared:
+                    compared[sid] = planner.today
+
+    def _compare(self, company: Company, without: Account, *, since: date | None) -> bool:
+        """Compare an account; return whether there was any day to compare. Raises ApiError."""
+        planner, main, endpoints = self._run.planner, company.main, self._run.endpoints
+        loaded = (each.first_day for each in self._run.state.partitions)
+        first = planner.settings.first_day(planner.today)
+        first = MONTHLY.first(since) if since else min(filter(None, (first, *loaded)))
+        last = min(planner.settings.last_day(planner.today), planner.today - NEW)
+        days = Window(max(first, endpoints.fetch_date_created(main) or first), last)
+        if days.days < 1 or days in company.compared:  # by another stream
+            return days.days > 0
+        whole = endpoints.fetch_totals(main, DAILY, days, at_once=True)
+        own = endpoints.fetch_totals(without, DAILY, days, at_once=True)
+        company.compared.append(days)
+        if any(_price(whole, day) != _price(own, day) for day in whole.keys() | own.keys()):
+            return True
+        if company.fetch_subaccounts is None:
+            planner.logger.info(
+                "%s: its usage in %s is the same with and without subaccounts; whether these have "
+                "any can be known with an Auth Token only",
+                *(main.sid, days),
+            )
+        elif missing := self._fetch_spend(company.fetch_subaccounts(), days):
+            planner.logger.warning(
+                "%s: its subaccounts have %s of spend in %s, which Twilio does not include, though "
+                "the tap asks for it: it is not loaded; set subaccounts to separate",
+                *(main.sid, f"{missing:,f}", days),
+            )
+        return True
+
+    def _fetch_spend(self, subaccounts: Collection[Account], days: Window) -> Decimal:
+        """Return what the subaccounts have spent in the days."""
+        endpoints = self._run.endpoints
+
+        def fetch(account: Account) -> Totals:
+            created = endpoints.fetch_date_created(account) or days.start
+            own = Window(max(days.start, created), days.end)
+            return endpoints.fetch_totals(account, DAILY, own) if own.days > 0 else {}
+
+        found = InOrder(fetch, subaccounts, self._run.max_requests)
+        with localcontext(EXACT):
+            return sum((abs(row.price or ZERO) for each in found for row in each.values()), ZERO)
+
+
+def _price(totals: Totals, day: date) -> Decimal:
+    return (totals[day].price or ZERO) if day in totals else ZERO
