@@ -12,7 +12,7 @@ import pytest
 from sandbox import MAIN_SID, Company
 from tap_twilio_usage.money.usage_record import Totals
 from tap_twilio_usage.sync.state import UsageState
-from tap_twilio_usage.twilio.errors import ApiError, NotFound
+from tap_twilio_usage.twilio.errors import ApiError, NotFound, RetriesExhausted
 from tap_twilio_usage.twilio.periods import Granularity, Window
 from tests.conftest import Sync
 from tests.faults.conftest import SPEED, TODAY, Lab, warned
@@ -115,15 +115,24 @@ def test_credentials_that_cannot_list_them_say_so(caplog: pytest.LogCaptureFixtu
         assert (said in caplog.text) == (last == 20)
 
 
+def test_a_subaccount_that_cannot_be_read_hinders_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    closed = subaccount(error=NotFound("no data"))
+    said = load(caplog, own(), own(), closed, subaccount(), state=UsageState(), last=20)
+    assert said == SAID.format(18 * 12, "2026-01-01..2026-01-18")
+    assert len(closed.asked_totals) == 1
+
+
 @pytest.mark.parametrize("which", ["main", "without", "subaccount"])
 def test_an_error_is_said_and_the_next_run_compares(
     caplog: pytest.LogCaptureFixture, which: str
 ) -> None:
     state, accounts = UsageState(), {"main": own(), "without": own(), "subaccount": subaccount()}
-    accounts[which].error = NotFound("no data")
+    accounts[which].error = RetriesExhausted("gave up")
     assert load(caplog, *accounts.values(), state=state, last=20) == ""
     cannot = "whether its usage includes its subaccounts cannot be checked; the next run tries"
-    assert f"AC1: {cannot} again: no data" in caplog.text
+    assert f"AC1: {cannot} again: gave up" in caplog.text
     accounts[which].error = None
     assert "AC1: its subaccounts have" in load(caplog, *accounts.values(), state=state, last=21)
 

@@ -18,7 +18,7 @@ from tap_twilio_usage.sync.account import Account
 from tap_twilio_usage.sync.difference import NEW
 from tap_twilio_usage.sync.endpoints import Unanswered
 from tap_twilio_usage.sync.run import Company, Run
-from tap_twilio_usage.twilio.errors import ApiError
+from tap_twilio_usage.twilio.errors import ApiError, Denied, NotFound
 from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Window
 from tap_twilio_usage.twilio.threads import InOrder
 
@@ -90,13 +90,18 @@ class IncludedSubaccounts:
         return True
 
     def _fetch_spend(self, subaccounts: Collection[Account], days: Window) -> Decimal:
-        """Return what the subaccounts have spent in the days."""
+        """Return what the subaccounts that can be read have spent in the days. Raises ApiError."""
         endpoints = self._run.endpoints
 
         def fetch(account: Account) -> Totals:
             created = endpoints.fetch_date_created(account) or days.start
             own = Window(max(days.start, created), days.end)
-            return endpoints.fetch_totals(account, DAILY, own) if own.days > 0 else {}
+            if own.days < 1:
+                return {}
+            try:
+                return endpoints.fetch_totals(account, DAILY, own, at_once=True)
+            except (Denied, NotFound):  # such as one that was closed
+                return {}
 
         found = InOrder(fetch, subaccounts, self._run.max_requests)
         with localcontext(EXACT):
