@@ -19,8 +19,9 @@ from tests.faults.conftest import SPEED, TODAY, Lab, warned
 from tests.forked import Overrides
 from tests.test_pipeline import FakeAccount, day, only, pipeline
 
-FIVE, TWELVE = ({"totalprice": price, "sms": price} for price in ("5", "12"))
-ZEROS = {"totalprice": "0", "sms": "0"}
+FIVE, SEVEN, TWELVE, REFUND, REFUNDED, ZEROS = (
+    {"totalprice": price, "sms": price} for price in ("5", "7", "12", "-7", "-2", "0")
+)
 SAID = (
     "AC1: its subaccounts have {} of spend in {}, which Twilio does not include, though the tap "
     "asks for it: it is not loaded; set subaccounts to separate"
@@ -65,6 +66,8 @@ def load(  # noqa: PLR0913
     """Load the main account; return the warnings."""
     caplog.clear()
     caplog.set_level(logging.INFO)
+    if without:
+        without.today = day(last)
     run = pipeline(
         main,
         state=state,
@@ -99,6 +102,15 @@ def test_subaccounts_that_are_included_are_not_asked(caplog: pytest.LogCaptureFi
     assert other.asked_totals == []
 
 
+def test_amounts_that_cancel_each_other_out_in_alltime_are_included(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    both = Account({**only(range(300), FIVE), **only([7], TWELVE), **only([8], REFUNDED)})
+    other = subaccount({**only([7], SEVEN), **only([8], REFUND)})
+    assert load(caplog, both, own(), other, state=UsageState(), last=20) == ""
+    assert other.asked_totals
+
+
 def test_subaccounts_without_spend_are_no_warning(caplog: pytest.LogCaptureFixture) -> None:
     """So are those that are younger than the days."""
     unused, young = subaccount(only(range(300), ZEROS)), subaccount(created=day(25))
@@ -111,7 +123,7 @@ def test_credentials_that_cannot_list_them_say_so(caplog: pytest.LogCaptureFixtu
     state = UsageState()
     for last in (20, 21):
         assert load(caplog, own(), own(), state=state, last=last, can_list=False) == ""
-        said = "AC1: its usage in 2026-01-01..2026-01-18 is the same with and without subaccounts"
+        said = "AC1: Twilio's AllTime is the same with and without subaccounts; whether these have"
         assert (said in caplog.text) == (last == 20)
 
 
@@ -142,10 +154,10 @@ def test_the_newest_days_and_days_before_the_creation_are_not_compared(
 ) -> None:
     main, without = own(), own()
     main.created = day(5)
-    load(caplog, main, without, state=UsageState(), last=20)
+    load(caplog, main, without, subaccount(), state=UsageState(), last=20)
     assert without.asked_totals == [Window(day(5), day(17))]
     without = own()
-    load(caplog, own(), without, state=UsageState(), last=2)
+    load(caplog, own(), without, subaccount(), state=UsageState(), last=2)
     assert without.asked_totals == []
 
 

@@ -1,18 +1,20 @@
 """Checks that a main account that includes its subaccounts has their spend.
 
 Twilio has been seen to ignore IncludeSubaccounts. Then all of its sums agree, and the spend of
-every subaccount is missing. So once a month, the totals of the days with subaccounts are compared
-with those without; if they are the same, the subaccounts are asked for theirs, where the
-credentials can list them. Pure, but for these requests and the log.
+every subaccount is missing. So once a month, AllTime with subaccounts is compared with that without
+them. If it does not have more, the subaccounts are asked for their days, where the credentials can
+list them; and if these have spend, the days of the account are compared, too. Pure, but for these
+requests and the log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import date
 from decimal import Decimal, localcontext
 
 from tap_twilio_usage.money.amounts import EXACT, ZERO
+from tap_twilio_usage.money.hierarchy import TOTAL, normalise
 from tap_twilio_usage.money.usage_record import Totals
 from tap_twilio_usage.sync.account import Account
 from tap_twilio_usage.sync.difference import NEW
@@ -21,6 +23,7 @@ from tap_twilio_usage.sync.run import Company, Run
 from tap_twilio_usage.twilio.errors import ApiError, Denied, NotFound
 from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Window
 from tap_twilio_usage.twilio.threads import InOrder
+from tap_twilio_usage.twilio.usage_records import Reported
 
 
 class IncludedSubaccounts:
@@ -62,32 +65,46 @@ class IncludedSubaccounts:
 
     def _compare(self, company: Company, without: Account, *, since: date | None) -> bool:
         """Compare an account; return whether there was any day to compare. Raises ApiError."""
-        planner, main, endpoints = self._run.planner, company.main, self._run.endpoints
+        planner, main = self._run.planner, company.main
         loaded = (each.first_day for each in self._run.state.partitions)
         first = planner.settings.first_day(planner.today)
         first = MONTHLY.first(since) if since else min(filter(None, (first, *loaded)))
         last = min(planner.settings.last_day(planner.today), planner.today - NEW)
-        days = Window(max(first, endpoints.fetch_date_created(main) or first), last)
+        days = Window(max(first, self._run.endpoints.fetch_date_created(main) or first), last)
         if days.days < 1 or days in company.compared:  # by another stream
             return days.days > 0
-        whole = endpoints.fetch_totals(main, DAILY, days, at_once=True)
-        own = endpoints.fetch_totals(without, DAILY, days, at_once=True)
-        company.compared.append(days)
-        if any(_price(whole, day) != _price(own, day) for day in whole.keys() | own.keys()):
+        # It was asked for before that without subaccounts, which may have grown since.
+        if _spend(main.fetch_all_time()) > _spend(without.fetch_all_time()):
             return True
         if company.fetch_subaccounts is None:
             planner.logger.info(
-                "%s: its usage in %s is the same with and without subaccounts; whether these have "
-                "any can be known with an Auth Token only",
-                *(main.sid, days),
+                "%s: Twilio's AllTime is the same with and without subaccounts; whether these have "
+                "any spend can be known with an Auth Token only",
+                main.sid,
             )
-        elif missing := self._fetch_spend(company.fetch_subaccounts(), days):
+        elif missing := self._fetch_missing(main, without, company.fetch_subaccounts(), days):
             planner.logger.warning(
                 "%s: its subaccounts have %s of spend in %s, which Twilio does not include, though "
                 "the tap asks for it: it is not loaded; set subaccounts to separate",
                 *(main.sid, f"{missing:,f}", days),
             )
+        company.compared.append(days)
         return True
+
+    def _fetch_missing(
+        self, main: Account, without: Account, subaccounts: Collection[Account], days: Window
+    ) -> Decimal:
+        """Return the spend of the subaccounts in days that have none of it. Raises ApiError."""
+        spend = self._fetch_spend(subaccounts, days)
+        if not spend:
+            return ZERO
+        whole, own = InOrder(
+            lambda each: self._run.endpoints.fetch_totals(each, DAILY, days, at_once=True),
+            [main, without],
+            self._run.max_requests,
+        )
+        is_the_same = all(_price(whole, day) == _price(own, day) for day in {*whole, *own})
+        return spend if is_the_same else ZERO
 
     def _fetch_spend(self, subaccounts: Collection[Account], days: Window) -> Decimal:
         """Return what the subaccounts that can be read have spent in the days. Raises ApiError."""
@@ -106,6 +123,11 @@ class IncludedSubaccounts:
         found = InOrder(fetch, subaccounts, self._run.max_requests)
         with localcontext(EXACT):
             return sum((abs(row.price or ZERO) for each in found for row in each.values()), ZERO)
+
+
+def _spend(history: Iterable[Reported]) -> Decimal:
+    totals = (each.price for each in history if normalise(each.category) == TOTAL)
+    return next(totals, None) or ZERO
 
 
 def _price(totals: Totals, day: date) -> Decimal:
