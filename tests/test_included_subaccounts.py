@@ -75,7 +75,7 @@ def load(  # noqa: PLR0913
         saved=[],
         listed=(),
         without_subaccounts=without,
-        fetch_subaccounts=(lambda: subaccounts) if can_list else None,
+        fetch_subaccounts=(lambda: [*subaccounts]) if can_list else None,
         **{"start_date": day(0), **options},
     )
     for context in run.begin():

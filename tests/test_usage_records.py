@@ -144,8 +144,8 @@ def test_windows_fill_whole_pages(sync: Sync) -> None:
     lengths = [len(between(q["StartDate"], q["EndDate"])) for q in daily]
     assert sorted(lengths) == [5, 13, 13]  # four rows a day: 52 rows fill four pages
     assert {q["PageSize"] for q in daily} == {"13"}
-    # With AllTime, the account itself, two for the months, and two for the subaccounts.
-    assert len(server.requests) == 9
+    # With AllTime, the account itself, two for the months, and the list of subaccounts.
+    assert len(server.requests) == 8
 
 
 def test_windows_adapt_to_the_number_of_rows_per_day(sync: Sync) -> None:

@@ -1,8 +1,8 @@
 """Checks that a main account that includes its subaccounts has their spend.
 
 Twilio has been seen to ignore IncludeSubaccounts. Then all of its sums agree, and the spend of
-every subaccount is missing. So once a month, AllTime with subaccounts is compared with that without
-them. If it does not have more, the subaccounts are asked for their days, where the credentials can
+every subaccount is missing. So once a month, if there are any, AllTime with them is compared with
+that without. If it does not have more, they are asked for their days, where the credentials can
 list them; and if these have spend, the days of the account are compared, too. Pure, but for these
 requests and the log.
 """
@@ -65,31 +65,39 @@ class IncludedSubaccounts:
 
     def _compare(self, company: Company, without: Account, *, since: date | None) -> bool:
         """Compare an account; return whether there was any day to compare. Raises ApiError."""
-        planner, main = self._run.planner, company.main
+        planner = self._run.planner
         loaded = (each.first_day for each in self._run.state.partitions)
         first = planner.settings.first_day(planner.today)
         first = MONTHLY.first(since) if since else min(filter(None, (first, *loaded)))
         last = min(planner.settings.last_day(planner.today), planner.today - NEW)
-        days = Window(max(first, self._run.endpoints.fetch_date_created(main) or first), last)
-        if days.days < 1 or days in company.compared:  # by another stream
-            return days.days > 0
-        # It was asked for before that without subaccounts, which may have grown since.
+        created = self._run.endpoints.fetch_date_created(company.main)
+        days = Window(max(first, created or first), last)
+        if days.days > 0 and days not in company.compared:  # by another stream
+            self._log_missing(company, without, days)
+            company.compared.append(days)
+        return days.days > 0
+
+    def _log_missing(self, company: Company, without: Account, days: Window) -> None:
+        """Log the spend of the days that is not included. Raises ApiError."""
+        logger, main = self._run.planner.logger, company.main
+        subaccounts = company.fetch_subaccounts() if company.fetch_subaccounts else None
+        if subaccounts == []:
+            return
+        # That with subaccounts was asked for before; that without them may have grown since.
         if _spend(main.fetch_all_time()) > _spend(without.fetch_all_time()):
-            return True
-        if company.fetch_subaccounts is None:
-            planner.logger.info(
+            return
+        if subaccounts is None:
+            logger.info(
                 "%s: Twilio's AllTime is the same with and without subaccounts; whether these have "
                 "any spend can be known with an Auth Token only",
                 main.sid,
             )
-        elif missing := self._fetch_missing(main, without, company.fetch_subaccounts(), days):
-            planner.logger.warning(
+        elif missing := self._fetch_missing(main, without, subaccounts, days):
+            logger.warning(
                 "%s: its subaccounts have %s of spend in %s, which Twilio does not include, though "
                 "the tap asks for it: it is not loaded; set subaccounts to separate",
                 *(main.sid, f"{missing:,f}", days),
             )
-        company.compared.append(days)
-        return True
 
     def _fetch_missing(
         self, main: Account, without: Account, subaccounts: Collection[Account], days: Window
