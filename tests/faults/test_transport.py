@@ -23,7 +23,7 @@ from sandbox.faults import error
 from tests.conftest import Run, nightly, nightly_except
 from tests.faults.conftest import (
     BILLING,
-    DATED,
+    DATED_BY_DAY,
     SPEED,
     STREAMS,
     TYPICAL,
@@ -113,7 +113,12 @@ def test_the_tap_waits_for_retry_after(lab: Lab, retry_after: Callable[[], str])
 
 @pytest.mark.parametrize(
     ("stream", "asked"),
-    list(zip(STREAMS, cycle(["86400", "Fri, 31 Dec 2100 23:59:59 GMT"]), strict=False)),
+    [
+        (stream, asked) if stream in TYPICAL else nightly(stream, asked)
+        for stream, asked in zip(
+            STREAMS, cycle(["86400", "Fri, 31 Dec 2100 23:59:59 GMT"]), strict=False
+        )
+    ],
 )
 def test_a_retry_after_over_the_maximum_is_an_error(lab: Lab, stream: str, asked: str) -> None:
     run = lab.with_faults(of(stream, too_many(asked)), stream)
@@ -156,7 +161,7 @@ def test_long_text_of_a_server_is_truncated(lab: Lab) -> None:
     assert "code 20500, Internal Server Error " in run.last_line
 
 
-@pytest.mark.parametrize("stream", DATED)
+@pytest.mark.parametrize("stream", DATED_BY_DAY)
 def test_a_fault_during_a_run_leaves_complete_periods(lab: Lab, healthy: Run, stream: str) -> None:
     """The bookmark is not after the data, and the next run resumes from it."""
     fault = of(stream, FAULTS["503"], after=4 if stream.endswith("daily") else 1)
