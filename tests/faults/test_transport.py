@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
-from itertools import cycle
+from itertools import chain, cycle
 from typing import Any
 
 import pytest
@@ -57,10 +57,14 @@ def dripping(reply: Reply) -> Reply:
 # 1 to 6: temporary faults.
 
 
-BURST = ("500", "502 with a page", "503", "reset", "504 with a page")  # one after the other
+BURSTS = (  # one after the other
+    ("500", "502 with a page", "503", "reset", "504 with a page"),
+    ("429 with seconds", "closed", "broken gzip", "a page", "nothing"),
+    ("429 with garbage", "half of the JSON", "reset in the body", "closed in the body"),
+)
 
 
-@pytest.mark.parametrize("fault", nightly_except(FAULTS.keys() - BURST, FAULTS))
+@pytest.mark.parametrize("fault", nightly_except(FAULTS.keys() - {*chain(*BURSTS)}, FAULTS))
 def test_a_temporary_fault_loses_no_row_of_any_stream(lab: Lab, healthy: Run, fault: str) -> None:
     """The first try of every request fails."""
     with Server(lab.company, plan=at_first(FAULTS[fault])) as server:
@@ -71,10 +75,14 @@ def test_a_temporary_fault_loses_no_row_of_any_stream(lab: Lab, healthy: Run, fa
     assert len(re.findall(r"; try 2 after \d", run.log)) == len(server.faulty) > len(STREAMS)
 
 
-def test_a_burst_of_faults_loses_no_row_of_any_stream(lab: Lab, healthy: Run) -> None:
-    run = lab.with_faults(at_first(*(FAULTS[name] for name in BURST)))
+@pytest.mark.parametrize("burst", BURSTS, ids=" then ".join)
+def test_a_burst_of_faults_loses_no_row_of_any_stream(
+    lab: Lab, healthy: Run, burst: tuple[str, ...]
+) -> None:
+    run = lab.with_faults(at_first(*(FAULTS[name] for name in burst)))
     assert run.code == 0
     assert table(run) == table(healthy)
+    assert run.states[-1] == healthy.states[-1]
 
 
 @pytest.mark.parametrize("fault", nightly_except({"429"}, ["429", "429 with garbage", "500"]))
