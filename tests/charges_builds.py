@@ -12,7 +12,7 @@ import psycopg
 import yaml
 
 from tests.charges import COLUMNS, TABLES, World, categories, write_seeds
-from tests.conftest import ROOT, Rows, address, clean_environment, ended
+from tests.conftest import QUIET_DBT, ROOT, Rows, address, clean_environment, ended
 
 CHARGES = (
     "SELECT customer_id, month, price_unit, line, plan_id, item, quantity, unit_price, amount, "
@@ -54,7 +54,7 @@ class Project:
                 **(address(self.database) if self.database else {}),
                 "DBT_TARGET": "postgres" if self.database else "duckdb",
                 "TARGET_DUCKDB_PATH": str(self.warehouse),
-                "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+                **QUIET_DBT,
             },
         )
 

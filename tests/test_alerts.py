@@ -29,7 +29,7 @@ from tap_twilio_usage.alerts.alert import doublings
 from tap_twilio_usage.alerts.balance import lasting
 from tap_twilio_usage.alerts.today import History, usual
 from tests.canary import leaks
-from tests.conftest import ROOT, blocks, catalog_of, clean_environment, config, forked_in
+from tests.conftest import ROOT, blocks, catalog_of, clean_environment, config, forked_in, nightly
 from tests.http_server import Answer, LocalServer, Request, serve
 
 TODAY = date(2025, 9, 10)
@@ -464,7 +464,7 @@ def burst(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, 
     return records
 
 
-@pytest.mark.parametrize(("kind", "day_type"), [("duck", "TEXT"), ("postgresql", "DATE")])
+@pytest.mark.parametrize(("kind", "day_type"), [("duck", "TEXT"), nightly("postgresql", "DATE")])
 def test_a_burst_is_said_the_same_day_and_again_when_it_has_doubled(
     kind: str,
     day_type: str,

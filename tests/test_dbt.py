@@ -287,16 +287,6 @@ def test_the_job_builds_exact_marts_and_fails_on_a_broken_day(
         assert f"FAIL 2 {test}" in log
 
 
-@pytest.fixture(scope="session")
-def compiled(project: Path, postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the SQL that dbt makes of the package for PostgreSQL."""
-    meltano = Meltano(project, tmp_path_factory.mktemp("compile"), f"{postgres}/postgres")
-    with meltano.call("invoke", "dbt-postgres", "compile") as process:
-        log, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, log
-    return project / "dbt" / "target" / "compiled" / "twilio_usage"
-
-
 def of_package(model: Path) -> str:
     """Return a model's SQL that reads temporary tables with the names of the models."""
     return re.sub(r'"postgres"."twilio_usage"."(\w+)"', r"\1", model.read_text())

@@ -22,7 +22,7 @@ from sandbox.invoice import invoice
 from tap_twilio_usage.focus.columns import STREAM, columns_of
 from tap_twilio_usage.focus.metadata import instance_of
 from tap_twilio_usage.invoice.__main__ import main as read_invoice
-from tests.conftest import ROOT, Run, address, catalog_of, clean_environment, forked_in
+from tests.conftest import QUIET_DBT, ROOT, Run, address, catalog_of, clean_environment, forked_in
 
 FIRST, LAST = date(2025, 8, 20), date(2025, 10, 5)
 SUBACCOUNT, MISSING = "AC" + "2".zfill(32), date(2025, 8, 25)
@@ -132,7 +132,7 @@ def query(
     done = subprocess.run(
         command,
         cwd=package,
-        env={**clean_environment(), **address(uri), "DO_NOT_TRACK": "1", "NO_COLOR": "1"},
+        env={**clean_environment(), **address(uri), **QUIET_DBT},
         capture_output=True,
         text=True,
         timeout=300,

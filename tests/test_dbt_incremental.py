@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from tests.charges import TABLES
-from tests.conftest import ROOT, address, clean_environment, install, once_for_all
+from tests.conftest import QUIET_DBT, ROOT, address, clean_environment, install, once_for_all
 from tests.test_dbt_charges import NEEDS
 
 FIRST, LAST = date(2025, 5, 20), date(2025, 8, 31)
@@ -209,8 +209,8 @@ def take(python: Path, folder: Path, steps: list[dict[str, Any]], **warehouse: s
         cwd=package,
         env={
             **clean_environment(),
-            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-            "NO_COLOR": "1",
+            **QUIET_DBT,
+            "DBT_WRITE_JSON": "false",
             **warehouse,
         },
         capture_output=True,

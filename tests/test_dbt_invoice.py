@@ -26,9 +26,7 @@ from tap_twilio_usage.invoice.__main__ import main
 from tap_twilio_usage.invoice.line import Line
 from tap_twilio_usage.money.hierarchy import UNKNOWN_SERVICE, shipped
 from tests.conftest import ROOT, Meltano, Rows, blocks
-from tests.test_dbt import build, compiled, of_package, service
-
-__all__ = ["compiled"]  # a fixture
+from tests.test_dbt import build, of_package, service
 
 MONTH, LAST, TODAY = date(2025, 9, 1), date(2025, 9, 30), date(2025, 10, 5)
 FEE = Decimal("12.345")

@@ -17,7 +17,7 @@ from tap_twilio_usage.sync.state import UsageState
 from tap_twilio_usage.twilio.errors import NotFound, RetriesExhausted
 from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Window
 from tap_twilio_usage.twilio.threads import spawn
-from tests.conftest import Run, Sync
+from tests.conftest import Run, Sync, nightly
 from tests.faults.conftest import SPEED, TODAY, Lab, catalog, table, warned
 from tests.forked import Overrides
 from tests.test_all_accounts import Account, said, with_closed
@@ -68,7 +68,7 @@ def compared(run: Run) -> tuple[list[bool], list[bool]]:
     )
 
 
-@pytest.mark.parametrize("resource", ["Monthly", "Daily"])
+@pytest.mark.parametrize("resource", [nightly("Monthly"), "Daily"])
 def test_two_accounts_ask_it_and_all_rows_are_loaded(lab: Lab, resource: str) -> None:
     healthy, asked = load(lab, resource, fails=NONE)
     assert len({*asked}) >= 4
@@ -87,7 +87,7 @@ def test_two_accounts_ask_it_and_all_rows_are_loaded(lab: Lab, resource: str) ->
     assert compared(later) == compared(healthy)
 
 
-@pytest.mark.parametrize("resource", ["Monthly", "Daily"])
+@pytest.mark.parametrize("resource", [nightly("Monthly"), "Daily"])
 def test_one_account_that_does_not_answer_does_not_hinder_the_others(
     lab: Lab, resource: str
 ) -> None:

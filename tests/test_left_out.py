@@ -422,8 +422,10 @@ def moved(night: int) -> dict[str, dict[str, Any]]:
     }
 
 
-@pytest.mark.parametrize("night", [70, 71, nightly(69), nightly(72)])
-@pytest.mark.parametrize("creation", ["before start", "unknown", nightly("unknown, strict")])
+@pytest.mark.parametrize("night", [70, *map(nightly, (69, 71, 72))])
+@pytest.mark.parametrize(
+    "creation", ["before start", *map(nightly, ("unknown", "unknown, strict"))]
+)
 def test_so_it_is_though_a_setting_moves_the_days_that_are_read(
     caplog: pytest.LogCaptureFixture, creation: str, night: int
 ) -> None:

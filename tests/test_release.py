@@ -200,7 +200,7 @@ def credentials(line: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "commits", ["HEAD~30..HEAD", pytest.param("HEAD", marks=pytest.mark.nightly)]
+    "commits", ["HEAD~10..HEAD", pytest.param("HEAD", marks=pytest.mark.nightly)]
 )
 def test_no_credential_is_in_the_history(commits: str) -> None:
     with transient_settings({"plugins_used": [{"name": name} for name in DETECTORS]}):

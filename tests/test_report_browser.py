@@ -124,7 +124,7 @@ def test_nothing_is_cut_or_asks_the_network(
     assert wide > 0 or width > 1000
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", nightly("dark")])
 def test_axe_finds_nothing_serious(browser: Browser, file: Path, scheme: Any) -> None:
     page, _ = opened(browser, file, color_scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")

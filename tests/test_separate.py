@@ -322,7 +322,7 @@ def test_every_change_of_subaccounts_counts_each_dollar_once(
         assert {row["start_date"] for row in again.records()} <= {"2025-10-04", "2025-10-05"}
 
 
-@pytest.mark.parametrize("subaccounts", ["rolled_up", "excluded"])
+@pytest.mark.parametrize("subaccounts", ["rolled_up", nightly("excluded")])
 def test_rows_of_subaccounts_are_set_to_zero_after_separate(
     sync: Sync, server: Server, subaccounts: str
 ) -> None:
@@ -411,7 +411,7 @@ def cut(run: Run, sid: str, day: date) -> tuple[list[dict[str, Any]], dict[str, 
     return messages, next(m["value"] for m in reversed(messages) if m["type"] == "STATE")
 
 
-@pytest.mark.parametrize("sid", [MAIN_SID, ACTIVE])
+@pytest.mark.parametrize("sid", [nightly(MAIN_SID), ACTIVE])
 def test_a_later_start_date_leaves_no_gap_in_an_interrupted_change(
     sync: Sync, server: Server, company: Company, sid: str
 ) -> None:
@@ -521,7 +521,8 @@ def test_a_change_from_some_accounts_reads_all_their_days(
 
 
 @pytest.mark.parametrize(
-    "stream", ["usage_records_monthly", "usage_records_all_time", "usage_records_today"]
+    "stream",
+    ["usage_records_monthly", *map(nightly, ("usage_records_all_time", "usage_records_today"))],
 )
 def test_a_change_works_for_all_periods(
     sync: Sync, server: Server, company: Company, stream: str
@@ -548,7 +549,7 @@ def test_a_change_works_for_all_periods(
         assert {(sid, start) for sid, _, start in table.rows} == periods  # no others become zero
 
 
-@pytest.mark.parametrize("period", ["monthly", "yearly", "this_month"])
+@pytest.mark.parametrize("period", ["monthly", nightly("yearly"), nightly("this_month")])
 def test_the_first_period_of_a_subaccount_is_set_to_zero_too(sync: Sync, period: str) -> None:
     """Twilio may return a row that starts on the creation date, which is not in the state."""
     company, stream = Company(today=LAST, since=FIRST, subaccounts=1), f"usage_records_{period}"
@@ -578,7 +579,7 @@ def test_a_month_that_is_set_to_zero_keeps_its_end_date(sync: Sync, server: Serv
     }
 
 
-@pytest.mark.parametrize("stream", [DAILY, "usage_records_today"])
+@pytest.mark.parametrize("stream", [DAILY, nightly("usage_records_today")])
 def test_the_state_has_the_first_day_before_the_first_row_is_emitted(
     sync: Sync, server: Server, stream: str
 ) -> None:

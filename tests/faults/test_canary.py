@@ -106,9 +106,9 @@ def linked(link: str) -> Answer:
     [
         nightly("Daily", "usage_records_daily", "INFO"),
         ("Daily", "usage_records_daily", "DEBUG"),
-        ("AllTime", "categories", "DEBUG"),
+        nightly("AllTime", "categories", "DEBUG"),
         ("Accounts", "accounts", "DEBUG"),
-        ("Triggers", "usage_triggers", "DEBUG"),
+        nightly("Triggers", "usage_triggers", "DEBUG"),
         ("/Records", "billing_group_records", "DEBUG"),
         ("token", "billing_group_records", "DEBUG"),
     ],

@@ -20,6 +20,7 @@ from tests.faults.conftest import (
     RECONCILIATION,
     STREAMS,
     USAGE,
+    USAGE_BY_DAY,
     Fault,
     Lab,
     changed,
@@ -229,7 +230,7 @@ def test_unknown_fields_and_categories_are_logged_once(lab: Lab, healthy: Run) -
     assert warned(run).count("field 'surprise' is new to this version") == len(STREAMS) - 1
 
 
-@pytest.mark.parametrize("stream", USAGE)
+@pytest.mark.parametrize("stream", USAGE_BY_DAY)
 def test_an_unknown_category_is_logged_once(lab: Lab, stream: str) -> None:
     def change(row: Row) -> None:
         if row["category"] == "sms":
@@ -241,7 +242,7 @@ def test_an_unknown_category_is_logged_once(lab: Lab, stream: str) -> None:
     assert warned(run).count("category 'quantum-messages' is new to this version") == 1
 
 
-@pytest.mark.parametrize("stream", USAGE)
+@pytest.mark.parametrize("stream", USAGE_BY_DAY)
 def test_a_null_price_and_a_second_currency_are_logged_once(lab: Lab, stream: str) -> None:
     def change(row: Row) -> None:
         if row["category"] == "calls-inbound":

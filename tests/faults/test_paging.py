@@ -15,7 +15,7 @@ from sandbox import MAIN_SID, Reply, Request, Server
 from tests.conftest import Run, nightly_except
 from tests.faults.conftest import (
     BILLING,
-    DATED,
+    DATED_BY_DAY,
     LISTS,
     PAGED,
     SPEED,
@@ -192,7 +192,7 @@ def test_a_run_without_rows_succeeds_and_writes_a_state(lab: Lab) -> None:
     assert {key[0] for key in table(run)} == {"categories", "balance"}
 
 
-@pytest.mark.parametrize("stream", DATED)
+@pytest.mark.parametrize("stream", DATED_BY_DAY)
 def test_a_load_without_any_row_is_said_and_asked_for_again(
     lab: Lab, healthy: Run, stream: str
 ) -> None:

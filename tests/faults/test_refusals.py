@@ -14,11 +14,13 @@ import pytest
 from sandbox import API_KEY_SECRET, API_KEY_SID, BILLING_GROUP_IDS, MAIN_SID, Reply, Request, Server
 from sandbox.faults import error
 from tap_twilio_usage.twilio.limits import Limits
-from tests.conftest import Run
+from tests.conftest import Run, nightly_except
 from tests.faults.conftest import (
     BILLING,
     DATED,
     STREAMS,
+    TYPICAL,
+    TYPICAL_BY_DAY,
     USAGE,
     Fault,
     Lab,
@@ -137,7 +139,7 @@ def bookmarks(run: Run, stream: str) -> dict[str, str | None]:
     return {p["context"]["account_sid"]: p.get("replication_key_value") for p in partitions}
 
 
-@pytest.mark.parametrize("stream", OF_ACCOUNTS)
+@pytest.mark.parametrize("stream", nightly_except(TYPICAL, OF_ACCOUNTS))
 def test_a_run_in_which_all_accounts_are_refused_fails(lab: Lab, stream: str) -> None:
     plan = for_the_subaccount(FORBIDDEN, only=False)
     run = lab.with_faults(plan, stream, subaccounts="separate")
@@ -149,7 +151,7 @@ def test_a_run_in_which_all_accounts_are_refused_fails(lab: Lab, stream: str) ->
     assert table(run) == {} or stream == "categories"  # the shipped table needs no account
 
 
-@pytest.mark.parametrize("stream", BILLING)
+@pytest.mark.parametrize("stream", nightly_except(TYPICAL, BILLING))
 @pytest.mark.parametrize("status", IN_ONE)
 def test_the_other_billing_group_is_complete_if_one_is_refused(
     lab: Lab, healthy: Run, stream: str, status: str
@@ -173,7 +175,9 @@ def test_the_other_billing_group_is_complete_if_one_is_refused(
 # 12: credentials that do not fit (the whole matrix is in test_credentials.py).
 
 
-@pytest.mark.parametrize("stream", [*USAGE, "usage_triggers", "categories", "accounts"])
+@pytest.mark.parametrize(
+    "stream", nightly_except(TYPICAL, [*USAGE, "usage_triggers", "categories", "accounts"])
+)
 def test_an_api_key_cannot_read_accounts_one_by_one(lab: Lab, stream: str) -> None:
     key: dict[str, Any] = {
         "auth_token": "",
@@ -191,7 +195,7 @@ def test_an_api_key_cannot_read_accounts_one_by_one(lab: Lab, stream: str) -> No
     assert run.out == ""
 
 
-@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("stream", TYPICAL_BY_DAY)
 def test_missing_credentials_are_an_error_before_the_first_request(lab: Lab, stream: str) -> None:
     none: dict[str, Any] = {"client_secret": ""} if stream in BILLING else {"auth_token": ""}
     with Server(lab.company) as server:

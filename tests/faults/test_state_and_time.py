@@ -19,11 +19,12 @@ from tests.conftest import Run
 from tests.faults.conftest import (
     BILLING,
     DATED,
+    DATED_BY_DAY,
     FIRST,
     LAST,
     SPEED,
-    STREAMS,
     TODAY,
+    TYPICAL_BY_DAY,
     Lab,
     of_streams,
     table,
@@ -60,7 +61,7 @@ def at(time_in_gmt: str) -> Overrides:
 # 24: the state.
 
 
-@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("stream", TYPICAL_BY_DAY)
 @pytest.mark.parametrize(
     "kind", ["no object", "garbage", "no partitions", "no context", "no markers"]
 )
@@ -98,7 +99,7 @@ def test_a_state_of_an_unknown_stream_is_refused(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("bookmark", [f"{TODAY + timedelta(days=1)}", "2999-12-31"])
-@pytest.mark.parametrize("stream", DATED)
+@pytest.mark.parametrize("stream", DATED_BY_DAY)
 def test_a_bookmark_in_the_future_is_reset(lab: Lab, stream: str, bookmark: str) -> None:
     if not bookmark.endswith("-12-31") and not stream.endswith("daily"):
         bookmark = f"{TODAY.year + 1}-01-01"  # a period begins with its first day
@@ -117,7 +118,7 @@ def test_a_bookmark_in_the_future_is_reset(lab: Lab, stream: str, bookmark: str)
 # 25: time.
 
 
-@pytest.mark.parametrize("stream", DATED)
+@pytest.mark.parametrize("stream", DATED_BY_DAY)
 def test_a_lookback_never_moves_a_bookmark_back_or_past_today(
     lab: Lab, healthy: Run, stream: str
 ) -> None:
@@ -190,7 +191,7 @@ def sums(run: Run, stream: str) -> dict[str, Decimal]:
     return dict(found)
 
 
-@pytest.mark.parametrize("stream", DATED)
+@pytest.mark.parametrize("stream", DATED_BY_DAY)
 def test_a_start_date_after_today_is_logged_and_loads_nothing(lab: Lab, stream: str) -> None:
     with Server(lab.company) as server:
         run = lab.run(server.url, stream, start_date="2098-01-01", end_date=None)

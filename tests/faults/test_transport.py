@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
-from itertools import cycle
+from itertools import chain, cycle
 from typing import Any
 
 import pytest
@@ -23,7 +23,7 @@ from sandbox.faults import error
 from tests.conftest import Run, nightly, nightly_except
 from tests.faults.conftest import (
     BILLING,
-    DATED,
+    DATED_BY_DAY,
     SPEED,
     STREAMS,
     TYPICAL,
@@ -57,10 +57,14 @@ def dripping(reply: Reply) -> Reply:
 # 1 to 6: temporary faults.
 
 
-BURST = ("500", "502 with a page", "503", "reset", "504 with a page")  # one after the other
+BURSTS = (  # one after the other
+    ("500", "502 with a page", "503", "reset", "504 with a page"),
+    ("429 with seconds", "closed", "broken gzip", "a page", "nothing"),
+    ("429 with garbage", "half of the JSON", "reset in the body", "closed in the body"),
+)
 
 
-@pytest.mark.parametrize("fault", nightly_except(FAULTS.keys() - BURST, FAULTS))
+@pytest.mark.parametrize("fault", nightly_except(FAULTS.keys() - {*chain(*BURSTS)}, FAULTS))
 def test_a_temporary_fault_loses_no_row_of_any_stream(lab: Lab, healthy: Run, fault: str) -> None:
     """The first try of every request fails."""
     with Server(lab.company, plan=at_first(FAULTS[fault])) as server:
@@ -71,10 +75,14 @@ def test_a_temporary_fault_loses_no_row_of_any_stream(lab: Lab, healthy: Run, fa
     assert len(re.findall(r"; try 2 after \d", run.log)) == len(server.faulty) > len(STREAMS)
 
 
-def test_a_burst_of_faults_loses_no_row_of_any_stream(lab: Lab, healthy: Run) -> None:
-    run = lab.with_faults(at_first(*(FAULTS[name] for name in BURST)))
+@pytest.mark.parametrize("burst", BURSTS, ids=" then ".join)
+def test_a_burst_of_faults_loses_no_row_of_any_stream(
+    lab: Lab, healthy: Run, burst: tuple[str, ...]
+) -> None:
+    run = lab.with_faults(at_first(*(FAULTS[name] for name in burst)))
     assert run.code == 0
     assert table(run) == table(healthy)
+    assert run.states[-1] == healthy.states[-1]
 
 
 @pytest.mark.parametrize("fault", nightly_except({"429"}, ["429", "429 with garbage", "500"]))
@@ -113,7 +121,12 @@ def test_the_tap_waits_for_retry_after(lab: Lab, retry_after: Callable[[], str])
 
 @pytest.mark.parametrize(
     ("stream", "asked"),
-    list(zip(STREAMS, cycle(["86400", "Fri, 31 Dec 2100 23:59:59 GMT"]), strict=False)),
+    [
+        (stream, asked) if stream in TYPICAL else nightly(stream, asked)
+        for stream, asked in zip(
+            STREAMS, cycle(["86400", "Fri, 31 Dec 2100 23:59:59 GMT"]), strict=False
+        )
+    ],
 )
 def test_a_retry_after_over_the_maximum_is_an_error(lab: Lab, stream: str, asked: str) -> None:
     run = lab.with_faults(of(stream, too_many(asked)), stream)
@@ -156,7 +169,7 @@ def test_long_text_of_a_server_is_truncated(lab: Lab) -> None:
     assert "code 20500, Internal Server Error " in run.last_line
 
 
-@pytest.mark.parametrize("stream", DATED)
+@pytest.mark.parametrize("stream", DATED_BY_DAY)
 def test_a_fault_during_a_run_leaves_complete_periods(lab: Lab, healthy: Run, stream: str) -> None:
     """The bookmark is not after the data, and the next run resumes from it."""
     fault = of(stream, FAULTS["503"], after=4 if stream.endswith("daily") else 1)
