@@ -199,6 +199,7 @@ def truth(own: Own) -> Rows:
     )
 
 
+@pytest.mark.nightly
 def test_models_of_the_same_names_stay_apart_and_schemas_are_added_up(own: Own) -> None:
     code, log = own.run("build", "--exclude-resource-type=test")  # which the next test runs
     assert code == 0, log
