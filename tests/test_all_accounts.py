@@ -98,6 +98,15 @@ def test_months_of_another_mode_are_compared_after_the_change(
     assert " is 77 more " in said(caplog, (main, together), state, 400, start_date=day(300))
 
 
+def test_a_clock_that_was_ahead_hinders_no_comparison(caplog: pytest.LogCaptureFixture) -> None:
+    state, accounts = UsageState(), with_closed(300)
+    for last in (250, 30, 31):
+        said(caplog, accounts, state, last, start_date=day(0))
+    whole = accounts[1]
+    assert whole
+    assert whole.asked_totals == [Window(day(0), day(247)), Window(day(0), day(27))]
+
+
 def test_months_that_a_start_date_adds_are_compared(caplog: pytest.LogCaptureFixture) -> None:
     state, accounts = UsageState(), with_closed(200)
     assert said(caplog, accounts, state, 200, start_date=day(100)) == ""

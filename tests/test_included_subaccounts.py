@@ -161,6 +161,24 @@ def test_the_newest_days_and_days_before_the_creation_are_not_compared(
     assert without.asked_totals == []
 
 
+def test_days_after_an_end_date_are_compared_later(caplog: pytest.LogCaptureFixture) -> None:
+    state, without = UsageState(), own()
+    for last, end in ((70, 40), (71, 40), (72, None)):
+        options: Any = {"end_date": end and day(end)}
+        load(caplog, own(), without, subaccount(), state=state, last=last, **options)
+    assert without.asked_totals == [Window(day(0), day(40)), Window(day(31), day(69))]
+    earlier: Any = {"start_date": date(2025, 12, 5)}
+    load(caplog, own(), without, subaccount(), state=state, last=73, **earlier)
+    assert without.asked_totals[2:] == [Window(date(2025, 12, 1), day(70))]
+
+
+def test_a_clock_that_was_ahead_hinders_no_comparison(caplog: pytest.LogCaptureFixture) -> None:
+    state, without = UsageState(), own()
+    for last in (250, 20, 21):
+        load(caplog, own(), without, subaccount(), state=state, last=last)
+    assert without.asked_totals == [Window(day(0), day(247)), Window(day(0), day(17))]
+
+
 def test_days_of_another_mode_are_compared_after_the_change(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -19,9 +19,10 @@ from tap_twilio_usage.money.usage_record import Totals
 from tap_twilio_usage.sync.account import Account
 from tap_twilio_usage.sync.difference import NEW
 from tap_twilio_usage.sync.endpoints import Unanswered
+from tap_twilio_usage.sync.once_a_month import days_to_compare
 from tap_twilio_usage.sync.run import Company, Run
 from tap_twilio_usage.twilio.errors import ApiError, RetriesExhausted
-from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Window, merged
+from tap_twilio_usage.twilio.periods import DAILY, Window, merged
 from tap_twilio_usage.twilio.threads import InOrder
 
 
@@ -32,7 +33,11 @@ class AllAccounts:
         """Take the run; make no request yet."""
         self._run = run
         self._company = company
-        self._days = self._to_compare() if company.together and company.listed else None
+        self._days = None
+        if company.together and company.listed:
+            # The newest days still grow; they are compared next month.
+            compared = run.state.compared.get(company.main.sid)
+            self._days = days_to_compare(run, compared, run.planner.today - NEW)
         self._unreadable: list[str] = []  # of the accounts that are excluded
 
     def end(self) -> None:
@@ -83,25 +88,6 @@ class AllAccounts:
             "one",
             *(sid, days, difference, word),
         )
-
-    def _to_compare(self) -> Window | None:
-        """Return the days to compare, which begin with a month; None if there are none.
-
-        The newest ones still grow; they are compared next month.
-        """
-        planner, compared = self._run.planner, self._run.state.compared.get(self._company.main.sid)
-        last, start = planner.today - NEW, planner.settings.start_date
-        if compared is None:
-            loaded = (partition.first_day for partition in self._run.state.partitions)
-            first = min(filter(None, (planner.settings.first_day(planner.today), *loaded)))
-        elif start and MONTHLY.first(start) < compared.start:
-            first = start
-        elif MONTHLY.first(last) == MONTHLY.first(compared.end):
-            return None
-        else:
-            first = compared.end
-        days = Window(MONTHLY.first(first), last)
-        return days if days.days > 0 else None
 
     def _fetch_missing(self, together: Account, days: Window) -> dict[date, Decimal]:
         """Return what the listed accounts lack, by day."""

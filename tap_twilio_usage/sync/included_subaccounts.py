@@ -19,9 +19,10 @@ from tap_twilio_usage.money.usage_record import Totals
 from tap_twilio_usage.sync.account import Account
 from tap_twilio_usage.sync.difference import NEW
 from tap_twilio_usage.sync.endpoints import Unanswered
+from tap_twilio_usage.sync.once_a_month import days_to_compare
 from tap_twilio_usage.sync.run import Company, Run
 from tap_twilio_usage.twilio.errors import ApiError, Denied, NotFound
-from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Window
+from tap_twilio_usage.twilio.periods import DAILY, Window
 from tap_twilio_usage.twilio.threads import InOrder
 from tap_twilio_usage.twilio.usage_records import Reported
 
@@ -38,19 +39,17 @@ class IncludedSubaccounts:
 
         The state must be written afterwards.
         """
-        planner, compared = self._run.planner, self._run.state.inclusion_compared
-        for company in self._run.companies:
-            sid, without = company.main.sid, company.without_subaccounts
-            if without is None:
+        run, planner, compared = self._run, self._run.planner, self._run.state.inclusion_compared
+        last = min(planner.settings.last_day(planner.today), planner.today - NEW)
+        for company in run.companies:
+            sid = company.main.sid
+            if company.without_subaccounts is None:
                 compared.pop(sid, None)  # what is loaded meanwhile is compared later
                 continue
-            last = compared.get(sid)
-            if last and last > planner.today:  # an earlier run had a wrong clock
-                last = None
-            if last and MONTHLY.first(last) == MONTHLY.first(planner.today):
+            if not (days := days_to_compare(run, compared.get(sid), last)):
                 continue
             try:
-                is_compared = self._compare(company, without, since=last)
+                self._compare(company, company.without_subaccounts, days)
             except Unanswered:
                 continue
             except ApiError as error:
@@ -60,22 +59,16 @@ class IncludedSubaccounts:
                     *(sid, error),
                 )
             else:
-                if is_compared:
-                    compared[sid] = planner.today
+                compared[sid] = Window(min(days.start, *compared.get(sid, days)), days.end)
 
-    def _compare(self, company: Company, without: Account, *, since: date | None) -> bool:
-        """Compare an account; return whether there was any day to compare. Raises ApiError."""
-        planner = self._run.planner
-        loaded = (each.first_day for each in self._run.state.partitions)
-        first = planner.settings.first_day(planner.today)
-        first = MONTHLY.first(since) if since else min(filter(None, (first, *loaded)))
-        last = min(planner.settings.last_day(planner.today), planner.today - NEW)
+    def _compare(self, company: Company, without: Account, days: Window) -> None:
+        """Compare an account, unless another stream has done so. Raises ApiError."""
         created = self._run.endpoints.fetch_date_created(company.main)
-        days = Window(max(first, created or first), last)
-        if days.days > 0 and days not in company.compared:  # by another stream
+        days = Window(max(days.start, created or days.start), days.end)
+        is_known = any(days.start in each and days.end in each for each in company.compared)
+        if days.days > 0 and not is_known:
             self._log_missing(company, without, days)
             company.compared.append(days)
-        return days.days > 0
 
     def _log_missing(self, company: Company, without: Account, days: Window) -> None:
         """Log the spend of the days that is not included. Raises ApiError."""
