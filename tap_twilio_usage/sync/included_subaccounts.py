@@ -1,19 +1,22 @@
 """Checks that a main account that includes its subaccounts has their spend.
 
 Twilio has been seen to ignore IncludeSubaccounts. Then all of its sums agree, and the spend of
-every subaccount is missing. So once a month, if there are any, AllTime with them is compared with
-that without. If it does not have more, they are asked for their days, where the credentials can
-list them; and if these have spend, the days of the account are compared, too. Pure, but for these
-requests and the log.
+every subaccount is missing, or of some if it includes the others. So once a month, if there are
+any, they are asked for their days, with one small request for each; and if these have spend, it is
+compared with what the days of the account have more with subaccounts than without. Credentials
+that cannot list them can only compare AllTime. Pure, but for these requests and the log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from decimal import Decimal, localcontext
 
+from tap_twilio_usage.logs.wording import some
 from tap_twilio_usage.money.amounts import EXACT, ZERO
+from tap_twilio_usage.money.dedup import ROUNDING_OF_A_ROW
 from tap_twilio_usage.money.hierarchy import TOTAL, normalise
 from tap_twilio_usage.money.usage_record import Totals
 from tap_twilio_usage.sync.account import Account
@@ -22,7 +25,7 @@ from tap_twilio_usage.sync.endpoints import Unanswered
 from tap_twilio_usage.sync.once_a_month import days_to_compare
 from tap_twilio_usage.sync.run import Company, Run
 from tap_twilio_usage.twilio.errors import ApiError, Denied, NotFound
-from tap_twilio_usage.twilio.periods import DAILY, Window
+from tap_twilio_usage.twilio.periods import DAILY, Window, merged
 from tap_twilio_usage.twilio.threads import InOrder
 from tap_twilio_usage.twilio.usage_records import Reported
 
@@ -73,43 +76,56 @@ class IncludedSubaccounts:
     def _log_missing(self, company: Company, without: Account, days: Window) -> None:
         """Log the spend of the days that is not included. Raises ApiError."""
         logger, main = self._run.planner.logger, company.main
-        subaccounts = company.fetch_subaccounts() if company.fetch_subaccounts else None
-        if subaccounts == []:
-            return
+        if company.fetch_subaccounts:
+            if subaccounts := company.fetch_subaccounts():
+                self._compare_with(subaccounts, main, without, days)
         # That with subaccounts was asked for before; that without them may have grown since.
-        if _spend(main.fetch_all_time()) > _spend(without.fetch_all_time()):
-            return
-        if subaccounts is None:
+        elif _spend(main.fetch_all_time()) <= _spend(without.fetch_all_time()):
             logger.info(
                 "%s: Twilio's AllTime is the same with and without subaccounts; whether these have "
                 "any spend can be known with an Auth Token only",
                 main.sid,
             )
-        elif missing := self._fetch_missing(main, without, subaccounts, days):
-            logger.warning(
-                "%s: its subaccounts have %s of spend in %s, which Twilio does not include, though "
-                "the tap asks for it: it is not loaded; set subaccounts to separate",
-                *(main.sid, f"{missing:,f}", days),
-            )
 
-    def _fetch_missing(
-        self, main: Account, without: Account, subaccounts: Collection[Account], days: Window
-    ) -> Decimal:
-        """Return the spend of the subaccounts in days that have none of it. Raises ApiError."""
-        spend = self._fetch_spend(subaccounts, days)
-        if not spend:
-            return ZERO
+    def _compare_with(
+        self, subaccounts: Collection[Account], main: Account, without: Account, days: Window
+    ) -> None:
+        """Log what the subaccounts have spent that is not included. Raises ApiError."""
+        logger = self._run.planner.logger
+        spent, unreadable = self._fetch_spend(subaccounts, days)
+        if unreadable:
+            logger.info(
+                "%s: whether its usage in %s includes these subaccounts cannot be checked: %s",
+                *(main.sid, days, some(unreadable)),
+            )
+        if not any(spent.values()):
+            return
         whole, own = InOrder(
             lambda each: self._run.endpoints.fetch_totals(each, DAILY, days, at_once=True),
             [main, without],
             self._run.max_requests,
         )
-        is_the_same = all(_price(whole, day) == _price(own, day) for day in {*whole, *own})
-        return spend if is_the_same else ZERO
+        rounding = ROUNDING_OF_A_ROW * (len(subaccounts) + 2)
+        with localcontext(EXACT):
+            included = {day: _price(whole, day) - _price(own, day) for day in {*whole, *own}}
+            missing = {day: _missing(spent[day], included[day]) for day in spent.keys() & included}
+            missing = {day: amount for day, amount in missing.items() if amount > rounding}
+            amount = sum(missing.values(), ZERO)
+        if missing:
+            logger.warning(
+                "%s: its subaccounts have %s of spend in %s, which Twilio does not include, though "
+                "the tap asks for it: it is not loaded; set subaccounts to separate",
+                *(main.sid, f"{amount:,f}", some([*map(str, merged(map(DAILY.period, missing)))])),
+            )
 
-    def _fetch_spend(self, subaccounts: Collection[Account], days: Window) -> Decimal:
-        """Return what the subaccounts that can be read have spent in the days. Raises ApiError."""
-        endpoints = self._run.endpoints
+    def _fetch_spend(
+        self, subaccounts: Collection[Account], days: Window
+    ) -> tuple[Mapping[date, Decimal], list[str]]:
+        """Return what the subaccounts have spent by day, and those that cannot be read.
+
+        Raises ApiError.
+        """
+        endpoints, unreadable = self._run.endpoints, list[str]()
 
         def fetch(account: Account) -> Totals:
             created = endpoints.fetch_date_created(account) or days.start
@@ -119,11 +135,23 @@ class IncludedSubaccounts:
             try:
                 return endpoints.fetch_totals(account, DAILY, own, at_once=True)
             except (Denied, NotFound):  # such as one that was closed
+                unreadable.append(account.sid)
                 return {}
 
-        found = InOrder(fetch, subaccounts, self._run.max_requests)
+        spent: defaultdict[date, Decimal] = defaultdict(Decimal)
         with localcontext(EXACT):
-            return sum((abs(row.price or ZERO) for each in found for row in each.values()), ZERO)
+            for totals in InOrder(fetch, subaccounts, self._run.max_requests):
+                for day, row in totals.items():
+                    spent[day] += row.price or ZERO
+        return spent, sorted(unreadable)
+
+
+def _missing(spent: Decimal, included: Decimal) -> Decimal:
+    """Return what is not included; refunds count as well, if nothing is.
+
+    What is included beside `spent` is of accounts that Twilio does not list any more.
+    """
+    return spent - included if included else abs(spent)
 
 
 def _spend(history: Iterable[Reported]) -> Decimal:
