@@ -46,7 +46,7 @@ class Account(FakeAccount):
 
     def fetch_current_usage(self, granularity: Granularity) -> Periods:
         self.requests.append(granularity.resource)
-        first, last = named_days(granularity, TODAY)
+        first, last = named_days(granularity, self.today)
         day = self.starts or first
         rows = sorted(next(self.answers).items())
         return {
@@ -70,13 +70,17 @@ class Account(FakeAccount):
 
 
 def load(
-    caplog: pytest.LogCaptureFixture, name: str, account: Account, *answers: Mapping[str, str]
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    account: Account,
+    *answers: Mapping[str, str],
+    today: date = TODAY,
 ) -> tuple[list[str], list[str | None]]:
     """Load the stream; return its warnings, and the totals of its rows."""
     caplog.clear()
     caplog.set_level(logging.INFO, LOGGER.name)
-    account.answers = iter(answers)
-    read = pipeline(account, state=UsageState(), today=TODAY, saved=[], granularity=NAMED[name])
+    account.answers, account.today = iter(answers), today
+    read = pipeline(account, state=UsageState(), today=today, saved=[], granularity=NAMED[name])
     (context,) = read.begin()
     rows = [row for rows in read.rows(context) for row in rows]
     read.summarize()
@@ -174,14 +178,39 @@ def test_an_account_that_is_younger_than_the_month_is_compared_since_its_creatio
     assert f"(0 instead of {of(name, days)['totalprice']})" in warning
     account.created = None
     assert load(caplog, name, account, ZEROS)[0] == []
+    assert "cannot be checked; the next run tries again: no data" in caplog.text
 
 
-def test_another_period_than_the_one_of_the_clock_is_not_compared(
-    caplog: pytest.LogCaptureFixture,
+@pytest.mark.parametrize("name", RESOURCES)
+def test_a_period_that_has_just_begun_or_is_older_than_the_account_is_not_compared(
+    caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    account = Account(starts=TODAY + DAY)
-    assert load(caplog, "today", account, ZEROS) == ([], ["0"])
-    assert account.requests == ["Today"]
+    first = date(2026, 3, 1)
+    account = Account(days={first: PRICES}, created=first, begins=first + DAY)
+    for today, resources in ((first, ["today", "this_month"]), (first + DAY, ["last_month"])):
+        if name in resources:
+            assert load(caplog, name, account, ZEROS, today=today) == ([], ["0"])
+            assert "cannot be checked" not in caplog.text
+
+
+ONLY_OLD = {date(2025, 6, 1): PRICES}
+
+
+@pytest.mark.parametrize("created", [None, date(2025, 1, 1)])
+@pytest.mark.parametrize("name", ["yesterday", *MANY])
+def test_a_day_that_twilio_has_nowhere_is_said(
+    caplog: pytest.LogCaptureFixture, name: str, created: date | None
+) -> None:
+    """If the creation cannot be read, the account may be younger than the first day."""
+    first, last = named_days(NAMED[name], TODAY)
+    for lacking in {first, min(last, TODAY - DAY)}:
+        days = {each: rows for each, rows in DAYS.items() if each != lacking}
+        for found in (days, ONLY_OLD):
+            account = Account(days=found, created=created)
+            assert load(caplog, name, account, of(name, found))[0] == []
+            is_first = found is days and first == lacking < last
+            said = "the next run tries again: Twilio has no total for" in caplog.text
+            assert said == (created is not None or not is_first)
 
 
 @pytest.mark.parametrize("name", RESOURCES)

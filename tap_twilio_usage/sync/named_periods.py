@@ -18,7 +18,7 @@ from tap_twilio_usage.money.hierarchy import TOTAL, normalise
 from tap_twilio_usage.money.usage_record import Periods, Totals
 from tap_twilio_usage.sync.account import Account
 from tap_twilio_usage.sync.difference import NEW
-from tap_twilio_usage.sync.endpoints import Unanswered
+from tap_twilio_usage.sync.endpoints import Endpoints, Unanswered
 from tap_twilio_usage.sync.run import Run
 from tap_twilio_usage.twilio.errors import ApiError, NotFound
 from tap_twilio_usage.twilio.periods import (
@@ -58,6 +58,7 @@ def fetch_named_period(run: Run, account: Account) -> NamedPeriod:
             period = NamedPeriod(again) if again.keys() == period.records.keys() else period
             if _lacks_spend(run, period, totals):
                 return period._replace(of_days=_spend(totals))
+        _check_days(run, account, totals)
     except Unanswered:
         pass
     except ApiError as error:
@@ -106,16 +107,39 @@ def _fetch_totals(run: Run, account: Account, period: NamedPeriod) -> Totals:
         return endpoints.fetch_totals(account, YEARLY, years) if is_in_doubt else {}
     days = named_days(granularity, today)
     is_used = any(each.amounts for each in account.fetch_all_time())
-    if not is_used or days.start not in period.records:  # at midnight, it may be another period
+    if not is_used or not period.records:
         return {}
+    if days.start not in period.records:  # such as at midnight
+        raise ApiError(f"it begins on {min(period.records)}, and not on {days.start}")
     days = Window(days.start, max(days.start, min(days.end, today - DAY)))
     try:
-        return endpoints.fetch_totals(account, DAILY, days, at_once=True)
+        return _fetch_days(endpoints, account, days)
     except NotFound:  # it begins before the account was created, or has just begun
         created = endpoints.fetch_date_created(account)
-        if created is None or created == days.start or created not in days:
+        if days.start == today or (created and created > days.end):
             return {}
-        return endpoints.fetch_totals(account, DAILY, Window(created, days.end), at_once=True)
+        if created is None or created <= days.start:
+            raise
+        return _fetch_days(endpoints, account, Window(created, days.end))
+
+
+def _fetch_days(endpoints: Endpoints, account: Account, days: Window) -> Totals:
+    """Return the totals of the days. Raises ApiError, also if there are none."""
+    if totals := endpoints.fetch_totals(account, DAILY, days, at_once=True):
+        return totals
+    raise NotFound(f"Twilio has no total for {days}")
+
+
+def _check_days(run: Run, account: Account, totals: Totals) -> None:
+    """Raise ApiError if Twilio does not have all days of the totals: the period may lack them."""
+    today, granularity = run.planner.today, run.planner.granularity
+    whole = named_days(granularity, today)
+    days = Window(whole.start, min(whole.end, today - DAY)).split(1, DAILY)
+    lacking = [day.start for day in days if day.start not in totals]
+    if totals and lacking and granularity is not ALL_TIME:
+        created = run.endpoints.fetch_date_created(account) or min(totals)
+        if lacking[-1] >= created:
+            raise NotFound(f"Twilio has no total for {lacking[-1]}")
 
 
 def _lacks_spend(run: Run, period: NamedPeriod, totals: Totals) -> bool:
