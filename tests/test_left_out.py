@@ -145,6 +145,17 @@ class WithoutTotalsOfDays(Account):
         return super().fetch_totals(granularity, window)
 
 
+class WithoutToday(Account):
+    """An account whose newest days answer 404, as long as none of them has any record."""
+
+    def fetch_totals(
+        self, granularity: Granularity, window: Window, *, at_once: bool = False
+    ) -> Totals:
+        if at_once and window.end == self.today and window.start > self.today - 3 * DAY:
+            raise NotFound("Twilio answered 404")
+        return super().fetch_totals(granularity, window)
+
+
 class Restated(Account):
     """An account whose AllTime is that of its days, as they are now."""
 
@@ -571,6 +582,17 @@ def test_older_days_that_twilio_no_longer_lists_are_no_lowered_ones(
     assert nights(caplog, account, "separate", 50, account.truth, later={55: gone}) == []
     said = "Twilio has no total for 2026-01-01, which was loaded"
     assert caplog.text.count(said) == account.requests == 1  # a month, not a night
+
+
+@pytest.mark.parametrize("behind", [1, nightly(3)])
+@pytest.mark.parametrize("mode", ["excluded", *map(nightly, ("separate", "rolled_up"))])
+def test_a_day_after_end_date_that_has_just_begun_does_not_hinder_the_comparison(
+    caplog: pytest.LogCaptureFixture, mode: str, behind: int
+) -> None:
+    """If AllTime has its first spend already."""
+    account = WithoutToday(created=min(TRUTH))
+    assert nights(caplog, account, mode, 40, TRUTH, behind=behind) == []
+    assert "cannot be compared" not in caplog.text
 
 
 EARLY: dict[str, Any] = {"start_date": day(-10)}
