@@ -110,6 +110,7 @@ def test_a_period_that_has_the_spend_of_its_days_is_asked_for_once(
     whole = of(name)
     assert load(caplog, name, account, whole) == ([], [whole["totalprice"]])
     assert len(account.requests) == (1 if name == "all_time" else 2)
+    assert "does not have the spend" not in caplog.text
 
 
 @pytest.mark.parametrize("name", RESOURCES)
@@ -152,6 +153,15 @@ def test_the_newest_days_may_come_later(caplog: pytest.LogCaptureFixture, name: 
     account = Account()
     warnings, _ = load(caplog, name, account, of(name, late))
     assert (warnings, len(account.requests)) == ([], 2)
+    assert ("does not have the spend of its days yet" in caplog.text) == (name == "this_month")
+
+
+@pytest.mark.parametrize("name", ["yesterday", "today"])
+def test_a_part_of_a_new_day_is_said_at_info(caplog: pytest.LogCaptureFixture, name: str) -> None:
+    """But of today, which has more with every request."""
+    warnings, _ = load(caplog, name, Account(), {"totalprice": "3", "sms": "3"})
+    said = "Twilio's Yesterday does not have the spend of its days yet: AC1 (3 instead of 5)"
+    assert (warnings, said in caplog.text) == ([], name == "yesterday")
 
 
 def test_a_refund_of_today_is_no_missing_day(caplog: pytest.LogCaptureFixture) -> None:

@@ -33,10 +33,14 @@ from tap_twilio_usage.twilio.periods import (
 
 
 class NamedPeriod(NamedTuple):
-    """The records of a period, and the spend of its days if the period does not have it."""
+    """The records of a period, and the spend of its days if the period does not have it.
+
+    `may_be_late`: what it lacks is no more than the newest days have.
+    """
 
     records: Periods
     of_days: Decimal | None = None
+    may_be_late: bool = False
 
     @property
     def own(self) -> Decimal:
@@ -59,6 +63,9 @@ def fetch_named_period(run: Run, account: Account) -> NamedPeriod:
             if _lacks_spend(run, period, totals):
                 return period._replace(of_days=_spend(totals))
         _check_days(run, account, totals)
+        is_today_only = totals.keys() == {run.planner.today}  # which grows with every request
+        if not is_today_only and _lacks_spend(run, period, totals, even_if_late=True):
+            return period._replace(of_days=_spend(totals), may_be_late=True)
     except Unanswered:
         pass
     except ApiError as error:
@@ -77,15 +84,22 @@ class WithoutSpend:
         """Take the resource."""
         self._resource = granularity.resource
         self._found: list[str] = []
+        self._late: list[str] = []
 
     def note(self, account: Account, period: NamedPeriod) -> None:
         """Note the account if its period does not have the spend of its days."""
         if period.of_days is not None:
             amounts = f"{period.own:,f} instead of {period.of_days:,f}"
-            self._found.append(f"{account.sid} ({amounts})")
+            found = self._late if period.may_be_late else self._found
+            found.append(f"{account.sid} ({amounts})")
 
     def log(self, logger: Logger) -> None:
         """Log the accounts."""
+        if self._late:
+            logger.info(
+                "Twilio's %s does not have the spend of its days yet: %s",
+                *(self._resource, some(self._late)),
+            )
         if self._found:
             logger.warning(
                 "Twilio's %s does not have the spend of its days: %s; it is loaded as Twilio sends "
@@ -142,19 +156,24 @@ def _check_days(run: Run, account: Account, totals: Totals) -> None:
             raise NotFound(f"Twilio has no total for {lacking[-1]}")
 
 
-def _lacks_spend(run: Run, period: NamedPeriod, totals: Totals) -> bool:
-    """Return whether the period lacks some of the totals; if it is over, also what it has more."""
+def _lacks_spend(
+    run: Run, period: NamedPeriod, totals: Totals, *, even_if_late: bool = False
+) -> bool:
+    """Return whether the period lacks some of the totals; if it is over, also what it has more.
+
+    That of the newest days may come later.
+    """
     if not totals:
         return False
     planner, new = run.planner, run.planner.today - NEW
     whole = planner.granularity.period(min(period.records, default=planner.today))
     with localcontext(EXACT):
         difference = _spend(totals) - period.own
-        late = _sum(abs(row.price or ZERO) for day, row in totals.items() if day > new)
-        rounding = ROUNDING_OF_A_ROW * (len(totals) + 1)
-        if not period.own:
-            return abs(difference) > rounding
-        return (abs(difference) if planner.is_over(whole) else difference) > late + rounding
+        may_differ = ROUNDING_OF_A_ROW * (len(totals) + 1)
+        if period.own and not even_if_late:
+            may_differ += _sum(abs(row.price or ZERO) for day, row in totals.items() if day > new)
+    is_whole = planner.is_over(whole) or not period.own
+    return (abs(difference) if is_whole else difference) > may_differ
 
 
 def _spend(totals: Totals) -> Decimal:
