@@ -98,17 +98,19 @@ class AllAccounts:
             return Window(max(days.start, created), days.end)
 
         def fetch(account: Account) -> Totals:
-            try:
-                return endpoints.fetch_totals(account, DAILY, own(account))
+            is_excluded = account.sid not in self._company.accounts
+            try:  # one that was closed answers 404 for all of its days
+                return endpoints.fetch_totals(account, DAILY, own(account), at_once=is_excluded)
             except (Unanswered, RetriesExhausted):
                 raise
             except ApiError:
-                if account.sid in self._company.accounts:
-                    raise
-                return {}
+                if is_excluded:
+                    return {}
+                raise
 
         listed = [each for each in self._company.listed if own(each).days > 0]
-        whole = endpoints.fetch_totals(together, DAILY, days)
+        since = min((own(each).start for each in listed), default=days.start)
+        whole = endpoints.fetch_totals(together, DAILY, Window(since, days.end))
         parts = [*InOrder(fetch, listed, self._run.max_requests)]
         self._unreadable = [
             account.sid
@@ -117,8 +119,8 @@ class AllAccounts:
         ]
         used = {day for part in parts for day, total in part.items() if total.price}
         # A subaccount may be older than the main account, for which Twilio may not answer then.
-        since = own(self._company.main).start
-        if lacking := sorted(day for day in used - whole.keys() if day >= since):
+        begins = own(self._company.main).start
+        if lacking := sorted(day for day in used - whole.keys() if day >= begins):
             raise ApiError(
                 f"Twilio has no record of {lacking[0]} of {together.sid} with its subaccounts"
             )
