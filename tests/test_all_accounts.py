@@ -34,12 +34,14 @@ class Account(FakeAccount):
     error: ApiError | None = None
     answers: bool = True
     asked_totals: list[Window] = field(default_factory=list)
+    asked_at_once: list[bool] = field(default_factory=list)  # otherwise a 404 is asked day by day
 
     def fetch_totals(
         self, granularity: Granularity, window: Window, *, at_once: bool = False
     ) -> Totals:
         if granularity is DAYS:
             self.asked_totals.append(window)
+            self.asked_at_once.append(at_once)
         if self.error:
             raise self.error
         return super().fetch_totals(granularity, window) if self.answers else {}
@@ -96,6 +98,15 @@ def test_months_of_another_mode_are_compared_after_the_change(
     assert " is 77 more " in said(caplog, (main, together), state, 400, start_date=day(300))
     assert said(caplog, (together, None), state, 400, start_date=day(300)) == ""
     assert " is 77 more " in said(caplog, (main, together), state, 400, start_date=day(300))
+
+
+def test_a_clock_that_was_ahead_hinders_no_comparison(caplog: pytest.LogCaptureFixture) -> None:
+    state, accounts = UsageState(), with_closed(300)
+    for last in (250, 30, 31):
+        said(caplog, accounts, state, last, start_date=day(0))
+    whole = accounts[1]
+    assert whole
+    assert whole.asked_totals == [Window(day(0), day(247)), Window(day(0), day(27))]
 
 
 def test_months_that_a_start_date_adds_are_compared(caplog: pytest.LogCaptureFixture) -> None:
@@ -169,6 +180,9 @@ def test_an_account_is_asked_for_no_day_before_it_was_created(
     options = {"start_date": day(0), "listed": [main, young, younger]}
     said(caplog, (main, together), UsageState(), 100, **options)
     assert (young.asked_totals, younger.asked_totals) == ([Window(day(50), day(97))], [])
+    main.created = day(60)
+    said(caplog, (main, together), UsageState(), 100, **options)
+    assert together.asked_totals == [Window(day(0), day(97)), Window(day(50), day(97))]
 
 
 def test_an_excluded_account_that_cannot_be_read_is_no_warning(
@@ -182,6 +196,7 @@ def test_an_excluded_account_that_cannot_be_read_is_no_warning(
         caplog.clear()
         found = said(caplog, (main, together), UsageState(), 100, **options)
         assert (found, "excluded accounts that cannot be read: AC2" in caplog.text) == ("", True)
+        assert all(excluded.asked_at_once)
         excluded.error, excluded.answers = None, answers
     found = said(caplog, (main, together), UsageState(), 100, **options)
     assert found == ""

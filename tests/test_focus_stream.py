@@ -469,6 +469,29 @@ def test_a_change_of_mode_with_an_older_state_counts_no_dollar_twice(
     assert spent == totals(company, inside=after == "rolled_up")
 
 
+def has_begun(state: dict[str, Any], sid: str) -> bool:
+    """Return whether a STATE is of a run that was about to send the first rows of an account."""
+    partitions = state["bookmarks"].get("usage_records_daily", {}).get("partitions", [])
+    (found,) = [each for each in partitions if each["context"]["account_sid"] == sid] or [{}]
+    return "used_categories" in found and "billed" not in found
+
+
+@pytest.mark.parametrize("before", ["separate", nightly("rolled_up")])
+def test_a_change_of_mode_with_the_state_of_a_run_that_had_just_begun_counts_no_dollar_twice(
+    sync: Sync, server: Server, company: Company, before: str
+) -> None:
+    """Of an account that this STATE names."""
+    sub = next(each.sid for each in company.accounts() if not each.is_main)
+    sid = sub if before == "separate" else MAIN_SID
+    first = sync(settings(server, subaccounts=before, end_date=f"{DAYS[3]}"))
+    (state, *_) = [each for each in first.states if has_begun(each, sid)]
+    lost = sync(settings(server, subaccounts=before), state=first.states[-1])
+    runs = [first, lost, sync(settings(server, subaccounts="excluded"), state=state)]
+    spent = {day: cost for (of, day), cost in costs(table(*runs)).items() if cost and of == sid}
+    expected = {} if sid == sub else totals(company, inside=False)
+    assert spent == {day: total for (of, day), total in expected.items() if of == sid}
+
+
 def test_an_account_that_is_left_out_with_an_older_state_has_no_cost(
     sync: Sync, server: Server, company: Company
 ) -> None:

@@ -145,6 +145,17 @@ class WithoutTotalsOfDays(Account):
         return super().fetch_totals(granularity, window)
 
 
+class WithoutToday(Account):
+    """An account whose newest days answer 404, as long as none of them has any record."""
+
+    def fetch_totals(
+        self, granularity: Granularity, window: Window, *, at_once: bool = False
+    ) -> Totals:
+        if at_once and window.end == self.today and window.start > self.today - 3 * DAY:
+            raise NotFound("Twilio answered 404")
+        return super().fetch_totals(granularity, window)
+
+
 class Restated(Account):
     """An account whose AllTime is that of its days, as they are now."""
 
@@ -323,22 +334,24 @@ def test_a_category_that_days_spell_in_another_way_is_listed(
     assert nights(caplog, account, "separate", 40, days) == []
 
 
+@pytest.mark.parametrize("amount", ["0.02", "0.002"])
 @pytest.mark.parametrize("mode", ["separate", *map(nightly, ("rolled_up", "excluded"))])
 def test_a_category_of_little_that_answers_zero_is_said(
-    caplog: pytest.LogCaptureFixture, mode: str
+    caplog: pytest.LogCaptureFixture, mode: str, amount: str
 ) -> None:
     """If AllTime has its whole total in categories. Otherwise any day may have a little in none."""
-    account, mms = account_of("before start"), {"mms": "0.02"}
+    account, mms = account_of("before start"), {"mms": amount}
     little = {
-        each: {**rows, **mms, "totalprice": f"{Decimal(rows['totalprice']) + Decimal('0.02')}"}
+        each: {**rows, **mms, "totalprice": f"{Decimal(rows['totalprice']) + Decimal(amount)}"}
         for each, rows in account.truth.items()
     }
     account.truth = little
     days = {**little, day(20): {**little[day(20)], "mms": "0"}}
     (said,) = nights(caplog, account, mode, 40, days)
-    assert said.startswith("AC1: on 2026-01-21, up to 0.2% of totalprice is in no category")
+    part = "0.2%" if amount == "0.02" else "0.1%"
+    assert said.startswith(f"AC1: on 2026-01-21, up to {part} of totalprice is in no category")
     assert nights(caplog, account, mode, 40, little) == []
-    fees = {each: {**rows, "mms": "0.01"} for each, rows in little.items()}
+    fees = {each: {**rows, "mms": f"{Decimal(amount) / 2}"} for each, rows in little.items()}
     account.truth = fees
     assert nights(caplog, account, mode, 40, fees) == []
 
@@ -573,6 +586,17 @@ def test_older_days_that_twilio_no_longer_lists_are_no_lowered_ones(
     assert nights(caplog, account, "separate", 50, account.truth, later={55: gone}) == []
     said = "Twilio has no total for 2026-01-01, which was loaded"
     assert caplog.text.count(said) == account.requests == 1  # a month, not a night
+
+
+@pytest.mark.parametrize("behind", [1, nightly(3)])
+@pytest.mark.parametrize("mode", ["excluded", *map(nightly, ("separate", "rolled_up"))])
+def test_a_day_after_end_date_that_has_just_begun_does_not_hinder_the_comparison(
+    caplog: pytest.LogCaptureFixture, mode: str, behind: int
+) -> None:
+    """If AllTime has its first spend already."""
+    account = WithoutToday(created=min(TRUTH))
+    assert nights(caplog, account, mode, 40, TRUTH, behind=behind) == []
+    assert "cannot be compared" not in caplog.text
 
 
 EARLY: dict[str, Any] = {"start_date": day(-10)}

@@ -46,7 +46,7 @@ class Account(FakeAccount):
 
     def fetch_current_usage(self, granularity: Granularity) -> Periods:
         self.requests.append(granularity.resource)
-        first, last = named_days(granularity, TODAY)
+        first, last = named_days(granularity, self.today)
         day = self.starts or first
         rows = sorted(next(self.answers).items())
         return {
@@ -70,13 +70,17 @@ class Account(FakeAccount):
 
 
 def load(
-    caplog: pytest.LogCaptureFixture, name: str, account: Account, *answers: Mapping[str, str]
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    account: Account,
+    *answers: Mapping[str, str],
+    today: date = TODAY,
 ) -> tuple[list[str], list[str | None]]:
     """Load the stream; return its warnings, and the totals of its rows."""
     caplog.clear()
     caplog.set_level(logging.INFO, LOGGER.name)
-    account.answers = iter(answers)
-    read = pipeline(account, state=UsageState(), today=TODAY, saved=[], granularity=NAMED[name])
+    account.answers, account.today = iter(answers), today
+    read = pipeline(account, state=UsageState(), today=today, saved=[], granularity=NAMED[name])
     (context,) = read.begin()
     rows = [row for rows in read.rows(context) for row in rows]
     read.summarize()
@@ -106,6 +110,7 @@ def test_a_period_that_has_the_spend_of_its_days_is_asked_for_once(
     whole = of(name)
     assert load(caplog, name, account, whole) == ([], [whole["totalprice"]])
     assert len(account.requests) == (1 if name == "all_time" else 2)
+    assert "does not have the spend" not in caplog.text
 
 
 @pytest.mark.parametrize("name", RESOURCES)
@@ -148,6 +153,15 @@ def test_the_newest_days_may_come_later(caplog: pytest.LogCaptureFixture, name: 
     account = Account()
     warnings, _ = load(caplog, name, account, of(name, late))
     assert (warnings, len(account.requests)) == ([], 2)
+    assert ("does not have the spend of its days yet" in caplog.text) == (name == "this_month")
+
+
+@pytest.mark.parametrize("name", ["yesterday", "today"])
+def test_a_part_of_a_new_day_is_said_at_info(caplog: pytest.LogCaptureFixture, name: str) -> None:
+    """But of today, which has more with every request."""
+    warnings, _ = load(caplog, name, Account(), {"totalprice": "3", "sms": "3"})
+    said = "Twilio's Yesterday does not have the spend of its days yet: AC1 (3 instead of 5)"
+    assert (warnings, said in caplog.text) == ([], name == "yesterday")
 
 
 def test_a_refund_of_today_is_no_missing_day(caplog: pytest.LogCaptureFixture) -> None:
@@ -174,14 +188,39 @@ def test_an_account_that_is_younger_than_the_month_is_compared_since_its_creatio
     assert f"(0 instead of {of(name, days)['totalprice']})" in warning
     account.created = None
     assert load(caplog, name, account, ZEROS)[0] == []
+    assert "cannot be checked; the next run tries again: no data" in caplog.text
 
 
-def test_another_period_than_the_one_of_the_clock_is_not_compared(
-    caplog: pytest.LogCaptureFixture,
+@pytest.mark.parametrize("name", RESOURCES)
+def test_a_period_that_has_just_begun_or_is_older_than_the_account_is_not_compared(
+    caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    account = Account(starts=TODAY + DAY)
-    assert load(caplog, "today", account, ZEROS) == ([], ["0"])
-    assert account.requests == ["Today"]
+    first = date(2026, 3, 1)
+    account = Account(days={first: PRICES}, created=first, begins=first + DAY)
+    for today, resources in ((first, ["today", "this_month"]), (first + DAY, ["last_month"])):
+        if name in resources:
+            assert load(caplog, name, account, ZEROS, today=today) == ([], ["0"])
+            assert "cannot be checked" not in caplog.text
+
+
+ONLY_OLD = {date(2025, 6, 1): PRICES}
+
+
+@pytest.mark.parametrize("created", [None, date(2025, 1, 1)])
+@pytest.mark.parametrize("name", ["yesterday", *MANY])
+def test_a_day_that_twilio_has_nowhere_is_said(
+    caplog: pytest.LogCaptureFixture, name: str, created: date | None
+) -> None:
+    """If the creation cannot be read, the account may be younger than the first day."""
+    first, last = named_days(NAMED[name], TODAY)
+    for lacking in {first, min(last, TODAY - DAY)}:
+        days = {each: rows for each, rows in DAYS.items() if each != lacking}
+        for found in (days, ONLY_OLD):
+            account = Account(days=found, created=created)
+            assert load(caplog, name, account, of(name, found))[0] == []
+            is_first = found is days and first == lacking < last
+            said = "the next run tries again: Twilio has no total for" in caplog.text
+            assert said == (created is not None or not is_first)
 
 
 @pytest.mark.parametrize("name", RESOURCES)

@@ -100,9 +100,11 @@ class UsageRecordsAndFocusStream(UsageRecordsStream):
         self.logger.info("%s: loaded %s of %s", context.account_sid, count(emitted, "row"), STREAM)
 
     def _sent_rows(self, state: AccountState) -> SentRows:
-        days = [self._begin(), state.reading_up_to]
-        if self._is_withdrawn(state) and state.billed is not None:
-            days.append(LATEST)  # the STATE may be older than the rows of the target
+        interrupted_up_to = self._begin()
+        days = [interrupted_up_to, state.reading_up_to]
+        if interrupted_up_to or state.billed is not None:
+            # The STATE may be older than the rows of the target.
+            days.append(LATEST if self._is_withdrawn(state) else state.catch_up_to)
         unknown_up_to = max(filter(None, days), default=None)
         return SentRows(state, unknown_up_to, self.session.settings.lookback_days)
 

@@ -19,9 +19,10 @@ from tap_twilio_usage.money.usage_record import Totals
 from tap_twilio_usage.sync.account import Account
 from tap_twilio_usage.sync.difference import NEW
 from tap_twilio_usage.sync.endpoints import Unanswered
+from tap_twilio_usage.sync.once_a_month import days_to_compare
 from tap_twilio_usage.sync.run import Company, Run
 from tap_twilio_usage.twilio.errors import ApiError, RetriesExhausted
-from tap_twilio_usage.twilio.periods import DAILY, MONTHLY, Window, merged
+from tap_twilio_usage.twilio.periods import DAILY, Window, merged
 from tap_twilio_usage.twilio.threads import InOrder
 
 
@@ -32,7 +33,11 @@ class AllAccounts:
         """Take the run; make no request yet."""
         self._run = run
         self._company = company
-        self._days = self._to_compare() if company.together and company.listed else None
+        self._days = None
+        if company.together and company.listed:
+            # The newest days still grow; they are compared next month.
+            compared = run.state.compared.get(company.main.sid)
+            self._days = days_to_compare(run, compared, run.planner.today - NEW)
         self._unreadable: list[str] = []  # of the accounts that are excluded
 
     def end(self) -> None:
@@ -84,25 +89,6 @@ class AllAccounts:
             *(sid, days, difference, word),
         )
 
-    def _to_compare(self) -> Window | None:
-        """Return the days to compare, which begin with a month; None if there are none.
-
-        The newest ones still grow; they are compared next month.
-        """
-        planner, compared = self._run.planner, self._run.state.compared.get(self._company.main.sid)
-        last, start = planner.today - NEW, planner.settings.start_date
-        if compared is None:
-            loaded = (partition.first_day for partition in self._run.state.partitions)
-            first = min(filter(None, (planner.settings.first_day(planner.today), *loaded)))
-        elif start and MONTHLY.first(start) < compared.start:
-            first = start
-        elif MONTHLY.first(last) == MONTHLY.first(compared.end):
-            return None
-        else:
-            first = compared.end
-        days = Window(MONTHLY.first(first), last)
-        return days if days.days > 0 else None
-
     def _fetch_missing(self, together: Account, days: Window) -> dict[date, Decimal]:
         """Return what the listed accounts lack, by day."""
         endpoints = self._run.endpoints
@@ -112,17 +98,19 @@ class AllAccounts:
             return Window(max(days.start, created), days.end)
 
         def fetch(account: Account) -> Totals:
-            try:
-                return endpoints.fetch_totals(account, DAILY, own(account))
+            is_excluded = account.sid not in self._company.accounts
+            try:  # one that was closed answers 404 for all of its days
+                return endpoints.fetch_totals(account, DAILY, own(account), at_once=is_excluded)
             except (Unanswered, RetriesExhausted):
                 raise
             except ApiError:
-                if account.sid in self._company.accounts:
-                    raise
-                return {}
+                if is_excluded:
+                    return {}
+                raise
 
         listed = [each for each in self._company.listed if own(each).days > 0]
-        whole = endpoints.fetch_totals(together, DAILY, days)
+        since = min((own(each).start for each in listed), default=days.start)
+        whole = endpoints.fetch_totals(together, DAILY, Window(since, days.end))
         parts = [*InOrder(fetch, listed, self._run.max_requests)]
         self._unreadable = [
             account.sid
@@ -131,8 +119,8 @@ class AllAccounts:
         ]
         used = {day for part in parts for day, total in part.items() if total.price}
         # A subaccount may be older than the main account, for which Twilio may not answer then.
-        since = own(self._company.main).start
-        if lacking := sorted(day for day in used - whole.keys() if day >= since):
+        begins = own(self._company.main).start
+        if lacking := sorted(day for day in used - whole.keys() if day >= begins):
             raise ApiError(
                 f"Twilio has no record of {lacking[0]} of {together.sid} with its subaccounts"
             )

@@ -18,7 +18,7 @@ from tap_twilio_usage.money.hierarchy import TOTAL, normalise
 from tap_twilio_usage.money.usage_record import Periods, Totals
 from tap_twilio_usage.sync.account import Account
 from tap_twilio_usage.sync.difference import NEW
-from tap_twilio_usage.sync.endpoints import Unanswered
+from tap_twilio_usage.sync.endpoints import Endpoints, Unanswered
 from tap_twilio_usage.sync.run import Run
 from tap_twilio_usage.twilio.errors import ApiError, NotFound
 from tap_twilio_usage.twilio.periods import (
@@ -33,10 +33,14 @@ from tap_twilio_usage.twilio.periods import (
 
 
 class NamedPeriod(NamedTuple):
-    """The records of a period, and the spend of its days if the period does not have it."""
+    """The records of a period, and the spend of its days if the period does not have it.
+
+    `may_be_late`: what it lacks is no more than the newest days have.
+    """
 
     records: Periods
     of_days: Decimal | None = None
+    may_be_late: bool = False
 
     @property
     def own(self) -> Decimal:
@@ -58,6 +62,10 @@ def fetch_named_period(run: Run, account: Account) -> NamedPeriod:
             period = NamedPeriod(again) if again.keys() == period.records.keys() else period
             if _lacks_spend(run, period, totals):
                 return period._replace(of_days=_spend(totals))
+        _check_days(run, account, totals)
+        is_today_only = totals.keys() == {run.planner.today}  # which grows with every request
+        if not is_today_only and _lacks_spend(run, period, totals, even_if_late=True):
+            return period._replace(of_days=_spend(totals), may_be_late=True)
     except Unanswered:
         pass
     except ApiError as error:
@@ -76,15 +84,22 @@ class WithoutSpend:
         """Take the resource."""
         self._resource = granularity.resource
         self._found: list[str] = []
+        self._late: list[str] = []
 
     def note(self, account: Account, period: NamedPeriod) -> None:
         """Note the account if its period does not have the spend of its days."""
         if period.of_days is not None:
             amounts = f"{period.own:,f} instead of {period.of_days:,f}"
-            self._found.append(f"{account.sid} ({amounts})")
+            found = self._late if period.may_be_late else self._found
+            found.append(f"{account.sid} ({amounts})")
 
     def log(self, logger: Logger) -> None:
         """Log the accounts."""
+        if self._late:
+            logger.info(
+                "Twilio's %s does not have the spend of its days yet: %s",
+                *(self._resource, some(self._late)),
+            )
         if self._found:
             logger.warning(
                 "Twilio's %s does not have the spend of its days: %s; it is loaded as Twilio sends "
@@ -106,31 +121,59 @@ def _fetch_totals(run: Run, account: Account, period: NamedPeriod) -> Totals:
         return endpoints.fetch_totals(account, YEARLY, years) if is_in_doubt else {}
     days = named_days(granularity, today)
     is_used = any(each.amounts for each in account.fetch_all_time())
-    if not is_used or days.start not in period.records:  # at midnight, it may be another period
+    if not is_used or not period.records:
         return {}
+    if days.start not in period.records:  # such as at midnight
+        raise ApiError(f"it begins on {min(period.records)}, and not on {days.start}")
     days = Window(days.start, max(days.start, min(days.end, today - DAY)))
     try:
-        return endpoints.fetch_totals(account, DAILY, days, at_once=True)
+        return _fetch_days(endpoints, account, days)
     except NotFound:  # it begins before the account was created, or has just begun
         created = endpoints.fetch_date_created(account)
-        if created is None or created == days.start or created not in days:
+        if days.start == today or (created and created > days.end):
             return {}
-        return endpoints.fetch_totals(account, DAILY, Window(created, days.end), at_once=True)
+        if created is None or created <= days.start:
+            raise
+        return _fetch_days(endpoints, account, Window(created, days.end))
 
 
-def _lacks_spend(run: Run, period: NamedPeriod, totals: Totals) -> bool:
-    """Return whether the period lacks some of the totals; if it is over, also what it has more."""
+def _fetch_days(endpoints: Endpoints, account: Account, days: Window) -> Totals:
+    """Return the totals of the days. Raises ApiError, also if there are none."""
+    if totals := endpoints.fetch_totals(account, DAILY, days, at_once=True):
+        return totals
+    raise NotFound(f"Twilio has no total for {days}")
+
+
+def _check_days(run: Run, account: Account, totals: Totals) -> None:
+    """Raise ApiError if Twilio does not have all days of the totals: the period may lack them."""
+    today, granularity = run.planner.today, run.planner.granularity
+    whole = named_days(granularity, today)
+    days = Window(whole.start, min(whole.end, today - DAY)).split(1, DAILY)
+    lacking = [day.start for day in days if day.start not in totals]
+    if totals and lacking and granularity is not ALL_TIME:
+        created = run.endpoints.fetch_date_created(account) or min(totals)
+        if lacking[-1] >= created:
+            raise NotFound(f"Twilio has no total for {lacking[-1]}")
+
+
+def _lacks_spend(
+    run: Run, period: NamedPeriod, totals: Totals, *, even_if_late: bool = False
+) -> bool:
+    """Return whether the period lacks some of the totals; if it is over, also what it has more.
+
+    That of the newest days may come later.
+    """
     if not totals:
         return False
     planner, new = run.planner, run.planner.today - NEW
     whole = planner.granularity.period(min(period.records, default=planner.today))
     with localcontext(EXACT):
         difference = _spend(totals) - period.own
-        late = _sum(abs(row.price or ZERO) for day, row in totals.items() if day > new)
-        rounding = ROUNDING_OF_A_ROW * (len(totals) + 1)
-        if not period.own:
-            return abs(difference) > rounding
-        return (abs(difference) if planner.is_over(whole) else difference) > late + rounding
+        may_differ = ROUNDING_OF_A_ROW * (len(totals) + 1)
+        if period.own and not even_if_late:
+            may_differ += _sum(abs(row.price or ZERO) for day, row in totals.items() if day > new)
+    is_whole = planner.is_over(whole) or not period.own
+    return (abs(difference) if is_whole else difference) > may_differ
 
 
 def _spend(totals: Totals) -> Decimal:

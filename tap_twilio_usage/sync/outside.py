@@ -152,7 +152,8 @@ class Outside:
         """Return it without what Twilio has after `end_date`."""
         planner, new = self._planner, self._planner.today - NEW
         days = Window(self._last + DAY, planner.today)
-        after = self._fetch_totals(DAILY, days, at_once=True)
+        # Without any old day, a 404 may be of those that have just begun.
+        after = self._fetch_totals(DAILY, days, at_once=days.start <= new)
         with localcontext(EXACT):
             more -= _sum(after)
         self.after = {day: each.price or ZERO for day, each in after.items()}

@@ -26,6 +26,7 @@ from tap_twilio_usage.twilio.periods import DAY, EARLIEST, Window, merged, witho
 from tap_twilio_usage.twilio.usage_records import Reported
 
 LITTLE = Decimal("0.01")  # of a total
+LEAST = Decimal("0.001")  # that the log shows
 
 
 class _Remainder(NamedTuple):
@@ -119,7 +120,7 @@ class Remainders:
         (logger.warning if is_warning else logger.info)(
             "%s: on %s, up to %s of totalprice is in no category, which is more than in "
             "Twilio's AllTime: a category may lack its spend there",
-            *(state.name, some([*map(str, new)]), f"{max(parts.values()):.1%}"),
+            *(state.name, some([*map(str, new)]), f"{max(LEAST, *parts.values()):.1%}"),
         )
         self._has_warned = is_warning
         state.logged_remainders = merged([*state.logged_remainders, *new])

@@ -259,9 +259,9 @@ class UsageState(StreamState):
     compared: dict[str, Window] = {}
     # The day on which its subaccounts were compared with those that have a connection, by its SID.
     connections_compared: dict[str, date] = {}
-    # The day on which the spend of a main account with its subaccounts was compared with that
-    # without them, by its SID.
-    inclusion_compared: dict[str, date] = {}
+    # The days for which a main account that includes its subaccounts was compared with them, by
+    # its SID.
+    inclusion_compared: dict[str, Window] = {}
     # Set during a run with FOCUS: up to this day it is unknown which FOCUS rows the target has.
     billed_up_to: date | None = None
 

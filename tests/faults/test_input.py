@@ -371,9 +371,10 @@ def test_a_main_account_with_the_spend_of_all_others_is_said(lab: Lab, currency:
             run = lab.run(
                 server.url,
                 STREAM,
+                "usage_records_yesterday",
                 subaccounts="separate",
                 start_date=f"{TODAY}",
                 end_date=f"{TODAY}",
             )
         assert run.code == 0
-        assert (expected in run.log) == is_said
+        assert run.log.count(expected) == is_said  # not of a single day, where it may be chance
