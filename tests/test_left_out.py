@@ -334,7 +334,7 @@ def test_a_category_that_days_spell_in_another_way_is_listed(
     assert nights(caplog, account, "separate", 40, days) == []
 
 
-@pytest.mark.parametrize("amount", ["0.02", "0.002"])
+@pytest.mark.parametrize("amount", ["0.021", "0.002"])
 @pytest.mark.parametrize("mode", ["separate", *map(nightly, ("rolled_up", "excluded"))])
 def test_a_category_of_little_that_answers_zero_is_said(
     caplog: pytest.LogCaptureFixture, mode: str, amount: str
@@ -348,12 +348,23 @@ def test_a_category_of_little_that_answers_zero_is_said(
     account.truth = little
     days = {**little, day(20): {**little[day(20)], "mms": "0"}}
     (said,) = nights(caplog, account, mode, 40, days)
-    part = "0.2%" if amount == "0.02" else "0.1%"
+    part = "0.2%" if amount == "0.021" else "0.1%"
     assert said.startswith(f"AC1: on 2026-01-21, up to {part} of totalprice is in no category")
     assert nights(caplog, account, mode, 40, little) == []
     fees = {each: {**rows, "mms": f"{Decimal(amount) / 2}"} for each, rows in little.items()}
     account.truth = fees
     assert nights(caplog, account, mode, 40, fees) == []
+
+
+def test_a_little_in_no_category_may_be_rounding_if_all_prices_are_whole_cents(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    account = account_of("before start")
+    rounded = {"totalprice": "6.01", "sms": "4", "calls": "2"}
+    less = {"totalprice": "5.99", "sms": "4", "calls": "2"}
+    account.truth = {**account.truth, day(20): rounded, day(21): less}
+    said = nights(caplog, account, "excluded", 40, account.truth)
+    assert not any("is in no category" in line for line in said)
 
 
 @pytest.mark.parametrize("first", [40, nightly(70)])

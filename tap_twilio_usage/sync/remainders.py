@@ -26,6 +26,7 @@ from tap_twilio_usage.twilio.periods import DAY, EARLIEST, Window, merged, witho
 from tap_twilio_usage.twilio.usage_records import Reported
 
 LITTLE = Decimal("0.01")  # of a total
+CENT = Decimal("0.01")
 LEAST = Decimal("0.001")  # that the log shows
 
 
@@ -88,11 +89,15 @@ class Remainders:
         """The day before which no period gets its categories later, in a run that reads it."""
         return max(self._read_again, self._planner.today - NEW + DAY)
 
-    @property
+    @cached_property
     def _usual(self) -> Decimal:
-        """The part of a day that may be in no category. If AllTime has nothing there, it is 0."""
+        """The part of a day that may be in no category. If AllTime has nothing there, it is 0.
+
+        But Twilio has rounded prices to cents, so that a day may have some there by rounding.
+        """
         of_all_time = self._of_all_time.part
-        return LITTLE + 2 * of_all_time if of_all_time else ZERO
+        is_rounded = all(not each.price % CENT for each in self._history if each.price)
+        return LITTLE + 2 * of_all_time if of_all_time or is_rounded else ZERO
 
     @cached_property
     def _of_all_time(self) -> _Remainder:
