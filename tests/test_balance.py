@@ -11,7 +11,8 @@ import pytest
 from sandbox import API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN, MAIN_SID, Company, Server
 from sandbox.api import Api, Caller
 from sandbox.errors import ApiError
-from tests.conftest import Sync, catalog_of
+from tests.conftest import Sync
+from tests.faults.conftest import catalog as of_streams
 
 TODAY = date(2025, 8, 15)
 CREDENTIALS: list[dict[str, Any]] = [
@@ -25,7 +26,7 @@ def test_the_main_account_has_one_row_a_day(sync: Sync, given: dict[str, Any]) -
     company = Company(since=date(2025, 1, 1), today=TODAY, categories=1)
     before = datetime.now(timezone.utc).replace(microsecond=0)
     with Server(company) as server:
-        catalog = catalog_of(sync(None, "--discover").catalog, "balance")
+        catalog = of_streams("balance")
         settings = {"account_sid": MAIN_SID, "api_url": server.url, **given}
         run = sync(settings, catalog=catalog)
         assert [request.path.rpartition("/")[2] for request in server.requests] == ["Balance.json"]

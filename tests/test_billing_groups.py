@@ -25,7 +25,8 @@ from sandbox import (
     Server,
 )
 from tap_twilio_usage.twilio.periods import Window
-from tests.conftest import Run, Sync, catalog_of, nightly
+from tests.conftest import Run, Sync, nightly
+from tests.faults.conftest import catalog as of_streams
 from tests.http_server import Answer, LocalServer, Request, serve
 from tests.twilio import between
 
@@ -54,7 +55,7 @@ def oauth(url: str, *groups: str, **more: Any) -> dict[str, Any]:
 
 
 def load(sync: Sync, settings: dict[str, Any], *streams: str, state: Any = None) -> Run:
-    catalog = catalog_of(sync(settings, "--discover").catalog, *streams) if streams else None
+    catalog = of_streams(*streams) if streams else None
     run = sync(settings, catalog=catalog, state=state)
     assert SECRET not in run.out + run.log
     assert CLIENT_SECRET not in run.out + run.log

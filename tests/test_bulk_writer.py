@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Run, Sync, catalog_of, config
+from tests.conftest import Run, Sync, config
+from tests.faults.conftest import catalog as of_streams
 from tests.http_server import Answer, Request, serve
 from tests.twilio import Days, account, page, record
 
@@ -68,7 +69,7 @@ def reworded(streams: list[dict[str, Any]]) -> None:
 
 
 def run(sync: Sync, change: Any, *, code: int = 0, **settings: Any) -> Run:
-    catalog = catalog_of(sync(config("https://api.twilio.com"), "--discover").catalog, STREAM)
+    catalog = of_streams(STREAM)
     catalog["streams"] = [each for each in catalog["streams"] if each["tap_stream_id"] == STREAM]
     change(catalog["streams"])
     with serve(account(DAYS)) as server:

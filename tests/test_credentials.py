@@ -23,7 +23,8 @@ from sandbox import (
 )
 from sandbox.errors import ApiError as SandboxError
 from tap_twilio_usage.logs.redaction import Redactor
-from tests.conftest import Run, Sync, catalog_of
+from tests.conftest import Run, Sync
+from tests.faults.conftest import catalog as of_streams
 from tests.forked import Overrides
 
 TODAY = date(2025, 10, 1)
@@ -89,10 +90,8 @@ def settings(server: Server, *given: str, **more: Any) -> dict[str, Any]:
 
 
 def load(sync: Sync, server: Server, stream: str, config: dict[str, Any]) -> Run:
-    everything = settings(server, *CREDENTIALS)
-    catalog = catalog_of(sync(everything, "--discover").catalog, stream)
     server.requests.clear()
-    return sync(config, catalog=catalog)
+    return sync(config, catalog=of_streams(stream))
 
 
 @pytest.mark.parametrize("given", GIVEN, ids=" and ".join)

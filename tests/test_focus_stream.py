@@ -15,8 +15,9 @@ from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
 from sandbox import Request as SandboxRequest
 from tap_twilio_usage.focus.columns import KEY, SCHEMA, STREAM, schema_of
 from tap_twilio_usage.singer.schemas import for_all_targets
-from tests.conftest import Run, Sync, catalog_of, config, nightly
+from tests.conftest import Run, Sync, config, nightly
 from tests.faults.conftest import Fault
+from tests.faults.conftest import catalog as of_streams
 from tests.forked import Overrides
 from tests.http_server import Answer, Request, serve
 from tests.twilio import SID, account, page, record
@@ -120,7 +121,7 @@ def test_rows_are_complete_if_properties_of_the_records_are_deselected(
     sync: Sync, server: Server
 ) -> None:
     whole = table(sync(settings(server)))
-    catalog = catalog_of(sync(settings(server), "--discover").catalog, USAGE)
+    catalog = of_streams(USAGE)
     for stream in catalog["streams"]:
         for entry in stream["metadata"]:
             if entry["breadcrumb"][1:] in (["price"], ["deduplicated_price"], ["service"]):
@@ -577,7 +578,7 @@ def test_the_log_has_the_number_of_rows(sync: Sync, server: Server) -> None:
 
 
 def test_a_warning_says_that_its_source_is_not_selected(sync: Sync, server: Server) -> None:
-    catalog = catalog_of(sync(settings(server), "--discover").catalog, "categories")
+    catalog = of_streams("categories")
     run = sync(settings(server), catalog=catalog)
     assert run.code == 0
     assert f"focus: no rows are loaded, because {USAGE} is not selected; select it" in run.log

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
-from tests.conftest import Run, Sync, catalog_of, config
+from tests.conftest import Run, Sync, config
+from tests.faults.conftest import catalog as of_streams
 from tests.http_server import Answer, Request, serve
 from tests.twilio import page, record
 
@@ -25,7 +26,7 @@ def server() -> Any:
 
 
 def load(sync: Sync, server: Server, stream: str, state: Any = None, **settings: Any) -> Run:
-    catalog = catalog_of(sync(None, "--discover").catalog, stream)
+    catalog = of_streams(stream)
     own = {
         "account_sid": MAIN_SID,
         "auth_token": AUTH_TOKEN,
@@ -107,7 +108,7 @@ def test_requests_start_on_the_first_day_of_a_period(sync: Sync, server: Server)
 
 def test_the_account_is_requested_once_for_all_streams(sync: Sync, server: Server) -> None:
     streams = ["categories", "usage_records_daily", "usage_records_monthly"]
-    catalog = catalog_of(sync(None, "--discover").catalog, *streams)
+    catalog = of_streams(*streams)
     credentials = {"account_sid": MAIN_SID, "auth_token": AUTH_TOKEN, "api_url": server.url}
     run = sync({**credentials, "start_date": "2025-03-01", "end_date": f"{TODAY}"}, catalog=catalog)
     assert run.code == 0
@@ -123,7 +124,7 @@ def test_two_periods_instead_of_one_are_an_error(sync: Sync) -> None:
         return Answer.json(page([record("calls", "1", start) for start in starts]))
 
     with serve(answer) as server:
-        catalog = catalog_of(sync(None, "--discover").catalog, "usage_records_monthly")
+        catalog = of_streams("usage_records_monthly")
         run = sync(config(server.url), catalog=catalog)
     assert (run.code, run.records("usage_records_monthly")) == (1, [])
     assert "one period with two first days, 2026-01-01 and 2026-01-15" in run.last_line

@@ -11,7 +11,8 @@ import pytest
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
 from tap_twilio_usage.money.parsers import mail_date
-from tests.conftest import Run, Sync, catalog_of, config
+from tests.conftest import Run, Sync, config
+from tests.faults.conftest import catalog as of_streams
 from tests.http_server import Answer, Request, serve
 from tests.twilio import SID
 
@@ -25,7 +26,7 @@ def server() -> Any:
 
 
 def load(sync: Sync, url: str, stream: str, **settings: Any) -> Run:
-    catalog = catalog_of(sync(None, "--discover").catalog, stream)
+    catalog = of_streams(stream)
     credentials = {"account_sid": MAIN_SID, "auth_token": AUTH_TOKEN, "api_url": url}
     return sync({**credentials, **settings}, catalog=catalog)
 
@@ -108,7 +109,7 @@ def test_an_rfc_2822_date_without_a_time_zone_is_gmt(
 def test_an_invalid_entry_is_an_error_with_its_position(sync: Sync, entry: Any, says: str) -> None:
     good = {"sid": SID, "friendly_name": "fine"}
     with serve(lambda _: Answer.json({"accounts": [good, entry], "next_page_uri": None})) as server:
-        catalog = catalog_of(sync(None, "--discover").catalog, "accounts")
+        catalog = of_streams("accounts")
         run = sync(config(server.url), catalog=catalog)
     assert run.code == 1
     assert f"accounts: entry 2: {says}" in run.last_line

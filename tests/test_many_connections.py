@@ -20,7 +20,8 @@ from sandbox.faults import error
 from tap_twilio_usage.errors import SettingsError
 from tap_twilio_usage.tap import TapTwilioUsage
 from tests.canary import leaks
-from tests.conftest import Run, Sync, catalog_of
+from tests.conftest import Run, Sync
+from tests.faults.conftest import catalog as of_streams
 from tests.forked import Overrides
 from tests.twilio import between
 
@@ -186,7 +187,7 @@ def test_a_subaccount_without_a_connection_is_said_once_a_month(sync: Sync, serv
     assert "more spend" not in again.log
     months = error(400, 20001, "Invalid StartDate")
     server.plan = lambda request: months if "/Monthly.json" in request.path else None
-    catalog = catalog_of(sync(config, "--discover").catalog, DAILY)
+    catalog = of_streams(DAILY)
     unchecked = sync(config, catalog=catalog, overrides=at_noon)
     assert unchecked.code == 0
     assert "whether all subaccounts have a connection cannot be checked" in unchecked.log
@@ -446,7 +447,7 @@ def test_the_other_streams_read_every_connection(sync: Sync, server: Server) -> 
     other = server.others[0].accounts()[0]
     config = settings(server, token(main), token(other), start_date=f"{LAST}")
     names = "accounts", "usage_triggers", "usage_reconciliation", "categories"
-    catalog = catalog_of(sync(config, "--discover").catalog, *names)
+    catalog = of_streams(*names)
     run = sync(config, catalog=catalog)
     assert run.code == 0
     every = {account.sid for _, account in accounts(server)}
@@ -457,7 +458,7 @@ def test_the_other_streams_read_every_connection(sync: Sync, server: Server) -> 
     } == {company.main_sid: company.total(LAST) for company in (server.company, *server.others)}
     assert any(row["is_reported"] for row in run.records("categories"))
     by_keys = settings(server, token(main), key(other))
-    partly = sync(by_keys, catalog=catalog_of(sync(config, "--discover").catalog, "accounts"))
+    partly = sync(by_keys, catalog=of_streams("accounts"))
     assert partly.code == 0
     assert {row["account_sid"] for row in partly.records("accounts")} == {
         account.sid for account in server.company.accounts()
@@ -654,7 +655,7 @@ def test_requests_are_made_ahead_for_the_next_connection(sync: Sync, server: Ser
             together.wait(60)
 
     config = settings(server, key(main), key(other), max_concurrent_requests=1)
-    catalog = catalog_of(sync(config, "--discover").catalog, DAILY)
+    catalog = of_streams(DAILY)
     server.plan = meet
     assert sync(config, catalog=catalog).code == 0
 

@@ -13,7 +13,8 @@ import pytest
 from sandbox import API_KEY_SECRET, API_KEY_SID, AUTH_TOKEN, MAIN_SID, Company, Reply, Server
 from sandbox.errors import ApiError as SandboxError
 from tap_twilio_usage.twilio.periods import today
-from tests.conftest import Run, Sync, catalog_of, nightly
+from tests.conftest import Run, Sync, nightly
+from tests.faults.conftest import catalog as of_streams
 from tests.forked import Overrides
 from tests.twilio import between
 
@@ -39,10 +40,6 @@ def settings(server: Server, **more: Any) -> dict[str, Any]:
         "api_url": server.url,
         **more,
     }
-
-
-def only(sync: Sync, *streams: str) -> dict[str, Any]:
-    return catalog_of(sync(None, "--discover").catalog, *streams)
 
 
 def truth(company: Company, sid: str, *, inside: bool = False) -> dict[date, dict[str, Decimal]]:
@@ -100,7 +97,7 @@ def test_an_account_without_any_usage_takes_a_request_for_its_history_and_its_to
     sync: Sync, server: Server
 ) -> None:
     streams = (DAILY, "usage_records_monthly", "usage_records_today", "categories")
-    run = sync(settings(server), catalog=only(sync, *streams))
+    run = sync(settings(server), catalog=of_streams(*streams))
     assert run.code == 0
     assert sorted(asked(server, CLOSED)) == [
         "AllTime.json",
@@ -160,7 +157,7 @@ def test_accounts_that_are_all_missing_end_in_one_line(sync: Sync, server: Serve
 def test_an_account_that_twilio_no_longer_lists_is_named_once_and_keeps_its_state(
     sync: Sync, server: Server
 ) -> None:
-    catalog = only(sync, DAILY, "usage_records_monthly", "usage_reconciliation")
+    catalog = of_streams(DAILY, "usage_records_monthly", "usage_reconciliation")
     first = sync(settings(server), catalog=catalog)
 
     def without_one(reply: Reply) -> Reply:
@@ -192,7 +189,7 @@ def test_usage_triggers_and_categories_come_from_all_accounts(
     sync: Sync, server: Server, company: Company
 ) -> None:
     company.charge(LAST, "hologram-calls", Decimal(1), account=ACTIVE)
-    run = sync(settings(server), catalog=only(sync, "usage_triggers", "categories"))
+    run = sync(settings(server), catalog=of_streams("usage_triggers", "categories"))
     assert run.code == 0
     assert {row["category"]: row for row in run.records("categories")}["hologram-calls"][
         "is_reported"
@@ -452,7 +449,7 @@ def test_a_change_up_to_an_earlier_day_is_completed_by_the_next_run(
 
 
 def test_a_full_table_is_read_completely_each_time(sync: Sync, server: Server) -> None:
-    catalog = only(sync, DAILY)
+    catalog = of_streams(DAILY)
     for stream in catalog["streams"]:
         stream["replication_method"] = "FULL_TABLE"
     first = sync(settings(server), catalog=catalog)
@@ -466,7 +463,7 @@ def test_older_rows_of_a_named_period_are_not_changed(
     """The stream `today` does not read yesterday's row again, which stays correct."""
     stream = "usage_records_today"
     table, state = Table(company, stream), None
-    catalog = only(sync, stream)
+    catalog = of_streams(stream)
     for subaccounts in ("separate", "rolled_up", "separate", "excluded"):
         for _ in range(2):
             run = sync(settings(server, subaccounts=subaccounts), catalog=catalog, state=state)
@@ -538,7 +535,7 @@ def test_a_change_works_for_all_periods(
     periods: set[tuple[str, str]] = set()
     for subaccounts in ("separate", "rolled_up", "separate", "excluded", "rolled_up"):
         run = sync(
-            settings(server, subaccounts=subaccounts), catalog=only(sync, stream), state=state
+            settings(server, subaccounts=subaccounts), catalog=of_streams(stream), state=state
         )
         assert run.code == 0
         state = run.states[-1]
@@ -558,7 +555,7 @@ def test_the_first_period_of_a_subaccount_is_set_to_zero_too(sync: Sync, period:
     assert LAST.replace(day=1) < created < LAST
     with Server(company) as server:
         for subaccounts in ("separate", "rolled_up"):
-            only_stream = only(sync, stream)
+            only_stream = of_streams(stream)
             run = sync(settings(server, subaccounts=subaccounts), catalog=only_stream, state=state)
             state = run.states[-1]
             table.load(run.messages)
@@ -568,7 +565,7 @@ def test_the_first_period_of_a_subaccount_is_set_to_zero_too(sync: Sync, period:
 
 
 def test_a_month_that_is_set_to_zero_keeps_its_end_date(sync: Sync, server: Server) -> None:
-    monthly = only(sync, "usage_records_monthly")
+    monthly = of_streams("usage_records_monthly")
     first = sync(settings(server), catalog=monthly)
     rolled_up = settings(server, subaccounts="rolled_up")
     second = sync(rolled_up, catalog=monthly, state=first.states[-1])
@@ -587,7 +584,7 @@ def test_the_state_has_the_first_day_before_the_first_row_is_emitted(
     state = None
     for subaccounts in ("separate", "rolled_up", "separate"):
         run = sync(
-            settings(server, subaccounts=subaccounts), catalog=only(sync, stream), state=state
+            settings(server, subaccounts=subaccounts), catalog=of_streams(stream), state=state
         )
         state = run.states[-1]
     begun: set[str] = set()

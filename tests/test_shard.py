@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from sandbox import AUTH_TOKEN, MAIN_SID, Company, Server
 from tap_twilio_usage.config.settings import Shard
-from tests.conftest import Run, Sync, catalog_of
+from tests.conftest import Run, Sync
+from tests.faults.conftest import catalog as of_streams
 
 FIRST, LAST = date(2025, 9, 29), date(2025, 9, 30)
 SHARDS = [f"{number}/4" for number in range(1, 5)]
@@ -65,7 +66,7 @@ def test_a_shard_without_accounts_is_complete(sync: Sync) -> None:
     company = Company(since=date(2025, 1, 1), today=LAST, subaccounts=0, categories=1)
     streams = ("usage_records_daily", "usage_triggers", "categories")
     with Server(company) as server:
-        catalog = catalog_of(sync(settings(server), "--discover").catalog, *streams)
+        catalog = of_streams(*streams)
         runs = [sync(settings(server, shard=shard), catalog=catalog) for shard in SHARDS]
         empty = runs[0]
         again = sync(settings(server, shard=SHARDS[0]), state=empty.states[-1])

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Run, Sync, catalog_of, config
+from tests.conftest import Run, Sync, config
+from tests.faults.conftest import catalog as of_streams
 from tests.http_server import serve
 from tests.twilio import account
 
@@ -188,7 +189,7 @@ def test_a_null_operand_is_an_error_of_one_line(mapped: Any) -> None:
 def test_there_is_no_flag_without_the_properties_that_it_needs(sync: Sync, deselected: str) -> None:
     with serve(account(DAYS)) as server:
         settings = config(server.url, end_date="2026-01-02")
-        catalog = catalog_of(sync(settings, "--discover").catalog, STREAM)
+        catalog = of_streams(STREAM)
         entries = next(s for s in catalog["streams"] if s["stream"] == STREAM)["metadata"]
         for entry in entries:
             if entry["breadcrumb"] == ["properties", deselected]:

@@ -107,9 +107,9 @@ def linked(link: str) -> Answer:
         nightly("Daily", "usage_records_daily", "INFO"),
         ("Daily", "usage_records_daily", "DEBUG"),
         nightly("AllTime", "categories", "DEBUG"),
-        ("Accounts", "accounts", "DEBUG"),
+        nightly("Accounts", "accounts", "DEBUG"),
         nightly("Triggers", "usage_triggers", "DEBUG"),
-        ("/Records", "billing_group_records", "DEBUG"),
+        nightly("/Records", "billing_group_records", "DEBUG"),
         ("token", "billing_group_records", "DEBUG"),
     ],
 )
