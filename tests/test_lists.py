@@ -94,15 +94,22 @@ def test_an_rfc_2822_date_without_a_time_zone_is_gmt(
     noon = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
     assert mail_date("Thu, 01 Jan 2026 12:00:00 -0000") == noon
     assert mail_date("Thu, 01 Jan 2026 14:00:00 +0200") == noon
+    assert mail_date("Thu, 01 Jan 2026 12:00:00 GMT") == noon
     monkeypatch.undo()
     time.tzset()
+
+
+@pytest.mark.parametrize("zone", ["", " +00x00", " +00\ud80000", " +000", " somewhere"])
+def test_a_date_without_a_zone_that_can_be_read_is_refused(zone: str) -> None:
+    with pytest.raises(ValueError, match="is not a date-time"):
+        mail_date(f"Thu, 01 Jan 2026 12:00:00{zone}")
 
 
 @pytest.mark.parametrize(
     ("entry", "says"),
     [
         ({"friendly_name": "no SID"}, "its sid is missing"),
-        ({"sid": SID, "date_created": "yesterday"}, "its date_created cannot be read"),
+        ({"sid": SID, "date_created": "yesterday"}, "its date_created is not a date-time"),
         ("no object", "it is not a JSON object"),
     ],
 )

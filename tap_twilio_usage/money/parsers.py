@@ -25,6 +25,7 @@ MOMENT = re.compile(
 )
 INVALID_TEXT = re.compile("[\0\ud800-\udfff]")  # UTF-8 or PostgreSQL cannot store these
 MAX_PRICE_DIGITS, SMALLEST_PRICE = 26, Decimal("1E-12")  # of DECIMAL(38, 12)
+MAIL_ZONE = re.compile(r" ([+-]\d{4}|GMT|UTC?)\s*$", re.ASCII)
 ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")
 MAX_NAME_LENGTH = 255  # characters; databases cannot index a longer key
 MAX_CURRENCY_LENGTH = 20  # characters
@@ -82,10 +83,10 @@ def moment(value: object) -> str | None:
 
 def mail_date(value: object) -> datetime:
     """Return the time in UTC of an RFC 2822 date, as in an email header."""
-    if not isinstance(value, str):
-        raise ValueError("is not a date-time")  # noqa: TRY004  (parsers raise ValueError only)
+    if not isinstance(value, str) or not MAIL_ZONE.search(value):
+        raise ValueError("is not a date-time")
     try:
-        time = parsedate_to_datetime(value)
+        time = parsedate_to_datetime(value)  # without a zone if that is -0000
         return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
     except OverflowError:
         raise ValueError("is out of range") from None
