@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from functools import cache
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 
-from tap_twilio_usage.money.amounts import ZERO
+from tap_twilio_usage.money.amounts import EXACT, ZERO
 from tap_twilio_usage.money.memoize import memoize
 from tap_twilio_usage.money.parsers import (
     Fields,
@@ -165,3 +165,14 @@ def unknown_fields(raw: Any) -> set[str]:
 
 Periods = dict[date, list[UsageRecord]]
 Totals = dict[date, UsageRecord]
+
+
+def price_on(totals: Totals, day: date) -> Decimal:
+    """Return the price of the period that begins on the day; 0 if there is none."""
+    return (totals[day].price or ZERO) if day in totals else ZERO
+
+
+def spend(totals: Totals) -> Decimal:
+    """Return the exact sum of the prices."""
+    with localcontext(EXACT):
+        return sum((each.price or ZERO for each in totals.values()), ZERO)

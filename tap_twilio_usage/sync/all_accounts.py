@@ -51,9 +51,8 @@ class AllAccounts:
             state.compared.pop(company.main.sid, None)
         if not together or not days:
             return
-        is_known = any(days.start in each and days.end in each for each in company.compared)
         try:
-            missing = {} if is_known else self._fetch_missing(together, days)
+            missing = {} if company.has_compared(days) else self._fetch_missing(together, days)
         except Unanswered:
             return
         except ApiError as error:
@@ -93,9 +92,8 @@ class AllAccounts:
         """Return what the listed accounts lack, by day."""
         endpoints = self._run.endpoints
 
-        def own(account: Account) -> Window:  # Twilio has no answer for days before the creation
-            created = endpoints.fetch_date_created(account) or days.start
-            return Window(max(days.start, created), days.end)
+        def own(account: Account) -> Window:
+            return endpoints.fetch_existing(account, days)
 
         def fetch(account: Account) -> Totals:
             is_excluded = account.sid not in self._company.accounts

@@ -68,6 +68,14 @@ class Endpoints:
         """Return the day on which the account was created; None if it cannot be read."""
         return self._ask("Accounts/{Sid}.json", account, account.fetch_date_created)
 
+    def fetch_existing(self, account: Account, days: Window) -> Window:
+        """Return those of the days on which the account existed, as far as that can be read.
+
+        Twilio has no answer for a range that begins before the creation.
+        """
+        created = self.fetch_date_created(account) or days.start
+        return Window(max(days.start, created), days.end)
+
     def _ask(self, endpoint: str, account: Account, fetch: Callable[[], T]) -> T:
         if endpoint not in self._given_up:
             if error := self._errors.get((endpoint, account.sid)):

@@ -18,7 +18,7 @@ from tap_twilio_usage.logs.wording import some
 from tap_twilio_usage.money.amounts import EXACT, ZERO
 from tap_twilio_usage.money.dedup import ROUNDING_OF_A_ROW
 from tap_twilio_usage.money.hierarchy import TOTAL, normalise
-from tap_twilio_usage.money.usage_record import Totals
+from tap_twilio_usage.money.usage_record import Totals, price_on
 from tap_twilio_usage.sync.account import Account
 from tap_twilio_usage.sync.difference import NEW
 from tap_twilio_usage.sync.endpoints import Unanswered
@@ -66,10 +66,8 @@ class IncludedSubaccounts:
 
     def _compare(self, company: Company, without: Account, days: Window) -> None:
         """Compare an account, unless another stream has done so. Raises ApiError."""
-        created = self._run.endpoints.fetch_date_created(company.main)
-        days = Window(max(days.start, created or days.start), days.end)
-        is_known = any(days.start in each and days.end in each for each in company.compared)
-        if days.days > 0 and not is_known:
+        days = self._run.endpoints.fetch_existing(company.main, days)
+        if days.days > 0 and not company.has_compared(days):
             self._log_missing(company, without, days)
             company.compared.append(days)
 
@@ -107,7 +105,7 @@ class IncludedSubaccounts:
         )
         rounding = ROUNDING_OF_A_ROW * (len(subaccounts) + 2)
         with localcontext(EXACT):
-            included = {day: _price(whole, day) - _price(own, day) for day in {*whole, *own}}
+            included = {day: price_on(whole, day) - price_on(own, day) for day in {*whole, *own}}
             missing = {day: _missing(spent[day], included[day]) for day in spent.keys() & included}
             missing = {day: amount for day, amount in missing.items() if amount > rounding}
             amount = sum(missing.values(), ZERO)
@@ -128,8 +126,7 @@ class IncludedSubaccounts:
         endpoints, unreadable = self._run.endpoints, list[str]()
 
         def fetch(account: Account) -> Totals:
-            created = endpoints.fetch_date_created(account) or days.start
-            own = Window(max(days.start, created), days.end)
+            own = endpoints.fetch_existing(account, days)
             if own.days < 1:
                 return {}
             try:
@@ -157,7 +154,3 @@ def _missing(spent: Decimal, included: Decimal) -> Decimal:
 def _spend(history: Iterable[Reported]) -> Decimal:
     totals = (each.price for each in history if normalise(each.category) == TOTAL)
     return next(totals, None) or ZERO
-
-
-def _price(totals: Totals, day: date) -> Decimal:
-    return (totals[day].price or ZERO) if day in totals else ZERO

@@ -15,7 +15,7 @@ from tap_twilio_usage.logs.wording import Logger, some
 from tap_twilio_usage.money.amounts import EXACT, ZERO
 from tap_twilio_usage.money.dedup import ROUNDING_OF_A_ROW
 from tap_twilio_usage.money.hierarchy import TOTAL, normalise
-from tap_twilio_usage.money.usage_record import Periods, Totals
+from tap_twilio_usage.money.usage_record import Periods, Totals, spend
 from tap_twilio_usage.sync.account import Account
 from tap_twilio_usage.sync.difference import NEW
 from tap_twilio_usage.sync.endpoints import Endpoints, Unanswered
@@ -61,11 +61,11 @@ def fetch_named_period(run: Run, account: Account) -> NamedPeriod:
             again = account.fetch_current_usage(granularity)
             period = NamedPeriod(again) if again.keys() == period.records.keys() else period
             if _lacks_spend(run, period, totals):
-                return period._replace(of_days=_spend(totals))
+                return period._replace(of_days=spend(totals))
         _check_days(run, account, totals)
         is_today_only = totals.keys() == {run.planner.today}  # which grows with every request
         if not is_today_only and _lacks_spend(run, period, totals, even_if_late=True):
-            return period._replace(of_days=_spend(totals), may_be_late=True)
+            return period._replace(of_days=spend(totals), may_be_late=True)
     except Unanswered:
         pass
     except ApiError as error:
@@ -168,16 +168,12 @@ def _lacks_spend(
     planner, new = run.planner, run.planner.today - NEW
     whole = planner.granularity.period(min(period.records, default=planner.today))
     with localcontext(EXACT):
-        difference = _spend(totals) - period.own
+        difference = spend(totals) - period.own
         may_differ = ROUNDING_OF_A_ROW * (len(totals) + 1)
         if period.own and not even_if_late:
             may_differ += _sum(abs(row.price or ZERO) for day, row in totals.items() if day > new)
     is_whole = planner.is_over(whole) or not period.own
     return (abs(difference) if is_whole else difference) > may_differ
-
-
-def _spend(totals: Totals) -> Decimal:
-    return _sum(row.price for row in totals.values())
 
 
 def _sum(prices: Iterable[Decimal | None]) -> Decimal:

@@ -7,7 +7,7 @@ from decimal import Decimal, localcontext
 
 from tap_twilio_usage.money.amounts import EXACT, ZERO
 from tap_twilio_usage.money.dedup import ROUNDING_OF_A_ROW
-from tap_twilio_usage.money.usage_record import Totals
+from tap_twilio_usage.money.usage_record import Totals, spend
 from tap_twilio_usage.sync.account import Account
 from tap_twilio_usage.sync.difference import NEW
 from tap_twilio_usage.sync.endpoints import Endpoints
@@ -76,7 +76,7 @@ class Outside:
 
     def fetch_days(self, days: Window) -> Decimal:
         """Return what Twilio's days have that were loaded. Raises ApiError."""
-        return _sum(self._fetch_loaded(days))
+        return spend(self._fetch_loaded(days))
 
     def fetch_earlier_days(self) -> tuple[date, Decimal]:
         """Return the first of the days that earlier runs have loaded, and what they have now.
@@ -89,7 +89,7 @@ class Outside:
         found = self._fetch_loaded(days)
         left_out = [day for day in found if any(day in each for each in missing)]
         start = self._planner.granularity.following(max(left_out)) if left_out else days.start
-        return start, _sum({day: each for day, each in found.items() if day >= start})
+        return start, spend({day: each for day, each in found.items() if day >= start})
 
     def _fetch_totals(
         self, granularity: Granularity, days: Window, *, at_once: bool = False
@@ -120,12 +120,12 @@ class Outside:
         with localcontext(EXACT):
             if created is None:
                 is_all = left - loaded <= self.rounding
-                return loaded if is_all else loaded + _sum(self._fetch_months(self._asked_since))
+                return loaded if is_all else loaded + spend(self._fetch_months(self._asked_since))
             month = MONTHLY.first(self._asked_since)
             days = self._fetch_days_of_month(max(created, month), self._asked_since)
-            before = loaded + _sum(days)
+            before = loaded + spend(days)
             if created < month:
-                before += _sum(self._fetch_totals(MONTHLY, Window(created, month - DAY)))
+                before += spend(self._fetch_totals(MONTHLY, Window(created, month - DAY)))
             return before
 
     def _less_older(self, more: Decimal) -> Decimal:
@@ -145,8 +145,8 @@ class Outside:
             last = (self._oldest or first) - DAY
             older = self._fetch_totals(DAILY, Window(MONTHLY.first(last), last))
         with localcontext(EXACT):
-            self._known.before = (self._known.before or ZERO) + _sum(older)
-            return more - _sum(older)
+            self._known.before = (self._known.before or ZERO) + spend(older)
+            return more - spend(older)
 
     def _less_after_end(self, more: Decimal) -> Decimal:
         """Return it without what Twilio has after `end_date`."""
@@ -155,7 +155,7 @@ class Outside:
         # Without any old day, a 404 may be of those that have just begun.
         after = self._fetch_totals(DAILY, days, at_once=days.start <= new)
         with localcontext(EXACT):
-            more -= _sum(after)
+            more -= spend(after)
         self.after = {day: each.price or ZERO for day, each in after.items()}
         old = Window(days.start, new).split(1, DAILY)
         if more > self.rounding and any(each.start not in after for each in old):
@@ -189,8 +189,3 @@ class Outside:
             self._oldest = min(found)
             first = year.start
         return months
-
-
-def _sum(totals: Totals) -> Decimal:
-    with localcontext(EXACT):
-        return sum((each.price or ZERO for each in totals.values()), ZERO)

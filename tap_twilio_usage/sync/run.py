@@ -38,6 +38,10 @@ class Company:
     without_subaccounts: Account | None = None
     fetch_subaccounts: Callable[[], Sequence[Account]] | None = None
 
+    def has_compared(self, days: Window) -> bool:
+        """Return whether another stream of this run has compared these days."""
+        return any(days.start in each and days.end in each for each in self.compared)
+
 
 @dataclass
 class Run:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from tap_twilio_usage.money.amounts import EXACT, ZERO
 from tap_twilio_usage.money.dedup import ROUNDING_OF_A_ROW
-from tap_twilio_usage.money.usage_record import Totals
+from tap_twilio_usage.money.usage_record import Totals, price_on
 from tap_twilio_usage.sync.difference import NEW
 from tap_twilio_usage.sync.endpoints import Unanswered
 from tap_twilio_usage.sync.run import Company, Run
@@ -101,9 +101,10 @@ class UnnamedSubaccounts:
 def _months(whole: Totals, own: Totals, *, is_main: bool) -> Months:
     with localcontext(EXACT):
         of_subaccounts = {
-            month: _price(whole, month) - _price(own, month) for month in whole.keys() | own.keys()
+            month: price_on(whole, month) - price_on(own, month)
+            for month in whole.keys() | own.keys()
         }
-    return Months(of_subaccounts, {month: _price(own, month) for month in own}, is_main)
+    return Months(of_subaccounts, {month: price_on(own, month) for month in own}, is_main)
 
 
 def _unnamed(accounts: list[Months], *, settled: date) -> dict[date, Decimal]:
@@ -134,7 +135,3 @@ def _unnamed(accounts: list[Months], *, settled: date) -> dict[date, Decimal]:
                 unnamed[month] += price if is_main else -each.own.get(month, ZERO)
     tolerance = ROUNDING_OF_A_ROW * (len(accounts) + 1)
     return {month: amount for month, amount in sorted(unnamed.items()) if amount > tolerance}
-
-
-def _price(totals: Totals, month: date) -> Decimal:
-    return (totals[month].price or ZERO) if month in totals else ZERO
